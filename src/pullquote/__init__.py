@@ -1,0 +1,46 @@
+"""pullquote: ask a question of a text, get an exact quote from it, or hear that it has no answer.
+
+    from pullquote import Reader
+    reader = Reader()
+    prediction = reader.answer("Who led the Norse?", "The Norse, led by Rollo, came by sea.")
+    prediction.text  # "Rollo"
+
+Importing this package loads nothing heavy: `Reader` and the rest arrive when first named.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pullquote.errors import PullquoteError, PullquoteWarning
+from pullquote.types import Answer, Example, Prediction, ReaderConfig, Span
+
+if TYPE_CHECKING:
+    from pullquote.reading.reader import Reader
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Reader",
+    "ReaderConfig",
+    "Example",
+    "Span",
+    "Answer",
+    "Prediction",
+    "PullquoteError",
+    "PullquoteWarning",
+    "__version__",
+]
+
+_LAZY = {"Reader": "pullquote.reading.reader"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,53 @@
+"""The one exception tree: catch `PullquoteError` to catch everything pullquote raises on purpose.
+
+    PullquoteError
+    ├── InputError         a question, context or argument that cannot be answered
+    ├── ConfigError        settings that contradict each other (`reader.json`, `ReaderConfig`)
+    ├── DataError          a data or prediction file that is not what it should be
+    ├── ModelError         a model directory, file or name that cannot be loaded
+    ├── DownloadError      something that the network did not give
+    ├── OutputError        a file that could not be written; what stood there is untouched
+    └── MissingExtraError  an optional dependency is not installed
+
+Each message says what was found, what was expected and what to do. Warnings of the library are
+`PullquoteWarning`s.
+"""
+
+
+class PullquoteError(Exception):
+    """Base of every error that pullquote raises on purpose."""
+
+
+class InputError(PullquoteError, ValueError):
+    """A question, context or argument that cannot be answered."""
+
+
+class ConfigError(PullquoteError, ValueError):
+    """Settings that contradict each other."""
+
+
+class DataError(PullquoteError, ValueError):
+    """A data or prediction file that is not what it should be."""
+
+
+class ModelError(PullquoteError):
+    """A model directory, file or name that cannot be loaded."""
+
+
+class DownloadError(PullquoteError):
+    """Something that the network did not give."""
+
+
+class OutputError(PullquoteError, OSError):
+    """A file that could not be written; what stood there before is untouched."""
+
+
+class MissingExtraError(PullquoteError, ImportError):
+    """An optional dependency is not installed; the message names the extra that holds it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f'{what} is not installed. Run: pip install "pullquote[{extra}]"')
+
+
+class PullquoteWarning(UserWarning):
+    """Something was done that the caller may not have meant, such as cutting a long question."""

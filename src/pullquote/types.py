@@ -1,0 +1,176 @@
+"""The words of the house: frozen records that cross module borders.
+
+Knows nothing but the standard library; numpy appears in annotations alone, so that importing
+pullquote stays cheap. All character positions are code points of a Python `str`, half open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from pullquote.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a context: `context[start:end] == text`."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One question on one context; the gold `answers` are empty when the text has none."""
+
+    id: str
+    question: str
+    context: str
+    answers: tuple[Span, ...] = ()
+    title: str = ""
+
+    @property
+    def is_impossible(self) -> bool:
+        return not self.answers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """What the model reads at once: special tokens, the question and a stretch of the context.
+
+    `offsets[i]` are the characters of context token `i`, which is token `context_start + i` of
+    `input_ids`; `null_index` is the token (`[CLS]`) whose logits mean "no answer here".
+    """
+
+    input_ids: NDArray[np.int64]  # (T,)
+    token_type_ids: NDArray[np.int64]  # (T,)
+    offsets: NDArray[np.int32]  # (C, 2) characters of the context, half open
+    context_start: int
+    null_index: int = 0
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Windows padded to one length; the fields are the input names of a BERT-like model."""
+
+    input_ids: NDArray[np.int64]  # (B, T)
+    attention_mask: NDArray[np.int64]  # (B, T) 1 for tokens, 0 for padding
+    token_type_ids: NDArray[np.int64]  # (B, T)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Logits:
+    """What a backend returns for a batch: a start and an end logit for every token."""
+
+    start: NDArray[np.float32]  # (B, T)
+    end: NDArray[np.float32]  # (B, T)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A quote from the context with its score in [0, 1]: `context[start:end] == text`."""
+
+    text: str
+    start: int
+    end: int
+    score: float
+    logit: float  # start logit + end logit: the number in which spans of all windows compete
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer to one question, or `answer=None` when the text has none.
+
+    `answers` are the best quotes, best first, whether or not the reader abstains.
+    `null_score_diff` is run_squad.py's number: null logit minus best span logit, with the null
+    logit taken as the minimum over windows. `no_answer_score` is its logistic function, so that
+    0.5 means "as likely as not" before any threshold is fitted.
+    """
+
+    id: str
+    answer: Answer | None
+    answers: tuple[Answer, ...]
+    no_answer_score: float
+    null_score_diff: float
+
+    @property
+    def text(self) -> str:
+        """The answer's text, or "" when there is none (as in SQuAD 2.0 prediction files)."""
+        return self.answer.text if self.answer else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderConfig:
+    """How a model reads; stored beside the weights as `reader.json`. The only defaults there are.
+
+    Lengths are tokens.
+    """
+
+    max_length: int = 384
+    """A window: special tokens, question and context together."""
+    overlap: int = 128
+    """Context tokens that two neighbouring windows share (Hugging Face's `doc_stride`)."""
+    max_question_length: int = 64
+    """A longer question is cut to this, with a warning."""
+    max_answer_length: int = 30
+    """No answer is longer than this."""
+    n_best_size: int = 20
+    """Candidate answers over which scores are normalised, and the most that `top_k` returns."""
+    no_answer_threshold: float = 0.0
+    """Abstain when `null_score_diff` exceeds this; fitted on held-out data."""
+    threshold_fitted_on: str = ""
+    """The data, mix and weights behind the threshold, in words; empty when it was not fitted."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type == "str":
+                if not isinstance(value, str):
+                    raise ConfigError(f"{field.name} is {value!r}, expected a string")
+            elif isinstance(value, bool) or not isinstance(
+                value, int if field.type == "int" else (int, float)
+            ):
+                raise ConfigError(f"{field.name} is {value!r}, expected a number ({field.type})")
+            elif field.type == "int" and value < 1:
+                raise ConfigError(f"{field.name} is {value}, expected at least 1")
+        if self.no_answer_threshold != self.no_answer_threshold:
+            raise ConfigError("no_answer_threshold is NaN, expected a number")
+        # Two windows that share 2 x max_answer_length tokens never split a legal answer:
+        #   overlap 4, answers of 2:  a b c d e f         the answer "d e" is whole in window 0,
+        #                                 c d e f g h     the answer "f g" is whole in window 1
+        if self.overlap < 2 * self.max_answer_length:
+            raise ConfigError(
+                f"overlap is {self.overlap}, expected at least 2 x max_answer_length = "
+                f"{2 * self.max_answer_length}, so that no window border splits an answer"
+            )
+        if self.max_length <= self.max_question_length + self.overlap:
+            raise ConfigError(
+                f"max_length is {self.max_length}, which leaves no room to advance: expected more "
+                f"than max_question_length + overlap = {self.max_question_length + self.overlap}"
+            )
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], where: str) -> ReaderConfig:
+        """Read the content of `reader.json`; an unknown key is an error, a missing one a default.
+
+        `where` names the file in errors.
+        """
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ConfigError(
+                f"{where}: unknown setting {', '.join(unknown)}. Known: {', '.join(sorted(known))}"
+            )
+        try:
+            return cls(**values)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
