@@ -1,0 +1,18 @@
+"""What runs a model: one protocol, and one module for each way to fulfil it.
+
+A backend takes a `Batch` of numpy arrays and returns `Logits` of numpy arrays; it knows nothing of
+text. Importing this package imports none of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pullquote.types import Batch, Logits
+
+
+class Backend(Protocol):
+    """Anything that turns a batch of token ids into a start and an end logit for each token."""
+
+    def __call__(self, batch: Batch) -> Logits: ...

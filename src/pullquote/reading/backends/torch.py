@@ -1,0 +1,106 @@
+"""Runs a safetensors checkpoint with torch, through transformers' AutoModelForQuestionAnswering.
+
+Needs the extra `torch`. Knows torch, nothing of text. Pickled weights are never opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pullquote.errors import InputError, MissingExtraError, ModelError
+from pullquote.types import Logits
+
+if TYPE_CHECKING:
+    from pullquote.types import Batch
+
+try:
+    import torch
+    import transformers
+except ImportError as error:  # pragma: no cover - depends on what is installed
+    raise MissingExtraError(error.name or "torch", "torch") from error
+
+
+def load_checkpoint(directory: str | Path, **options: Any) -> transformers.PreTrainedModel:
+    """The fp32 model of an HF-shaped directory, in evaluation mode.
+
+    Raises `ModelError` when the weights are broken or hold no question-answering head.
+    """
+    try:
+        with _quiet():
+            model, report = transformers.AutoModelForQuestionAnswering.from_pretrained(
+                str(directory),
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+                **options,
+            )
+    except Exception as error:
+        raise ModelError(
+            f"{directory}: transformers cannot load this checkpoint for question answering: {error}"
+        ) from error
+    # A base encoder loads too, with a head of random numbers; its answers would be noise.
+    if missing := sorted(report["missing_keys"]):
+        raise ModelError(
+            f"{directory}: the checkpoint lacks {', '.join(missing[:3])}"
+            f"{', ...' if len(missing) > 3 else ''}; it is not fine-tuned for question answering"
+        )
+    return model.eval()  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bar, and no warnings: what transformers warns of is an error here."""
+    log: Any = transformers.logging  # its functions carry no types
+    verbosity, bar = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity(logging.ERROR)
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(verbosity)
+        if bar:
+            log.enable_progress_bar()
+
+
+class TorchBackend:
+    """A transformers model on `device` ("cpu", "cuda", "cuda:1", "mps").
+
+    `threads` sets torch's threads, which are one setting for the whole process.
+    """
+
+    def __init__(
+        self, directory: str | Path, *, device: str = "cpu", threads: int | None = None
+    ) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        try:
+            self.device = torch.device(device)
+            self.model = load_checkpoint(directory)
+            self.model.to(self.device)  # type: ignore[arg-type]  # its stub asks for a model here
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(f"device {device!r} is not available to torch: {error}") from error
+        # DistilBERT and ModernBERT have no token types.
+        accepted = inspect.signature(self.model.forward).parameters
+        self._inputs = [
+            name for name in ("input_ids", "attention_mask", "token_type_ids") if name in accepted
+        ]
+
+    def __call__(self, batch: Batch) -> Logits:
+        feed = {
+            name: torch.from_numpy(getattr(batch, name)).to(self.device) for name in self._inputs
+        }
+        with torch.inference_mode():
+            output = self.model(**feed)
+        start, end = (
+            logits.float().cpu().numpy().astype(np.float32, copy=False)
+            for logits in (output.start_logits, output.end_logits)
+        )
+        return Logits(start, end)

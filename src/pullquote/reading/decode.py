@@ -1,0 +1,205 @@
+"""Numbers to text: the best spans of each window, merged into one prediction for a question.
+
+Knows logits and character offsets, nothing of models. Spans of all windows compete with their
+start logit + end logit, and the null score is the minimum over windows (run_squad.py's rule).
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from pullquote.errors import ModelError
+from pullquote.types import Answer, Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from pullquote.types import Window
+
+# What `null_score_diff` is when a context offers no span at all (it is blank): finite, so that it
+# can stand in a JSON file, and above every threshold.
+NO_SPAN = 10_000.0
+
+_JOINER = "\u200d"  # ties emoji together
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What one window has to say: its best spans, best first, and its null logit."""
+
+    spans: tuple[tuple[float, int, int], ...]  # (logit, start, end), characters, half open
+    null: float
+
+
+def read_window(
+    window: Window,
+    start_logits: NDArray[np.float32],
+    end_logits: NDArray[np.float32],
+    context: str,
+    *,
+    max_answer_length: int,
+    limit: int,
+) -> Candidates:
+    """The `limit` best spans of a window with distinct texts, exactly, and its null logit.
+
+    `start_logits` and `end_logits` are this window's row, (T,) or longer by padding. Every span of
+    at most `max_answer_length` tokens inside the context is compared; none is pruned.
+    """
+    first, count = window.context_start, len(window.offsets)
+    null = float(start_logits[window.null_index]) + float(end_logits[window.null_index])
+    start = start_logits[first : first + count].astype(np.float32)  # (C,)
+    end = end_logits[first : first + count].astype(np.float32)  # (C,)
+    if not (math.isfinite(null) and np.isfinite(start).all() and np.isfinite(end).all()):
+        raise ModelError("the model gave logits that are not finite; its weights are broken")
+    # Tokens without characters (a lone sentencepiece "▁") can neither start nor end an answer.
+    empty = window.offsets[:, 0] >= window.offsets[:, 1]
+    start[empty] = end[empty] = -np.inf
+    # Row i of the band holds the spans that start at token i: ends i, i+1, ..., i+L-1.
+    #   tokens  a b c d,  L = 2:   a ab | b bc | c cd | d -
+    length = min(max_answer_length, count)
+    padded = np.concatenate([end, np.full(length - 1, -np.inf, dtype=np.float32)])
+    band = start[:, None] + sliding_window_view(padded, length)  # (C, L)
+
+    # Several spans may read the same (a name that comes twice, the bytes of one emoji), so a few
+    # more are fetched than asked for, and more again in the rare case that this was too few.
+    scores = band.reshape(-1)
+    fetch = 2 * limit + 10
+    while True:
+        spans = _best(scores, fetch, length, window.offsets, context)
+        if len(spans) >= limit or fetch >= scores.size:
+            return Candidates(tuple(spans[:limit]), null)
+        fetch *= 4
+
+
+def _best(
+    scores: NDArray[np.float32],  # (C * L,) the band, flat
+    fetch: int,
+    length: int,
+    offsets: NDArray[np.int32],
+    context: str,
+) -> list[tuple[float, int, int]]:
+    """The best `fetch` token spans as spans of characters with distinct texts, best first."""
+    if fetch < scores.size:
+        top = np.argpartition(scores, scores.size - fetch)[-fetch:]
+        # All that ties with the weakest must be in, or chance would choose among equals.
+        top = np.flatnonzero(scores >= scores[top].min()) if _tied(scores, top) else np.sort(top)
+    else:
+        top = np.arange(scores.size)
+    top = top[np.argsort(-scores[top], kind="stable")]  # among equals, the earlier and shorter
+    found: dict[str, tuple[float, int, int]] = {}
+    for index, logit in zip(top.tolist(), scores[top].tolist(), strict=True):
+        if logit == -math.inf:
+            break
+        token, extra = divmod(index, length)
+        start, end = whole_characters(
+            context, int(offsets[token, 0]), int(offsets[token + extra, 1])
+        )
+        if start < end:
+            found.setdefault(_text(context, start, end), (logit, start, end))
+    return list(found.values())
+
+
+def _tied(scores: NDArray[np.float32], top: NDArray[np.intp]) -> bool:
+    """Whether scores outside `top` equal the weakest inside it."""
+    return int(np.count_nonzero(scores >= scores[top].min())) > len(top)
+
+
+def whole_characters(context: str, start: int, end: int) -> tuple[int, int]:
+    """Trim blanks from a span, and never cut a character from its accents.
+
+    Sentencepiece tokens carry the blank before a word; BERT drops combining marks, so that its
+    token for the decomposed "cafe\u0301" ends before the accent.
+    """
+    while start < end and context[start].isspace():
+        start += 1
+    while start < end and context[end - 1].isspace():
+        end -= 1
+    if start == end:
+        return start, end
+    while start > 0 and _joins_left(context, start):
+        start -= 1
+    while end < len(context) and _joins_left(context, end):
+        end += 1
+    return start, end
+
+
+def _joins_left(context: str, position: int) -> bool:
+    """Whether the code point at `position` belongs to the character before it."""
+    here = context[position]
+    if here < "\u0300":  # nothing below joins; most text ends here
+        return False
+    return (
+        here == _JOINER
+        or context[position - 1] == _JOINER
+        or unicodedata.category(here)[0] == "M"  # accents, vowel signs, variation selectors
+        or "\U0001f3fb" <= here <= "\U0001f3ff"  # skin tones
+    )
+
+
+def merge(
+    id: str,
+    context: str,
+    windows: Iterable[Candidates],
+    *,
+    n_best_size: int,
+    top_k: int,
+    threshold: float,
+) -> Prediction:
+    """One prediction from the candidates of all windows of one context.
+
+    Equal texts count once, at the place where the model is surest. With best span logit b and null
+    logit n, `null_score_diff` is n - b and `no_answer_score` is 1 / (1 + exp(b - n)); an answer's
+    score is (1 - no_answer_score) times its share in a softmax over the `n_best_size` best answers.
+    All scores of one prediction and its `no_answer_score` thus sum to at most 1.
+    """
+    windows = list(windows)
+    best: dict[str, tuple[float, int, int]] = {}
+    for candidates in windows:
+        for span in candidates.spans:
+            text = _text(context, span[1], span[2])
+            if text not in best or _rank(span) < _rank(best[text]):
+                best[text] = span
+    ranked = sorted(best.values(), key=_rank)[:n_best_size]
+    if not ranked:
+        return Prediction(id, None, (), no_answer_score=1.0, null_score_diff=NO_SPAN)
+
+    top = ranked[0][0]
+    null_score_diff = min(candidates.null for candidates in windows) - top
+    no_answer_score = _logistic(null_score_diff)
+    total = math.fsum(math.exp(logit - top) for logit, _, _ in ranked)
+    answers = tuple(
+        Answer(
+            text=context[start:end],
+            start=start,
+            end=end,
+            score=(1.0 - no_answer_score) * math.exp(logit - top) / total,
+            logit=logit,
+        )
+        for logit, start, end in ranked[:top_k]
+    )
+    answer = None if null_score_diff > threshold else answers[0]
+    return Prediction(id, answer, answers, no_answer_score, null_score_diff)
+
+
+def _text(context: str, start: int, end: int) -> str:
+    """What makes two answers the same answer: their words, whatever the capitals."""
+    return context[start:end].casefold()
+
+
+def _rank(span: tuple[float, int, int]) -> tuple[float, int, int]:
+    """Sort key: the highest logit first; among equals the earlier, then the shorter span."""
+    logit, start, end = span
+    return -logit, start, end
+
+
+def _logistic(x: float) -> float:
+    """1 / (1 + exp(-x)) without overflow."""
+    return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))

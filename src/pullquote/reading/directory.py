@@ -1,0 +1,241 @@
+"""The model directory: where a model's files are, and what its settings say.
+
+A directory is HF-shaped: `config.json`, `tokenizer.json`, `model.onnx` and/or `model.safetensors`,
+`README.md` (the model card), and `reader.json` (the settings of `ReaderConfig`). A name means, in
+this order: a bundled model, a local directory, a repository of the Hugging Face hub. Only
+safetensors and ONNX are ever loaded: opening a pickle runs whatever code it holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pullquote.errors import (
+    ConfigError,
+    DownloadError,
+    InputError,
+    MissingExtraError,
+    ModelError,
+)
+from pullquote.types import ReaderConfig
+
+BUNDLED = Path(__file__).parent.parent / "models"
+
+_WEIGHTS = ("model.onnx", "onnx/model.onnx", "model.safetensors", "model.safetensors.index.json")
+_PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.pth")
+_SETTINGS = ("config.json", "tokenizer.json", "tokenizer_config.json", "reader.json", "README.md")
+
+# Their position embeddings start after the padding id: 514 rows are 512 positions.
+_OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "xlm-roberta-xl"}
+# Their positions are relative: `max_position_embeddings` bounds nothing.
+_RELATIVE_POSITIONS = {"deberta", "deberta-v2"}
+
+_CONVERT = (
+    'Convert it once, where you trust the file: python -c "from transformers import '
+    "AutoModelForQuestionAnswering as M; M.from_pretrained('{name}').save_pretrained('{out}')\", "
+    "and copy tokenizer.json beside it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDirectory:
+    """A model directory that has been looked at: its files exist and its settings are sound."""
+
+    name: str
+    path: Path
+    config: ReaderConfig
+    type_vocab_size: int
+    vocab_size: int | None
+    onnx: Path | None
+    safetensors: Path | None
+
+    @property
+    def tokenizer(self) -> Path:
+        return self.path / "tokenizer.json"
+
+
+def bundled_models() -> list[str]:
+    """The names of the models that came with the package."""
+    return sorted(path.parent.name for path in BUNDLED.glob("*/reader.json"))
+
+
+def open_model(name: str | os.PathLike[str]) -> ModelDirectory:
+    """Find a model by name and check its files; see the module for what a name may be.
+
+    Raises `ModelError` for what is missing or foreign, `DownloadError` when the hub is needed and
+    cannot be reached.
+    """
+    return _inspect(str(name), _find(name))
+
+
+def _find(name: str | os.PathLike[str]) -> Path:
+    text = str(name)
+    if not text.strip():
+        raise InputError(f"the model's name is blank; bundled: {', '.join(bundled_models())}")
+    if isinstance(name, str) and name in bundled_models():
+        return BUNDLED / name
+    path = Path(name).expanduser()
+    try:
+        if path.is_dir():
+            return path
+        if path.exists():
+            raise ModelError(f"{text}: a file; expected a model directory, such as {path.parent}")
+    except (OSError, ValueError) as error:  # a name too long for the file system, NUL bytes
+        raise ModelError(f"{text[:80]!r} cannot be a model's name: {error}") from None
+    looks_local = path.is_absolute() or text.startswith((".", "~")) or text.count("/") > 1
+    if looks_local or not re.fullmatch(r"[\w.-]+/[\w.-]+", text, re.ASCII):
+        raise ModelError(
+            f"{text}: no such model. Bundled: {', '.join(bundled_models())}. Otherwise name a "
+            "local directory or a repository of the Hugging Face hub (owner/name)."
+        )
+    return _download(text)
+
+
+def _download(name: str) -> Path:
+    """Fetch what reading needs of a hub repository into huggingface_hub's cache.
+
+    The ONNX file is preferred, and then the safetensors are left where they are.
+    """
+    try:
+        import huggingface_hub as hub
+        from huggingface_hub import errors as hub_errors
+    except ImportError as error:
+        raise MissingExtraError("huggingface_hub", "hub") from error
+    try:
+        files = set(hub.HfApi().list_repo_files(name))
+        weights = [file for file in _WEIGHTS if file in files]
+        if not weights and any(file in files for file in _PICKLES):
+            raise _pickle_error(name)
+        if not weights or "tokenizer.json" not in files:
+            lacks = "tokenizer.json" if weights else "model.onnx or model.safetensors"
+            raise ModelError(
+                f"{name} (hub): no {lacks} among its files: {', '.join(sorted(files))}"
+            )
+        wanted = [*_SETTINGS, weights[0]]
+        if weights[0].endswith(".index.json"):
+            wanted.append("model-*.safetensors")
+        if weights[0].endswith(".onnx"):
+            wanted.append(f"{weights[0]}*")  # large models keep their weights in a second file
+        return Path(hub.snapshot_download(name, allow_patterns=wanted))
+    except hub_errors.RepositoryNotFoundError as error:
+        raise ModelError(
+            f"{name}: the hub has no such repository, or it is private (set HF_TOKEN). "
+            f"Bundled: {', '.join(bundled_models())}."
+        ) from error
+    except (OSError, hub_errors.HfHubHTTPError, hub_errors.OfflineModeIsEnabled) as error:
+        # What was downloaded before answers without a network.
+        try:
+            return Path(hub.snapshot_download(name, local_files_only=True))
+        except (OSError, hub_errors.LocalEntryNotFoundError):
+            raise DownloadError(
+                f"{name}: not a bundled model nor a local directory, and the Hugging Face hub "
+                f"cannot be reached ({type(error).__name__}). Offline, use a bundled one: "
+                f"{', '.join(bundled_models())}."
+            ) from error
+
+
+def _inspect(name: str, path: Path) -> ModelDirectory:
+    present = {file for file in (*_WEIGHTS, *_PICKLES, *_SETTINGS) if (path / file).is_file()}
+    if not present & set(_WEIGHTS):
+        if present & set(_PICKLES):
+            raise _pickle_error(str(path))
+        raise ModelError(
+            f"{path}: no model.onnx or model.safetensors (found {_listing(path)}). "
+            "Export a checkpoint with: pullquote export MODEL_DIR -o OUT"
+        )
+    for needed in ("config.json", "tokenizer.json"):
+        if needed not in present:
+            raise ModelError(
+                f"{path}: no {needed} (found {_listing(path)}). "
+                "Copy it from the base model, or export again."
+            )
+    config = _read_json(path / "config.json")
+    reader = path / "reader.json"
+    limit = _positions(path, config)
+    if "reader.json" in present:
+        settings = ReaderConfig.from_json(_read_json(reader), str(reader))
+        if settings.max_length > limit:
+            raise ConfigError(
+                f"{reader}: max_length is {settings.max_length}, the model has {limit} positions"
+            )
+    else:
+        settings = _fitted_to(limit, path)
+    onnx = next((path / file for file in _WEIGHTS[:2] if file in present), None)
+    safetensors = next((path / file for file in _WEIGHTS[2:] if file in present), None)
+    return ModelDirectory(
+        name=name,
+        path=path,
+        config=settings,
+        type_vocab_size=_integer(config, "type_vocab_size", 2, path),
+        vocab_size=_integer(config, "vocab_size", 0, path) or None,
+        onnx=onnx,
+        safetensors=safetensors,
+    )
+
+
+def _positions(path: Path, config: dict[str, Any]) -> int:
+    """The longest window that the model can read."""
+    model_type = config.get("model_type")
+    positions = _integer(config, "max_position_embeddings", 0, path)
+    if not positions or model_type in _RELATIVE_POSITIONS:
+        return max(positions, ReaderConfig().max_length)
+    if model_type in _OFFSET_POSITIONS:
+        positions -= _integer(config, "pad_token_id", 1, path) + 1
+    return positions
+
+
+def _fitted_to(limit: int, path: Path) -> ReaderConfig:
+    """The default settings for a checkpoint without reader.json, shrunk to a short model."""
+    default = ReaderConfig()
+    if limit >= default.max_length:
+        return default
+    # a quarter for the question, a third shared, answers of at most half of that
+    overlap = min(default.overlap, limit // 3)
+    if overlap < 2:
+        raise ConfigError(f"{path}: the model has {limit} positions, too few to read with")
+    return replace(
+        default,
+        max_length=limit,
+        overlap=overlap,
+        max_question_length=min(default.max_question_length, limit // 4),
+        max_answer_length=min(default.max_answer_length, overlap // 2),
+    )
+
+
+def _integer(config: dict[str, Any], key: str, default: int, path: Path) -> int:
+    value = config.get(key, default)
+    if value is None:
+        return default
+    if not isinstance(value, int) or value < 0:
+        raise ModelError(f"{path / 'config.json'}: {key} is {value!r}, expected a whole number")
+    return value
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise ModelError(f"{path}: not JSON ({error}). Copy it from the model again.") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: holds a {type(value).__name__}, expected a JSON object")
+    return value
+
+
+def _pickle_error(name: str) -> ModelError:
+    out = f"{Path(name).name}-safe"
+    return ModelError(
+        f"{name}: has pickled weights only (a .bin or .pt file), which can run any code when they "
+        f"are opened; pullquote loads safetensors and ONNX. {_CONVERT.format(name=name, out=out)}"
+    )
+
+
+def _listing(path: Path) -> str:
+    names = sorted(entry.name for entry in path.iterdir())
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "nothing"

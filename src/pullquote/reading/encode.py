@@ -1,0 +1,244 @@
+"""Text to numbers: cuts a question and its context into windows that a model can read.
+
+Knows the tokenizer and the window settings, nothing of models. The pair template (`[CLS] q [SEP]
+c [SEP]`, `<s> q </s></s> c </s>`, ...) is read from the tokenizer itself.
+
+    encoder = Encoder(Tokenizer.from_file("tokenizer.json"), ReaderConfig())
+    windows = list(encoder.windows("Who led the Norse?", context))
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from pullquote.errors import ConfigError, InputError, ModelError, PullquoteWarning
+from pullquote.types import Batch, Window
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pullquote.types import ReaderConfig
+
+# Longer contexts are tokenised in pieces: at once, 10 MB took 1.5 GB of memory.
+_PIECE = 200_000
+# A piece ends before a single space between words, where every kind of tokenizer sees the same
+# words on both sides: " word" at the start of a piece is what it is in the middle of a text.
+_CUT = re.compile(r"(?<=\S) (?=\S)")
+# A Python string may hold halves of UTF-16 pairs, which no tokenizer takes. They are replaced one
+# for one, so that every offset stays true.
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """How a tokenizer joins a pair: `before` question `between` context `after`, as token ids.
+
+    BERT:     [CLS] | q | [SEP]       | c | [SEP]    types 0 | 0 | 0   | 1 | 1
+    RoBERTa:  <s>   | q | </s> </s>   | c | </s>     types 0 | 0 | 0 0 | 0 | 0
+    """
+
+    before: tuple[int, ...]
+    between: tuple[int, ...]
+    after: tuple[int, ...]
+    before_types: tuple[int, ...]
+    between_types: tuple[int, ...]
+    after_types: tuple[int, ...]
+    question_type: int
+    context_type: int
+
+    def __len__(self) -> int:
+        """The number of special tokens in a window."""
+        return len(self.before) + len(self.between) + len(self.after)
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> Template:
+        """Encode a probe pair and see where the special tokens fall."""
+        pair = tokenizer.encode("a", "a")
+        sides = pair.sequence_ids  # None for special tokens, 0 for the question, 1 for the context
+        if 0 not in sides or 1 not in sides:
+            raise ModelError('the tokenizer gives no token for the text "a"; it cannot be used')
+        question, context = sides.index(0), sides.index(1)
+        question_end = len(sides) - sides[::-1].index(0)
+        context_end = len(sides) - sides[::-1].index(1)
+        if question > context:
+            raise ModelError(
+                "the tokenizer puts the second text first; expected the question first"
+            )
+        if question == 0:
+            raise ModelError(
+                "the tokenizer adds no special token before a pair, so that there is no token "
+                'whose logits could mean "no answer"; expected a post-processor such as '
+                "TemplateProcessing in tokenizer.json"
+            )
+        ids, types = pair.ids, pair.type_ids
+        return cls(
+            before=tuple(ids[:question]),
+            between=tuple(ids[question_end:context]),
+            after=tuple(ids[context_end:]),
+            before_types=tuple(types[:question]),
+            between_types=tuple(types[question_end:context]),
+            after_types=tuple(types[context_end:]),
+            question_type=types[question],
+            context_type=types[context],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tokens:
+    """A tokenised context."""
+
+    ids: NDArray[np.int64]  # (N,)
+    offsets: NDArray[np.int32]  # (N, 2)
+
+
+class Encoder:
+    """Turns a question and a context into `Window`s, and windows into a padded `Batch`.
+
+    A context that comes again is not tokenised again (the last few are remembered).
+    """
+
+    def __init__(self, tokenizer: Tokenizer, config: ReaderConfig, *, type_vocab_size: int = 2):
+        # tokenizer.json files of sentence encoders carry truncation and padding inside
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        # "[SEP]" in a text is five characters of that text, not an order to the model
+        tokenizer.encode_special_tokens = True
+        self.tokenizer = tokenizer
+        self.config = config
+        self.template = Template.of(tokenizer)
+        self.type_vocab_size = max(type_vocab_size, 1)
+        self.pad_id = self.template.before[0]  # any id will do: the attention mask hides padding
+        room = config.max_length - config.max_question_length - len(self.template)
+        if room <= config.overlap:
+            raise ConfigError(
+                f"max_length {config.max_length} leaves {room} context tokens beside a question of "
+                f"{config.max_question_length} and {len(self.template)} special tokens: expected "
+                f"more than the overlap of {config.overlap}"
+            )
+        self._context = functools.lru_cache(maxsize=8)(self._tokenize)
+
+    @classmethod
+    def from_file(
+        cls, path: str | Path, config: ReaderConfig, *, type_vocab_size: int = 2
+    ) -> Encoder:
+        """Read a `tokenizer.json`."""
+        try:
+            # read here rather than by Tokenizer.from_file: its errors have no type of their own
+            tokenizer = Tokenizer.from_str(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+        except Exception as error:
+            raise ModelError(
+                f"{path}: not a tokenizer of the Hugging Face tokenizers library ({error}). "
+                "Copy tokenizer.json from the base model again."
+            ) from error
+        try:
+            return cls(tokenizer, config, type_vocab_size=type_vocab_size)
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from None
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of token ids that the tokenizer can give."""
+        return self.tokenizer.get_vocab_size(with_added_tokens=True)
+
+    def windows(self, question: str, context: str) -> Iterator[Window]:
+        """Yield the windows of a question over a context, lazily; none when the context is blank.
+
+        Raises `InputError` for a blank question or what is not text.
+
+            # room for 6 context tokens, overlap 4, answers of at most 2:
+            #   window 0: the river rises in the hills
+            #   window 1:           rises in the hills and ends
+            # the answer "hills and" is split by window 0 and whole in window 1
+        """
+        question_ids = self._question(question)
+        if not isinstance(context, str):
+            raise InputError(f"the context is {type(context).__name__}, expected text (str)")
+        tokens = self._context(context)
+        template = self.template
+        room = self.config.max_length - len(template) - len(question_ids)
+        head = np.array([*template.before, *question_ids, *template.between], dtype=np.int64)
+        tail = np.array(template.after, dtype=np.int64)
+        head_types = (
+            list(template.before_types)
+            + [template.question_type] * len(question_ids)
+            + list(template.between_types)
+        )
+        for start in _starts(len(tokens.ids), room, self.config.overlap):
+            ids = tokens.ids[start : start + room]
+            types = [*head_types, *[template.context_type] * len(ids), *template.after_types]
+            yield Window(
+                input_ids=np.concatenate([head, ids, tail]),
+                # RoBERTa has one token type only, whatever a tokenizer says
+                token_type_ids=np.minimum(types, self.type_vocab_size - 1),
+                offsets=tokens.offsets[start : start + room],
+                context_start=len(head),
+            )
+
+    def batch(self, windows: Sequence[Window]) -> Batch:
+        """Pad windows on the right to the longest of them."""
+        longest = max(len(window) for window in windows)
+        input_ids = np.full((len(windows), longest), self.pad_id, dtype=np.int64)  # (B, T)
+        attention_mask = np.zeros_like(input_ids)
+        token_type_ids = np.zeros_like(input_ids)
+        for row, window in enumerate(windows):
+            input_ids[row, : len(window)] = window.input_ids
+            attention_mask[row, : len(window)] = 1
+            token_type_ids[row, : len(window)] = window.token_type_ids
+        return Batch(input_ids, attention_mask, token_type_ids)
+
+    def _question(self, question: str) -> list[int]:
+        if not isinstance(question, str):
+            raise InputError(f"the question is {type(question).__name__}, expected text (str)")
+        text = question.strip()
+        if not text:
+            raise InputError("the question is blank; expected a question in words")
+        ids: list[int] = self._encode(text).ids
+        if len(ids) > self.config.max_question_length:
+            warnings.warn(
+                f"the question has {len(ids)} tokens; only the first "
+                f"{self.config.max_question_length} are read (max_question_length)",
+                PullquoteWarning,
+                stacklevel=3,
+            )
+        return ids[: self.config.max_question_length]
+
+    def _tokenize(self, context: str) -> _Tokens:
+        ids, offsets = [], []
+        for start, end in _pieces(context):
+            encoding = self._encode(context[start:end])
+            ids.append(np.array(encoding.ids, dtype=np.int64))
+            offsets.append(np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2) + start)
+        return _Tokens(np.concatenate(ids), np.concatenate(offsets))
+
+    def _encode(self, text: str):  # type: ignore[no-untyped-def]  # tokenizers has no name for it
+        return self.tokenizer.encode(_LONE_SURROGATE.sub("\ufffd", text), add_special_tokens=False)
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Where a long text is cut for the tokenizer; a usual one is a single piece."""
+    start = 0
+    while cut := _CUT.search(text, start + _PIECE):
+        yield start, cut.start()
+        start = cut.start()
+    yield start, len(text)
+
+
+def _starts(tokens: int, room: int, overlap: int) -> Iterator[int]:
+    """Where windows of `room` tokens start, so that neighbours share `overlap` and all are seen."""
+    start = 0
+    while start < tokens:
+        yield start
+        if start + room >= tokens:
+            return
+        start += room - overlap

@@ -1,0 +1,201 @@
+"""The reader: a question and a context in, a `Prediction` out; the one path through the house.
+
+Puts together a model directory, an `Encoder`, a `Backend` and `decode`.
+
+    reader = Reader()                                  # the bundled model
+    prediction = reader.answer("Who led the Norse?", context)
+    for prediction in reader.answer_all(examples): ... # lazily, in order, batched by length inside
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pullquote.errors import InputError, ModelError
+from pullquote.reading import decode
+from pullquote.reading.directory import ModelDirectory, open_model
+from pullquote.reading.encode import Encoder
+from pullquote.types import Example, Prediction, ReaderConfig, Window
+
+if TYPE_CHECKING:
+    from pullquote.reading.backends import Backend
+
+# Windows that are sorted by length together: enough that neighbours in length are alike, few
+# enough that results come soon and memory stays small.
+_CHUNK = 256
+# Tokens in one batch, padding included. Larger batches were no faster on two cores.
+_BATCH_TOKENS = 2048
+
+
+@dataclass(slots=True, eq=False)
+class _Pending:
+    """An example whose windows are being read."""
+
+    example: Example
+    candidates: list[decode.Candidates] = field(default_factory=list)
+    unread: int = 0  # windows made, but not read yet
+    complete: bool = False  # all windows have been made
+
+
+class Reader:
+    """Answers questions from texts with one model.
+
+    `model` is a bundled name, a local directory or a hub id. `device` is "cpu" or what the backend
+    knows ("cuda", "cuda:1"); `threads` bounds the threads of a forward pass, None takes all cores.
+    `config` replaces the settings stored with the model. An ONNX file is run by ONNX Runtime,
+    safetensors by torch (an extra); `backend` replaces both, and keeps the model's tokenizer.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "small",
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        config: ReaderConfig | None = None,
+        backend: Backend | None = None,
+    ) -> None:
+        if threads is not None and threads < 1:
+            raise InputError(f"threads is {threads}, expected at least 1")
+        self.directory = open_model(model)
+        self.config = config or self.directory.config
+        self.encoder = Encoder.from_file(
+            self.directory.tokenizer, self.config, type_vocab_size=self.directory.type_vocab_size
+        )
+        rows = self.directory.vocab_size
+        if rows is not None and self.encoder.vocab_size > rows:
+            raise ModelError(
+                f"{self.directory.path}: tokenizer.json has {self.encoder.vocab_size:,} tokens, "
+                f"the model {rows:,}; they do not belong together"
+            )
+        self.backend = backend or _load_backend(self.directory, device, threads)
+
+    def answer(
+        self,
+        question: str,
+        context: str,
+        *,
+        top_k: int = 1,
+        threshold: float | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Prediction:
+        """Answer one question; options as for `answer_all`.
+
+        `progress` is called now and then with the part of the context behind us, in (0, 1].
+
+        >>> Reader().answer("Who led the Norse?", "The Norse, led by Rollo, came by sea.").text
+        'Rollo'
+        """
+        example = Example(id="", question=question, context=context)
+        top_k, threshold = self._options(top_k, threshold)
+
+        def after_chunk(last: Window) -> None:
+            if progress:
+                progress(int(last.offsets[-1, 1]) / len(context))
+
+        (prediction,) = self._answer_all([example], top_k, threshold, after_chunk)
+        return prediction
+
+    def answer_all(
+        self, examples: Iterable[Example], *, top_k: int = 1, threshold: float | None = None
+    ) -> Iterator[Prediction]:
+        """Answer many questions: a lazy iterator of one prediction for each example, in order.
+
+        `top_k` bounds `Prediction.answers`, at most the model's `n_best_size`. `threshold`
+        replaces the stored one: the reader abstains when `null_score_diff` exceeds it. A blank
+        context has no answer; a blank question raises `InputError`.
+        """
+        return self._answer_all(examples, *self._options(top_k, threshold))
+
+    def _options(self, top_k: int, threshold: float | None) -> tuple[int, float]:
+        if not 1 <= top_k <= self.config.n_best_size:
+            raise InputError(
+                f"top_k is {top_k}, expected 1 to {self.config.n_best_size} (n_best_size)"
+            )
+        if threshold is None:
+            threshold = self.config.no_answer_threshold
+        if math.isnan(threshold):
+            raise InputError("threshold is NaN, expected a number")
+        return top_k, threshold
+
+    def _answer_all(
+        self,
+        examples: Iterable[Example],
+        top_k: int,
+        threshold: float,
+        after_chunk: Callable[[Window], None] | None = None,
+    ) -> Iterator[Prediction]:
+        waiting: deque[_Pending] = deque()  # in the order of the examples
+        windows = self._windows(examples, waiting)
+        more = True
+        while more:
+            chunk = list(itertools.islice(windows, _CHUNK))
+            for batch in _batches(chunk):
+                self._read(batch)
+            if chunk and after_chunk:
+                after_chunk(chunk[-1][1])
+            more = bool(chunk)
+            while waiting and waiting[0].complete and not waiting[0].unread:
+                done = waiting.popleft()
+                yield decode.merge(
+                    done.example.id,
+                    done.example.context,
+                    done.candidates,
+                    n_best_size=self.config.n_best_size,
+                    top_k=top_k,
+                    threshold=threshold,
+                )
+
+    def _windows(
+        self, examples: Iterable[Example], waiting: deque[_Pending]
+    ) -> Iterator[tuple[_Pending, Window]]:
+        for example in examples:
+            pending = _Pending(example)
+            waiting.append(pending)
+            for window in self.encoder.windows(example.question, example.context):
+                pending.unread += 1
+                yield pending, window
+            pending.complete = True
+
+    def _read(self, batch: list[tuple[_Pending, Window]]) -> None:
+        logits = self.backend(self.encoder.batch([window for _, window in batch]))
+        for row, (pending, window) in enumerate(batch):
+            pending.candidates.append(
+                decode.read_window(
+                    window,
+                    logits.start[row],
+                    logits.end[row],
+                    pending.example.context,
+                    max_answer_length=self.config.max_answer_length,
+                    limit=self.config.n_best_size,
+                )
+            )
+            pending.unread -= 1
+
+
+def _batches(chunk: list[tuple[_Pending, Window]]) -> Iterator[list[tuple[_Pending, Window]]]:
+    """Batches of windows of like length, so that hardly a token is padding."""
+    batch: list[tuple[_Pending, Window]] = []
+    for item in sorted(chunk, key=lambda item: len(item[1])):
+        if batch and (len(batch) + 1) * len(item[1]) > _BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
+
+
+def _load_backend(directory: ModelDirectory, device: str, threads: int | None) -> Backend:
+    if directory.onnx and (device == "cpu" or not directory.safetensors):
+        from pullquote.reading.backends.onnx import OnnxBackend
+
+        return OnnxBackend(directory.onnx, device=device, threads=threads)
+    from pullquote.reading.backends.torch import TorchBackend
+
+    return TorchBackend(directory.path, device=device, threads=threads)
