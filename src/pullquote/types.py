@@ -78,13 +78,17 @@ class Logits:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A quote from the context with its score in [0, 1]: `context[start:end] == text`."""
+    """A quote from the context with its score in [0, 1]: `context[start:end] == text`.
+
+    Spans of all windows compete with `start_logit + end_logit`.
+    """
 
     text: str
     start: int
     end: int
     score: float
-    logit: float  # start logit + end logit: the number in which spans of all windows compete
+    start_logit: float
+    end_logit: float
 
 
 @dataclass(frozen=True, slots=True)

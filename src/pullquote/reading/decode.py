@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -31,11 +31,24 @@ NO_SPAN = 10_000.0
 _JOINER = "\u200d"  # ties emoji together
 
 
+class ScoredSpan(NamedTuple):
+    """Characters of a context, half open, with the logits of their first and last token."""
+
+    start: int
+    end: int
+    start_logit: float
+    end_logit: float
+
+    @property
+    def logit(self) -> float:
+        return self.start_logit + self.end_logit
+
+
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """What one window has to say: its best spans, best first, and its null logit."""
 
-    spans: tuple[tuple[float, int, int], ...]  # (logit, start, end), characters, half open
+    spans: tuple[ScoredSpan, ...]
     null: float
 
 
@@ -55,8 +68,8 @@ def read_window(
     """
     first, count = window.context_start, len(window.offsets)
     null = float(start_logits[window.null_index]) + float(end_logits[window.null_index])
-    start = start_logits[first : first + count].astype(np.float32)  # (C,)
-    end = end_logits[first : first + count].astype(np.float32)  # (C,)
+    start = start_logits[first : first + count].astype(np.float64)  # (C,)
+    end = end_logits[first : first + count].astype(np.float64)  # (C,)
     if not (math.isfinite(null) and np.isfinite(start).all() and np.isfinite(end).all()):
         raise ModelError("the model gave logits that are not finite; its weights are broken")
     # Tokens without characters (a lone sentencepiece "▁") can neither start nor end an answer.
@@ -65,51 +78,46 @@ def read_window(
     # Row i of the band holds the spans that start at token i: ends i, i+1, ..., i+L-1.
     #   tokens  a b c d,  L = 2:   a ab | b bc | c cd | d -
     length = min(max_answer_length, count)
-    padded = np.concatenate([end, np.full(length - 1, -np.inf, dtype=np.float32)])
+    padded = np.concatenate([end, np.full(length - 1, -np.inf)])
     band = start[:, None] + sliding_window_view(padded, length)  # (C, L)
 
     # Several spans may read the same (a name that comes twice, the bytes of one emoji), so a few
     # more are fetched than asked for, and more again in the rare case that this was too few.
-    scores = band.reshape(-1)
+    scores = band.reshape(-1)  # (C * L,)
     fetch = 2 * limit + 10
     while True:
-        spans = _best(scores, fetch, length, window.offsets, context)
+        spans = []
+        seen = set()
+        for index in _best(scores, fetch).tolist():
+            first_token, more = divmod(index, length)
+            last_token = first_token + more
+            span = ScoredSpan(
+                *whole_characters(
+                    context, int(window.offsets[first_token, 0]), int(window.offsets[last_token, 1])
+                ),
+                float(start[first_token]),
+                float(end[last_token]),
+            )
+            if span.start < span.end and (text := _text(context, span)) not in seen:
+                seen.add(text)
+                spans.append(span)
         if len(spans) >= limit or fetch >= scores.size:
             return Candidates(tuple(spans[:limit]), null)
         fetch *= 4
 
 
-def _best(
-    scores: NDArray[np.float32],  # (C * L,) the band, flat
-    fetch: int,
-    length: int,
-    offsets: NDArray[np.int32],
-    context: str,
-) -> list[tuple[float, int, int]]:
-    """The best `fetch` token spans as spans of characters with distinct texts, best first."""
+def _best(scores: NDArray[np.float64], fetch: int) -> NDArray[np.intp]:
+    """Indices of the `fetch` highest scores and all that tie with the last, highest first.
+
+    Among equals the lower index comes first: the earlier and then the shorter span.
+    """
     if fetch < scores.size:
-        top = np.argpartition(scores, scores.size - fetch)[-fetch:]
-        # All that ties with the weakest must be in, or chance would choose among equals.
-        top = np.flatnonzero(scores >= scores[top].min()) if _tied(scores, top) else np.sort(top)
+        weakest = np.partition(scores, scores.size - fetch)[scores.size - fetch]
+        top = np.flatnonzero(scores >= weakest)
     else:
         top = np.arange(scores.size)
-    top = top[np.argsort(-scores[top], kind="stable")]  # among equals, the earlier and shorter
-    found: dict[str, tuple[float, int, int]] = {}
-    for index, logit in zip(top.tolist(), scores[top].tolist(), strict=True):
-        if logit == -math.inf:
-            break
-        token, extra = divmod(index, length)
-        start, end = whole_characters(
-            context, int(offsets[token, 0]), int(offsets[token + extra, 1])
-        )
-        if start < end:
-            found.setdefault(_text(context, start, end), (logit, start, end))
-    return list(found.values())
-
-
-def _tied(scores: NDArray[np.float32], top: NDArray[np.intp]) -> bool:
-    """Whether scores outside `top` equal the weakest inside it."""
-    return int(np.count_nonzero(scores >= scores[top].min())) > len(top)
+    top = top[np.argsort(-scores[top], kind="stable")]
+    return top[np.isfinite(scores[top])]
 
 
 def whole_characters(context: str, start: int, end: int) -> tuple[int, int]:
@@ -161,43 +169,43 @@ def merge(
     All scores of one prediction and its `no_answer_score` thus sum to at most 1.
     """
     windows = list(windows)
-    best: dict[str, tuple[float, int, int]] = {}
+    best: dict[str, ScoredSpan] = {}
     for candidates in windows:
         for span in candidates.spans:
-            text = _text(context, span[1], span[2])
+            text = _text(context, span)
             if text not in best or _rank(span) < _rank(best[text]):
                 best[text] = span
     ranked = sorted(best.values(), key=_rank)[:n_best_size]
     if not ranked:
         return Prediction(id, None, (), no_answer_score=1.0, null_score_diff=NO_SPAN)
 
-    top = ranked[0][0]
+    top = ranked[0].logit
     null_score_diff = min(candidates.null for candidates in windows) - top
     no_answer_score = _logistic(null_score_diff)
-    total = math.fsum(math.exp(logit - top) for logit, _, _ in ranked)
+    total = math.fsum(math.exp(span.logit - top) for span in ranked)
     answers = tuple(
         Answer(
-            text=context[start:end],
-            start=start,
-            end=end,
-            score=(1.0 - no_answer_score) * math.exp(logit - top) / total,
-            logit=logit,
+            text=context[span.start : span.end],
+            start=span.start,
+            end=span.end,
+            score=(1.0 - no_answer_score) * math.exp(span.logit - top) / total,
+            start_logit=span.start_logit,
+            end_logit=span.end_logit,
         )
-        for logit, start, end in ranked[:top_k]
+        for span in ranked[:top_k]
     )
     answer = None if null_score_diff > threshold else answers[0]
     return Prediction(id, answer, answers, no_answer_score, null_score_diff)
 
 
-def _text(context: str, start: int, end: int) -> str:
+def _text(context: str, span: ScoredSpan) -> str:
     """What makes two answers the same answer: their words, whatever the capitals."""
-    return context[start:end].casefold()
+    return context[span.start : span.end].casefold()
 
 
-def _rank(span: tuple[float, int, int]) -> tuple[float, int, int]:
+def _rank(span: ScoredSpan) -> tuple[float, int, int]:
     """Sort key: the highest logit first; among equals the earlier, then the shorter span."""
-    logit, start, end = span
-    return -logit, start, end
+    return -span.logit, span.start, span.end
 
 
 def _logistic(x: float) -> float:

@@ -1,0 +1,51 @@
+# Every verb makes what it needs. `make demo` and `make test` are all the set-up there is.
+PYTHON ?= python3
+SHARED ?= ../shared
+BIN := .venv/bin
+SQUAD := $(SHARED)/data/squad2
+
+.PHONY: demo test check docs bench small clean help
+
+help:  ## list the verbs
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+demo: .demo/ready  ## answer three questions about a text, offline, with the bundled model
+	@sh examples/demo.sh .demo/bin/pullquote examples/lighthouse.txt
+
+test: .venv/ready  ## run the tests
+	PULLQUOTE_SHARED=$(abspath $(wildcard $(SHARED))) $(BIN)/python -m pytest
+
+check: .venv/ready  ## lint, formatting, types, generated docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python docs/generate.py --check
+
+docs: .venv/ready  ## write docs/cli.md from the commands' own help
+	$(BIN)/python docs/generate.py
+
+bench: .venv/ready .hf4/ready  ## time pullquote beside transformers 4.57.6 (about 30 minutes)
+	sh benchmarks/bench.sh $(SHARED)
+
+small: .venv/ready  ## make the bundled model `small` again from its checkpoint (development)
+	$(BIN)/pullquote export $(SHARED)/models/minilm-l6-squad2 -o src/pullquote/models/small \
+	    --int8 --data $(SQUAD)/tune.json.gz --fit-threshold
+
+clean:  ## remove the environments and caches
+	rm -rf .demo .venv .hf4 build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# The demo's environment holds the package and its four dependencies, nothing else.
+.demo/ready: pyproject.toml constraints.txt $(shell find src -type f -not -name '*.pyc')
+	$(PYTHON) -m venv .demo
+	.demo/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt .
+	touch $@
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+.hf4/ready: benchmarks/requirements-hf4.txt
+	$(PYTHON) -m venv .hf4
+	.hf4/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@

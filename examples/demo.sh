@@ -1,0 +1,12 @@
+#!/bin/sh
+# Three questions about one text; the last has no answer in it.
+#   sh examples/demo.sh pullquote examples/lighthouse.txt
+set -eu
+for question in \
+    "Who designed the third lighthouse?" \
+    "When was the first lighthouse lit?" \
+    "How much did the fourth tower cost?"
+do
+    printf '\n> %s\n' "$question"
+    "$1" ask "$question" "$2"
+done

@@ -1,0 +1,101 @@
+"""pullquote evaluate: a model's scores on labelled data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from pullquote.cli.console import (
+    json_option,
+    load_data,
+    model_options,
+    progress,
+    threshold_option,
+)
+from pullquote.files import write_json
+from pullquote.reading.evaluate import Evaluation, evaluate
+from pullquote.reading.reader import Reader
+from pullquote.scoring.squad import Marks
+
+
+@click.command(
+    "evaluate",
+    epilog="""Example:
+
+\b
+  pullquote evaluate small dev-v2.0.json.gz
+""",
+)
+@click.argument("model")
+@click.argument("data")
+@threshold_option
+@click.option("-o", "--output", metavar="FILE", help="Write the scores to FILE as JSON, too.")
+@model_options
+@json_option
+def command(
+    model: str,
+    data: str,
+    threshold: float | None,
+    output: str | None,
+    device: str,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Answer every question of DATA with MODEL and score it with SQuAD 2.0's official arithmetic.
+
+    The headline is taken at the threshold stored with the model. "Best" figures choose a threshold
+    with these very answers in hand: an upper bound, not a result.
+    """
+    reader = Reader(model, device=device, threads=threads)
+    dataset = load_data(data)
+    evaluation = evaluate(
+        reader,
+        dataset.examples,
+        threshold=threshold,
+        progress=lambda items: progress(items, len(dataset.examples), "answering"),
+    )
+    result = as_dict(evaluation, model, data, len(dataset.dropped))
+    if output:
+        write_json(output, result)
+    click.echo(json.dumps(result, indent=2) if as_json else _table(evaluation, model, data))
+
+
+def as_dict(evaluation: Evaluation, model: str, data: str, dropped: int) -> dict[str, Any]:
+    return {
+        "model": model,
+        "data": data,
+        **evaluation.scores.as_dict(),
+        "avna": evaluation.scores.avna,
+        "threshold": evaluation.threshold,
+        "fitted_threshold": evaluation.fitted.threshold if evaluation.fitted else None,
+        "dropped": dropped,
+        "seconds": evaluation.seconds,
+    }
+
+
+def _table(evaluation: Evaluation, model: str, data: str) -> str:
+    scores = evaluation.scores
+    rows: list[tuple[str, Marks | None]] = [
+        ("all", Marks(scores.exact, scores.f1, scores.total)),
+        ("answerable", scores.has_answer),
+        ("unanswerable", scores.no_answer),
+    ]
+    lines = [f"{model} on {data}", f"{'':14}{'EM':>8}{'F1':>8}{'questions':>12}"]
+    lines += [
+        f"{name:14}{marks.exact:8.2f}{marks.f1:8.2f}{marks.total:12,}"
+        for name, marks in rows
+        if marks
+    ]
+    lines.append(f"threshold {evaluation.threshold:.4g} (null logit - best span logit)")
+    lines.append(f"answer or not, decided rightly: {scores.avna:.2f} %")
+    if scores.best_f1 and scores.has_answer and scores.no_answer:
+        best = scores.best_f1
+        lines.append(
+            f"best for this data itself (an oracle): F1 {best.score:.2f} at {best.threshold:.4g}"
+        )
+    lines.append(
+        f"{evaluation.seconds:.1f} s, {evaluation.questions_per_second:,.1f} questions a second"
+    )
+    return "\n".join(lines)

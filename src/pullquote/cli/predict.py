@@ -1,0 +1,63 @@
+"""pullquote predict: the answers to a data file, as files."""
+
+from __future__ import annotations
+
+import math
+
+import click
+
+from pullquote.cli.console import load_data, model_options, progress, threshold_option
+from pullquote.reading.reader import Reader
+from pullquote.scoring.predictions import save_predictions
+
+
+@click.command(
+    "predict",
+    epilog="""Example:
+
+\b
+  pullquote predict small dev-v2.0.json -o out
+  pullquote score dev-v2.0.json out/predictions.json
+
+To search the best threshold yourself, write answers that never abstain:
+
+\b
+  pullquote predict small dev-v2.0.json -o out --never-abstain
+  pullquote score dev-v2.0.json out/predictions.json --na-prob out/na_prob.json
+""",
+)
+@click.argument("model")
+@click.argument("data")
+@click.option("-o", "--output", required=True, metavar="DIR", help="Where the files go.")
+@threshold_option
+@click.option("--never-abstain", is_flag=True, help="Write the best quote for every question.")
+@model_options
+def command(
+    model: str,
+    data: str,
+    output: str,
+    threshold: float | None,
+    never_abstain: bool,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Answer every question of DATA with MODEL and write four JSON files to DIR.
+
+    \b
+    predictions.json        id to text, "" for no answer
+    nbest_predictions.json  id to the best quotes with probabilities and logits
+    null_odds.json          id to null logit - best span logit (not a probability)
+    na_prob.json            id to the probability that there is no answer
+    """
+    if never_abstain and threshold is not None:
+        raise click.UsageError("--never-abstain and --threshold contradict each other.")
+    reader = Reader(model, device=device, threads=threads)
+    examples = load_data(data).examples
+    predictions = reader.answer_all(
+        examples,
+        top_k=reader.config.n_best_size,
+        threshold=math.inf if never_abstain else threshold,
+    )
+    written = save_predictions(output, progress(predictions, len(examples), "answering"))
+    for path in written:
+        click.echo(path)

@@ -1,0 +1,72 @@
+"""Measures a reader on examples with the official arithmetic; by the user's own `Reader`.
+
+evaluation = evaluate(Reader(), load("dev-v2.0.json.gz").examples)
+evaluation.scores.f1          # at the threshold stored with the model
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pullquote.errors import DataError
+from pullquote.scoring.squad import Scores, score, score_questions
+from pullquote.scoring.thresholds import BestThreshold, fit_threshold
+
+if TYPE_CHECKING:
+    from pullquote.reading.reader import Reader
+    from pullquote.types import Example, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores at one threshold, and what the same predictions say about thresholds."""
+
+    scores: Scores
+    threshold: float
+    fitted: BestThreshold | None
+    """The threshold of the best F1 on this very data with both classes weighted equally: to be
+    stored when the data is held out for it, and never to be reported as a result on the same data.
+    `None` when one of the classes is missing."""
+    seconds: float
+
+    @property
+    def questions_per_second(self) -> float:
+        return self.scores.total / self.seconds
+
+
+def evaluate(
+    reader: Reader,
+    examples: Sequence[Example],
+    *,
+    threshold: float | None = None,
+    progress: Callable[[Iterable[Prediction]], Iterable[Prediction]] = iter,
+) -> Evaluation:
+    """Answer all examples and score them; `threshold` replaces the one stored with the model.
+
+    `progress` wraps the iterator of predictions, to show how far it is. Raises `DataError` without
+    examples.
+    """
+    if not examples:
+        raise DataError("there are no questions to evaluate")
+    if threshold is None:
+        threshold = reader.config.no_answer_threshold
+    start = time.perf_counter()
+    predictions = list(progress(reader.answer_all(examples)))
+    seconds = time.perf_counter() - start
+    # Best quotes and null odds rather than decisions, so that the best threshold is the true one:
+    # predictions that abstain already could not be turned into answers by any threshold.
+    quotes = {p.id: p.answers[0].text if p.answers else "" for p in predictions}
+    odds = {p.id: p.null_score_diff for p in predictions}
+    scores = score(examples, quotes, no_answer_probabilities=odds, threshold=threshold)
+    fitted = None
+    if scores.has_answer and scores.no_answer:
+        marks = score_questions(examples, quotes)
+        fitted = fit_threshold(
+            [mark.f1 for mark in marks],
+            [mark.has_answer for mark in marks],
+            [odds[mark.id] for mark in marks],
+        )
+    return Evaluation(scores, threshold, fitted, seconds)

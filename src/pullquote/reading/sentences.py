@@ -1,0 +1,34 @@
+"""Finds the sentence around a quote, to show it where it stands. Knows text and offsets only."""
+
+from __future__ import annotations
+
+import re
+
+from pullquote.types import Span
+
+# A sentence ends at a full stop and a blank, at a CJK full stop, or where a line is empty.
+_END = re.compile(r"(?<=[.!?…][\s\"'”’)\]])|(?<=[。！？])|\n\s*\n")
+
+
+def sentence_around(context: str, start: int, end: int, *, limit: int = 240) -> Span:
+    """The sentence that holds `context[start:end]`, at most `limit` characters to either side.
+
+    >>> sentence_around("It rained. Rollo came by sea. He stayed.", 11, 16).text
+    'Rollo came by sea.'
+    """
+    low, high = max(0, start - limit), min(len(context), end + limit)
+    left, right = low, high
+    for match in _END.finditer(context, low, start):
+        left = match.end()
+    if next_end := _END.search(context, end, high):
+        right = next_end.start()
+    # a sentence cut by the limit begins and ends with a whole word
+    if left == low > 0 and (blank := re.compile(r"\s").search(context, left, start)):
+        left = blank.end()
+    if right == high < len(context) and (cut := context.rfind(" ", end, right)) > 0:
+        right = cut
+    while left < start and context[left].isspace():
+        left += 1
+    while right > end and context[right - 1].isspace():
+        right -= 1
+    return Span(context[left:right], left, right)

@@ -1,0 +1,141 @@
+"""Prediction files: the JSON objects that run_squad.py writes and evaluate-v2.0.py reads.
+
+Knows the files, not what they are scored against.
+
+    load_predictions("predictions.json")    load_probabilities("na_prob.json.gz")
+    save_predictions("out", predictions)
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+import zlib
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pullquote.errors import DataError
+from pullquote.files import write_json
+from pullquote.types import Prediction
+
+_JSON_NAMES = {str: "a string", dict: "an object", list: "a list", bool: "a boolean"}
+
+
+def load_predictions(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Read `{id: answer text}` from JSON or gzipped JSON; "" means no answer.
+
+    Raises `DataError` that names the file, what was found and what was expected.
+    """
+    predictions = _load_object(path)
+    for id, text in predictions.items():
+        if not isinstance(text, str):
+            raise DataError(
+                f"{path}: the prediction for {id!r} is {_found(text)}, expected a string "
+                '("" for no answer)'
+            )
+    return predictions
+
+
+def load_probabilities(path: str | os.PathLike[str]) -> dict[str, float]:
+    """Read `{id: no-answer value}` from JSON or gzipped JSON: probabilities, or null odds.
+
+    Values outside [0, 1] are accepted here, since only their use can be wrong: see
+    `pullquote.scoring.squad.score`. Raises `DataError` as `load_predictions` does.
+    """
+    values = _load_object(path)
+    for id, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise DataError(f"{path}: the value for {id!r} is {_found(value)}, expected a number")
+        try:
+            values[id] = float(value)
+        except OverflowError:
+            values[id] = math.inf
+        if not math.isfinite(values[id]):
+            raise DataError(f"{path}: the value for {id!r} is {values[id]}, expected it finite")
+    return values
+
+
+def save_predictions(
+    directory: str | os.PathLike[str], predictions: Iterable[Prediction]
+) -> list[Path]:
+    """Write four files into `directory`, each a JSON object with an entry for every question:
+
+    predictions.json        id: the answer's text, "" where the reader abstains
+    nbest_predictions.json  id: the best quotes, each with text, probability and its two logits
+    null_odds.json          id: null logit minus best span logit (a logit, not a probability)
+    na_prob.json            id: the probability that there is no answer, in [0, 1]
+
+    Nothing is written unless all predictions were made. Raises `OutputError`.
+    """
+    predictions = list(predictions)
+    files: dict[str, dict[str, Any]] = {
+        "predictions.json": {p.id: p.text for p in predictions},
+        "nbest_predictions.json": {
+            p.id: [
+                {
+                    "text": answer.text,
+                    "probability": answer.score,
+                    "start_logit": answer.start_logit,
+                    "end_logit": answer.end_logit,
+                    "start": answer.start,
+                    "end": answer.end,
+                }
+                for answer in p.answers
+            ]
+            for p in predictions
+        },
+        "null_odds.json": {p.id: p.null_score_diff for p in predictions},
+        "na_prob.json": {p.id: p.no_answer_score for p in predictions},
+    }
+    written = []
+    for name, content in files.items():
+        written.append(Path(directory) / name)
+        write_json(written[-1], content)
+    return written
+
+
+def _load_object(path: str | os.PathLike[str]) -> dict[str, Any]:
+    try:
+        data = Path(path).read_bytes()
+        if data.startswith(b"\x1f\x8b"):  # by content: a download often loses or keeps its ".gz"
+            data = gzip.decompress(data)
+        content = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: a directory, expected a JSON file") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: damaged gzip ({error}); copy the file again") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from None
+    except _DuplicateError as error:
+        raise DataError(f"{path}: the id {error} occurs twice, expected it once") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: {_found(content)}, expected an object with an entry per question")
+    if not content:
+        raise DataError(f"{path}: an empty object, expected an entry per question")
+    return content
+
+
+class _DuplicateError(Exception):
+    """A key that json.loads would silently overwrite."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise _DuplicateError(repr(counts.most_common(1)[0][0]))
+    return result
+
+
+def _found(value: Any) -> str:
+    return _JSON_NAMES.get(type(value), "null" if value is None else f"the number {value}")

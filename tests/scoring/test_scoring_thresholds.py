@@ -1,0 +1,151 @@
+"""Thresholds against brute force: try every threshold, score by the rule, keep the best."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pullquote.errors import DataError
+from pullquote.scoring.thresholds import best_threshold, fit_threshold
+
+# Halves and quarters add up without rounding, so that equality below is exact. Few values: ties.
+QUESTIONS = st.lists(
+    st.tuples(
+        st.sampled_from([0.0, 0.25, 0.5, 1.0]),
+        st.booleans(),
+        st.sampled_from([-2.0, -0.5, 0.0, 0.5, 1.0, 3.0]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+FINITE = st.floats(-1.7e308, 1.7e308)
+
+
+def at(threshold, questions):
+    """The mark of every question when abstaining above `threshold`."""
+    return [
+        float(not has_answer) if value > threshold else score
+        for score, has_answer, value in questions
+    ]
+
+
+def balanced(marks, questions):
+    kinds = [
+        [m for m, (_, has_answer, _) in zip(marks, questions, strict=True) if has_answer is kind]
+        for kind in (True, False)
+    ]
+    return sum(50 * sum(marks) / len(marks) for marks in kinds)
+
+
+def candidates(questions):
+    return [-math.inf, *(value for _, _, value in questions)]
+
+
+@given(QUESTIONS)
+def test_best_threshold_is_the_best_of_all(questions):
+    found = best_threshold(*zip(*questions, strict=True))
+    scores = [100 * sum(at(t, questions)) / len(questions) for t in candidates(questions)]
+    assert found.score == max(scores)
+    assert sum(at(found.threshold, questions)) * 100 / len(questions) == found.score
+
+
+@given(QUESTIONS, st.randoms())
+def test_the_order_of_questions_does_not_matter(questions, random):
+    shuffled = random.sample(questions, len(questions))
+    expected = best_threshold(*zip(*questions, strict=True))
+    assert best_threshold(*zip(*shuffled, strict=True)) == expected
+
+
+@given(QUESTIONS)
+def test_an_unbalanced_fit_reaches_the_best_score(questions):
+    columns = list(zip(*questions, strict=True))
+    found = fit_threshold(*columns, balanced=False)
+    assert found.score == pytest.approx(best_threshold(*columns).score)
+    assert 100 * np.mean(at(found.threshold, questions)) == pytest.approx(found.score)
+
+
+@given(QUESTIONS.filter(lambda questions: len({has for _, has, _ in questions}) == 2))
+def test_a_balanced_fit_is_the_best_of_all_weighted(questions):
+    found = fit_threshold(*zip(*questions, strict=True))
+    scores = [balanced(at(t, questions), questions) for t in candidates(questions)]
+    assert found.score == pytest.approx(max(scores))
+    assert balanced(at(found.threshold, questions), questions) == pytest.approx(found.score)
+
+
+@given(st.lists(FINITE, min_size=1, max_size=8), st.data())
+def test_a_fitted_threshold_cuts_where_it_should_between_any_two_floats(values, data):
+    # answerable below a pivot, unanswerable above it: the best threshold is right everywhere
+    pivot = data.draw(st.sampled_from([-math.inf, *values]))
+    questions = [(float(value <= pivot), value <= pivot, value) for value in values]
+    for found in (
+        fit_threshold(*zip(*questions, strict=True), balanced=False),
+        best_threshold(*zip(*questions, strict=True)),
+    ):
+        assert math.isfinite(found.threshold)
+        assert at(found.threshold, questions) == [1.0] * len(values)
+
+
+def test_equal_values_are_answered_together_or_not_at_all():
+    # Abstaining from the last alone would give 100, but 0.5 > t holds for both or for neither.
+    found = best_threshold([1.0, 1.0, 0.0], [True, True, False], [0.1, 0.5, 0.5])
+    assert (found.score, found.threshold) == (pytest.approx(200 / 3), 0.1)
+
+
+def test_the_smallest_value_of_equal_scores_is_reported_as_officially():
+    # the second answer is wrong: answering it as well changes nothing
+    assert best_threshold([1.0, 0.0, 0.0], [True, True, False], [0.1, 0.2, 0.3]).threshold == 0.1
+
+
+def test_abstaining_always_is_reported_as_zero_only_where_zero_abstains():
+    assert best_threshold([0.0], [False], [0.4]).threshold == 0.0
+    assert best_threshold([0.0], [False], [0.0]).threshold < 0.0
+    assert best_threshold([0.0], [False], [-7.5]).threshold < -7.5
+
+
+def test_a_fitted_threshold_lies_halfway_or_beyond_the_ends():
+    values = [-1.0, 2.0, 4.0]
+    assert fit_threshold([1.0, 1.0, 0.0], [True, True, False], values).threshold == 3.0
+    assert fit_threshold([1.0] * 3, [True] * 3, values, balanced=False).threshold > 4.0
+    assert fit_threshold([0.0] * 3, [False] * 3, values, balanced=False).threshold < -1.0
+
+
+def test_between_neighbouring_floats_a_fitted_threshold_is_the_lower():
+    low = 1.0
+    for _ in range(4):  # halfway rounds up for every other pair
+        high = math.nextafter(low, 2.0)
+        assert fit_threshold([1.0, 0.0], [True, False], [low, high]).threshold == low
+        low = high
+
+
+def test_balance_gives_the_rarer_kind_its_half():
+    # Two of three answerable questions go right. By count, answering all (2 of 4) beats abstaining
+    # (1 of 4); by halves, abstaining (1/2) beats answering (2/3 of 1/2).
+    score, has_answer, value = [0.0, 1.0, 0.0, 1.0], [False, True, True, True], [1.0, 2.0, 3.0, 4.0]
+    unbalanced = fit_threshold(score, has_answer, value, balanced=False)
+    assert (unbalanced.score, unbalanced.threshold > 4.0) == (50.0, True)
+    weighted = fit_threshold(score, has_answer, value)
+    assert (weighted.score, weighted.threshold < 1.0) == (50.0, True)
+
+
+@pytest.mark.parametrize("function", [best_threshold, fit_threshold])
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (([1.0], [True, False], [0.1, 0.2]), r"\(1,\) scores, \(2,\) has_answer flags"),
+        (([[1.0]], [[True]], [[0.1]]), "flat"),
+        (([], [], []), "no questions"),
+        (([1.0, 0.0], [True, False], [0.1, math.nan]), "no-answer value 1 is nan"),
+        (([1.0, 0.0], [True, False], [math.inf, 0.1]), "no-answer value 0 is inf"),
+        (([math.nan, math.nan], [True, False], [0.1, 0.2]), r"score 0 is nan.*\(2 of 2"),
+    ],
+)
+def test_numbers_that_cannot_be_used(function, columns, message):
+    with pytest.raises(DataError, match=message):
+        function(*columns)
+
+
+def test_a_balanced_fit_needs_both_kinds():
+    with pytest.raises(DataError, match=r"2 answerable and 0 unanswerable.*balanced=False"):
+        fit_threshold([1.0, 0.0], [True, True], [0.1, 0.2])
