@@ -1,7 +1,7 @@
 """Measures a reader on examples with the official arithmetic; by the user's own `Reader`.
 
-evaluation = evaluate(Reader(), load("dev-v2.0.json.gz").examples)
-evaluation.scores.f1          # at the threshold stored with the model
+    evaluation = evaluate(Reader(), load("dev-v2.0.json.gz").examples)
+    evaluation.scores.f1          # at the threshold stored with the model
 """
 
 from __future__ import annotations

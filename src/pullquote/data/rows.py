@@ -1,0 +1,241 @@
+"""What a row of question answering data means, and which rows hold: the only place that checks.
+
+    dataset = examples_from_rows(datasets.load_dataset("squad_v2", split="validation"))
+
+Knows nothing of files: every format, SQuAD JSON included, becomes rows first. A row has
+`question`, `context`, and if it likes `id`, `title`, `is_impossible` and answers in one of three
+layouts:
+
+    answers = {"text": ["Rollo"], "answer_start": [18]}      Hugging Face columns; what we write
+    answers = [{"text": "Rollo", "answer_start": 18}]        SQuAD
+    answer_text = "Rollo", answer_start = 18                 flat; no text means no answer
+
+- An answer holds if the context has it at `answer_start`. Others are dropped, and with its last
+  answer the question too: it would else pass for an unanswerable one.
+- No answers, and no `is_impossible` that says otherwise: an example without answers. Unlabelled
+  questions look the same; an `Example` cannot tell them apart.
+- An `is_impossible` that contradicts the answers drops the question: run_squad.py would believe
+  the flag, the official scorer the answers. `plausible_answers` are no answers and never read.
+- A missing `id` becomes the number of the question, counted from 1. Of two questions with one id
+  the second is dropped.
+- Lone surrogates are dropped: no UTF-8 file holds them and no tokenizer takes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, TypeAlias
+
+from pullquote.errors import DataError
+from pullquote.types import Example, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """An answer, a question or a whole article that was left out, and why."""
+
+    id: str  # of the question; "" where it has none
+    where: str  # "line 17", or "article 3, paragraph 2, question 5, answer 1"
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}{f' (id {clip(repr(self.id))})' if self.id else ''}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The examples of a source, in its order, and what was left out of it."""
+
+    examples: tuple[Example, ...]
+    dropped: tuple[Dropped, ...]
+    source: str
+
+    def summary(self) -> str:
+        """One line: `"11,873 questions (5,945 unanswerable), 3 dropped"`."""
+        n = len(self.examples)
+        unanswerable = sum(example.is_impossible for example in self.examples)
+        return (
+            f"{n:,} question{'s' * (n != 1)} ({unanswerable:,} unanswerable), "
+            f"{len(self.dropped):,} dropped"
+        )
+
+
+# what the formats hand over: a row and where it stands, or what was no row to begin with
+Item: TypeAlias = "tuple[str, object] | Dropped"
+
+
+def row_from_example(example: Example) -> dict[str, Any]:
+    """The row of an example, in the column layout of Hugging Face's `squad` and `squad_v2`.
+
+    >>> row_from_example(Example("7", "Who?", "Rollo led.", (Span("Rollo", 0, 5),)))["answers"]
+    {'text': ['Rollo'], 'answer_start': [0]}
+    """
+    return {
+        "id": example.id,
+        "title": example.title,
+        "question": example.question,
+        "context": example.context,
+        "answers": {
+            "text": [span.text for span in example.answers],
+            "answer_start": [span.start for span in example.answers],
+        },
+    }
+
+
+def examples_from_rows(rows: Iterable[Mapping[str, Any]]) -> Dataset:
+    """Check rows (a list of dicts, a Hugging Face data set) and make examples of them.
+
+    >>> rows = [{"question": "Who?", "context": "Rollo led.", "answers": None}]
+    >>> examples_from_rows(rows).summary()
+    '1 question (1 unanswerable), 0 dropped'
+
+    Raises `DataError` if there are rows and none of them holds.
+    """
+    return collect(((f"row {n}", row) for n, row in enumerate(rows, 1)), "rows")
+
+
+def collect(items: Iterable[Item], source: str) -> Dataset:
+    """Turn items into examples. If all are dropped, the source is not what it was taken for."""
+    examples: list[Example] = []
+    dropped: list[Dropped] = []
+    stands: dict[str, str] = {}  # id -> where its first question stands
+    for number, item in enumerate(items, 1):
+        if isinstance(item, Dropped):
+            dropped.append(item)
+            continue
+        where, row = item
+        id = ""
+        try:
+            if not isinstance(row, Mapping):
+                raise DataError(f"found {describe(row)}, expected an object")
+            id = _id(row, number)
+            if id in stands:
+                raise DataError(f"duplicate id, kept at {stands[id]}")
+            context = _text(row, "context")
+            spans, misfits = _spans(row, context)
+            example = Example(id, _text(row, "question"), context, spans, _text(row, "title", ""))
+        except DataError as error:
+            dropped.append(Dropped(id, where, str(error)))
+            continue
+        examples.append(example)
+        dropped += [Dropped(id, f"{where}, answer {n}", why) for n, why in misfits.items()]
+        stands[id] = where
+    if dropped and not examples:
+        raise DataError(
+            f"none of its questions can be used ({len(dropped):,} dropped); the first: {dropped[0]}"
+        )
+    return Dataset(tuple(examples), tuple(dropped), source)
+
+
+def describe(value: object) -> str:
+    """Say shortly what was found where something else was expected."""
+    if isinstance(value, Mapping) and value:
+        return f"an object with keys {clip(str(list(value)))}"
+    return f"{type(value).__name__} {clip(repr(value))}"
+
+
+def clip(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _id(row: Mapping[str, object], number: int) -> str:
+    id = row.get("id")
+    if id is None:
+        return str(number)
+    if not isinstance(id, bool) and isinstance(id, Integral):
+        return str(id)
+    if id == "":
+        raise DataError("the id is empty")
+    return _text(row, "id")
+
+
+def _text(row: Mapping[str, object], key: str, default: str | None = None) -> str:
+    value = row.get(key)
+    if value is None:
+        if default is None:
+            found = [key for key in row if row[key] is not None]
+            raise DataError(f"no {key}; found {clip(str(found))}")
+        return default
+    if not isinstance(value, str):
+        raise DataError(f"{key} is {describe(value)}, expected text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{key} has a lone surrogate, U+{ord(value[error.start]):04X} at {error.start}: "
+            "half a character"
+        ) from None
+    return value
+
+
+def _spans(row: Mapping[str, object], context: str) -> tuple[tuple[Span, ...], dict[int, str]]:
+    """Return the answers that hold, and for the number (from 1) of each other one the reason."""
+    spans: list[Span] = []
+    misfits: dict[int, str] = {}
+    for number, (text, start) in enumerate(_pairs(row), 1):
+        try:
+            spans.append(_span(text, start, context))
+        except DataError as error:
+            misfits[number] = str(error)
+    impossible = row.get("is_impossible")
+    if impossible is not None and not isinstance(impossible, bool):
+        raise DataError(f"is_impossible is {describe(impossible)}, expected true or false")
+    if misfits and not spans:
+        raise DataError(f"no answer holds: {'; '.join(misfits.values())}")
+    if impossible is not None and impossible == bool(spans):
+        raise DataError(f"is_impossible is {str(impossible).lower()}, with {len(spans)} answers")
+    return tuple(spans), misfits
+
+
+def _pairs(row: Mapping[str, object]) -> list[tuple[object, object]]:
+    """Read texts and starts from whichever layout the row has."""
+    answers = row.get("answers")
+    if answers is None:
+        # a column that is called `answer` must not make every question unanswerable in silence
+        named = [key for key in row if str(key).startswith("answer")]
+        if named and "answers" not in row and "answer_text" not in row:
+            raise DataError(f"found {clip(str(named))}, expected answers or answer_text")
+        text = row.get("answer_text")
+        return [] if text is None or text == "" else [(text, row.get("answer_start"))]
+    if isinstance(answers, Mapping):
+        texts, starts = _list(answers.get("text")), _list(answers.get("answer_start"))
+        if texts is not None and starts is not None and len(texts) == len(starts):
+            return list(zip(texts, starts, strict=True))
+    elif (entries := _list(answers)) is not None:
+        return [
+            (entry.get("text"), entry.get("answer_start"))
+            if isinstance(entry, Mapping)
+            else (entry, None)
+            for entry in entries
+        ]
+    raise DataError(
+        f'answers is {clip(repr(answers))}, expected {{"text": […], "answer_start": […]}} of one '
+        'length, or a list of {"text": …, "answer_start": …}'
+    )
+
+
+def _list(value: object) -> list[object] | None:
+    """List what is list-like (a tuple, a numpy array from pandas), else None."""
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
+        return list(value)
+    return None
+
+
+def _span(text: object, start: object, context: str) -> Span:
+    if not isinstance(text, str) or not text:
+        raise DataError(f"the answer's text is {describe(text)}, expected some text")
+    if isinstance(start, float) and start.is_integer():
+        start = int(start)  # pandas turns a column of integers with gaps into floats
+    if isinstance(start, bool) or not isinstance(start, Integral) or start < 0:
+        raise DataError(f"answer_start is {describe(start)}, expected a whole number from 0")
+    # context "The Norse, led by Rollo", answer "Rollo" at 17:
+    #   found ' Roll', expected 'Rollo', which stands at 18
+    begin, end = int(start), int(start) + len(text)
+    if context[begin:end] != text:
+        stands = context.find(text)
+        place = f"stands at {stands}" if stands >= 0 else "is nowhere in the context"
+        found, expected = clip(repr(context[begin:end])), clip(repr(text))
+        raise DataError(f"answer_start {begin}: found {found}, expected {expected}, which {place}")
+    return Span(text, begin, end)

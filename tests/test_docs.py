@@ -1,0 +1,57 @@
+"""The documents keep their word: their Python runs, their links lead somewhere, help is current."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [
+    pytest.param(code, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S))
+]
+
+
+def test_there_is_python_to_run_in_the_readme_and_the_quickstart() -> None:
+    assert {param.id.split("-")[0] for param in BLOCKS} >= {"README.md", "quickstart.md"}
+
+
+@pytest.mark.parametrize("code", BLOCKS)
+def test_python_in_the_docs_runs(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "<docs>", "exec"), {})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
+    assert [t for t in targets if not (page.parent / t).exists()] == []
+
+
+def test_commands_in_the_docs_exist() -> None:
+    from pullquote.cli import COMMANDS
+
+    used = {
+        command
+        for page in PAGES
+        for command in re.findall(r"^\$ (?:.*\| )?pullquote (\w+)", page.read_text("utf-8"), re.M)
+    }
+    assert used and used <= set(COMMANDS)
+
+
+def test_the_command_line_reference_is_current() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
