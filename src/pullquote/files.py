@@ -21,15 +21,21 @@ from pullquote.errors import OutputError
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes its name, else it is removed.
 
-    Raises `OutputError` for what the file system refuses.
+    A link is followed, and a device or pipe (/dev/stdout) is written as it is. Raises `OutputError`
+    for what the file system refuses.
     """
     path = Path(path)
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # a suffix as the name has it, since some writers choose their format by it
+        if path.exists() and not path.is_file() and not path.is_dir():
+            yield path  # nothing is lost there, and root could replace /dev/null by a file
+            return
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # a suffix as the name has it, since some writers choose their format by it; not more of
+        # the name, which may be as long as names can be
         handle, name = tempfile.mkstemp(
-            prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent
+            prefix=".pullquote-", suffix=target.suffix[:20], dir=target.parent
         )
         os.close(handle)
         temporary = Path(name)
@@ -39,7 +45,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only the owner can read
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, target)
         temporary = None
     except OSError as error:
         if isinstance(error, OutputError):
@@ -61,10 +67,12 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
     ...     file.write("whole or not at all")
     """
     encoding = None if "b" in mode else "utf-8"
+    # a lone surrogate has no UTF-8; as "\ud800" it is what JSON can read back
+    errors = None if "b" in mode else "backslashreplace"
     newline = None if "b" in mode else "\n"
     with (
         replacing(path) as temporary,
-        open(temporary, mode, encoding=encoding, newline=newline) as file,
+        open(temporary, mode, encoding=encoding, errors=errors, newline=newline) as file,
     ):
         yield file
 

@@ -77,6 +77,7 @@ def read_window(
     start[empty] = end[empty] = -np.inf
     # Row i of the band holds the spans that start at token i: ends i, i+1, ..., i+L-1.
     #   tokens  a b c d,  L = 2:   a ab | b bc | c cd | d -
+    begins, ends = window.offsets.T.tolist()
     length = min(max_answer_length, count)
     padded = np.concatenate([end, np.full(length - 1, -np.inf)])
     band = start[:, None] + sliding_window_view(padded, length)  # (C, L)
@@ -84,25 +85,23 @@ def read_window(
     # Several spans may read the same (a name that comes twice, the bytes of one emoji), so a few
     # more are fetched than asked for, and more again in the rare case that this was too few.
     scores = band.reshape(-1)  # (C * L,)
-    fetch = 2 * limit + 10
+    fetch = limit + 10
     while True:
-        spans = []
-        seen = set()
+        spans: dict[str, ScoredSpan] = {}
         for index in _best(scores, fetch).tolist():
             first_token, more = divmod(index, length)
             last_token = first_token + more
             span = ScoredSpan(
-                *whole_characters(
-                    context, int(window.offsets[first_token, 0]), int(window.offsets[last_token, 1])
-                ),
+                *whole_characters(context, begins[first_token], ends[last_token]),
                 float(start[first_token]),
                 float(end[last_token]),
             )
-            if span.start < span.end and (text := _text(context, span)) not in seen:
-                seen.add(text)
-                spans.append(span)
-        if len(spans) >= limit or fetch >= scores.size:
-            return Candidates(tuple(spans[:limit]), null)
+            if span.start < span.end:
+                spans.setdefault(_text(context, span), span)
+                if len(spans) == limit:
+                    return Candidates(tuple(spans.values()), null)
+        if fetch >= scores.size:
+            return Candidates(tuple(spans.values()), null)
         fetch *= 4
 
 
@@ -141,12 +140,14 @@ def whole_characters(context: str, start: int, end: int) -> tuple[int, int]:
 
 def _joins_left(context: str, position: int) -> bool:
     """Whether the code point at `position` belongs to the character before it."""
-    here = context[position]
+    before, here = context[position - 1], context[position]
     if here < "\u0300":  # nothing below joins; most text ends here
+        return False
+    if before.isspace() or here.isspace():  # an accent on a blank joins no answer
         return False
     return (
         here == _JOINER
-        or context[position - 1] == _JOINER
+        or before == _JOINER
         or unicodedata.category(here)[0] == "M"  # accents, vowel signs, variation selectors
         or "\U0001f3fb" <= here <= "\U0001f3ff"  # skin tones
     )

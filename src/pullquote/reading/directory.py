@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,18 @@ class ModelDirectory:
     name: str
     path: Path
     config: ReaderConfig
+    positions: int  # the longest window that the model can read
     type_vocab_size: int
     vocab_size: int | None
     onnx: Path | None
     safetensors: Path | None
+
+    def __post_init__(self) -> None:
+        if self.config.max_length > self.positions:
+            raise ConfigError(
+                f"{self.path}: max_length is {self.config.max_length}, the model has "
+                f"{self.positions} positions"
+            )
 
     @property
     def tokenizer(self) -> Path:
@@ -70,7 +79,10 @@ def open_model(name: str | os.PathLike[str]) -> ModelDirectory:
     Raises `ModelError` for what is missing or foreign, `DownloadError` when the hub is needed and
     cannot be reached.
     """
-    return _inspect(str(name), _find(name))
+    try:
+        return _inspect(str(name), _find(name))
+    except OSError as error:  # a directory that we may not look into
+        raise ModelError(f"{name}: cannot be read ({error.strerror})") from error
 
 
 def _find(name: str | os.PathLike[str]) -> Path:
@@ -79,13 +91,14 @@ def _find(name: str | os.PathLike[str]) -> Path:
         raise InputError(f"the model's name is blank; bundled: {', '.join(bundled_models())}")
     if isinstance(name, str) and name in bundled_models():
         return BUNDLED / name
-    path = Path(name).expanduser()
     try:
+        path = Path(name).expanduser()
         if path.is_dir():
             return path
         if path.exists():
             raise ModelError(f"{text}: a file; expected a model directory, such as {path.parent}")
-    except (OSError, ValueError) as error:  # a name too long for the file system, NUL bytes
+    # a name too long for the file system, NUL bytes, a home that nobody has
+    except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{text[:80]!r} cannot be a model's name: {error}") from None
     looks_local = path.is_absolute() or text.startswith((".", "~")) or text.count("/") > 1
     if looks_local or not re.fullmatch(r"[\w.-]+/[\w.-]+", text, re.ASCII):
@@ -107,7 +120,8 @@ def _download(name: str) -> Path:
     except ImportError as error:
         raise MissingExtraError("huggingface_hub", "hub") from error
     try:
-        files = set(hub.HfApi().list_repo_files(name))
+        # list_repo_files would try again for half a minute when there is no network
+        files = {file.rfilename for file in hub.HfApi().model_info(name).siblings or ()}
         weights = [file for file in _WEIGHTS if file in files]
         if not weights and any(file in files for file in _PICKLES):
             raise _pickle_error(name)
@@ -122,21 +136,23 @@ def _download(name: str) -> Path:
         if weights[0].endswith(".onnx"):
             wanted.append(f"{weights[0]}*")  # large models keep their weights in a second file
         return Path(hub.snapshot_download(name, allow_patterns=wanted))
-    except hub_errors.RepositoryNotFoundError as error:
+    except (hub_errors.RepositoryNotFoundError, hub_errors.HFValidationError) as error:
         raise ModelError(
             f"{name}: the hub has no such repository, or it is private (set HF_TOKEN). "
             f"Bundled: {', '.join(bundled_models())}."
         ) from error
-    except (OSError, hub_errors.HfHubHTTPError, hub_errors.OfflineModeIsEnabled) as error:
-        # What was downloaded before answers without a network.
-        try:
-            return Path(hub.snapshot_download(name, local_files_only=True))
-        except (OSError, hub_errors.LocalEntryNotFoundError):
-            raise DownloadError(
-                f"{name}: not a bundled model nor a local directory, and the Hugging Face hub "
-                f"cannot be reached ({type(error).__name__}). Offline, use a bundled one: "
-                f"{', '.join(bundled_models())}."
-            ) from error
+    # httpx's HTTPError, or requests's in older versions of huggingface_hub
+    except (OSError, hub_errors.HTTPError) as error:  # type: ignore[attr-defined]
+        # What was downloaded before answers without a network. (snapshot_download does not: it
+        # misses the files that were left where they are.)
+        cached = hub.try_to_load_from_cache(name, "config.json")
+        if isinstance(cached, str):
+            return Path(cached).parent
+        raise DownloadError(
+            f"{name}: not a bundled model nor a local directory, and the Hugging Face hub "
+            f"cannot be reached ({type(error).__name__}). Offline, use a bundled one: "
+            f"{', '.join(bundled_models())}."
+        ) from error
 
 
 def _inspect(name: str, path: Path) -> ModelDirectory:
@@ -159,10 +175,6 @@ def _inspect(name: str, path: Path) -> ModelDirectory:
     limit = _positions(path, config)
     if "reader.json" in present:
         settings = ReaderConfig.from_json(_read_json(reader), str(reader))
-        if settings.max_length > limit:
-            raise ConfigError(
-                f"{reader}: max_length is {settings.max_length}, the model has {limit} positions"
-            )
     else:
         settings = _fitted_to(limit, path)
     onnx = next((path / file for file in _WEIGHTS[:2] if file in present), None)
@@ -171,6 +183,7 @@ def _inspect(name: str, path: Path) -> ModelDirectory:
         name=name,
         path=path,
         config=settings,
+        positions=limit,
         type_vocab_size=_integer(config, "type_vocab_size", 2, path),
         vocab_size=_integer(config, "vocab_size", 0, path) or None,
         onnx=onnx,
@@ -180,10 +193,10 @@ def _inspect(name: str, path: Path) -> ModelDirectory:
 
 def _positions(path: Path, config: dict[str, Any]) -> int:
     """The longest window that the model can read."""
-    model_type = config.get("model_type")
+    model_type = str(config.get("model_type"))
     positions = _integer(config, "max_position_embeddings", 0, path)
     if not positions or model_type in _RELATIVE_POSITIONS:
-        return max(positions, ReaderConfig().max_length)
+        return sys.maxsize
     if model_type in _OFFSET_POSITIONS:
         positions -= _integer(config, "pad_token_id", 1, path) + 1
     return positions
@@ -221,7 +234,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:  # not JSON, or not UTF-8
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or a million brackets
         raise ModelError(f"{path}: not JSON ({error}). Copy it from the model again.") from error
     if not isinstance(value, dict):
         raise ModelError(f"{path}: holds a {type(value).__name__}, expected a JSON object")

@@ -9,6 +9,7 @@ c [SEP]`, `<s> q </s></s> c </s>`, ...) is read from the tokenizer itself.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import warnings
@@ -62,7 +63,8 @@ class Template:
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Template:
         """Encode a probe pair and see where the special tokens fall."""
-        pair = tokenizer.encode("a", "a")
+        with _named_errors():
+            pair = tokenizer.encode("a", "a")
         sides = pair.sequence_ids  # None for special tokens, 0 for the question, 1 for the context
         if 0 not in sides or 1 not in sides:
             raise ModelError('the tokenizer gives no token for the text "a"; it cannot be used')
@@ -133,18 +135,16 @@ class Encoder:
         """Read a `tokenizer.json`."""
         try:
             # read here rather than by Tokenizer.from_file: its errors have no type of their own
-            tokenizer = Tokenizer.from_str(Path(path).read_text(encoding="utf-8"))
+            text = Path(path).read_text(encoding="utf-8")
+            with _named_errors():
+                tokenizer = Tokenizer.from_str(text)
+            return cls(tokenizer, config, type_vocab_size=type_vocab_size)
         except OSError as error:
             raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-        except Exception as error:
-            raise ModelError(
-                f"{path}: not a tokenizer of the Hugging Face tokenizers library ({error}). "
-                "Copy tokenizer.json from the base model again."
-            ) from error
-        try:
-            return cls(tokenizer, config, type_vocab_size=type_vocab_size)
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{path}: not UTF-8 text ({error})") from error
         except ModelError as error:
-            raise ModelError(f"{path}: {error}") from None
+            raise ModelError(f"{path}: {error}") from error
 
     @property
     def vocab_size(self) -> int:
@@ -200,10 +200,9 @@ class Encoder:
     def _question(self, question: str) -> list[int]:
         if not isinstance(question, str):
             raise InputError(f"the question is {type(question).__name__}, expected text (str)")
-        text = question.strip()
-        if not text:
+        ids: list[int] = self._encode(question.strip()).ids
+        if not ids:  # also for zero-width and control characters, which many tokenizers drop
             raise InputError("the question is blank; expected a question in words")
-        ids: list[int] = self._encode(text).ids
         if len(ids) > self.config.max_question_length:
             warnings.warn(
                 f"the question has {len(ids)} tokens; only the first "
@@ -222,7 +221,24 @@ class Encoder:
         return _Tokens(np.concatenate(ids), np.concatenate(offsets))
 
     def _encode(self, text: str):  # type: ignore[no-untyped-def]  # tokenizers has no name for it
-        return self.tokenizer.encode(_LONE_SURROGATE.sub("\ufffd", text), add_special_tokens=False)
+        text = _LONE_SURROGATE.sub("\ufffd", text)
+        with _named_errors():
+            return self.tokenizer.encode(text, add_special_tokens=False)
+
+
+@contextlib.contextmanager
+def _named_errors() -> Iterator[None]:
+    """Give a type to the errors of tokenizers: they are bare `Exception`s, or panics in Rust."""
+    try:
+        yield
+    except BaseException as error:
+        # PanicException passes every `except Exception`, and cannot be imported
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise ModelError(
+                f"the tokenizers library cannot work with this tokenizer.json ({error}). "
+                "Copy it from the base model again."
+            ) from error
+        raise
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:

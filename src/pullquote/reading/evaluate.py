@@ -1,5 +1,7 @@
 """Measures a reader on examples with the official arithmetic; by the user's own `Reader`.
 
+Knows predictions and scores, nothing of files.
+
     evaluation = evaluate(Reader(), load("dev-v2.0.json.gz").examples)
     evaluation.scores.f1          # at the threshold stored with the model
 """
@@ -7,11 +9,12 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pullquote.errors import DataError
+from pullquote.errors import DataError, PullquoteWarning
 from pullquote.scoring.squad import Scores, score, score_questions
 from pullquote.scoring.thresholds import BestThreshold, fit_threshold
 
@@ -60,7 +63,11 @@ def evaluate(
     # predictions that abstain already could not be turned into answers by any threshold.
     quotes = {p.id: p.answers[0].text if p.answers else "" for p in predictions}
     odds = {p.id: p.null_score_diff for p in predictions}
-    scores = score(examples, quotes, no_answer_probabilities=odds, threshold=threshold)
+    with warnings.catch_warnings():
+        # that odds are not probabilities, which is known here, and that "" was predicted, which it
+        # is for blank contexts alone
+        warnings.simplefilter("ignore", PullquoteWarning)
+        scores = score(examples, quotes, no_answer_probabilities=odds, threshold=threshold)
     fitted = None
     if scores.has_answer and scores.no_answer:
         marks = score_questions(examples, quotes)

@@ -14,8 +14,9 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from pullquote.errors import InputError, ModelError
 from pullquote.reading import decode
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 # Windows that are sorted by length together: enough that neighbours in length are alike, few
 # enough that results come soon and memory stays small.
-_CHUNK = 256
+_CHUNK = 128
 # Tokens in one batch, padding included. Larger batches were no faster on two cores.
 _BATCH_TOKENS = 2048
 
@@ -41,6 +42,11 @@ class _Pending:
     candidates: list[decode.Candidates] = field(default_factory=list)
     unread: int = 0  # windows made, but not read yet
     complete: bool = False  # all windows have been made
+
+
+class _Item(NamedTuple):
+    pending: _Pending
+    window: Window
 
 
 class Reader:
@@ -61,10 +67,12 @@ class Reader:
         config: ReaderConfig | None = None,
         backend: Backend | None = None,
     ) -> None:
-        if threads is not None and threads < 1:
-            raise InputError(f"threads is {threads}, expected at least 1")
+        if threads is not None and not 1 <= threads <= 1024:
+            raise InputError(f"threads is {threads}, expected 1 to 1024")
         self.directory = open_model(model)
-        self.config = config or self.directory.config
+        if config:
+            self.directory = replace(self.directory, config=config)
+        self.config = self.directory.config
         self.encoder = Encoder.from_file(
             self.directory.tokenizer, self.config, type_vocab_size=self.directory.type_vocab_size
         )
@@ -100,6 +108,8 @@ class Reader:
                 progress(int(last.offsets[-1, 1]) / len(context))
 
         (prediction,) = self._answer_all([example], top_k, threshold, after_chunk)
+        if progress:
+            progress(1.0)  # blanks at the end are in no window
         return prediction
 
     def answer_all(
@@ -114,14 +124,14 @@ class Reader:
         return self._answer_all(examples, *self._options(top_k, threshold))
 
     def _options(self, top_k: int, threshold: float | None) -> tuple[int, float]:
-        if not 1 <= top_k <= self.config.n_best_size:
+        if not isinstance(top_k, int) or not 1 <= top_k <= self.config.n_best_size:
             raise InputError(
                 f"top_k is {top_k}, expected 1 to {self.config.n_best_size} (n_best_size)"
             )
         if threshold is None:
             threshold = self.config.no_answer_threshold
-        if math.isnan(threshold):
-            raise InputError("threshold is NaN, expected a number")
+        if not isinstance(threshold, (int, float)) or math.isnan(threshold):
+            raise InputError(f"threshold is {threshold!r}, expected a number")
         return top_k, threshold
 
     def _answer_all(
@@ -132,58 +142,90 @@ class Reader:
         after_chunk: Callable[[Window], None] | None = None,
     ) -> Iterator[Prediction]:
         waiting: deque[_Pending] = deque()  # in the order of the examples
-        windows = self._windows(examples, waiting)
-        more = True
-        while more:
-            chunk = list(itertools.islice(windows, _CHUNK))
-            for batch in _batches(chunk):
-                self._read(batch)
-            if chunk and after_chunk:
-                after_chunk(chunk[-1][1])
-            more = bool(chunk)
+        for chunk in self._read_chunks(self._windows(examples, waiting)):
+            if after_chunk:
+                after_chunk(chunk[-1].window)
             while waiting and waiting[0].complete and not waiting[0].unread:
-                done = waiting.popleft()
-                yield decode.merge(
-                    done.example.id,
-                    done.example.context,
-                    done.candidates,
-                    n_best_size=self.config.n_best_size,
-                    top_k=top_k,
-                    threshold=threshold,
-                )
+                yield self._finish(waiting.popleft(), top_k, threshold)
+        for pending in waiting:  # blank contexts, which have no windows
+            yield self._finish(pending, top_k, threshold)
 
-    def _windows(
-        self, examples: Iterable[Example], waiting: deque[_Pending]
-    ) -> Iterator[tuple[_Pending, Window]]:
+    def _read_chunks(self, items: Iterator[_Item]) -> Iterator[list[_Item]]:
+        """Yield the items in chunks once their windows have been read.
+
+        The backend's workers read one chunk while the next is tokenised here.
+        """
+        pool = ThreadPoolExecutor(self.backend.workers)
+        try:
+            before = None
+            while True:
+                chunk = list(itertools.islice(items, _CHUNK))
+                begun = self._begin(chunk, pool)
+                if before:
+                    for batch, result in before[1]:
+                        for item, candidates in zip(batch, result.result(), strict=True):
+                            item.pending.candidates.append(candidates)
+                            item.pending.unread -= 1
+                    yield before[0]
+                if not chunk:
+                    return
+                before = chunk, begun
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _begin(
+        self, chunk: list[_Item], pool: ThreadPoolExecutor
+    ) -> list[tuple[list[_Item], Future[list[decode.Candidates]]]]:
+        batches = list(_batches(chunk))
+        if self.backend.workers > 1 and len(batches) > 1:
+            return [(batch, pool.submit(self._read, batch)) for batch in batches]
+        # a single batch, and above all a single question, is quicker without a thread
+        begun = []
+        for batch in batches:
+            result: Future[list[decode.Candidates]] = Future()
+            result.set_result(self._read(batch))
+            begun.append((batch, result))
+        return begun
+
+    def _read(self, batch: list[_Item]) -> list[decode.Candidates]:
+        logits = self.backend(self.encoder.batch([item.window for item in batch]))
+        return [
+            decode.read_window(
+                item.window,
+                logits.start[row],
+                logits.end[row],
+                item.pending.example.context,
+                max_answer_length=self.config.max_answer_length,
+                limit=self.config.n_best_size,
+            )
+            for row, item in enumerate(batch)
+        ]
+
+    def _finish(self, pending: _Pending, top_k: int, threshold: float) -> Prediction:
+        return decode.merge(
+            pending.example.id,
+            pending.example.context,
+            pending.candidates,
+            n_best_size=self.config.n_best_size,
+            top_k=top_k,
+            threshold=threshold,
+        )
+
+    def _windows(self, examples: Iterable[Example], waiting: deque[_Pending]) -> Iterator[_Item]:
         for example in examples:
             pending = _Pending(example)
             waiting.append(pending)
             for window in self.encoder.windows(example.question, example.context):
                 pending.unread += 1
-                yield pending, window
+                yield _Item(pending, window)
             pending.complete = True
 
-    def _read(self, batch: list[tuple[_Pending, Window]]) -> None:
-        logits = self.backend(self.encoder.batch([window for _, window in batch]))
-        for row, (pending, window) in enumerate(batch):
-            pending.candidates.append(
-                decode.read_window(
-                    window,
-                    logits.start[row],
-                    logits.end[row],
-                    pending.example.context,
-                    max_answer_length=self.config.max_answer_length,
-                    limit=self.config.n_best_size,
-                )
-            )
-            pending.unread -= 1
 
-
-def _batches(chunk: list[tuple[_Pending, Window]]) -> Iterator[list[tuple[_Pending, Window]]]:
+def _batches(chunk: list[_Item]) -> Iterator[list[_Item]]:
     """Batches of windows of like length, so that hardly a token is padding."""
-    batch: list[tuple[_Pending, Window]] = []
-    for item in sorted(chunk, key=lambda item: len(item[1])):
-        if batch and (len(batch) + 1) * len(item[1]) > _BATCH_TOKENS:
+    batch: list[_Item] = []
+    for item in sorted(chunk, key=lambda item: len(item.window)):
+        if batch and (len(batch) + 1) * len(item.window) > _BATCH_TOKENS:
             yield batch
             batch = []
         batch.append(item)

@@ -6,8 +6,17 @@ import re
 
 from pullquote.types import Span
 
-# A sentence ends at a full stop and a blank, at a CJK full stop, or where a line is empty.
-_END = re.compile(r"(?<=[.!?…][\s\"'”’)\]])|(?<=[。！？])|\n\s*\n")
+# A sentence ends at a full stop, with what closes after it (quotes, "[3]"), before a blank and no
+# small letter: not in "vs. the tide", nor after a single letter or a title ("J. Smeaton", "e.g.",
+# "Dr. Watson"): better a sentence too long than half a one.
+# It ends at a CJK full stop, too, and where a line is empty.
+_END = re.compile(
+    r"""(?<!\b[^\W\d_])(?<!\b(?:Dr|Jr|Mr|Ms|No|Sr|St))(?<!\bMrs)
+        [.!?…]+ (?:["'”’»)\]]|\[\w+\])* (?=\s+[^\sa-z])
+      | [。！？]+ [」』”’）]*
+      | \n\s*\n""",
+    re.VERBOSE,
+)
 
 
 def sentence_around(context: str, start: int, end: int, *, limit: int = 240) -> Span:
@@ -18,10 +27,11 @@ def sentence_around(context: str, start: int, end: int, *, limit: int = 240) -> 
     """
     low, high = max(0, start - limit), min(len(context), end + limit)
     left, right = low, high
-    for match in _END.finditer(context, low, start):
-        left = match.end()
+    for match in _END.finditer(context, low, min(start + 1, high)):  # sees the quote's beginning
+        if match.end() <= start:
+            left = match.end()
     if next_end := _END.search(context, end, high):
-        right = next_end.start()
+        right = next_end.end()
     # a sentence cut by the limit begins and ends with a whole word
     if left == low > 0 and (blank := re.compile(r"\s").search(context, left, start)):
         left = blank.end()

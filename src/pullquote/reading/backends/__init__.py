@@ -15,4 +15,7 @@ if TYPE_CHECKING:
 class Backend(Protocol):
     """Anything that turns a batch of token ids into a start and an end logit for each token."""
 
+    workers: int
+    """How many batches may be worth running at once, each in a thread of its own."""
+
     def __call__(self, batch: Batch) -> Logits: ...

@@ -5,6 +5,7 @@ Knows ONNX Runtime, nothing of text.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,9 @@ class OnnxBackend:
         self, path: str | Path, *, device: str = "cpu", threads: int | None = None
     ) -> None:
         options = ort.SessionOptions()
-        options.log_severity_level = 3  # errors reach us as exceptions; warnings help nobody here
-        if threads is not None:
-            options.intra_op_num_threads = threads
+        options.log_severity_level = 4  # errors reach us as exceptions; warnings help nobody here
+        self.workers = threads or _cores()
+        options.intra_op_num_threads = self.workers
         providers = _providers(device)
         if not Path(path).is_file():
             raise ModelError(f"{path}: no such file; expected a model in ONNX format")
@@ -71,7 +72,17 @@ class OnnxBackend:
                 f"the model failed on a batch of shape {batch.input_ids.shape}: "
                 f"{_first_line(error)}. Do tokenizer.json and model.onnx belong together?"
             ) from error
+        if not start.shape == end.shape == batch.input_ids.shape:
+            raise ModelError(
+                f"the model gave logits of shapes {start.shape} and {end.shape} for a batch of "
+                f"shape {batch.input_ids.shape}; expected one start and one end for each token"
+            )
         return Logits(start.astype(np.float32, copy=False), end.astype(np.float32, copy=False))
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:

@@ -22,6 +22,8 @@ class ScriptedBackend:
     `batches` records the shape (B, T) of every batch that came.
     """
 
+    workers = 1
+
     def __init__(self, script: Script) -> None:
         self.script = script
         self.batches: list[tuple[int, int]] = []

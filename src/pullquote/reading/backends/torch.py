@@ -30,7 +30,8 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
 def load_checkpoint(directory: str | Path, **options: Any) -> transformers.PreTrainedModel:
     """The fp32 model of an HF-shaped directory, in evaluation mode.
 
-    Raises `ModelError` when the weights are broken or hold no question-answering head.
+    Raises `ModelError` when the weights are broken or hold no question-answering head. Code that
+    comes with a checkpoint is never run.
     """
     try:
         with _quiet():
@@ -39,18 +40,27 @@ def load_checkpoint(directory: str | Path, **options: Any) -> transformers.PreTr
                 dtype=torch.float32,
                 use_safetensors=True,
                 local_files_only=True,
+                trust_remote_code=False,  # without it, transformers asks on the terminal
+                ignore_mismatched_sizes=True,  # they are named below
                 output_loading_info=True,
                 **options,
             )
     except Exception as error:
         raise ModelError(
-            f"{directory}: transformers cannot load this checkpoint for question answering: {error}"
+            f"{directory}: transformers cannot load this checkpoint for question answering "
+            f"({first_line(error)})"
         ) from error
+    for name, found, expected in sorted(report["mismatched_keys"]):
+        raise ModelError(
+            f"{directory}: {name} has the shape {tuple(found)}, config.json asks for "
+            f"{tuple(expected)}; they do not belong together"
+        )
     # A base encoder loads too, with a head of random numbers; its answers would be noise.
     if missing := sorted(report["missing_keys"]):
         raise ModelError(
             f"{directory}: the checkpoint lacks {', '.join(missing[:3])}"
-            f"{', ...' if len(missing) > 3 else ''}; it is not fine-tuned for question answering"
+            f"{', ...' if len(missing) > 3 else ''}; it is not whole, or not fine-tuned for "
+            "question answering"
         )
     return model.eval()  # type: ignore[no-any-return]
 
@@ -76,6 +86,8 @@ class TorchBackend:
     `threads` sets torch's threads, which are one setting for the whole process.
     """
 
+    workers = 1  # torch uses all cores for one batch
+
     def __init__(
         self, directory: str | Path, *, device: str = "cpu", threads: int | None = None
     ) -> None:
@@ -97,10 +109,22 @@ class TorchBackend:
         feed = {
             name: torch.from_numpy(getattr(batch, name)).to(self.device) for name in self._inputs
         }
-        with torch.inference_mode():
-            output = self.model(**feed)
+        try:
+            with torch.inference_mode():
+                output = self.model(**feed)
+        except (RuntimeError, IndexError) as error:  # ids or positions that the model has not
+            raise ModelError(
+                f"the model failed on a batch of shape {batch.input_ids.shape}: "
+                f"{first_line(error)}. Do tokenizer.json and the weights belong together?"
+            ) from error
         start, end = (
             logits.float().cpu().numpy().astype(np.float32, copy=False)
             for logits in (output.start_logits, output.end_logits)
         )
         return Logits(start, end)
+
+
+def first_line(error: Exception) -> str:
+    """What an error of torch or transformers says, without the pages that may follow."""
+    line = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {line[:200]}"

@@ -1,0 +1,149 @@
+"""A reader's evaluation is the score of its own predictions, at any threshold."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from pullquote import Example, Prediction, PullquoteWarning, Reader, Span
+from pullquote.errors import DataError
+from pullquote.reading.backends.scripted import ScriptedBackend
+from pullquote.reading.evaluate import evaluate
+from pullquote.scoring.squad import score
+from pullquote.scoring.thresholds import fit_threshold
+
+NORSE = "The Norse, led by Rollo, came by sea."
+RIVER = "The river rises in the hills and ends at the sea."
+
+# Answerable and not, on texts of one window and of several.
+EXAMPLES = [
+    Example("1", "Who led?", NORSE, (Span("Rollo", 18, 23),)),
+    Example("2", "Who led the river?", RIVER),
+    Example("3", "Where?", f"{RIVER} {NORSE} {RIVER}", (Span("the hills", 19, 28),)),
+    Example("4", "When was it?", f"{NORSE} {RIVER} {NORSE}"),
+    Example("5", "How?", NORSE, (Span("by sea", 30, 36), Span("sea", 33, 36))),
+    Example("6", "What was new?", " \n"),
+    Example("7", "What rises?", RIVER, (Span("river", 4, 9),)),
+    Example("8", "What was old?", RIVER),
+]
+
+
+@pytest.fixture(params=range(4))
+def reader(model_dir: Path, request: pytest.FixtureRequest) -> Reader:
+    """Answers at random, differently for each of four seeds."""
+
+    def script(ids: list[int]) -> np.ndarray:
+        return np.random.default_rng([request.param, *ids]).normal(size=(2, len(ids))) * 2
+
+    return Reader(model_dir, backend=ScriptedBackend(script))
+
+
+@pytest.fixture
+def rollo(model_dir: Path, wordpiece: Tokenizer) -> Reader:
+    """Quotes "Rollo" where it stands (null odds -20) and abstains elsewhere (+20)."""
+    id_of_rollo = wordpiece.token_to_id("rollo")
+
+    def script(ids: list[int]) -> tuple[list[float], list[float]]:
+        row = [0.0] + [10.0 if id == id_of_rollo else -10.0 for id in ids[1:]]
+        return row, row
+
+    return Reader(model_dir, backend=ScriptedBackend(script))
+
+
+def by_hand(reader: Reader, threshold: float) -> dict[str, float | int]:
+    """The scores of the texts that the reader gives at a threshold."""
+    predictions = reader.answer_all(EXAMPLES, threshold=threshold)
+    return score(EXAMPLES, {p.id: p.text for p in predictions}).as_dict()
+
+
+@pytest.mark.parametrize("threshold", [-math.inf, -1.5, -0.3, 0.0, 0.7, 1.0, 3.0, math.inf])
+def test_evaluation_is_the_score_of_the_readers_answers(reader: Reader, threshold: float) -> None:
+    evaluation = evaluate(reader, EXAMPLES, threshold=threshold)
+    found = evaluation.scores.as_dict()
+    expected = by_hand(reader, threshold)
+    assert {key: found[key] for key in expected} == expected
+    assert found["total"] == len(EXAMPLES)
+    assert evaluation.threshold == threshold
+
+
+def test_the_stored_threshold_is_the_default(reader: Reader) -> None:
+    stored = reader.config.no_answer_threshold
+    assert evaluate(reader, EXAMPLES).scores == evaluate(reader, EXAMPLES, threshold=stored).scores
+    assert evaluate(reader, EXAMPLES).threshold == stored
+
+
+def test_no_threshold_beats_the_best_one(reader: Reader) -> None:
+    evaluation = evaluate(reader, EXAMPLES)
+    best = evaluation.scores.best_f1
+    assert best is not None
+    assert by_hand(reader, best.threshold)["f1"] == pytest.approx(best.score)
+    odds = [p.null_score_diff for p in reader.answer_all(EXAMPLES)]
+    for threshold in [*odds, -math.inf]:
+        assert by_hand(reader, threshold)["f1"] <= best.score + 1e-9
+
+
+def test_the_fitted_threshold_is_that_of_both_classes_weighted_equally(reader: Reader) -> None:
+    fitted = evaluate(reader, EXAMPLES).fitted
+    assert fitted is not None
+    predictions = list(reader.answer_all(EXAMPLES))
+    f1 = [
+        score([example], {example.id: p.answers[0].text if p.answers else ""}).f1 / 100
+        for example, p in zip(EXAMPLES, predictions, strict=True)
+    ]
+    has_answer = [not example.is_impossible for example in EXAMPLES]
+    assert fitted == fit_threshold(f1, has_answer, [p.null_score_diff for p in predictions])
+
+
+def test_the_scores_of_a_reader_that_knows_one_word(rollo: Reader) -> None:
+    evaluation = evaluate(rollo, EXAMPLES)
+    scores = evaluation.scores
+    assert scores.has_answer is not None
+    assert scores.no_answer is not None
+    assert scores.has_answer.exact == 25.0  # question 1 of 1, 3, 5 and 7
+    assert scores.no_answer.exact == 75.0  # all but question 4, where Rollo stands too
+    assert scores.avna == 100 * (3 + 3) / 8  # it answers 1, 3 and 5, and not 2, 6 and 8
+    # half of 25 and half of 75, which never answering would reach as well (0 and 100)
+    assert evaluation.fitted is not None
+    assert evaluation.fitted.score == 50.0
+
+
+@pytest.mark.parametrize("kind", [True, False])
+def test_one_kind_of_question_has_no_fitted_threshold(reader: Reader, kind: bool) -> None:
+    kept = [example for example in EXAMPLES if example.is_impossible == kind]
+    evaluation = evaluate(reader, kept)
+    assert evaluation.fitted is None
+    assert (evaluation.scores.has_answer is None) == kind
+
+
+def test_no_warnings_about_files_that_there_are_not(reader: Reader) -> None:
+    """Not at the threshold of 1 either, for which `score` takes odds for mistaken probabilities."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PullquoteWarning)
+        evaluate(reader, EXAMPLES, threshold=1.0)
+
+
+def test_progress_sees_every_prediction_in_order(rollo: Reader) -> None:
+    seen = []
+
+    def watch(predictions: Iterable[Prediction]) -> Iterator[Prediction]:
+        for prediction in predictions:
+            seen.append(prediction.id)
+            yield prediction
+
+    evaluation = evaluate(rollo, EXAMPLES, progress=watch)
+    assert seen == [example.id for example in EXAMPLES]
+    assert evaluation.seconds > 0
+    assert evaluation.questions_per_second == pytest.approx(8 / evaluation.seconds)
+
+
+def test_what_cannot_be_evaluated(rollo: Reader) -> None:
+    with pytest.raises(DataError, match="no questions"):
+        evaluate(rollo, [])
+    with pytest.raises(DataError, match="two questions have the id"):
+        evaluate(rollo, [EXAMPLES[0], EXAMPLES[0]])

@@ -1,0 +1,293 @@
+"""Question and context in, prediction out: order, laziness, batches, windows, options."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from pullquote import Example, Reader, ReaderConfig
+from pullquote.errors import ConfigError, InputError, ModelError
+from pullquote.reading.backends.scripted import ScriptedBackend
+
+QUESTION = "Who led the Norse?"
+NORSE = "The Norse, led by Rollo, came by sea."
+RIVER = "The river rises in the hills and ends at the sea."
+
+MakeModel: TypeAlias = Callable[..., Path]
+
+
+def random_logits(ids: list[int]) -> np.ndarray:
+    """Any logits, but the same for the same window."""
+    return np.random.default_rng(ids).normal(size=(2, len(ids))) * 3
+
+
+@pytest.fixture
+def reader(model_dir: Path, wordpiece: Tokenizer) -> Reader:
+    """Quotes "Rollo" wherever it stands and abstains elsewhere: logits +10, -10, and 0 for null."""
+    rollo = wordpiece.token_to_id("rollo")
+
+    def script(ids: list[int]) -> tuple[list[float], list[float]]:
+        row = [0.0] + [10.0 if id == rollo else -10.0 for id in ids[1:]]
+        return row, row
+
+    return Reader(model_dir, backend=ScriptedBackend(script))
+
+
+@pytest.fixture(scope="module")
+def random_reader(
+    tokenizer: Tokenizer, make_model: MakeModel, tmp_path_factory: pytest.TempPathFactory
+) -> Reader:
+    """With each kind of tokenizer, a reader that answers at random."""
+    path = make_model(tmp_path_factory.mktemp("models") / "model", tokenizer)
+    return Reader(path, backend=ScriptedBackend(random_logits))
+
+
+# ---- answers
+
+
+def test_an_answer_is_a_quote_with_its_place(reader: Reader) -> None:
+    prediction = reader.answer(QUESTION, NORSE)
+    assert prediction.answer is not None
+    assert prediction.text == "Rollo"
+    assert NORSE[prediction.answer.start : prediction.answer.end] == "Rollo"
+    assert prediction.null_score_diff == -20.0
+    assert prediction.answer.score > 0.99
+
+
+def test_no_answer_is_none_and_an_empty_text(reader: Reader) -> None:
+    prediction = reader.answer(QUESTION, RIVER)
+    assert (prediction.answer, prediction.text) == (None, "")
+    assert prediction.no_answer_score > 0.99
+    assert prediction.answers[0].score < 0.01
+
+
+@pytest.mark.parametrize("before", [9, 600])  # more windows than are sorted together at once
+def test_an_answer_in_the_last_of_many_windows_is_found(reader: Reader, before: int) -> None:
+    context = RIVER * before + " " + NORSE
+    answer = reader.answer(QUESTION, context).answer
+    assert sum(B for B, _ in reader.backend.batches) > before / 2  # type: ignore[attr-defined]
+    assert answer is not None
+    assert (answer.text, answer.start) == ("Rollo", context.index("Rollo"))
+
+
+def test_null_is_the_minimum_over_windows(model_dir: Path, wordpiece: Tokenizer) -> None:
+    river = wordpiece.token_to_id("river")
+
+    def script(ids: list[int]) -> tuple[list[float], list[float]]:
+        null = 1.5 if river in ids[3:] else 4.0
+        return [null] + [0.0] * (len(ids) - 1), [null] + [1.0] * (len(ids) - 1)
+
+    reader = Reader(model_dir, backend=ScriptedBackend(script))
+    assert reader.answer("who", NORSE).null_score_diff == 8.0 - 1.0
+    assert reader.answer("who", RIVER).null_score_diff == 3.0 - 1.0
+    assert reader.answer("who", NORSE * 4 + RIVER + NORSE * 4).null_score_diff == 3.0 - 1.0
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    context=st.text(
+        st.sampled_from(
+            "aé東, \n\t\r\u00a0\u3000\x00\u0301\u200b\u200d\ufeff\ufe0f😀👩🏽ﷺשָ한\u1161\ud83d"
+        )
+        | st.characters(),
+        max_size=150,
+    )
+)
+def test_every_answer_is_a_distinct_quote_without_blanks_at_its_ends(
+    random_reader: Reader, context: str
+) -> None:
+    prediction = random_reader.answer(QUESTION, context, top_k=20)
+    for answer in prediction.answers:
+        assert 0 <= answer.start < answer.end <= len(context)
+        assert context[answer.start : answer.end] == answer.text == answer.text.strip()
+    assert len({answer.text.casefold() for answer in prediction.answers}) == len(prediction.answers)
+    scores = [answer.score for answer in prediction.answers]
+    assert scores == sorted(scores, reverse=True)
+    assert math.fsum(scores) + prediction.no_answer_score <= 1.0 + 1e-9
+    if prediction.answer:
+        assert prediction.answer == prediction.answers[0]
+
+
+@given(line=st.text(alphabet="abc ,.\u0301é", max_size=60), copies=st.integers(2, 4))
+def test_offsets_of_later_windows_are_those_of_the_context(
+    random_reader: Reader, line: str, copies: int
+) -> None:
+    # every word names its own place, so that an offset of another window would show
+    words = [f"{word}{index}" for index, word in enumerate((line * copies).split())]
+    context = " ".join(words)
+    for answer in random_reader.answer(QUESTION, context, top_k=20).answers:
+        assert context[answer.start : answer.end] == answer.text
+
+
+# ---- many questions
+
+
+def examples(contexts: list[str]) -> list[Example]:
+    return [Example(str(index), QUESTION, context) for index, context in enumerate(contexts)]
+
+
+def test_predictions_come_in_the_order_of_the_examples(reader: Reader) -> None:
+    contexts = [NORSE * (index % 7) + RIVER * (index % 3) for index in range(600)]
+    predictions = list(reader.answer_all(examples(contexts)))
+    assert [prediction.id for prediction in predictions] == [str(index) for index in range(600)]
+    assert [prediction.text for prediction in predictions] == [
+        "Rollo" if "Rollo" in context else "" for context in contexts
+    ]
+
+
+def test_a_blank_context_has_no_answer_in_its_place(reader: Reader) -> None:
+    contexts = ["", NORSE, " \n", "\u3000", NORSE, ""]
+    predictions = list(reader.answer_all(examples(contexts)))
+    assert [prediction.text for prediction in predictions] == ["", "Rollo", "", "", "Rollo", ""]
+    blank = predictions[0]
+    assert (blank.answers, blank.no_answer_score, blank.answer) == ((), 1.0, None)
+    assert reader.answer(QUESTION, "", threshold=math.inf).answer is None
+
+
+def test_no_examples_give_no_predictions(reader: Reader) -> None:
+    assert list(reader.answer_all([])) == []
+
+
+def test_examples_are_pulled_as_predictions_are(reader: Reader) -> None:
+    pulled: list[int] = []
+
+    def endless() -> Iterator[Example]:
+        for index in itertools.count():
+            pulled.append(index)
+            yield Example(str(index), QUESTION, NORSE)
+
+    predictions = reader.answer_all(endless())
+    assert pulled == []
+    assert next(predictions).text == "Rollo"
+    assert len(pulled) < 300
+    assert [p.id for p in itertools.islice(predictions, 700)] == [str(n) for n in range(1, 701)]
+    assert len(pulled) < 1100
+
+
+def test_batched_predictions_equal_those_one_by_one(random_reader: Reader) -> None:
+    contexts = [RIVER * (index % 5) + NORSE * (index % 3) + str(index) for index in range(40)]
+    together = list(random_reader.answer_all(examples(contexts), top_k=5))
+    assert together == [
+        replace(random_reader.answer(QUESTION, context, top_k=5), id=str(index))
+        for index, context in enumerate(contexts)
+    ]
+
+
+def test_batches_hold_windows_of_like_length(model_dir: Path) -> None:
+    tokens: list[int] = []
+
+    def script(ids: list[int]) -> np.ndarray:
+        tokens.append(len(ids))
+        return random_logits(ids)
+
+    backend = ScriptedBackend(script)
+    contexts = ["a " * (index * 7 % 20 + 1) for index in range(400)]
+    list(Reader(model_dir, backend=backend).answer_all(examples(contexts)))
+    assert len(tokens) == 400
+    assert len(backend.batches) < 20
+    assert max(B * T for B, T in backend.batches) <= 2048
+    # in the order of the examples, padding would be half as much again as tokens
+    assert sum(B * T for B, T in backend.batches) < 1.25 * sum(tokens)
+
+
+def test_a_blank_question_among_others_is_an_input_error(reader: Reader) -> None:
+    with pytest.raises(InputError, match="question is blank"):
+        list(reader.answer_all([Example("1", " ", NORSE)]))
+
+
+# ---- options
+
+
+def test_top_k_bounds_the_answers_and_not_the_scores(random_reader: Reader) -> None:
+    every = random_reader.answer(QUESTION, NORSE, top_k=20)
+    few = random_reader.answer(QUESTION, NORSE, top_k=3)
+    assert len(every.answers) == 20
+    assert few.answers == every.answers[:3]
+    assert few.no_answer_score == every.no_answer_score
+
+
+def test_threshold_replaces_the_stored_one(model_dir: Path, reader: Reader) -> None:
+    assert reader.answer(QUESTION, NORSE, threshold=-20.0).text == "Rollo"
+    assert reader.answer(QUESTION, NORSE, threshold=-20.1).text == ""
+    assert reader.answer(QUESTION, NORSE, threshold=-math.inf).text == ""
+    assert reader.answer(QUESTION, RIVER, threshold=math.inf).text != ""
+    stern = replace(reader.config, no_answer_threshold=-21)
+    assert Reader(model_dir, config=stern, backend=reader.backend).answer("who", NORSE).text == ""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"top_k": 0},
+        {"top_k": -1},
+        {"top_k": 21},
+        {"top_k": 1.5},
+        {"top_k": "3"},
+        {"threshold": math.nan},
+        {"threshold": "0"},
+    ],
+)
+def test_bad_options_are_input_errors_before_anything_is_read(
+    reader: Reader, options: dict[str, object]
+) -> None:
+    (name,) = options
+    with pytest.raises(InputError, match=name):
+        reader.answer(QUESTION, NORSE, **options)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=name):
+        reader.answer_all([], **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("context", [NORSE, "", RIVER * 900 + "  \n" * 5])
+def test_progress_rises_to_one(reader: Reader, context: str) -> None:
+    parts: list[float] = []
+    reader.answer(QUESTION, context, progress=parts.append)
+    assert parts == sorted(parts)
+    assert all(0.0 < part <= 1.0 for part in parts)
+    assert parts[-1] == 1.0
+    assert len(parts) > 2 or len(context) < 1000
+
+
+# ---- the parts of a reader
+
+
+def test_config_replaces_the_stored_settings(model_dir: Path, reader: Reader) -> None:
+    config = ReaderConfig(max_length=24, overlap=4, max_question_length=8, max_answer_length=1)
+    short = Reader(model_dir, config=config, backend=ScriptedBackend(random_logits))
+    assert short.config == config
+    short.answer(QUESTION, RIVER * 5)
+    assert short.backend.batches[0][1] == 24  # type: ignore[attr-defined]
+
+
+def test_windows_beyond_the_positions_of_the_model_are_refused(
+    make_model: MakeModel, tmp_path: Path
+) -> None:
+    model = make_model(tmp_path / "model", max_position_embeddings=64)
+    with pytest.raises(ConfigError, match="max_length is 384, the model has 64 positions"):
+        Reader(model, config=ReaderConfig())
+
+
+def test_a_tokenizer_of_another_model_is_refused(make_model: MakeModel, tmp_path: Path) -> None:
+    model = make_model(tmp_path / "model", vocab_size=100)
+    with pytest.raises(ModelError, match=r"tokenizer.json has 1\d\d tokens, the model 100"):
+        Reader(model)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 10**12])
+def test_a_number_of_threads_that_cannot_be_is_refused(model_dir: Path, threads: int) -> None:
+    with pytest.raises(InputError, match="threads"):
+        Reader(model_dir, threads=threads)
+
+
+def test_an_unknown_device_is_refused(model_dir: Path) -> None:
+    with pytest.raises(InputError, match="device 'tpu' is not available"):
+        Reader(model_dir, device="tpu")

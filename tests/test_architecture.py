@@ -1,0 +1,100 @@
+"""The map of the code: which room may import which, and what importing pullquote costs."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pullquote
+
+ROOT = Path(pullquote.__file__).parent
+MODULES = {
+    ".".join(["pullquote", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(
+        ".__init__"
+    ): path
+    for path in ROOT.rglob("*.py")
+}
+# A module imports only from its own room and from rooms above it.
+ROOMS = [
+    *("errors", "types", "files"),
+    *("data", "scoring", "reading", "searching", "training"),
+    *("compat", "serving", "scale", "cli"),
+]
+GROUND = {"errors", "types", "files"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, at its top or inside, for types or for use."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: a relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                # what the front door hands out belongs to the room it comes from
+                front = node.module == "pullquote" and alias.name in pullquote.__all__
+                thing = getattr(pullquote, alias.name) if front else None
+                yield full if full in MODULES else getattr(thing, "__module__", node.module)
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else module
+
+
+def test_modules_import_only_from_rooms_above() -> None:
+    for module, path in MODULES.items():
+        if module in ("pullquote", "pullquote.__main__"):
+            continue  # the front doors
+        for target in imports(path):
+            if target.startswith("pullquote."):
+                above = ROOMS.index(room(target)) <= ROOMS.index(room(module))
+                assert above, f"{module} imports {target}, which is below it"
+
+
+def test_every_module_stands_in_a_room() -> None:
+    assert {room(name) for name in MODULES} - {"pullquote", "__main__"} <= set(ROOMS)
+
+
+@pytest.mark.parametrize(
+    ("package", "places"),
+    [
+        ("tokenizers", ("pullquote.reading.encode",)),
+        ("torch", ("pullquote.training", "pullquote.reading.backends.torch")),
+        ("transformers", ("pullquote.training", "pullquote.reading.backends.torch")),
+        ("onnxruntime", ("pullquote.training", "pullquote.reading.backends.onnx")),
+        ("onnx", ("pullquote.training",)),
+        ("click", ("pullquote.cli",)),
+        ("huggingface_hub", ("pullquote.reading.directory",)),
+    ],
+)
+def test_a_package_is_imported_in_its_place_alone(package: str, places: tuple[str, ...]) -> None:
+    users = {
+        module
+        for module, path in MODULES.items()
+        if any(target.split(".")[0] == package for target in imports(path))
+    }
+    assert users, f"nobody imports {package}"
+    assert {user for user in users if not user.startswith(places)} == set()
+
+
+def test_importing_pullquote_loads_nothing_heavy() -> None:
+    code = "import sys, pullquote; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"torch", "transformers", "onnxruntime", "fastapi", "click", "numpy", "tokenizers"}
+    assert set(done.stdout.split()) & heavy == set()
+    assert done.stderr == ""
+
+
+def test_every_name_of_the_front_door_is_there() -> None:
+    module = importlib.import_module("pullquote")
+    assert set(dir(module)) == set(module.__all__)
+    assert all(getattr(module, name) is not None for name in module.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'Raeder'"):
+        _ = module.Raeder

@@ -1,0 +1,142 @@
+"""Files are whole under their name, or not there at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pullquote.errors import OutputError
+from pullquote.files import atomic_write, replacing, write_json
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Iterator[Path]:
+    """A file that must be whole afterwards, alone in its folder."""
+    path = tmp_path / "notes.txt"
+    path.write_text("old")
+    yield path
+    assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_file_is_replaced_when_it_is_whole(old: Path) -> None:
+    with atomic_write(old) as file:
+        file.write("n\u00e9w\n")
+        file.flush()
+        assert old.read_text() == "old"
+    assert old.read_bytes() == "n\u00e9w\n".encode()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_failure_or_ctrl_c_leaves_the_old_file(old: Path, error: type[BaseException]) -> None:
+    def half() -> None:
+        with atomic_write(old) as file:
+            file.write("half")
+            file.flush()
+            raise error
+
+    with pytest.raises(error):
+        half()
+    assert old.read_text() == "old"
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_disk_leaves_the_old_file(
+    old: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def full(*paths: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, call, full)
+    with (
+        pytest.raises(OutputError, match=r"notes.txt: cannot be written \(No space left"),
+        atomic_write(old) as file,
+    ):
+        file.write("new")
+    assert old.read_text() == "old"
+
+
+def test_json_that_cannot_be_written_leaves_the_old_file(old: Path) -> None:
+    with pytest.raises(TypeError):
+        write_json(old, {"a": [1, {2}]})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(old, [float("nan")])
+    assert old.read_text() == "old"
+
+
+def test_json_is_readable_text_that_reads_back_as_it_was(tmp_path: Path) -> None:
+    value = {"text": "naïve 東京 שָׁ \u2028", "lone": "\ud83d!", "n": 1.5}
+    write_json(tmp_path / "x.json", value)
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
+    assert "東京" in text
+    assert text.endswith("}\n")
+    assert json.loads(text) == value
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    write_json(tmp_path / "a" / "b" / "x.json", [])
+    assert (tmp_path / "a" / "b" / "x.json").read_text() == "[]\n"
+
+
+@pytest.mark.parametrize("place", ["{file}/x.json", "/proc/x.json", "/proc/a/b.json", "{folder}"])
+def test_a_place_that_cannot_be_written_is_an_output_error(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "folder").mkdir()
+    path = place.format(file=tmp_path / "file", folder=tmp_path / "folder")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_json(path, [])
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_permissions_follow_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_json(tmp_path / "x.json", [])
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "x.json").stat().st_mode) == 0o666 & ~umask
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a b", "-o", ".hidden", "line\nbreak", "東京 é", "*?%s{}", "a.", "\udcff"),
+        *("x" * 255, "a." + "x" * 253),
+    ],
+)
+def test_a_name_that_the_file_system_takes_is_taken(tmp_path: Path, name: str) -> None:
+    write_json(tmp_path / name, [1])
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_the_temporary_file_keeps_the_suffix(tmp_path: Path) -> None:
+    with replacing(tmp_path / "plot.svg") as temporary:
+        assert temporary.suffix == ".svg"
+        assert temporary.parent == tmp_path
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real.json").write_text("old")
+    (tmp_path / "link.json").symlink_to("real.json")
+    write_json(tmp_path / "link.json", [])
+    assert (tmp_path / "link.json").is_symlink()
+    assert (tmp_path / "real.json").read_text() == "[]\n"
+
+
+def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
+    # (a device is the same to the code, but a mistake there would cost root their /dev/null)
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_json(tmp_path / "pipe", [1], indent=None)
+        assert os.read(reader, 100) == b"[1]\n"
+    finally:
+        os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
