@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Windows that are sorted by length together: enough that neighbours in length are alike, few
 # enough that results come soon and memory stays small.
-_CHUNK = 128
+_CHUNK = 256
 # Tokens in one batch, padding included. Larger batches were no faster on two cores.
 _BATCH_TOKENS = 2048
 
@@ -47,6 +47,11 @@ class _Pending:
 class _Item(NamedTuple):
     pending: _Pending
     window: Window
+
+
+class _Begun(NamedTuple):
+    batch: list[_Item]
+    result: Future[list[decode.Candidates]]
 
 
 class Reader:
@@ -155,36 +160,35 @@ class Reader:
 
         The backend's workers read one chunk while the next is tokenised here.
         """
+        ahead = 1 if self.backend.workers > 1 else 0
+        reading: deque[tuple[list[_Item], list[_Begun]]] = deque()
         pool = ThreadPoolExecutor(self.backend.workers)
         try:
-            before = None
             while True:
-                chunk = list(itertools.islice(items, _CHUNK))
-                begun = self._begin(chunk, pool)
-                if before:
-                    for batch, result in before[1]:
+                if chunk := list(itertools.islice(items, _CHUNK)):
+                    reading.append((chunk, self._begin(chunk, pool)))
+                if not reading:
+                    return
+                if len(reading) > ahead or not chunk:
+                    read, begun = reading.popleft()
+                    for batch, result in begun:
                         for item, candidates in zip(batch, result.result(), strict=True):
                             item.pending.candidates.append(candidates)
                             item.pending.unread -= 1
-                    yield before[0]
-                if not chunk:
-                    return
-                before = chunk, begun
+                    yield read
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _begin(
-        self, chunk: list[_Item], pool: ThreadPoolExecutor
-    ) -> list[tuple[list[_Item], Future[list[decode.Candidates]]]]:
+    def _begin(self, chunk: list[_Item], pool: ThreadPoolExecutor) -> list[_Begun]:
         batches = list(_batches(chunk))
         if self.backend.workers > 1 and len(batches) > 1:
-            return [(batch, pool.submit(self._read, batch)) for batch in batches]
+            return [_Begun(batch, pool.submit(self._read, batch)) for batch in batches]
         # a single batch, and above all a single question, is quicker without a thread
         begun = []
         for batch in batches:
             result: Future[list[decode.Candidates]] = Future()
             result.set_result(self._read(batch))
-            begun.append((batch, result))
+            begun.append(_Begun(batch, result))
         return begun
 
     def _read(self, batch: list[_Item]) -> list[decode.Candidates]:
