@@ -11,20 +11,21 @@ from __future__ import annotations
 import contextlib
 import inspect
 import logging
+import os
 import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pullquote.errors import MissingExtraError, ModelError, OutputError
-from pullquote.files import replacing, write_json
+from pullquote.errors import MissingExtraError, ModelError, OutputError, PullquoteError
+from pullquote.files import write_json
 from pullquote.reading.backends.onnx import OnnxBackend
-from pullquote.reading.backends.torch import TorchBackend, load_checkpoint
+from pullquote.reading.backends.torch import TorchBackend, first_line, load_checkpoint
 from pullquote.reading.directory import ModelDirectory, open_model
 from pullquote.training.quantize import quantize_int8
 from pullquote.types import Batch, ReaderConfig
@@ -39,6 +40,8 @@ TOLERANCE = 1e-4
 """The largest difference of a logit between torch and the fp32 ONNX file that is accepted."""
 
 _COPIED = ("config.json", "tokenizer.json", "tokenizer_config.json", "LICENSE", "NOTICE")
+# torch puts the weights of a model of more than 1.5 GB into a file of their own
+_WRITTEN = (*_COPIED, "reader.json", "model.onnx.data", "model.onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +63,23 @@ def export(
 ) -> ExportReport:
     """Write `out` with model.onnx, the tokenizer and reader.json of a safetensors checkpoint.
 
-    `config` replaces the settings of the source. Raises `ModelError`, and writes nothing, when the
-    fp32 ONNX file's logits differ from torch's by more than `TOLERANCE`.
+    `out` is a new place, an older export (whose files are replaced), or the checkpoint's own
+    directory (which gains the ONNX form). `config` replaces the settings of the source. Raises
+    `ModelError`, and writes nothing, when the fp32 ONNX file's logits differ from torch's by more
+    than `TOLERANCE`.
     """
     source = open_model(model)
-    out = Path(out)
     if source.safetensors is None:
         raise ModelError(f"{source.path}: no model.safetensors to export (found {source.onnx})")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not _is_export(out):
-        raise OutputError(f"{out}: exists and is no model directory; choose another place")
-    with tempfile.TemporaryDirectory() as work:
-        fp32 = Path(work) / "fp32.onnx"
+    if config:
+        source = replace(source, config=config)
+    out = Path(out)
+    with _new_files(out, source) as new, tempfile.TemporaryDirectory() as work:
+        for name in _COPIED:
+            if (source.path / name).is_file():
+                shutil.copyfile(source.path / name, new / name)
+        write_json(new / "reader.json", asdict(source.config))
+        fp32 = Path(work if int8 else new) / "model.onnx"
         _to_onnx(source, fp32)
         reference = TorchBackend(source.path)
         batches = list(_probe_batches(source))
@@ -80,24 +89,54 @@ def export(
                 f"{source.path}: the ONNX form differs from torch by {fp32_difference:.2g} in a "
                 f"logit, more than {TOLERANCE:g}; nothing was written"
             )
-        written, int8_difference = fp32, None
+        int8_difference = None
         if int8:
-            written = Path(work) / "int8.onnx"
-            quantize_int8(fp32, written)
-            int8_difference = _difference(reference, OnnxBackend(written), batches)
-        for name in _COPIED:
-            if (source.path / name).is_file():
-                with replacing(out / name) as temporary:
-                    shutil.copyfile(source.path / name, temporary)
-        write_json(out / "reader.json", asdict(config or source.config))
-        with replacing(out / "model.onnx") as temporary:
-            shutil.copyfile(written, temporary)
-    size = sum(file.stat().st_size for file in out.iterdir() if file.is_file())
+            quantize_int8(fp32, new / "model.onnx")
+            int8_difference = _difference(reference, OnnxBackend(new / "model.onnx"), batches)
+        size = sum(file.stat().st_size for file in new.iterdir())
     return ExportReport(out, size, fp32_difference, int8_difference)
 
 
-def _is_export(out: Path) -> bool:
-    return (out / "model.onnx").is_file() and (out / "reader.json").is_file()
+@contextlib.contextmanager
+def _new_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
+    """Yield an empty directory; on success what it holds moves to `out`, else it is removed."""
+    try:
+        fresh = not out.exists()
+        if not fresh and not _may_write(out, source):
+            raise OutputError(
+                f"{out}: exists and is not an older export; choose another place, or empty it"
+            )
+        parent = out.parent if fresh else out  # on the same disk, so that moving is renaming
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".pullquote-", dir=parent) as temporary:
+            new = Path(temporary) / "new"
+            new.mkdir()
+            yield new
+            if fresh:
+                os.replace(new, out)
+                return
+            for name in _WRITTEN:
+                if (new / name).exists():
+                    os.replace(new / name, out / name)
+                else:  # the licence of the older export's model, for one, must not stay
+                    (out / name).unlink(missing_ok=True)
+    except OSError as error:
+        if isinstance(error, PullquoteError):
+            raise
+        raise OutputError(
+            f"{out}: cannot be written ({error.strerror or error}); "
+            "choose another place or make room"
+        ) from error
+
+
+def _may_write(out: Path, source: ModelDirectory) -> bool:
+    """Whether nothing is lost in `out` but an older export."""
+    if not out.is_dir():
+        return False
+    found = {entry.name for entry in out.iterdir()}
+    is_export = {"model.onnx", "reader.json"} <= found
+    is_checkpoint = any(name.endswith(".safetensors") for name in found)
+    return not found or (is_export and not is_checkpoint) or out.samefile(source.path)
 
 
 class _Logits(torch.nn.Module):
@@ -122,30 +161,38 @@ def _to_onnx(source: ModelDirectory, path: Path) -> None:
     example = tuple(torch.from_numpy(getattr(batch, name)) for name in inputs)
     B = torch.export.Dim("batch", min=1, max=4096)
     T = torch.export.Dim("tokens", min=2, max=source.config.max_length)
-    with torch.inference_mode(), _quiet():
-        program = torch.onnx.export(
-            _Logits(model, inputs),
-            example,
-            dynamo=True,
-            verbose=False,
-            input_names=inputs,
-            output_names=["start_logits", "end_logits"],
-            dynamic_shapes=(({0: B, 1: T},) * len(inputs),),
-        )
-        if program is None:
-            raise ModelError(f"{source.path}: torch.onnx gave no program")
-        program.save(path)
+    try:
+        with torch.inference_mode(), _quiet():
+            program = torch.onnx.export(
+                _Logits(model, inputs),
+                example,
+                dynamo=True,
+                verbose=False,
+                input_names=inputs,
+                output_names=["start_logits", "end_logits"],
+                dynamic_shapes=(({0: B, 1: T},) * len(inputs),),
+            )
+    except Exception as error:
+        raise ModelError(
+            f"{source.path}: torch cannot turn this model into ONNX ({first_line(error)})"
+        ) from error
+    assert program is not None  # what dynamo=True promises
+    # The exporter notes on every node which lines of which files it came from: half a megabyte,
+    # with the paths of this machine in it.
+    for noted in (program.model, program.model.graph, *program.model.graph):
+        noted.metadata_props.clear()
+    program.save(path)
 
 
 def _probe_batches(source: ModelDirectory) -> Iterator[Batch]:
     """Batches of random tokens in shapes that a reader meets: padded, single, of full length."""
     random = np.random.default_rng(0)
     vocabulary = source.vocab_size or 1000
-    for lengths in ([24, 17], [11], [source.config.max_length, 33, 60], [2 * 64 - 1]):
+    for lengths in ([24, 17], [11], [source.config.max_length, 33, 60], [127]):
         T = min(max(lengths), source.config.max_length)
         mask = (np.arange(T) < np.array(lengths)[:, None]).astype(np.int64)  # (B, T)
         ids = random.integers(0, vocabulary, mask.shape)
-        types = np.minimum(np.arange(T) >= 8, source.type_vocab_size - 1) * mask
+        types = np.minimum(np.arange(T) >= 8, max(source.type_vocab_size, 1) - 1) * mask
         yield Batch(ids, mask, types.astype(np.int64))
 
 

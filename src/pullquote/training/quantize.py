@@ -29,7 +29,8 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
 # CPUs without VNNI add pairs of uint8 x int8 products in 16 bits: 2 x 255 x 64 = 32,640 still fits,
 # 2 x 255 x 127 does not. Weights of 7 bits thus give the same answers on every machine.
 _WEIGHT_LEVELS = 63
-_ACTIVATION_ZERO = 128  # uint8 activations stand for -127 .. 127
+# uint8 activations: 1 .. 255 stand for -1 .. 1, after their token has been scaled to that.
+_ZERO, _STEP = np.uint8(128), np.float32(1 / 127)
 _TABLE_ROWS = 1000  # smaller embeddings (positions, token types) save nothing worth a rounding
 
 
@@ -42,7 +43,7 @@ def quantize_int8(source: str | Path, target: str | Path) -> None:
     graph = _Rewriter(model)
     for node in list(model.graph.node):
         graph.rewrite(node)
-    if not graph.replaced:
+    if not graph.constants:
         raise ModelError(f"{source}: no matrix product or embedding with constant weights in it")
     graph.finish()
     onnx.checker.check_model(model, full_check=False)
@@ -54,19 +55,32 @@ class _Rewriter:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model = model
-        self.weights = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.weights = {
+            tensor.name: tensor
+            for tensor in model.graph.initializer
+            if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2
+        }
+        self.varying = {value.name for value in model.graph.input}  # what depends on the input
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
         self.quantized: dict[str, tuple[str, str]] = {}  # activation -> (its uint8, its scales)
         self.replaced: set[str] = set()
 
     def rewrite(self, node: onnx.NodeProto) -> None:
+        if self.varying.intersection(node.input):
+            self.varying.update(node.output)
+        if node.op_type == "Transpose" and node.input[0] in self.weights:
+            self._transpose(node)
+            return
         weight = self.weights.get(node.input[1]) if node.op_type == "MatMul" else None
-        table = self.weights.get(node.input[0]) if node.op_type == "Gather" else None
+        table = self.weights.get(node.input[0]) if _gathers_rows(node) else None
         # The last layer, (H, 2), is too small to matter in bytes and too close to the answer.
-        if weight is not None and len(weight.dims) == 2 and min(weight.dims) > 2:
-            self._matmul(node, weight)
-        elif table is not None and len(table.dims) == 2 and table.dims[0] >= _TABLE_ROWS:
+        if weight is not None and min(weight.dims) > 2:
+            if node.input[0] in self.varying:
+                self._matmul(node, weight)
+            else:
+                self._constant_matmul(node, weight)
+        elif table is not None and table.dims[0] >= _TABLE_ROWS:
             self._gather(node, table)
         else:
             self.nodes.append(node)
@@ -82,51 +96,64 @@ class _Rewriter:
         if not any(opset.domain == "com.microsoft" for opset in self.model.opset_import):
             self.model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
 
-    def _matmul(self, node: onnx.NodeProto, weight: onnx.TensorProto) -> None:
-        """X W  =  (x_q W_q) * column scales * row scales."""
-        values = numpy_helper.to_array(weight)  # (K, N)
-        K, N = values.shape
-        q, scales = _quantize(values, axis=0, levels=_WEIGHT_LEVELS)
+    def _transpose(self, node: onnx.NodeProto) -> None:
+        """Store a weight the way it is used; torch leaves that undone where layers share one."""
         x, y = node.input[0], node.output[0]
-        x_q, x_scales = self._activation(x, K)
+        transposed = np.ascontiguousarray(numpy_helper.to_array(self.weights[x]).T)
+        self.weights[y] = numpy_helper.from_array(transposed, y)
+        self.model.graph.initializer.append(self.weights[y])
+        self.replaced.add(x)
+
+    def _matmul(self, node: onnx.NodeProto, weight: onnx.TensorProto) -> None:
+        """X W  =  row scales * (x_q W_q * column scales)."""
+        q, scales = _quantize(numpy_helper.to_array(weight), axis=0, levels=_WEIGHT_LEVELS)
+        x, y = node.input[0], node.output[0]
+        x_q, x_scales = self._activation(x)
         self._add(
             "MatMulIntegerToFloat",  # takes column scales; row scales follow by themselves
             [
                 x_q,
                 self._constant(f"{weight.name}.int8", q),
-                self._constant("one", np.float32(1)),
+                self._constant("step", _STEP),
                 self._constant(f"{weight.name}.scales", scales),
-                self._constant("activation_zero", np.uint8(_ACTIVATION_ZERO)),
+                self._constant("zero", _ZERO),
             ],
             f"{y}.unscaled",
             domain="com.microsoft",
         )
-        self._add("Mul", [f"{y}.unscaled", x_scales], f"{y}.flat")  # (M, N)
-        columns = self._constant(f"columns.{N}", np.array([N], dtype=np.int64))
-        self._add("Concat", [f"{x}.leading", columns], f"{y}.shape", axis=0)
-        self._add("Reshape", [f"{y}.flat", f"{y}.shape"], y)
+        self._add("Mul", [f"{y}.unscaled", x_scales], y)
         self.replaced.add(weight.name)
 
-    def _activation(self, x: str, width: int) -> tuple[str, str]:
-        """Quantise (..., width) as (M, width) uint8 with (M, 1) scales, once for all its users."""
+    def _constant_matmul(self, node: onnx.NodeProto, weight: onnx.TensorProto) -> None:
+        """X W  =  X (W_q * column scales), where X is the same for every input.
+
+        DeBERTa's relative positions. ONNX Runtime works such products out when it loads a model,
+        but no integer ones.
+        """
+        q, scales = _quantize(numpy_helper.to_array(weight), axis=0, levels=_WEIGHT_LEVELS)
+        y = node.output[0]
+        weight_q = self._constant(f"{weight.name}.int8", q)
+        column_scales = self._constant(f"{weight.name}.scales", scales)
+        self._add("Cast", [weight_q], f"{y}.cast", to=TensorProto.FLOAT)
+        self._add("Mul", [f"{y}.cast", column_scales], f"{y}.weight")
+        self._add("MatMul", [node.input[0], f"{y}.weight"], y)
+        self.replaced.add(weight.name)
+
+    def _activation(self, x: str) -> tuple[str, str]:
+        """Quantise (..., K) to uint8 with scales (..., 1), once for all its users."""
         if x in self.quantized:
             return self.quantized[x]
         last = self._constant("last", np.array([-1], dtype=np.int64))
-        rows = self._constant(f"rows.{width}", np.array([-1, width], dtype=np.int64))
-        self._add("Reshape", [x, rows], f"{x}.flat")
-        self._add("Abs", [f"{x}.flat"], f"{x}.abs")
-        self._add("ReduceMax", [f"{x}.abs", last], f"{x}.max", keepdims=0)  # (M,)
-        self._add("Mul", [f"{x}.max", self._constant("per_level", np.float32(1 / 127))], f"{x}.raw")
         tiny = self._constant("tiny", np.float32(1e-12))  # a row of zeros must not divide by zero
-        self._add("Max", [f"{x}.raw", tiny], f"{x}.scale")
-        self._add("Shape", [f"{x}.scale"], f"{x}.count")
-        zero = helper.make_tensor("value", TensorProto.UINT8, [1], [_ACTIVATION_ZERO])
-        self._add("ConstantOfShape", [f"{x}.count"], f"{x}.zero", value=zero)
-        self._add("QuantizeLinear", [f"{x}.flat", f"{x}.scale", f"{x}.zero"], f"{x}.uint8", axis=0)
-        self._add("Unsqueeze", [f"{x}.scale", last], f"{x}.scales")  # (M, 1)
-        first = self._constant("first", np.array([0], dtype=np.int64))
-        self._add("Shape", [x], f"{x}.dims")
-        self._add("Slice", [f"{x}.dims", first, last], f"{x}.leading")
+        self._add("Abs", [x], f"{x}.abs")
+        self._add("ReduceMax", [f"{x}.abs", last], f"{x}.max", keepdims=1)
+        self._add("Max", [f"{x}.max", tiny], f"{x}.scales")
+        # QuantizeLinear takes a scale for each row of a matrix only, and many nodes to get there
+        # and back; scaled to -1 .. 1 by themselves, all rows share one. Mul is faster than Div.
+        self._add("Reciprocal", [f"{x}.scales"], f"{x}.inverse")
+        self._add("Mul", [x, f"{x}.inverse"], f"{x}.scaled")
+        step, zero = self._constant("step", _STEP), self._constant("zero", _ZERO)
+        self._add("QuantizeLinear", [f"{x}.scaled", step, zero], f"{x}.uint8")
         self.quantized[x] = f"{x}.uint8", f"{x}.scales"
         return self.quantized[x]
 
@@ -137,8 +164,8 @@ class _Rewriter:
         self._add("Gather", [self._constant(f"{table.name}.int8", q), ids], f"{y}.int8")
         self._add("Cast", [f"{y}.int8"], f"{y}.float", to=TensorProto.FLOAT)
         row_scales = self._constant(f"{table.name}.scales", scales[:, None])
-        self._add("Gather", [row_scales, ids], f"{y}.scales")
-        self._add("Mul", [f"{y}.float", f"{y}.scales"], y)
+        self._add("Gather", [row_scales, ids], f"{y}.row_scales")
+        self._add("Mul", [f"{y}.float", f"{y}.row_scales"], y)
         self.replaced.add(table.name)
 
     def _add(self, op: str, inputs: list[str], output: str, **attributes: Any) -> None:
@@ -149,6 +176,10 @@ class _Rewriter:
         if name not in self.constants:
             self.constants[name] = numpy_helper.from_array(np.asarray(value), name)
         return name
+
+
+def _gathers_rows(node: onnx.NodeProto) -> bool:
+    return node.op_type == "Gather" and not any(attribute.i for attribute in node.attribute)
 
 
 def _quantize(
