@@ -7,6 +7,7 @@ Errors of pullquote are one line and exit code 1, errors of usage exit code 2.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from pullquote import __version__
+from pullquote.cli.console import say
 from pullquote.errors import PullquoteError, PullquoteWarning
 
 if TYPE_CHECKING:
@@ -61,28 +63,50 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # what the encoding cannot hold, such as half a character in a file's name, is shown so
+            stream.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", PullquoteWarning)
             warnings.showwarning = _show_warning  # type: ignore[assignment]
-            cli.main(arguments, prog_name="pullquote", standalone_mode=False)
-        sys.stdout.flush()
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+            color = False if os.environ.get("NO_COLOR") else None  # None: on a terminal
+            cli.main(arguments, prog_name="pullquote", standalone_mode=False, color=color)
+    except click.UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # unknown to click 8.1, which just exits
+            error.show()
+        else:
+            path = error.ctx.command_path if error.ctx else "pullquote"
+            say("error", f"{error.format_message()} Try: {path} --help")
+        sys.exit(2)
+    except SystemExit:  # by click itself when `pullquote ... | head` has seen enough
+        sys.exit(0)
+    except PullquoteError as error:
+        say("error", error)
+        sys.exit(1)
+    except (click.Abort, KeyboardInterrupt, ImportError) as error:
+        if isinstance(error, ImportError) and not _was_interrupted(error):
+            raise
         click.echo("pullquote: interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:  # `pullquote ... | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except (PullquoteError, OSError, MemoryError) as error:
-        message = str(error) or type(error).__name__
-        click.echo(f"pullquote: error: {message}", err=True)
+    except MemoryError:
+        say("error", "the memory is full; split the text or the data, or close other programs")
+        sys.exit(1)
+    except OSError as error:  # of standard output, which has no name, or of a file forgotten here
+        where = error.filename or "standard output, which cannot be written"
+        say("error", f"{where}: {error.strerror or error}")
         sys.exit(1)
     sys.exit(0)
 
 
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Ctrl-C while a compiled module is loading comes out as an ImportError of that module."""
+    while error and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
     if issubclass(category, PullquoteWarning):
-        click.echo(f"pullquote: note: {message}", err=True)
+        say("note", message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pullquote.cli.console import (
+    echo_json,
     json_option,
     model_options,
+    printable,
     progress_bar,
     read_text,
     threshold_option,
@@ -37,8 +39,21 @@ if TYPE_CHECKING:
 @click.argument("question")
 @click.argument("file", required=False, metavar="[FILE|-]")
 @click.option("--context", metavar="TEXT", help="The text itself, in place of a file.")
-@click.option("--model", default="small", show_default=True, help="Name, directory or hub id.")
-@click.option("--top-k", type=click.IntRange(min=1), default=1, show_default=True, metavar="K")
+@click.option(
+    "--model",
+    default="small",
+    show_default=True,
+    metavar="MODEL",
+    help="A bundled name, a directory or a hub id.",
+)
+@click.option(
+    "--top-k",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="Print the K best quotes.",
+)
 @threshold_option
 @model_options
 @json_option
@@ -55,17 +70,16 @@ def command(
 ) -> None:
     """Answer QUESTION from a text with an exact quote, or say that it has no answer.
 
-    The text is FILE, standard input ("-", or a pipe), or --context. With --top-k, the next best
-    quotes follow. A score is in [0, 1].
+    The text is FILE, standard input ("-", or a pipe), or --context. Scores are in [0, 1].
     """
     if context is not None and file is not None:
         raise click.UsageError("a FILE and --context are two texts; give one of them.")
     if context is None:
-        if file is None and sys.stdin.isatty():
+        if file is None and (sys.stdin is None or sys.stdin.isatty()):
             raise click.UsageError("no text: give a FILE, --context TEXT, or pipe one in.")
         context = read_text(file or "-")
     elif not context.strip():
-        raise InputError("--context is blank; expected a text")
+        raise InputError("--context is blank; expected a text to look for the answer in")
 
     reader = Reader(model, device=device, threads=threads)
     with progress_bar("reading", 1000) as update:
@@ -77,9 +91,10 @@ def command(
             progress=lambda part: update(int(1000 * part)),
         )
     if as_json:
-        click.echo(json.dumps(_as_json(question, prediction), ensure_ascii=False, indent=2))
+        echo_json(_as_json(question, prediction))
     else:
-        _print(prediction, context, top_k)
+        limit = reader.config.no_answer_threshold if threshold is None else threshold
+        _print(prediction, context, top_k, limit)
 
 
 def _as_json(question: str, prediction: Prediction) -> dict[str, Any]:
@@ -92,15 +107,23 @@ def _as_json(question: str, prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def _print(prediction: Prediction, context: str, top_k: int) -> None:
+def _print(prediction: Prediction, context: str, top_k: int, threshold: float) -> None:
+    answers = prediction.answers
     if prediction.answer is None:
         click.secho("No answer in this text.", bold=True)
-        best = prediction.answers[0] if prediction.answers else None
-        nearest = f'; the nearest quote is "{_one_line(best.text)}"' if best else ""
-        click.echo(f"  no-answer score {prediction.no_answer_score:.2f}{nearest}")
+        line = f"  no-answer score {prediction.no_answer_score:.2f}"
+        if prediction.no_answer_score < 0.5:  # not for itself, but by a threshold below 0
+            line += f", over the limit of {0.5 + 0.5 * math.tanh(threshold / 2):.2f}"
+        if top_k == 1 and answers:
+            line += f'; the nearest quote is "{_one_line(answers[0].text)}"'
+        elif answers:
+            line += "; the nearest quotes:\n"
+        click.echo(line)
         if top_k == 1:
             return
-    for answer in prediction.answers:
+    for number, answer in enumerate(answers):
+        if number:
+            click.echo()
         click.secho(_one_line(answer.text), bold=True)
         click.echo(f"  {_sentence(context, answer)}")
         click.echo(f"  score {answer.score:.2f}, characters {answer.start}-{answer.end}")
@@ -117,14 +140,9 @@ def _sentence(context: str, answer: Answer) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(_printable(text).split())
+    return printable(" ".join(text.split()))
 
 
 def _blanks(text: str) -> str:
     """Line breaks and runs of blanks as one blank each, those at the ends kept."""
-    return " ".join(_printable(f"|{text}|").split())[1:-1]
-
-
-def _printable(text: str) -> str:
-    """Without control characters: a text must not steer the terminal that shows it."""
-    return "".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in text)
+    return _one_line(f"|{text}|")[1:-1]

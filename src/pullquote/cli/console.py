@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
+import re
 import sys
-import time
+import tempfile
+import threading
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pullquote.errors import InputError
+from pullquote.errors import DataError, InputError, OutputError
 
 if TYPE_CHECKING:
     from pullquote.data import Dataset
@@ -25,16 +30,30 @@ _LISTED = 20  # dropped entries that are listed one by one
 def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """--device and --threads: how a model runs."""
     function = click.option(
-        "--threads", type=click.IntRange(min=1), help="Threads for the model [default: all cores]."
+        "--threads",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Threads for the model [default: all cores].",
     )(function)
     return click.option(
-        "--device", default="cpu", show_default=True, help='Where the model runs, such as "cuda:0".'
+        "--device",
+        default="cpu",
+        show_default=True,
+        metavar="NAME",
+        help='Where the model runs, such as "cuda:0".',
     )(function)
+
+
+def _finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):  # which no JSON could hold
+        raise click.BadParameter(f"{value} is no finite number; 9999 always answers, -9999 never.")
+    return value
 
 
 threshold_option = click.option(
     "--threshold",
     type=float,
+    callback=_finite,
     metavar="T",
     help="Abstain when null logit - best span logit exceeds T [default: the model's own].",
 )
@@ -42,26 +61,83 @@ threshold_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
+def say(kind: str, message: object) -> None:
+    """Print one line on standard error, whatever a file's name or a library's message holds."""
+    line = re.sub(r"\s*[\r\n]\s*", " ", str(message))
+    click.echo(f"pullquote: {kind}: {printable(line)}", err=True)
+
+
+def printable(text: str) -> str:
+    """Without control characters: a text must not steer the terminal that shows it.
+
+    Joiners, soft hyphens and marks of direction stay: they are part of how a script is written.
+    """
+    return "".join(
+        "\ufffd" if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text
+    )
+
+
+def echo_json(value: object) -> None:
+    """Print JSON: in the characters themselves, or escaped where standard output cannot hold them.
+
+    Control characters that JSON allows (U+009B starts a command on some terminals) are escaped too.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    click.echo(re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def ensure_writable(path: str | Path) -> None:
+    """Raise `OutputError` for a file that cannot be written: before long work, not after it."""
+    path = Path(path).resolve()
+    if path.exists() and not path.is_file():  # /dev/stdout, whose folder need not be writable
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror or error}); choose another place"
+        ) from None
+
+
 @contextlib.contextmanager
 def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function to call with how much is done; a bar shows on a terminal after 2 seconds."""
-    started = time.monotonic()
-    with contextlib.ExitStack() as stack:
-        bar: Any = None
-        shown = 0
+    if not (sys.stderr and sys.stderr.isatty()):
+        yield lambda done: None
+        return
+    bar: Any = click.progressbar(length=total, label=label, file=sys.stderr)
+    lock = threading.Lock()
+    shown = over = False
 
-        def update(done: int) -> None:
-            nonlocal bar, shown
-            if bar is None:
-                if time.monotonic() - started < _PATIENCE or not sys.stderr.isatty():
-                    return
-                bar = stack.enter_context(
-                    click.progressbar(length=total, label=label, file=sys.stderr, show_pos=True)
-                )
-            bar.update(done - shown)
-            shown = done
+    def show() -> None:  # from a thread, since the first step may take a minute
+        nonlocal shown
+        with lock:
+            if not over:
+                shown = True
+                bar.render_progress()
 
+    def update(done: int) -> None:
+        with lock:
+            bar.make_step(done - bar.pos)
+            if shown:
+                bar.render_progress()
+
+    timer = threading.Timer(_PATIENCE, show)
+    timer.daemon = True
+    try:
+        timer.start()
         yield update
+    finally:
+        timer.cancel()
+        with lock:
+            over = True
+            if shown:
+                bar.render_finish()
 
 
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
@@ -76,11 +152,16 @@ def read_text(path: str) -> str:
     """The text of a file, or of standard input for "-". Raises `InputError` for what is no text."""
     name = "standard input" if path == "-" else path
     try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        if path != "-":
+            data = Path(path).read_bytes()
+        else:
+            data = sys.stdin.buffer.read() if sys.stdin else b""  # None when it is closed
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file; expected a text file, or - for a pipe") from None
     except IsADirectoryError:
         raise InputError(f"{name}: a folder; expected a text file") from None
     except OSError as error:
-        raise InputError(f"{name}: cannot be read ({error.strerror})") from None
+        raise InputError(f"{name}: cannot be read ({error.strerror or error})") from None
     if data[:5] == b"%PDF-":
         raise InputError(f"{name}: a PDF; expected text. Convert it first: pdftotext {path} -")
     try:
@@ -89,33 +170,38 @@ def read_text(path: str) -> str:
         else:
             text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        kind = "a binary file" if b"\0" in data[:8192] else f"not UTF-8 text (byte {error.start})"
+        if b"\0" in data[:8192]:
+            raise InputError(f"{name}: a binary file; expected UTF-8 text") from None
         raise InputError(
-            f"{name}: {kind}; expected UTF-8. Convert it first, such as: iconv -f latin1 -t utf8"
+            f"{name}: not UTF-8 text (byte {error.start}); expected UTF-8. Convert it first, "
+            "such as: iconv -f latin1 -t utf8"
         ) from None
     if "\0" in text:
-        raise InputError(f"{name}: has NUL characters, so it is probably binary; expected text")
+        raise InputError(f"{name}: has NUL characters, as binary files do; expected UTF-8 text")
     if not text.strip():
-        raise InputError(f"{name}: holds no text to read")
+        raise InputError(f"{name}: holds no text; expected some to look for the answer in")
     return text
 
 
-def load_data(path: str) -> Dataset:
-    """Load a data file and say on standard error what had to be dropped."""
+def read_data(path: str) -> Dataset:
+    """Load a data file."""
     from pullquote.data import load
 
-    dataset = load(path)
-    report_dropped(dataset)
+    with progress_bar(f"reading {printable(Path(path).name)}", 1) as update:
+        dataset = load(path)
+        update(1)
     return dataset
 
 
-def report_dropped(dataset: Dataset, limit: int | None = _LISTED) -> None:
-    """List what `load` left out, if anything."""
-    if not dataset.dropped:
-        return
-    click.echo(f"pullquote: note: {dataset.source}: {dataset.summary()}", err=True)
-    for dropped in dataset.dropped[:limit]:
-        click.echo(f"  {dropped.where}  {dropped.id}: {dropped.reason}", err=True)
-    if limit is not None and len(dataset.dropped) > limit:
-        more = len(dataset.dropped) - limit
-        click.echo(f"  and {more:,} more: pullquote data check {dataset.source}", err=True)
+def load_data(path: str) -> Dataset:
+    """Load questions and say on standard error what had to be dropped; none at all is an error."""
+    dataset = read_data(path)
+    if not dataset.examples:
+        raise DataError(f"{path}: holds no questions")
+    if dataset.dropped:
+        say("note", f"{path}: {dataset.summary()}")
+        for dropped in dataset.dropped[:_LISTED]:
+            click.echo(f"  {printable(str(dropped))}", err=True)
+        if (more := len(dataset.dropped) - _LISTED) > 0:
+            click.echo(f"  and {more:,} more: pullquote data check {printable(path)}", err=True)
+    return dataset

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import click
 
-from pullquote.cli.console import load_data, progress_bar, report_dropped
+from pullquote.cli.console import load_data, printable, progress_bar, read_data
 
 
-@click.group("data")
+@click.group("data", epilog="Example:  pullquote data check my-questions.csv")
 def command() -> None:
     """Fetch, check and convert data: SQuAD JSON, JSON Lines, CSV, Parquet."""
 
 
 @command.command(
     "squad2",
+    short_help="Download SQuAD 2.0 (46 MB).",
     epilog="""Example:
 
 \b
@@ -47,6 +49,7 @@ def squad2(directory: str, url: str | None) -> None:
 
 @command.command(
     "check",
+    short_help="List what is wrong in a file.",
     epilog="""Example:
 
 \b
@@ -56,15 +59,15 @@ def squad2(directory: str, url: str | None) -> None:
 @click.argument("file")
 def check(file: str) -> None:
     """Read FILE as the other commands do, and list everything that would be dropped."""
-    from pullquote.data import load
-
-    dataset = load(file)
-    report_dropped(dataset, limit=None)
-    click.echo(f"{file}: {dataset.summary()}")
+    dataset = read_data(file)
+    click.echo(f"{printable(file)}: {dataset.summary()}")
+    for dropped in dataset.dropped:
+        click.echo(f"  {printable(str(dropped))}")
 
 
 @command.command(
     "convert",
+    short_help="Rewrite a file in another format.",
     epilog="""Example:
 
 \b
@@ -78,5 +81,8 @@ def convert(source: str, target: str) -> None:
     from pullquote.data import save
 
     dataset = load_data(source)
-    save(dataset.examples, target)
-    click.echo(f"{target}: {dataset.summary()}")
+    with progress_bar(f"writing {printable(Path(target).name)}", 1) as update:
+        save(dataset.examples, target)
+        update(1)
+    n = len(dataset.examples)
+    click.echo(f"{printable(target)}: {n:,} question{'s' * (n != 1)}")

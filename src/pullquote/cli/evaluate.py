@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from pullquote.cli.console import (
+    echo_json,
+    ensure_writable,
     json_option,
     load_data,
     model_options,
+    printable,
     progress,
     threshold_option,
 )
@@ -48,6 +50,8 @@ def command(
     The headline is taken at the threshold stored with the model. "Best" figures choose a threshold
     with these very answers in hand: an upper bound, not a result.
     """
+    if output:
+        ensure_writable(output)
     reader = Reader(model, device=device, threads=threads)
     dataset = load_data(data)
     evaluation = evaluate(
@@ -59,7 +63,10 @@ def command(
     result = as_dict(evaluation, model, data, len(dataset.dropped))
     if output:
         write_json(output, result)
-    click.echo(json.dumps(result, indent=2) if as_json else _table(evaluation, model, data))
+    if as_json:
+        echo_json(result)
+    else:
+        click.echo(_table(evaluation, printable(model), printable(data)))
 
 
 def as_dict(evaluation: Evaluation, model: str, data: str, dropped: int) -> dict[str, Any]:

@@ -6,11 +6,7 @@ from pathlib import Path
 
 import click
 
-from pullquote.cli.console import load_data, progress
-from pullquote.reading.evaluate import evaluate
-from pullquote.reading.reader import Reader
-from pullquote.training.export import export
-from pullquote.training.release import evaluate_checkpoint, store_threshold
+from pullquote.cli.console import load_data, printable, progress, progress_bar
 
 
 @click.command(
@@ -39,9 +35,17 @@ def command(model_dir: str, output: str, int8: bool, data: str | None, fit_thres
     """
     if fit_threshold and not data:
         raise click.UsageError("--fit-threshold needs --data to fit it on.")
+    # here, so that --help needs neither torch nor its two seconds
+    from pullquote.reading.evaluate import evaluate
+    from pullquote.reading.reader import Reader
+    from pullquote.training.export import export
+    from pullquote.training.release import evaluate_checkpoint, store_threshold
+
     dataset = load_data(data) if data else None
-    report = export(model_dir, output, int8=int8)
-    click.echo(f"{report.path}: {report.bytes / 2**20:.2f} MiB")
+    with progress_bar("exporting", 1) as update:
+        report = export(model_dir, output, int8=int8)
+        update(1)
+    click.echo(f"{printable(str(report.path))}: {report.bytes / 2**20:.2f} MiB")
     click.echo(f"largest difference of a logit, torch to fp32 ONNX: {report.fp32_difference:.1e}")
     if report.int8_difference is not None:
         click.echo(f"largest difference of a logit, torch to int8: {report.int8_difference:.2f}")

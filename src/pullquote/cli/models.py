@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pullquote.cli.console import printable
 from pullquote.errors import ModelError
 from pullquote.reading.directory import bundled_models, open_model
 
@@ -33,4 +34,4 @@ def command(name: str | None) -> None:
     card = open_model(name).path / "README.md"
     if not card.is_file():
         raise ModelError(f"{name}: has no model card (README.md)")
-    click.echo_via_pager(card.read_text(encoding="utf-8"))
+    click.echo(printable(card.read_text(encoding="utf-8", errors="replace")).rstrip())

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import click
 
-from pullquote.cli.console import load_data, model_options, progress, threshold_option
+from pullquote.cli.console import (
+    ensure_writable,
+    load_data,
+    model_options,
+    progress,
+    threshold_option,
+)
 from pullquote.reading.reader import Reader
 from pullquote.scoring.predictions import save_predictions
 
@@ -51,6 +58,7 @@ def command(
     """
     if never_abstain and threshold is not None:
         raise click.UsageError("--never-abstain and --threshold contradict each other.")
+    ensure_writable(Path(output) / "predictions.json")
     reader = Reader(model, device=device, threads=threads)
     examples = load_data(data).examples
     predictions = reader.answer_all(

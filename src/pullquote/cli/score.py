@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from pullquote.cli.console import load_data
-from pullquote.errors import DataError
+from pullquote.cli.console import echo_json, load_data, say
 from pullquote.files import write_json
 from pullquote.scoring.predictions import load_predictions, load_probabilities
 from pullquote.scoring.squad import score
@@ -44,8 +41,6 @@ def command(
     if threshold is not None and na_prob is None:
         raise click.UsageError("--threshold applies to probabilities; give them with --na-prob.")
     dataset = load_data(data)
-    if not dataset.examples:
-        raise DataError(f"{data}: no questions to score against")
     scores = score(
         dataset.examples,
         load_predictions(predictions),
@@ -53,18 +48,18 @@ def command(
         threshold=1.0 if threshold is None else threshold,
     )
     if scores.missing:
-        click.echo(
-            f"pullquote: note: {len(scores.missing):,} questions have no prediction and are left "
-            f"out (first: {scores.missing[0]})",
-            err=True,
+        say(
+            "note",
+            f"questions without a prediction, left out: {len(scores.missing):,} of "
+            f"{len(dataset.examples):,} (first: {scores.missing[0]!r})",
         )
     if scores.unknown:
-        click.echo(
-            f"pullquote: note: {len(scores.unknown):,} predictions are for questions that the data "
-            f"does not have (first: {scores.unknown[0]})",
-            err=True,
+        say(
+            "note",
+            f"predictions for questions that the data does not have, left out: "
+            f"{len(scores.unknown):,} (first: {scores.unknown[0]!r})",
         )
     result = {**scores.as_dict(), "avna": scores.avna}
     if output:
         write_json(output, result)
-    click.echo(json.dumps(result, indent=2))
+    echo_json(result)

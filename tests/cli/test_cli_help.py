@@ -1,0 +1,112 @@
+"""Help: an example for each command, and nothing heavy loaded to show it. The list of models."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+from cli_helpers import Run
+
+import pullquote
+from pullquote.cli import COMMANDS, cli
+from pullquote.reading.directory import BUNDLED
+
+
+def commands() -> list[str]:
+    """All of them, "" for pullquote itself: "ask", "data", "data check", ..."""
+    names = [""]
+    context = click.Context(cli)
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        assert command is not None
+        below = command.list_commands(context) if isinstance(command, click.Group) else []
+        names += [name, *(f"{name} {child}" for child in below)]
+    return names
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+@pytest.mark.parametrize("name", commands())
+def test_help_has_an_example_of_the_command_itself(call: Run, name: str, flag: str) -> None:
+    out = call(*name.split(), flag).succeeded().out
+    usage = f"Usage: pullquote {name}".strip()
+    assert out.startswith(usage)
+    examples = out[re.search(r"\n  Examples?:", out).start() :]  # type: ignore[union-attr]
+    assert f"pullquote {name}".strip() in examples
+    assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", commands())
+def test_the_examples_of_the_help_are_valid_usage(call: Run, name: str) -> None:
+    lines = re.findall(r"(?:^|\| |Example:)  *pullquote (.*)$", call(*name.split(), "-h").out, re.M)
+    assert lines
+    for line in lines:
+        command, *arguments = shlex.split(line)
+        found = cli.get_command(click.Context(cli), command)
+        assert found is not None, line
+        if isinstance(found, click.Group):
+            found = found.get_command(click.Context(found), arguments.pop(0))
+            assert found is not None, line
+        found.make_context(command, arguments)
+
+
+def test_every_option_says_what_it_does() -> None:
+    for name in commands():
+        command: click.Command = cli
+        for part in name.split():
+            assert isinstance(command, click.Group)
+            found = command.get_command(click.Context(command), part)
+            assert found is not None
+            command = found
+        silent = [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
+        assert silent == [], name
+
+
+@pytest.mark.parametrize("name", commands())
+def test_help_loads_nothing_heavy(run: Run, name: str) -> None:
+    heavy = {"onnxruntime", "torch", "transformers", "pyarrow", "huggingface_hub", "onnx"}
+    if name in ("", "data", "data check", "data convert", "data squad2", "models", "export"):
+        heavy |= {"numpy", "tokenizers"}
+    python = f"""
+import sys
+from pullquote.cli import main
+try:
+    main()
+finally:
+    loaded = {heavy!r} & set(sys.modules)
+    assert not loaded, loaded
+"""
+    run(*name.split(), "--help", python=python).succeeded()
+
+
+def test_the_version(call: Run) -> None:
+    assert call("--version").succeeded().out == f"pullquote, version {pullquote.__version__}\n"
+
+
+# ---- models
+
+
+def test_models_lists_what_is_bundled(call: Run) -> None:
+    head, *rows = call("models").succeeded().out.splitlines()
+    assert head.split() == ["name", "MiB", "window", "threshold", "directory"]
+    name, size, window, threshold, folder = rows[0].split(maxsplit=4)
+    assert (name, window, folder) == ("small", "384", str(BUNDLED / "small"))
+    assert 1 < float(size) < 100
+    assert float(threshold) <= 0
+
+
+def test_the_model_card_of_a_bundled_model(call: Run) -> None:
+    if not (BUNDLED / "small" / "README.md").is_file():
+        pytest.skip("small has no model card yet")
+    assert call("models", "small").succeeded().out.strip()
+
+
+def test_a_model_card_cannot_steer_the_terminal(call: Run, model_dir: Path) -> None:
+    call("models", model_dir).failed("has no model card (README.md)")
+    (model_dir / "README.md").write_bytes(
+        "# Café\n\n| a |\n\x1b[31m\x07 \x9b".encode() + b"\xff\n\n"
+    )
+    out = call("models", model_dir).succeeded().out
+    assert out == "# Café\n\n| a |\n\ufffd[31m\ufffd \ufffd\ufffd\n"
