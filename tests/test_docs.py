@@ -44,7 +44,8 @@ def test_commands_in_the_docs_exist() -> None:
         for page in PAGES
         for command in re.findall(r"^\$ (?:.*\| )?pullquote (\w+)", page.read_text("utf-8"), re.M)
     }
-    assert used and used <= set(COMMANDS)
+    assert used
+    assert used <= set(COMMANDS)
 
 
 def test_the_command_line_reference_is_current() -> None:

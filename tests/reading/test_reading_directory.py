@@ -256,7 +256,15 @@ def test_windows_are_bounded_by_the_positions_of_the_model(
 
 
 @pytest.mark.parametrize(
-    "config", [{}, {"model_type": "deberta-v2", "max_position_embeddings": 512}]
+    "config",
+    [
+        {},
+        {
+            "model_type": "deberta-v2",
+            "max_position_embeddings": 512,
+            "position_biased_input": False,
+        },
+    ],
 )
 def test_relative_positions_bound_no_window(
     make_model: MakeModel, tmp_path: Path, config: dict[str, object]

@@ -39,10 +39,10 @@ def test_probabilities_may_be_integers_or_null_odds(tmp_path):
         ("null", "null, expected an object"),
         ("7", "the number 7, expected an object"),
         ("{}", "an empty object"),
-        ('{"1": "x", "2": "y", "2": "z"}', "the id '2' occurs twice"),
-        ('{"1": "Caf\u00e9"}'.encode("latin-1"), "not UTF-8 .* at byte 10"),
-        (gzip.compress(b'{"1": "x"}')[:-9], "damaged gzip"),
-        (gzip.compress(b'{"1": "x"}')[:12] + b"\xff" * 20, "damaged gzip"),
+        ('{"1": "x", "2": "y", "2": "z"}', "the key '2' occurs twice"),
+        ('{"1": "Caf\u00e9"}'.encode("latin-1"), "not UTF-8 text: byte 0xe9 at 10"),
+        (gzip.compress(b'{"1": "x"}')[:-9], "broken gzip"),
+        (gzip.compress(b'{"1": "x"}')[:12] + b"\xff" * 20, "broken gzip"),
     ],
 )
 def test_files_that_hold_no_object(tmp_path, load, content, message):
@@ -78,7 +78,7 @@ def test_probabilities_that_are_not_finite_numbers(tmp_path, value, message):
 def test_no_file_and_a_directory(tmp_path):
     with pytest.raises(DataError, match=r"nowhere\.json: no such file"):
         load_predictions(tmp_path / "nowhere.json")
-    with pytest.raises(DataError, match="a directory, expected a JSON file"):
+    with pytest.raises(DataError, match="directory"):
         load_predictions(tmp_path)
     with pytest.raises(DataError, match="cannot be read"):
         load_predictions(write(tmp_path, "{}") / "below-a-file")

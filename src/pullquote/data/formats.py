@@ -17,6 +17,7 @@ import json
 import os
 import threading
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def load(path: str | os.PathLike[str], *, format: str | None = None) -> Dataset:
     path = Path(path)
     kind = _kind(path, format)
     try:
-        return collect(_READERS[kind](_read(path)), str(path))
+        return collect(_READERS[kind](read_bytes(path)), str(path))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 
@@ -89,18 +90,22 @@ def _kind(path: Path, format: str | None) -> str:
     return kind
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The content of a file, unpacked when it is gzipped. Raises `DataError`, without the path."""
     try:
         data = path.read_bytes()
         # told by content, for files that were renamed: neither UTF-8 nor Parquet begins so
         return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"broken gzip file ({error}); copy or fetch it again") from None
+    except FileNotFoundError:
+        raise DataError("no such file") from None
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror or error})") from None
 
 
-def _decode(data: bytes) -> str:
+def decode_text(data: bytes) -> str:
+    """UTF-8 as text. Raises `DataError` with the place of what is not."""
     try:
         return data.decode("utf-8-sig")  # Excel puts a byte order mark before its CSV
     except UnicodeDecodeError as error:
@@ -111,11 +116,22 @@ def _decode(data: bytes) -> str:
         ) from None
 
 
-def _parse(text: str) -> Any:
+def parse_json(text: str, *, unique_keys: bool = False) -> Any:
+    """JSON as Python values. Raises `DataError`; with `unique_keys` also for keys that repeat."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique if unique_keys else None)
+    except DataError:
+        raise
     except (ValueError, RecursionError) as error:  # RecursionError: a hundred thousand brackets
         raise DataError(f"not JSON ({error})") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):  # json.loads would silently keep the last
+        counts = Counter(key for key, _ in pairs)
+        raise DataError(f"the key {counts.most_common(1)[0][0]!r} occurs twice, expected it once")
+    return result
 
 
 def _dump(value: object) -> str:
@@ -123,9 +139,9 @@ def _dump(value: object) -> str:
 
 
 def _from_json(data: bytes) -> Iterator[Item]:
-    text = _decode(data)
+    text = decode_text(data)
     try:
-        root = _parse(text)
+        root = parse_json(text)
     except DataError as error:
         raise DataError(f"{error}; if it holds one JSON object a line, load it as jsonl") from None
     if why := _lacks(root, "data"):
@@ -174,10 +190,10 @@ def _to_json(examples: Sequence[Example]) -> bytes:
 
 def _from_jsonl(data: bytes) -> Iterator[Item]:
     # not splitlines: it also splits at U+2028 and U+0085, which JSON text may hold
-    for number, line in enumerate(_decode(data).split("\n"), 1):
+    for number, line in enumerate(decode_text(data).split("\n"), 1):
         if line.strip():
             try:
-                yield f"line {number}", _parse(line)
+                yield f"line {number}", parse_json(line)
             except DataError as error:
                 yield Dropped("", f"line {number}", str(error))
 
@@ -190,7 +206,7 @@ _csv_limit = threading.Lock()  # the csv module's limit on the length of a field
 
 
 def _from_csv(data: bytes) -> Iterator[Item]:
-    text = _decode(data)
+    text = decode_text(data)
     if (nul := text.find("\0")) >= 0:
         line = text.count("\n", 0, nul) + 1
         raise DataError(f"not CSV: NUL byte in line {line}; save it again as UTF-8 text")
@@ -226,7 +242,7 @@ def _typed(cells: dict[str, str]) -> dict[str, object]:
     """Give the cells that are not text their types; an empty one of those means "not given"."""
     row: dict[str, object] = {**cells, "id": cells.get("id") or None}
     if "answers" in cells:
-        row["answers"] = _parse(cells["answers"]) if cells["answers"] else None
+        row["answers"] = parse_json(cells["answers"]) if cells["answers"] else None
     if "is_impossible" in cells:
         flag = cells["is_impossible"].lower()
         row["is_impossible"] = {"true": True, "false": False, "": None}.get(flag, flag)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 
 from pullquote.errors import ModelError
 from pullquote.types import Answer, Prediction
@@ -77,10 +77,9 @@ def read_window(
     start[empty] = end[empty] = -np.inf
     # Row i of the band holds the spans that start at token i: ends i, i+1, ..., i+L-1.
     #   tokens  a b c d,  L = 2:   a ab | b bc | c cd | d -
-    begins, ends = window.offsets.T.tolist()
     length = min(max_answer_length, count)
     padded = np.concatenate([end, np.full(length - 1, -np.inf)])
-    band = start[:, None] + sliding_window_view(padded, length)  # (C, L)
+    band = start[:, None] + as_strided(padded, (count, length), 2 * padded.strides)  # (C, L)
 
     # Several spans may read the same (a name that comes twice, the bytes of one emoji), so a few
     # more are fetched than asked for, and more again in the rare case that this was too few.
@@ -88,14 +87,18 @@ def read_window(
     fetch = limit + 10
     while True:
         spans: dict[str, ScoredSpan] = {}
-        for index in _best(scores, fetch).tolist():
-            first_token, more = divmod(index, length)
-            last_token = first_token + more
-            span = ScoredSpan(
-                *whole_characters(context, begins[first_token], ends[last_token]),
-                float(start[first_token]),
-                float(end[last_token]),
-            )
+        index = _best(scores, fetch)
+        first_token, more = np.divmod(index, length)
+        last_token = first_token + more
+        found = zip(
+            window.offsets[first_token, 0].tolist(),
+            window.offsets[last_token, 1].tolist(),
+            start[first_token].tolist(),
+            end[last_token].tolist(),
+            strict=True,
+        )
+        for begins, ends, start_logit, end_logit in found:
+            span = ScoredSpan(*whole_characters(context, begins, ends), start_logit, end_logit)
             if span.start < span.end:
                 spans.setdefault(_text(context, span), span)
                 if len(spans) == limit:

@@ -33,7 +33,8 @@ _SETTINGS = ("config.json", "tokenizer.json", "tokenizer_config.json", "reader.j
 
 # Their position embeddings start after the padding id: 514 rows are 512 positions.
 _OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "xlm-roberta-xl"}
-# Their positions are relative: `max_position_embeddings` bounds nothing.
+# Their positions are relative, and `max_position_embeddings` bounds nothing, unless the config says
+# that absolute ones are added to the input, too.
 _RELATIVE_POSITIONS = {"deberta", "deberta-v2"}
 
 _CONVERT = (
@@ -195,7 +196,8 @@ def _positions(path: Path, config: dict[str, Any]) -> int:
     """The longest window that the model can read."""
     model_type = str(config.get("model_type"))
     positions = _integer(config, "max_position_embeddings", 0, path)
-    if not positions or model_type in _RELATIVE_POSITIONS:
+    relative = model_type in _RELATIVE_POSITIONS and not config.get("position_biased_input", True)
+    if not positions or relative:
         return sys.maxsize
     if model_type in _OFFSET_POSITIONS:
         positions -= _integer(config, "pad_token_id", 1, path) + 1

@@ -8,16 +8,13 @@ Knows the files, not what they are scored against.
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
 import os
-import zlib
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pullquote.data.formats import decode_text, parse_json, read_bytes
 from pullquote.errors import DataError
 from pullquote.files import write_json
 from pullquote.types import Prediction
@@ -100,41 +97,14 @@ def save_predictions(
 
 def _load_object(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
-        data = Path(path).read_bytes()
-        if data.startswith(b"\x1f\x8b"):  # by content: a download often loses or keeps its ".gz"
-            data = gzip.decompress(data)
-        content = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise DataError(f"{path}: a directory, expected a JSON file") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: damaged gzip ({error}); copy the file again") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from None
-    except _DuplicateError as error:
-        raise DataError(f"{path}: the id {error} occurs twice, expected it once") from None
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON ({error})") from None
+        content = parse_json(decode_text(read_bytes(Path(path))), unique_keys=True)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise DataError(f"{path}: {_found(content)}, expected an object with an entry per question")
     if not content:
         raise DataError(f"{path}: an empty object, expected an entry per question")
     return content
-
-
-class _DuplicateError(Exception):
-    """A key that json.loads would silently overwrite."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        counts = Counter(key for key, _ in pairs)
-        raise _DuplicateError(repr(counts.most_common(1)[0][0]))
-    return result
 
 
 def _found(value: Any) -> str:

@@ -16,6 +16,8 @@ class Backend(Protocol):
     """Anything that turns a batch of token ids into a start and an end logit for each token."""
 
     workers: int
-    """How many batches may be worth running at once, each in a thread of its own."""
+    """How many batches may be worth running at once, each called from a thread of its own."""
 
-    def __call__(self, batch: Batch) -> Logits: ...
+    def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
+        """Run the model; `alone` when no other batch runs meanwhile: it may take all cores."""
+        ...

@@ -105,7 +105,7 @@ class TorchBackend:
             name for name in ("input_ids", "attention_mask", "token_type_ids") if name in accepted
         ]
 
-    def __call__(self, batch: Batch) -> Logits:
+    def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
         feed = {
             name: torch.from_numpy(getattr(batch, name)).to(self.device) for name in self._inputs
         }
