@@ -1,6 +1,6 @@
 """Writes docs/cli.md from the commands' own help; with --check, says whether it is up to date.
 
-    python docs/generate.py [--check]
+python docs/generate.py [--check]
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 #   sh examples/demo.sh pullquote examples/lighthouse.txt
 set -eu
 for question in \
-    "Who designed the third lighthouse?" \
+    "Who built the first lighthouse?" \
     "When was the first lighthouse lit?" \
     "How much did the fourth tower cost?"
 do

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,15 @@ BLOCKS = [
     pytest.param(code, id=f"{page.name}-{number}")
     for page in PAGES
     for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S))
+]
+# "$ pullquote ..." and what the page says it prints
+SHOWN = [
+    pytest.param(command, shown, id=f"{page.name}-{number}")
+    for page in PAGES
+    for block in re.findall(r"```console\n(.*?)```", page.read_text("utf-8"), re.S)
+    for number, (command, shown) in enumerate(
+        re.findall(r"^\$ (pullquote .*)\n((?:(?!\$ ).+\n)+)", block, re.M)
+    )
 ]
 
 
@@ -46,6 +56,18 @@ def test_commands_in_the_docs_exist() -> None:
     }
     assert used
     assert used <= set(COMMANDS)
+
+
+@pytest.mark.parametrize(("command", "shown"), SHOWN)
+def test_commands_in_the_docs_print_what_is_shown(command: str, shown: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *shlex.split(command)],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout == shown
 
 
 def test_the_command_line_reference_is_current() -> None:

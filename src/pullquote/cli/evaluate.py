@@ -77,6 +77,7 @@ def as_dict(evaluation: Evaluation, model: str, data: str, dropped: int) -> dict
         "avna": evaluation.scores.avna,
         "threshold": evaluation.threshold,
         "fitted_threshold": evaluation.fitted.threshold if evaluation.fitted else None,
+        "fitted_f1": evaluation.fitted.score if evaluation.fitted else None,  # classes weighted
         "dropped": dropped,
         "seconds": evaluation.seconds,
     }
