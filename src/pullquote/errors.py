@@ -49,5 +49,11 @@ class MissingExtraError(PullquoteError, ImportError):
         super().__init__(f'{what} is not installed. Run: pip install "pullquote[{extra}]"')
 
 
+def first_line(error: BaseException) -> str:
+    """What the error of a library says, without the pages that may follow."""
+    line = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {line[:200]}"
+
+
 class PullquoteWarning(UserWarning):
     """Something was done that the caller may not have meant, such as cutting a long question."""

@@ -10,11 +10,21 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from pullquote.errors import OutputError
+
+
+def cannot_write(path: str | os.PathLike[str], error: OSError, also: str = "") -> OutputError:
+    """What to raise for an error of the file system; one that says so already stays as it is."""
+    if isinstance(error, OutputError):
+        return error
+    return OutputError(
+        f"{path}: cannot be written ({error.strerror or error}); "
+        f"choose another place or make room{also}"
+    )
 
 
 @contextlib.contextmanager
@@ -40,23 +50,25 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only the owner can read
+        temporary.chmod(_mode(target))  # mkstemp makes files that only the owner can read
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, target)
         temporary = None
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); "
-            "choose another place or make room"
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _mode(target: Path) -> int:
+    """The permissions of the file that is replaced, or those of any new one."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
 
 
 @contextlib.contextmanager
@@ -79,6 +91,13 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
 
 def write_json(path: str | os.PathLike[str], value: Any, *, indent: int | None = 2) -> None:
     """Write `value` as JSON text, atomically, with a newline at its end."""
-    with atomic_write(path) as file:
-        json.dump(value, file, ensure_ascii=False, indent=indent, allow_nan=False)
-        file.write("\n")
+    write_all_json({Path(path): value}, indent=indent)
+
+
+def write_all_json(contents: Mapping[Path, Any], *, indent: int | None = 2) -> None:
+    """Write several files; none takes its name before all of them are whole."""
+    with contextlib.ExitStack() as stack:
+        for path, value in contents.items():
+            file = stack.enter_context(atomic_write(path))
+            json.dump(value, file, ensure_ascii=False, indent=indent, allow_nan=False)
+            file.write("\n")

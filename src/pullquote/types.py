@@ -68,6 +68,10 @@ class Batch:
     token_type_ids: NDArray[np.int64]  # (B, T)
 
 
+INPUTS = tuple(field.name for field in fields(Batch))
+"""The names of a model's inputs."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Logits:
     """What a backend returns for a batch: a start and an end logit for every token."""
@@ -147,8 +151,11 @@ class ReaderConfig:
                 raise ConfigError(f"{field.name} is {value!r}, expected a number ({field.type})")
             elif field.type == "int" and value < 1:
                 raise ConfigError(f"{field.name} is {value}, expected at least 1")
-        if self.no_answer_threshold != self.no_answer_threshold:
-            raise ConfigError("no_answer_threshold is NaN, expected a number")
+        if not abs(self.no_answer_threshold) <= 1e9:  # nor NaN, which no JSON could hold
+            raise ConfigError(
+                f"no_answer_threshold is {str(self.no_answer_threshold)[:20]}, expected a logit; "
+                "9999 always answers, -9999 never"
+            )
         # Two windows that share 2 x max_answer_length tokens never split a legal answer:
         #   overlap 4, answers of 2:  a b c d e f         the answer "d e" is whole in window 0,
         #                                 c d e f g h     the answer "f g" is whole in window 1

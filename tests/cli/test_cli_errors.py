@@ -414,7 +414,9 @@ def test_a_file_where_a_folder_should_be(call: Run, tmp_path: Path, dev30: Path)
     call("data", "convert", dev30, "out/d.csv").failed("out/d.csv: cannot be written")
     assert Path(tmp_path, "out").read_text() == "mine"
     (tmp_path / "folder").mkdir()
-    call("score", dev30, "p.json", "-o", "folder").failed("p.json: no such file")
+    call("score", dev30, "p.json", "-o", "folder").failed("folder: a folder; expected the name")
+    evaluate = ["evaluate", "small", dev30, "-o", "folder"]
+    call(*evaluate).failed("folder: a folder; expected the name")
 
 
 def little_disk() -> None:

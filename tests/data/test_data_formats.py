@@ -91,7 +91,8 @@ def example_lists(draw: st.DrawFn) -> list[Example]:
             start = draw(st.integers(0, len(context) - 1))
             end = draw(st.integers(start + 1, len(context)))
             spans.append(Span(context[start:end], start, end))
-        examples.append(Example(id, draw(texts), context, tuple(spans), draw(texts)))
+        question = draw(texts.filter(str.strip))
+        examples.append(Example(id, question, context, tuple(spans), draw(texts)))
     return examples
 
 
@@ -226,7 +227,13 @@ def test_an_unknown_ending_lists_the_known_ones(name: str, tmp_path: Path) -> No
 
 
 def test_bad_questions_are_listed_by_article_paragraph_and_question(write: Write) -> None:
-    root = squad(entry("1"), entry("2", start=17), "no object", {**entry("3"), "question": None})
+    root = squad(
+        entry("1"),
+        entry("2", start=17),
+        "no object",
+        {**entry("3"), "question": None},
+        {**entry("4"), "question": " "},
+    )
     root["data"] += [{"title": "no paragraphs"}, {"paragraphs": [{"context": "no qas"}]}, None]
     dataset = load(write("x.json", root))
     assert dataset.examples == (ROLLO,)
@@ -234,11 +241,12 @@ def test_bad_questions_are_listed_by_article_paragraph_and_question(write: Write
         ("2", "article 1, paragraph 1, question 2"),
         ("", "article 1, paragraph 1, question 3"),
         ("3", "article 1, paragraph 1, question 4"),
+        ("4", "article 1, paragraph 1, question 5"),
         ("", "article 2"),
         ("", "article 3, paragraph 1"),
         ("", "article 4"),
     ]
-    assert dataset.dropped[3].reason == (
+    assert dataset.dropped[4].reason == (
         "found an object with keys ['title'], expected an object with a \"paragraphs\" list"
     )
 

@@ -265,6 +265,11 @@ def test_scores_are_probabilities_in_order(
         ("👩\u200d🚀 flew", "👩", "👩\u200d🚀"),
         ("👩\u200d🚀 flew", "🚀", "👩\u200d🚀"),
         ("👩🏽\u200d❤\ufe0f\u200d👩🏻!", "❤", "👩🏽\u200d❤\ufe0f\u200d👩🏻"),
+        ("🇫🇷🇩🇪!", "🇫", "🇫🇷"),
+        ("🇫🇷🇩🇪!", "🇩", "🇩🇪"),
+        ("🇫🇷🇩🇪!", "🇪", "🇩🇪"),
+        ("🏴\U000e0067\U000e007f ", "🏴", "🏴\U000e0067\U000e007f"),
+        ("\u1112\u1161\u11ab\u1100\u1173", "\u1161", "\u1112\u1161\u11ab"),
         ("rollo", "ll", "ll"),
         (" \u0301a", "\u0301a", "\u0301a"),
         ("a\u200d\u3000b", "a", "a\u200d"),
@@ -283,7 +288,7 @@ def test_a_span_of_blanks_is_empty() -> None:
 
 @settings(max_examples=300)
 @given(
-    context=st.text(st.sampled_from("a \n\u3000\u0301\u200d😀🏽") | st.characters(), min_size=1),
+    context=st.text(st.sampled_from("a \n\u3000\u0301\u200d😀🏽🇫🇷") | st.characters(), min_size=1),
     data=st.data(),
 )
 def test_whole_characters_never_ends_in_a_blank_and_is_stable(

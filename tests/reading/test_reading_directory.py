@@ -166,7 +166,7 @@ def test_settings_that_are_not_json_are_a_model_error(
     model_dir: Path, file: str, content: bytes
 ) -> None:
     (model_dir / file).write_bytes(content)
-    with pytest.raises(ModelError, match=f"{file}: not JSON"):
+    with pytest.raises(ModelError, match=f"{file}: not (JSON|UTF-8)"):
         open_model(model_dir)
 
 
@@ -205,7 +205,9 @@ def test_a_number_of_the_config_that_is_none_is_a_model_error(
         ({"overlap": None}, "overlap is None, expected a number"),
         ({"n_best_size": 0}, "n_best_size is 0, expected at least 1"),
         ({"no_answer_threshold": "0"}, "no_answer_threshold is '0', expected a number"),
-        ({"no_answer_threshold": float("nan")}, "no_answer_threshold is NaN"),
+        ({"no_answer_threshold": float("nan")}, "no_answer_threshold is nan, expected a logit"),
+        ({"no_answer_threshold": float("inf")}, "no_answer_threshold is inf, expected a logit"),
+        ({"no_answer_threshold": 10**400}, "no_answer_threshold is 1.*, expected a logit"),
         ({"threshold_fitted_on": 3}, "threshold_fitted_on is 3, expected a string"),
         ({"overlap": 7}, "overlap is 7, expected at least 2 x max_answer_length = 8"),
         ({"max_length": 16}, "max_length is 16, which leaves no room to advance"),

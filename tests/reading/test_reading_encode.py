@@ -190,6 +190,18 @@ def test_a_long_context_is_cut_into_pieces_between_words(monkeypatch: pytest.Mon
     assert pieces == ["the river  rises\nin", " the", " hills"]
 
 
+@pytest.mark.parametrize("text", ["東京は日本の首都" * 5, "a word\na line\n" * 5, "e\u0301" * 20])
+def test_a_long_context_without_spaces_is_cut_between_letters(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encode, "_PIECE", 4)
+    monkeypatch.setattr(encode, "_PATIENCE", 0)
+    pieces = [text[start:end] for start, end in encode._pieces(text)]
+    assert "".join(pieces) == text
+    assert max(map(len, pieces)) <= 7
+    assert not any(piece.startswith("\u0301") for piece in pieces)
+
+
 def test_a_context_of_many_questions_is_tokenised_once(
     wordpiece: Tokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

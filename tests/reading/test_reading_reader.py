@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +21,7 @@ from tokenizers import Tokenizer
 from pullquote import Example, Reader, ReaderConfig
 from pullquote.errors import ConfigError, InputError, ModelError
 from pullquote.reading.backends.scripted import ScriptedBackend
+from pullquote.types import Batch, Logits
 
 QUESTION = "Who led the Norse?"
 NORSE = "The Norse, led by Rollo, came by sea."
@@ -194,8 +198,8 @@ def test_batches_hold_windows_of_like_length(model_dir: Path) -> None:
     contexts = ["a " * (index * 7 % 20 + 1) for index in range(400)]
     list(Reader(model_dir, backend=backend).answer_all(examples(contexts)))
     assert len(tokens) == 400
-    assert len(backend.batches) < 20
-    assert max(B * T for B, T in backend.batches) <= 2048
+    assert len(backend.batches) < 40
+    assert max(B * T for B, T in backend.batches) <= backend.batch_tokens
     # in the order of the examples, padding would be half as much again as tokens
     assert sum(B * T for B, T in backend.batches) < 1.25 * sum(tokens)
 
@@ -291,3 +295,67 @@ def test_a_number_of_threads_that_cannot_be_is_refused(model_dir: Path, threads:
 def test_an_unknown_device_is_refused(model_dir: Path) -> None:
     with pytest.raises(InputError, match="device 'tpu' is not available"):
         Reader(model_dir, device="tpu")
+
+
+# ---- workers
+
+
+class ThreadedBackend(ScriptedBackend):
+    """Several batches at once, each slow for a while of its own, so that they end in any order."""
+
+    workers = 3
+
+    def __init__(self) -> None:
+        super().__init__(random_logits)
+        self.running = self.most = 0
+        self.broken_after = math.inf
+        self.lock = threading.Lock()
+
+    def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
+        with self.lock:
+            self.running += 1
+            self.most = max(self.most, self.running)
+            assert not (alone and self.running > 1)
+            if len(self.batches) > self.broken_after:
+                raise ModelError("broken")
+        time.sleep(random.random() / 1000)
+        try:
+            return super().__call__(batch)
+        finally:
+            with self.lock:
+                self.running -= 1
+
+
+def test_workers_change_neither_answers_nor_their_order(model_dir: Path) -> None:
+    contexts = ["sea " * (index * 7 % 20 + 1) + RIVER for index in range(1000)]
+    backend = ThreadedBackend()
+    threaded = list(Reader(model_dir, backend=backend).answer_all(examples(contexts), top_k=3))
+    plain = Reader(model_dir, backend=ScriptedBackend(random_logits))
+    assert threaded == list(plain.answer_all(examples(contexts), top_k=3))
+    assert backend.most == 3
+
+
+def test_a_model_that_fails_in_a_worker_is_an_error_here(model_dir: Path) -> None:
+    backend = ThreadedBackend()
+    backend.broken_after = 40
+    answers = Reader(model_dir, backend=backend).answer_all(examples([RIVER] * 2000))
+    with pytest.raises(ModelError, match="broken"):
+        list(answers)
+
+
+def test_a_reader_that_is_left_half_way_stops_its_workers(model_dir: Path) -> None:
+    backend = ThreadedBackend()
+    answers = Reader(model_dir, backend=backend).answer_all(examples([RIVER] * 5000))
+    next(answers)
+    answers.close()  # type: ignore[attr-defined]  # a generator, though typed as an iterator
+    done = len(backend.batches)
+    time.sleep(0.05)
+    assert len(backend.batches) == done
+
+
+def test_a_blank_question_is_told_after_the_answers_before_it(reader: Reader) -> None:
+    asked = [*examples([NORSE] * 3), Example("fourth", "\u200b", NORSE), *examples([NORSE])]
+    answers = reader.answer_all(asked)
+    assert [next(answers).text for _ in range(3)] == ["Rollo"] * 3
+    with pytest.raises(InputError, match="example 'fourth': the question is blank"):
+        next(answers)

@@ -19,6 +19,7 @@ from pullquote.cli.console import (
     threshold_option,
 )
 from pullquote.errors import InputError
+from pullquote.reading.directory import DEFAULT_MODEL
 from pullquote.reading.reader import Reader
 from pullquote.reading.sentences import sentence_around
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 @click.option("--context", metavar="TEXT", help="The text itself, in place of a file.")
 @click.option(
     "--model",
-    default="small",
+    default=DEFAULT_MODEL,
     show_default=True,
     metavar="MODEL",
     help="A bundled name, a directory or a hub id.",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pullquote.errors import DataError, InputError, OutputError
+from pullquote.files import cannot_write
 
 if TYPE_CHECKING:
     from pullquote.data import Dataset
@@ -93,15 +94,15 @@ def echo_json(value: object) -> None:
 def ensure_writable(path: str | Path) -> None:
     """Raise `OutputError` for a file that cannot be written: before long work, not after it."""
     path = Path(path).resolve()
+    if path.is_dir():
+        raise OutputError(f"{path}: a folder; expected the name of a file to write")
     if path.exists() and not path.is_file():  # /dev/stdout, whose folder need not be writable
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); choose another place"
-        ) from None
+        raise cannot_write(path, error) from None
 
 
 @contextlib.contextmanager

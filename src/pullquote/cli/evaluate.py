@@ -61,12 +61,13 @@ def command(
         progress=lambda items: progress(items, len(dataset.examples), "answering"),
     )
     result = as_dict(evaluation, model, data, len(dataset.dropped))
-    if output:
-        write_json(output, result)
     if as_json:
         echo_json(result)
     else:
         click.echo(_table(evaluation, printable(model), printable(data)))
+    # after it was printed: a full disk must not cost the scores
+    if output:
+        write_json(output, result)
 
 
 def as_dict(evaluation: Evaluation, model: str, data: str, dropped: int) -> dict[str, Any]:

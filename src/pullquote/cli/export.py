@@ -35,6 +35,8 @@ def command(model_dir: str, output: str, int8: bool, data: str | None, fit_thres
     """
     if fit_threshold and not data:
         raise click.UsageError("--fit-threshold needs --data to fit it on.")
+    if data and not (int8 or fit_threshold):
+        raise click.UsageError("--data is for --int8 or --fit-threshold; give one of them, too.")
     # here, so that --help needs neither torch nor its two seconds
     from pullquote.reading.evaluate import evaluate
     from pullquote.reading.reader import Reader

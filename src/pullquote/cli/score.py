@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pullquote.cli.console import echo_json, load_data, say
+from pullquote.cli.console import echo_json, ensure_writable, load_data, say
 from pullquote.files import write_json
 from pullquote.scoring.predictions import load_predictions, load_probabilities
 from pullquote.scoring.squad import score
@@ -40,6 +40,8 @@ def command(
     """
     if threshold is not None and na_prob is None:
         raise click.UsageError("--threshold applies to probabilities; give them with --na-prob.")
+    if output:
+        ensure_writable(output)
     dataset = load_data(data)
     scores = score(
         dataset.examples,
@@ -60,6 +62,7 @@ def command(
             f"{len(scores.unknown):,} (first: {scores.unknown[0]!r})",
         )
     result = {**scores.as_dict(), "avna": scores.avna}
+    echo_json(result)
+    # after it was printed: a full disk must not cost the scores
     if output:
         write_json(output, result)
-    echo_json(result)

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from pullquote.errors import DownloadError, OutputError
+from pullquote.errors import DownloadError
+from pullquote.files import cannot_write
 
 OFFICIAL = "https://rajpurkar.github.io/SQuAD-explorer/dataset/"
 
@@ -72,10 +73,8 @@ def download_squad2(
             except DownloadError as error:
                 raise DownloadError(f"{error}\n{_by_hand(files, directory, base_url)}") from error
     except OSError as error:
-        raise OutputError(
-            f"{error.filename or directory}: cannot be written ({error.strerror or error}); "
-            "choose another place or make room, and run again: what has arrived is kept"
-        ) from error
+        again = ", and run again: what has arrived is kept"
+        raise cannot_write(error.filename or directory, error, again) from error
     return [directory / file.name for file in files]
 
 

@@ -115,7 +115,10 @@ def collect(items: Iterable[Item], source: str) -> Dataset:
                 raise DataError(f"duplicate id, kept at {stands[id]}")
             context = _text(row, "context")
             spans, misfits = _spans(row, context)
-            example = Example(id, _text(row, "question"), context, spans, _text(row, "title", ""))
+            question = _text(row, "question")
+            if not question.strip():
+                raise DataError("the question is blank")
+            example = Example(id, question, context, spans, _text(row, "title", ""))
         except DataError as error:
             dropped.append(Dropped(id, where, str(error)))
             continue

@@ -153,7 +153,18 @@ def _joins_left(context: str, position: int) -> bool:
         or before == _JOINER
         or unicodedata.category(here)[0] == "M"  # accents, vowel signs, variation selectors
         or "\U0001f3fb" <= here <= "\U0001f3ff"  # skin tones
+        or "\U000e0020" <= here <= "\U000e007f"  # tags, as in the flag of Wales
+        or "\u1160" <= here <= "\u11ff"  # the later letters of a decomposed Korean syllable
+        or _ends_flag(context, position)
     )
+
+
+def _ends_flag(context: str, position: int) -> bool:
+    """Whether the second of two letters that make a flag stands here: flags follow each other."""
+    first = position
+    while first >= 0 and "\U0001f1e6" <= context[first] <= "\U0001f1ff":
+        first -= 1
+    return (position - first) % 2 == 0 and position > first
 
 
 def merge(

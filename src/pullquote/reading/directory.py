@@ -8,7 +8,6 @@ safetensors and ONNX are ever loaded: opening a pickle runs whatever code it hol
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -16,8 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pullquote.data.formats import decode_text, parse_json, read_bytes
 from pullquote.errors import (
     ConfigError,
+    DataError,
     DownloadError,
     InputError,
     MissingExtraError,
@@ -26,6 +27,7 @@ from pullquote.errors import (
 from pullquote.types import ReaderConfig
 
 BUNDLED = Path(__file__).parent.parent / "models"
+DEFAULT_MODEL = "small"
 
 _WEIGHTS = ("model.onnx", "onnx/model.onnx", "model.safetensors", "model.safetensors.index.json")
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.pth")
@@ -233,11 +235,9 @@ def _integer(config: dict[str, Any], key: str, default: int, path: Path) -> int:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or a million brackets
-        raise ModelError(f"{path}: not JSON ({error}). Copy it from the model again.") from error
+        value = parse_json(decode_text(read_bytes(path)))
+    except DataError as error:
+        raise ModelError(f"{path}: {error}. Copy it from the model again.") from error
     if not isinstance(value, dict):
         raise ModelError(f"{path}: holds a {type(value).__name__}, expected a JSON object")
     return value

@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 
 # Longer contexts are tokenised in pieces: at once, 10 MB took 1.5 GB of memory.
 _PIECE = 200_000
+_PATIENCE = 200_000
 # A piece ends before a single space between words, where every kind of tokenizer sees the same
-# words on both sides: " word" at the start of a piece is what it is in the middle of a text.
+# words on both sides: " word" at the start of a piece is what it is in the middle of a text. Where
+# there is none for long (a word a line, Chinese), it ends between any letters.
 _CUT = re.compile(r"(?<=\S) (?=\S)")
+_ANY_CUT = re.compile(r"(?<!\u200d)(?=\w)")
 # A Python string may hold halves of UTF-16 pairs, which no tokenizer takes. They are replaced one
 # for one, so that every offset stays true.
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -231,6 +234,8 @@ def _named_errors() -> Iterator[None]:
     """Give a type to the errors of tokenizers: they are bare `Exception`s, or panics in Rust."""
     try:
         yield
+    except MemoryError:
+        raise
     except BaseException as error:
         # PanicException passes every `except Exception`, and cannot be imported
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
@@ -244,7 +249,13 @@ def _named_errors() -> Iterator[None]:
 def _pieces(text: str) -> Iterator[tuple[int, int]]:
     """Where a long text is cut for the tokenizer; a usual one is a single piece."""
     start = 0
-    while cut := _CUT.search(text, start + _PIECE):
+    while len(text) - start > _PIECE:
+        near = start + _PIECE
+        cut = _CUT.search(text, near, near + _PATIENCE)
+        if not cut and len(text) > near + _PATIENCE:
+            cut = _ANY_CUT.search(text, near)
+        if not cut:
+            break
         yield start, cut.start()
         start = cut.start()
     yield start, len(text)

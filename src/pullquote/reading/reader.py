@@ -20,19 +20,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pullquote.errors import InputError, ModelError
 from pullquote.reading import decode
-from pullquote.reading.directory import ModelDirectory, open_model
+from pullquote.reading.directory import DEFAULT_MODEL, ModelDirectory, open_model
 from pullquote.reading.encode import Encoder
 from pullquote.types import Example, Prediction, ReaderConfig, Window
 
 if TYPE_CHECKING:
     from pullquote.reading.backends import Backend
 
-# Windows that are sorted by length together: enough that neighbours in length are alike, few
-# enough that results come soon and memory stays small.
+# Windows that are sorted by length together: enough that neighbours in length are alike and that
+# every worker has several batches, few enough that results come soon and memory stays small.
 _CHUNK = 256
-# Tokens in one batch, padding included. Larger ones outgrow the cache of a core: no faster for two
-# layers of width 128, a fifth slower for six of width 384.
-_BATCH_TOKENS = 512
+_CHUNK_PER_WORKER = 16
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +41,7 @@ class _Pending:
     candidates: list[decode.Candidates] = field(default_factory=list)
     unread: int = 0  # windows made, but not read yet
     complete: bool = False  # all windows have been made
+    error: InputError | None = None  # why there are none
 
 
 class _Item(NamedTuple):
@@ -61,12 +60,13 @@ class Reader:
     `model` is a bundled name, a local directory or a hub id. `device` is "cpu" or what the backend
     knows ("cuda", "cuda:1"); `threads` bounds the threads at work, None takes all cores.
     `config` replaces the settings stored with the model. An ONNX file is run by ONNX Runtime,
-    safetensors by torch (an extra); `backend` replaces both, and keeps the model's tokenizer.
+    safetensors by torch (an extra); with both, the CPU takes ONNX and other devices torch.
+    `backend` replaces either, and keeps the model's tokenizer.
     """
 
     def __init__(
         self,
-        model: str | os.PathLike[str] = "small",
+        model: str | os.PathLike[str] = DEFAULT_MODEL,
         *,
         device: str = "cpu",
         threads: int | None = None,
@@ -153,7 +153,7 @@ class Reader:
                 after_chunk(chunk[-1].window)
             while waiting and waiting[0].complete and not waiting[0].unread:
                 yield self._finish(waiting.popleft(), top_k, threshold)
-        for pending in waiting:  # blank contexts, which have no windows
+        for pending in waiting:  # blank contexts, and what ended with the last chunk
             yield self._finish(pending, top_k, threshold)
 
     def _read_chunks(self, items: Iterator[_Item]) -> Iterator[list[_Item]]:
@@ -161,13 +161,15 @@ class Reader:
 
         The backend's workers read one chunk while the next is tokenised here.
         """
-        ahead = 1 if self.backend.workers > 1 else 0
+        workers = self.backend.workers
+        ahead = 1 if workers > 1 else 0
+        size = max(_CHUNK, _CHUNK_PER_WORKER * workers)
         reading: deque[tuple[list[_Item], list[_Begun]]] = deque()
-        pool = ThreadPoolExecutor(self.backend.workers)
+        pool = ThreadPoolExecutor(workers)
         try:
             while True:
-                if chunk := list(itertools.islice(items, _CHUNK)):
-                    reading.append((chunk, self._begin(chunk, pool)))
+                if chunk := list(itertools.islice(items, size)):
+                    reading.append((chunk, self._begin(chunk, pool, alone=not reading)))
                 if not reading:
                     return
                 if len(reading) > ahead or not chunk:
@@ -180,9 +182,10 @@ class Reader:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _begin(self, chunk: list[_Item], pool: ThreadPoolExecutor) -> list[_Begun]:
-        batches = list(_batches(chunk))
-        if self.backend.workers > 1 and len(batches) > 2 * self.backend.workers:
+    def _begin(self, chunk: list[_Item], pool: ThreadPoolExecutor, alone: bool) -> list[_Begun]:
+        batches = list(_batches(chunk, self.backend.batch_tokens))
+        workers = self.backend.workers
+        if workers > 1 and (len(batches) > 2 * workers or not alone):
             return [_Begun(batch, pool.submit(self._read, batch, alone=False)) for batch in batches]
         # A few batches, and above all a single question, are quicker one after the other, each
         # with all threads.
@@ -208,6 +211,8 @@ class Reader:
         ]
 
     def _finish(self, pending: _Pending, top_k: int, threshold: float) -> Prediction:
+        if pending.error:
+            raise pending.error
         return decode.merge(
             pending.example.id,
             pending.example.context,
@@ -225,18 +230,18 @@ class Reader:
                 for window in self.encoder.windows(example.question, example.context):
                     pending.unread += 1
                     yield _Item(pending, window)
-            except InputError as error:
-                if not example.id:  # of `answer`
-                    raise
-                raise InputError(f"example {example.id!r}: {error}") from None
+            except InputError as error:  # told when its turn comes, after those before it
+                named = InputError(f"example {example.id!r}: {error}") if example.id else error
+                pending.error, pending.complete = named, True
+                return
             pending.complete = True
 
 
-def _batches(chunk: list[_Item]) -> Iterator[list[_Item]]:
+def _batches(chunk: list[_Item], tokens: int) -> Iterator[list[_Item]]:
     """Batches of windows of like length, so that hardly a token is padding."""
     batch: list[_Item] = []
     for item in sorted(chunk, key=lambda item: len(item.window)):
-        if batch and (len(batch) + 1) * len(item.window) > _BATCH_TOKENS:
+        if batch and (len(batch) + 1) * len(item.window) > tokens:
             yield batch
             batch = []
         batch.append(item)
@@ -245,7 +250,7 @@ def _batches(chunk: list[_Item]) -> Iterator[list[_Item]]:
 
 
 def _load_backend(directory: ModelDirectory, device: str, threads: int | None) -> Backend:
-    if directory.onnx and (device == "cpu" or not directory.safetensors):
+    if directory.onnx and (device.startswith("cpu") or not directory.safetensors):
         from pullquote.reading.backends.onnx import OnnxBackend
 
         return OnnxBackend(directory.onnx, device=device, threads=threads)

@@ -16,7 +16,7 @@ from typing import Any
 
 from pullquote.data.formats import decode_text, parse_json, read_bytes
 from pullquote.errors import DataError
-from pullquote.files import write_json
+from pullquote.files import write_all_json
 from pullquote.types import Prediction
 
 _JSON_NAMES = {str: "a string", dict: "an object", list: "a list", bool: "a boolean"}
@@ -88,11 +88,9 @@ def save_predictions(
         "null_odds.json": {p.id: p.null_score_diff for p in predictions},
         "na_prob.json": {p.id: p.no_answer_score for p in predictions},
     }
-    written = []
-    for name, content in files.items():
-        written.append(Path(directory) / name)
-        write_json(written[-1], content)
-    return written
+    contents = {Path(directory) / name: content for name, content in files.items()}
+    write_all_json(contents)
+    return list(contents)
 
 
 def _load_object(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from pullquote.errors import MissingExtraError, ModelError, OutputError, PullquoteError
-from pullquote.files import write_json
+from pullquote.errors import MissingExtraError, ModelError, OutputError, PullquoteError, first_line
+from pullquote.files import cannot_write, write_json
 from pullquote.reading.backends.onnx import OnnxBackend
-from pullquote.reading.backends.torch import TorchBackend, first_line, load_checkpoint
+from pullquote.reading.backends.torch import TorchBackend, load_checkpoint
 from pullquote.reading.directory import ModelDirectory, open_model
 from pullquote.training.quantize import quantize_int8
-from pullquote.types import Batch, ReaderConfig
+from pullquote.types import INPUTS, Batch, ReaderConfig
 
 try:
     import onnxscript  # noqa: F401 - torch's exporter needs it
@@ -78,7 +78,11 @@ def export(
         for name in _COPIED:
             if (source.path / name).is_file():
                 shutil.copyfile(source.path / name, new / name)
-        write_json(new / "reader.json", asdict(source.config))
+        config = source.config
+        if int8 and config.threshold_fitted_on:
+            note = f"{config.threshold_fitted_on} (before int8)"
+            config = replace(config, threshold_fitted_on=note)
+        write_json(new / "reader.json", asdict(config))
         fp32 = Path(work if int8 else new) / "model.onnx"
         _to_onnx(source, fp32)
         reference = TorchBackend(source.path)
@@ -93,6 +97,11 @@ def export(
         if int8:
             quantize_int8(fp32, new / "model.onnx")
             int8_difference = _difference(reference, OnnxBackend(new / "model.onnx"), batches)
+            if int8_difference == float("inf"):
+                raise ModelError(
+                    f"{source.path}: its int8 form gives logits that are not finite; nothing was "
+                    "written. Export without int8."
+                )
         size = sum(file.stat().st_size for file in new.iterdir())
     return ExportReport(out, size, fp32_difference, int8_difference)
 
@@ -118,15 +127,12 @@ def _new_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
             for name in _WRITTEN:
                 if (new / name).exists():
                     os.replace(new / name, out / name)
-                else:  # the licence of the older export's model, for one, must not stay
+                else:  # such as the licence of the older export's model; its card is the user's
                     (out / name).unlink(missing_ok=True)
     except OSError as error:
         if isinstance(error, PullquoteError):
             raise
-        raise OutputError(
-            f"{out}: cannot be written ({error.strerror or error}); "
-            "choose another place or make room"
-        ) from error
+        raise cannot_write(out, error) from error
 
 
 def _may_write(out: Path, source: ModelDirectory) -> bool:
@@ -156,7 +162,7 @@ def _to_onnx(source: ModelDirectory, path: Path) -> None:
     # Attention in plain products: the fused kernels of torch have no exact counterpart in ONNX.
     model = load_checkpoint(source.path, attn_implementation="eager")
     accepted = inspect.signature(model.forward).parameters
-    inputs = [n for n in ("input_ids", "attention_mask", "token_type_ids") if n in accepted]
+    inputs = [name for name in INPUTS if name in accepted]
     batch = next(_probe_batches(source))
     example = tuple(torch.from_numpy(getattr(batch, name)) for name in inputs)
     B = torch.export.Dim("batch", min=1, max=4096)

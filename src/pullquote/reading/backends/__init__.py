@@ -18,6 +18,9 @@ class Backend(Protocol):
     workers: int
     """How many batches may be worth running at once, each called from a thread of its own."""
 
+    batch_tokens: int
+    """How many tokens a batch had best hold, padding included."""
+
     def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
         """Run the model; `alone` when no other batch runs meanwhile: it may take all cores."""
         ...

@@ -23,6 +23,7 @@ class ScriptedBackend:
     """
 
     workers = 1
+    batch_tokens = 512
 
     def __init__(self, script: Script) -> None:
         self.script = script

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pullquote.errors import InputError, MissingExtraError, ModelError
-from pullquote.types import Logits
+from pullquote.errors import InputError, MissingExtraError, ModelError, first_line
+from pullquote.types import INPUTS, Logits
 
 if TYPE_CHECKING:
     from pullquote.types import Batch
@@ -87,6 +87,7 @@ class TorchBackend:
     """
 
     workers = 1  # torch uses all cores for one batch
+    batch_tokens = 2048
 
     def __init__(
         self, directory: str | Path, *, device: str = "cpu", threads: int | None = None
@@ -97,34 +98,30 @@ class TorchBackend:
             self.device = torch.device(device)
             self.model = load_checkpoint(directory)
             self.model.to(self.device)  # type: ignore[arg-type]  # its stub asks for a model here
+        except torch.OutOfMemoryError as error:
+            raise ModelError(f"{directory}: too large for the memory of {device!r}") from error
         except (RuntimeError, AssertionError) as error:
             raise InputError(f"device {device!r} is not available to torch: {error}") from error
         # DistilBERT and ModernBERT have no token types.
         accepted = inspect.signature(self.model.forward).parameters
-        self._inputs = [
-            name for name in ("input_ids", "attention_mask", "token_type_ids") if name in accepted
-        ]
+        self._inputs = [name for name in INPUTS if name in accepted]
 
     def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
-        feed = {
-            name: torch.from_numpy(getattr(batch, name)).to(self.device) for name in self._inputs
-        }
         try:
+            feed = {
+                name: torch.from_numpy(getattr(batch, name)).to(self.device)
+                for name in self._inputs
+            }
             with torch.inference_mode():
                 output = self.model(**feed)
-        except (RuntimeError, IndexError) as error:  # ids or positions that the model has not
+            start, end = (
+                logits.float().cpu().numpy().astype(np.float32, copy=False)
+                for logits in (output.start_logits, output.end_logits)
+            )
+        # ids or positions that the model has not; a GPU tells only when its results are fetched
+        except (RuntimeError, IndexError) as error:
             raise ModelError(
                 f"the model failed on a batch of shape {batch.input_ids.shape}: "
                 f"{first_line(error)}. Do tokenizer.json and the weights belong together?"
             ) from error
-        start, end = (
-            logits.float().cpu().numpy().astype(np.float32, copy=False)
-            for logits in (output.start_logits, output.end_logits)
-        )
         return Logits(start, end)
-
-
-def first_line(error: Exception) -> str:
-    """What an error of torch or transformers says, without the pages that may follow."""
-    line = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {line[:200]}"
