@@ -67,7 +67,14 @@ def test_every_module_stands_in_a_room() -> None:
     [
         ("tokenizers", ("pullquote.reading.encode",)),
         ("torch", ("pullquote.training", "pullquote.reading.backends.torch")),
-        ("transformers", ("pullquote.training", "pullquote.reading.backends.torch")),
+        (
+            "transformers",
+            (
+                "pullquote.training",
+                "pullquote.reading.backends.torch",
+                "pullquote.compat.transformers",
+            ),
+        ),
         ("onnxruntime", ("pullquote.training", "pullquote.reading.backends.onnx")),
         ("onnx", ("pullquote.training",)),
         ("click", ("pullquote.cli",)),

@@ -52,6 +52,7 @@ class Window:
     input_ids: NDArray[np.int64]  # (T,)
     token_type_ids: NDArray[np.int64]  # (T,)
     offsets: NDArray[np.int32]  # (C, 2) characters of the context, half open
+    words: NDArray[np.int32]  # (C, 2) the same for the whole word that a token is part of
     context_start: int
     null_index: int = 0
 

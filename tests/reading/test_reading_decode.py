@@ -27,10 +27,12 @@ HEAD = 3  # [CLS] question [SEP]
 
 def a_window(offsets: Sequence[tuple[int, int]]) -> Window:
     length = HEAD + len(offsets) + 1
+    characters = np.array(offsets, dtype=np.int32).reshape(-1, 2)
     return Window(
         input_ids=np.arange(length),
         token_type_ids=np.zeros(length, dtype=np.int64),
-        offsets=np.array(offsets, dtype=np.int32).reshape(-1, 2),
+        offsets=characters,
+        words=characters,
         context_start=HEAD,
     )
 

@@ -44,14 +44,14 @@ def test_bert_template_is_read_from_the_tokenizer(wordpiece: Tokenizer) -> None:
     cls, sep = wordpiece.token_to_id("[CLS]"), wordpiece.token_to_id("[SEP]")
     template = Template.of(wordpiece)
     assert (template.before, template.between, template.after) == ((cls,), (sep,), (sep,))
-    assert (template.question_type, template.context_type, template.after_types) == (0, 1, (1,))
+    assert (template.first_type, template.second_type, template.after_types) == (0, 1, (1,))
     assert len(template) == 3
 
 
 def test_roberta_template_is_read_from_the_tokenizer(byte_level: Tokenizer) -> None:
     template = Template.of(byte_level)
     assert (template.before, template.between, template.after) == ((0,), (2, 2), (2,))
-    assert (template.question_type, template.context_type) == (0, 0)
+    assert (template.first_type, template.second_type) == (0, 0)
     assert len(template) == 4
 
 
@@ -275,7 +275,7 @@ def test_offsets_stay_true_around_odd_characters(tokenizer: Tokenizer, odd: str)
 
 
 def test_a_tokenizer_without_a_token_for_no_answer_is_refused(wordpiece: Tokenizer) -> None:
-    with pytest.raises(ModelError, match="no special token before a pair"):
+    with pytest.raises(ModelError, match="no special token before or after a pair"):
         Encoder(altered(wordpiece, post_processor=None), WIDE)
 
 

@@ -66,30 +66,18 @@ def read_window(
     `start_logits` and `end_logits` are this window's row, (T,) or longer by padding. Every span of
     at most `max_answer_length` tokens inside the context is compared; none is pruned.
     """
-    first, count = window.context_start, len(window.offsets)
+    start, end = context_logits(window, start_logits, end_logits)
     null = float(start_logits[window.null_index]) + float(end_logits[window.null_index])
-    start = start_logits[first : first + count].astype(np.float64)  # (C,)
-    end = end_logits[first : first + count].astype(np.float64)  # (C,)
-    if not (math.isfinite(null) and np.isfinite(start).all() and np.isfinite(end).all()):
-        raise ModelError("the model gave logits that are not finite; its weights are broken")
     # Tokens without characters (a lone sentencepiece "▁") can neither start nor end an answer.
     empty = window.offsets[:, 0] >= window.offsets[:, 1]
     start[empty] = end[empty] = -np.inf
-    # Row i of the band holds the spans that start at token i: ends i, i+1, ..., i+L-1.
-    #   tokens  a b c d,  L = 2:   a ab | b bc | c cd | d -
-    length = min(max_answer_length, count)
-    padded = np.concatenate([end, np.full(length - 1, -np.inf)])
-    band = start[:, None] + as_strided(padded, (count, length), 2 * padded.strides)  # (C, L)
 
     # Several spans may read the same (a name that comes twice, the bytes of one emoji), so a few
     # more are fetched than asked for, and more again in the rare case that this was too few.
-    scores = band.reshape(-1)  # (C * L,)
     fetch = limit + 10
     while True:
         spans: dict[str, ScoredSpan] = {}
-        index = _best(scores, fetch)
-        first_token, more = np.divmod(index, length)
-        last_token = first_token + more
+        first_token, last_token, all_spans = best_spans(start, end, max_answer_length, fetch)
         found = zip(
             window.offsets[first_token, 0].tolist(),
             window.offsets[last_token, 1].tolist(),
@@ -103,9 +91,42 @@ def read_window(
                 spans.setdefault(_text(context, span), span)
                 if len(spans) == limit:
                     return Candidates(tuple(spans.values()), null)
-        if fetch >= scores.size:
+        if fetch >= all_spans:
             return Candidates(tuple(spans.values()), null)
         fetch *= 4
+
+
+def context_logits(
+    window: Window, start_logits: NDArray[np.float32], end_logits: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The start and the end logits of a window's context tokens, (C,) each.
+
+    Raises `ModelError` when they, or the null logits, are not finite.
+    """
+    first, last = window.context_start, window.context_start + len(window.offsets)
+    start = start_logits[first:last].astype(np.float64)
+    end = end_logits[first:last].astype(np.float64)
+    null = start_logits[window.null_index], end_logits[window.null_index]
+    if not (np.isfinite(null).all() and np.isfinite(start).all() and np.isfinite(end).all()):
+        raise ModelError("the model gave logits that are not finite; its weights are broken")
+    return start, end
+
+
+def best_spans(
+    start: NDArray[np.float64], end: NDArray[np.float64], max_answer_length: int, fetch: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
+    """First and last tokens of the `fetch` best spans (and what ties), and how many there are.
+
+    `start` and `end` are (C,). Best first; among equals the earlier and then the shorter span.
+    """
+    # Row i of the band holds the spans that start at token i: ends i, i+1, ..., i+L-1.
+    #   tokens  a b c d,  L = 2:   a ab | b bc | c cd | d -
+    count = len(start)
+    length = min(max_answer_length, count)
+    padded = np.concatenate([end, np.full(length - 1, -np.inf)])
+    band = start[:, None] + as_strided(padded, (count, length), 2 * padded.strides)  # (C, L)
+    first, more = np.divmod(_best(band.reshape(-1), fetch), length)
+    return first, first + more, band.size
 
 
 def _best(scores: NDArray[np.float64], fetch: int) -> NDArray[np.intp]:

@@ -56,6 +56,8 @@ class ModelDirectory:
     positions: int  # the longest window that the model can read
     type_vocab_size: int
     vocab_size: int | None
+    model_max_length: int  # what the tokenizer says of the model; often nothing, and then large
+    context_first: bool  # as run_squad.py did it for tokenizers that pad on the left
     onnx: Path | None
     safetensors: Path | None
 
@@ -180,6 +182,10 @@ def _inspect(name: str, path: Path) -> ModelDirectory:
         settings = ReaderConfig.from_json(_read_json(reader), str(reader))
     else:
         settings = _fitted_to(limit, path)
+    tokenizer: dict[str, Any] = {}
+    if "tokenizer_config.json" in present:
+        tokenizer = _read_json(path / "tokenizer_config.json")
+    longest = tokenizer.get("model_max_length")
     onnx = next((path / file for file in _WEIGHTS[:2] if file in present), None)
     safetensors = next((path / file for file in _WEIGHTS[2:] if file in present), None)
     return ModelDirectory(
@@ -189,6 +195,8 @@ def _inspect(name: str, path: Path) -> ModelDirectory:
         positions=limit,
         type_vocab_size=_integer(config, "type_vocab_size", 2, path),
         vocab_size=_integer(config, "vocab_size", 0, path) or None,
+        model_max_length=int(longest) if isinstance(longest, (int, float)) else sys.maxsize,
+        context_first=tokenizer.get("padding_side") == "left",
         onnx=onnx,
         safetensors=safetensors,
     )

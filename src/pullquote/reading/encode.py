@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from tokenizers import Tokenizer
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from pullquote.errors import ConfigError, InputError, ModelError, PullquoteWarning
 from pullquote.types import Batch, Window
@@ -44,10 +46,11 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """How a tokenizer joins a pair: `before` question `between` context `after`, as token ids.
+    """How a tokenizer joins a pair: `before` first `between` second `after`, as token ids.
 
-    BERT:     [CLS] | q | [SEP]       | c | [SEP]    types 0 | 0 | 0   | 1 | 1
-    RoBERTa:  <s>   | q | </s> </s>   | c | </s>     types 0 | 0 | 0 0 | 0 | 0
+    BERT:     [CLS] | q | [SEP]       | c | [SEP]          types 0 | 0 | 0   | 1 | 1
+    RoBERTa:  <s>   | q | </s> </s>   | c | </s>           types 0 | 0 | 0 0 | 0 | 0
+    XLNet:          | c | <sep>       | q | <sep> <cls>    types   | 0 | 0   | 1 | 1 2
     """
 
     before: tuple[int, ...]
@@ -56,8 +59,13 @@ class Template:
     before_types: tuple[int, ...]
     between_types: tuple[int, ...]
     after_types: tuple[int, ...]
-    question_type: int
-    context_type: int
+    first_type: int
+    second_type: int
+
+    @property
+    def null(self) -> int:
+        """Where in a window the token stands whose logits mean "no answer": 0, or -1 for XLNet."""
+        return 0 if self.before else -1
 
     def __len__(self) -> int:
         """The number of special tokens in a window."""
@@ -71,29 +79,27 @@ class Template:
         sides = pair.sequence_ids  # None for special tokens, 0 for the question, 1 for the context
         if 0 not in sides or 1 not in sides:
             raise ModelError('the tokenizer gives no token for the text "a"; it cannot be used')
-        question, context = sides.index(0), sides.index(1)
-        question_end = len(sides) - sides[::-1].index(0)
-        context_end = len(sides) - sides[::-1].index(1)
-        if question > context:
+        first, second = sides.index(0), sides.index(1)
+        first_end = len(sides) - sides[::-1].index(0)
+        second_end = len(sides) - sides[::-1].index(1)
+        if first > second:
+            raise ModelError("the tokenizer puts the second text first; expected the first first")
+        if first == 0 and second_end == len(sides):
             raise ModelError(
-                "the tokenizer puts the second text first; expected the question first"
-            )
-        if question == 0:
-            raise ModelError(
-                "the tokenizer adds no special token before a pair, so that there is no token "
-                'whose logits could mean "no answer"; expected a post-processor such as '
+                "the tokenizer adds no special token before or after a pair, so that there is no "
+                'token whose logits could mean "no answer"; expected a post-processor such as '
                 "TemplateProcessing in tokenizer.json"
             )
         ids, types = pair.ids, pair.type_ids
         return cls(
-            before=tuple(ids[:question]),
-            between=tuple(ids[question_end:context]),
-            after=tuple(ids[context_end:]),
-            before_types=tuple(types[:question]),
-            between_types=tuple(types[question_end:context]),
-            after_types=tuple(types[context_end:]),
-            question_type=types[question],
-            context_type=types[context],
+            before=tuple(ids[:first]),
+            between=tuple(ids[first_end:second]),
+            after=tuple(ids[second_end:]),
+            before_types=tuple(types[:first]),
+            between_types=tuple(types[first_end:second]),
+            after_types=tuple(types[second_end:]),
+            first_type=types[first],
+            second_type=types[second],
         )
 
 
@@ -103,15 +109,24 @@ class _Tokens:
 
     ids: NDArray[np.int64]  # (N,)
     offsets: NDArray[np.int32]  # (N, 2)
+    words: NDArray[np.int32]  # (N, 2) characters of the whole word that a token belongs to
 
 
 class Encoder:
     """Turns a question and a context into `Window`s, and windows into a padded `Batch`.
 
-    A context that comes again is not tokenised again (the last few are remembered).
+    A context that comes again is not tokenised again (the last few are remembered). Models whose
+    tokenizers pad on the left (XLNet) were trained with the context first, as run_squad.py did it.
     """
 
-    def __init__(self, tokenizer: Tokenizer, config: ReaderConfig, *, type_vocab_size: int = 2):
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        config: ReaderConfig,
+        *,
+        type_vocab_size: int = 2,
+        context_first: bool = False,
+    ):
         # tokenizer.json files of sentence encoders carry truncation and padding inside
         tokenizer.no_truncation()
         tokenizer.no_padding()
@@ -121,7 +136,9 @@ class Encoder:
         self.config = config
         self.template = Template.of(tokenizer)
         self.type_vocab_size = max(type_vocab_size, 1)
-        self.pad_id = self.template.before[0]  # any id will do: the attention mask hides padding
+        self.context_first = context_first
+        # any id will do: the attention mask hides padding
+        self.pad_id = (*self.template.before, *self.template.after)[0]
         room = config.max_length - config.max_question_length - len(self.template)
         if room <= config.overlap:
             raise ConfigError(
@@ -132,16 +149,35 @@ class Encoder:
         self._context = functools.lru_cache(maxsize=8)(self._tokenize)
 
     @classmethod
+    def from_json(
+        cls,
+        text: str,
+        config: ReaderConfig,
+        *,
+        type_vocab_size: int = 2,
+        context_first: bool = False,
+    ) -> Encoder:
+        """Take the content of a `tokenizer.json`."""
+        with _named_errors():
+            tokenizer = Tokenizer.from_str(text)
+        return cls(tokenizer, config, type_vocab_size=type_vocab_size, context_first=context_first)
+
+    @classmethod
     def from_file(
-        cls, path: str | Path, config: ReaderConfig, *, type_vocab_size: int = 2
+        cls,
+        path: str | Path,
+        config: ReaderConfig,
+        *,
+        type_vocab_size: int = 2,
+        context_first: bool = False,
     ) -> Encoder:
         """Read a `tokenizer.json`."""
         try:
             # read here rather than by Tokenizer.from_file: its errors have no type of their own
             text = Path(path).read_text(encoding="utf-8")
-            with _named_errors():
-                tokenizer = Tokenizer.from_str(text)
-            return cls(tokenizer, config, type_vocab_size=type_vocab_size)
+            return cls.from_json(
+                text, config, type_vocab_size=type_vocab_size, context_first=context_first
+            )
         except OSError as error:
             raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
         except UnicodeDecodeError as error:
@@ -154,39 +190,79 @@ class Encoder:
         """The number of token ids that the tokenizer can give."""
         return self.tokenizer.get_vocab_size(with_added_tokens=True)
 
-    def windows(self, question: str, context: str) -> Iterator[Window]:
+    def windows(
+        self,
+        question: str,
+        context: str,
+        *,
+        max_length: int | None = None,
+        overlap: int | None = None,
+        step: int | None = None,
+        max_question_length: int | None = None,
+    ) -> Iterator[Window]:
         """Yield the windows of a question over a context, lazily; none when the context is blank.
 
-        Raises `InputError` for a blank question or what is not text.
+        The lengths replace those of the config, and `step` the overlap: windows then start every
+        `step` context tokens, whatever the question leaves room for. A question that would fill a
+        window gets half of it, and so does an overlap that would fill what is left. Raises
+        `InputError` for a blank question or what is not text.
 
             # room for 6 context tokens, overlap 4, answers of at most 2:
             #   window 0: the river rises in the hills
             #   window 1:           rises in the hills and ends
             # the answer "hills and" is split by window 0 and whole in window 1
         """
-        question_ids = self._question(question)
+        template = self.template
+        free = (max_length or self.config.max_length) - len(template)
+        if free < 2:
+            raise InputError(f"max_length is {max_length}, expected at least {len(template) + 2}")
+        limit = max_question_length or self.config.max_question_length
+        question_ids = self._question(question, limit if limit < free else free // 2)
         if not isinstance(context, str):
             raise InputError(f"the context is {type(context).__name__}, expected text (str)")
         tokens = self._context(context)
-        template = self.template
-        room = self.config.max_length - len(template) - len(question_ids)
-        head = np.array([*template.before, *question_ids, *template.between], dtype=np.int64)
-        tail = np.array(template.after, dtype=np.int64)
-        head_types = (
-            list(template.before_types)
-            + [template.question_type] * len(question_ids)
-            + list(template.between_types)
+        room = free - len(question_ids)
+        shared = self.config.overlap if overlap is None else overlap
+        step = min(step, room) if step else (room - shared if shared < room else max(room // 2, 1))
+        before, between, after = (
+            list(ids) for ids in (template.before, template.between, template.after)
         )
-        for start in _starts(len(tokens.ids), room, self.config.overlap):
+        if self.context_first:
+            head, tail = before, [*between, *question_ids, *after]
+            head_types = list(template.before_types)
+            context_type = template.first_type
+            tail_types = [
+                *template.between_types,
+                *[template.second_type] * len(question_ids),
+                *template.after_types,
+            ]
+        else:
+            head, tail = [*before, *question_ids, *between], after
+            head_types = [
+                *template.before_types,
+                *[template.first_type] * len(question_ids),
+                *template.between_types,
+            ]
+            context_type = template.second_type
+            tail_types = list(template.after_types)
+        for start in _starts(len(tokens.ids), room, step):
             ids = tokens.ids[start : start + room]
-            types = [*head_types, *[template.context_type] * len(ids), *template.after_types]
+            input_ids = np.concatenate([head, ids, tail]).astype(np.int64)
             yield Window(
-                input_ids=np.concatenate([head, ids, tail]),
+                input_ids=input_ids,
                 # RoBERTa has one token type only, whatever a tokenizer says
-                token_type_ids=np.minimum(types, self.type_vocab_size - 1),
+                token_type_ids=np.minimum(
+                    [*head_types, *[context_type] * len(ids), *tail_types], self.type_vocab_size - 1
+                ),
                 offsets=tokens.offsets[start : start + room],
+                words=tokens.words[start : start + room],
                 context_start=len(head),
+                null_index=template.null % len(input_ids),
             )
+
+    def count(self, text: str) -> int:
+        """The number of tokens of a text, without special ones."""
+        return len(self._encode(text).ids)
 
     def batch(self, windows: Sequence[Window]) -> Batch:
         """Pad windows on the right to the longest of them."""
@@ -200,28 +276,30 @@ class Encoder:
             token_type_ids[row, : len(window)] = window.token_type_ids
         return Batch(input_ids, attention_mask, token_type_ids)
 
-    def _question(self, question: str) -> list[int]:
+    def _question(self, question: str, limit: int) -> list[int]:
         if not isinstance(question, str):
             raise InputError(f"the question is {type(question).__name__}, expected text (str)")
         ids: list[int] = self._encode(question.strip()).ids
         if not ids:  # also for zero-width and control characters, which many tokenizers drop
             raise InputError("the question is blank; expected a question in words")
-        if len(ids) > self.config.max_question_length:
+        if len(ids) > limit:
             warnings.warn(
-                f"the question has {len(ids)} tokens; only the first "
-                f"{self.config.max_question_length} are read (max_question_length)",
+                f"the question has {len(ids)} tokens; only the first {limit} are read "
+                "(max_question_length)",
                 PullquoteWarning,
                 stacklevel=3,
             )
-        return ids[: self.config.max_question_length]
+        return ids[:limit]
 
     def _tokenize(self, context: str) -> _Tokens:
-        ids, offsets = [], []
+        ids, offsets, words = [], [], []
         for start, end in _pieces(context):
             encoding = self._encode(context[start:end])
             ids.append(np.array(encoding.ids, dtype=np.int64))
-            offsets.append(np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2) + start)
-        return _Tokens(np.concatenate(ids), np.concatenate(offsets))
+            places = np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)
+            offsets.append(places + start)
+            words.append(_whole_words(places, encoding.word_ids) + start)
+        return _Tokens(np.concatenate(ids), np.concatenate(offsets), np.concatenate(words))
 
     def _encode(self, text: str):  # type: ignore[no-untyped-def]  # tokenizers has no name for it
         text = _LONE_SURROGATE.sub("\ufffd", text)
@@ -261,11 +339,31 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
     yield start, len(text)
 
 
-def _starts(tokens: int, room: int, overlap: int) -> Iterator[int]:
-    """Where windows of `room` tokens start, so that neighbours share `overlap` and all are seen."""
+def _whole_words(offsets: NDArray[np.int32], word_ids: list[int | None]) -> NDArray[np.int32]:
+    """For each token the characters of its word, (N, 2); a token outside any word has its own."""
+    if None in word_ids:
+        return offsets
+    number = np.array(word_ids, dtype=np.int32)  # (N,) rising, as tokenizers number words
+    first = np.searchsorted(number, number, side="left")
+    last = np.searchsorted(number, number, side="right") - 1
+    return np.stack([offsets[first, 0], offsets[last, 1]], axis=1)
+
+
+def bert_words(text: str, *, lowercase: bool) -> list[str]:
+    """The words that BERT cuts into pieces: cleaned, and lower case without accents if asked.
+
+    >>> bert_words("Café, 東京!", lowercase=True)
+    ['cafe', ',', '東', '京', '!']
+    """
+    normal = BertNormalizer(lowercase=lowercase).normalize_str(text)
+    return [word for word, _ in BertPreTokenizer().pre_tokenize_str(normal)]
+
+
+def _starts(tokens: int, room: int, step: int) -> Iterator[int]:
+    """Where windows of `room` tokens start: every `step` tokens, until all have been seen."""
     start = 0
     while start < tokens:
         yield start
         if start + room >= tokens:
             return
-        start += room - overlap
+        start += step

@@ -9,49 +9,21 @@ Puts together a model directory, an `Encoder`, a `Backend` and `decode`.
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pullquote.errors import InputError, ModelError
 from pullquote.reading import decode
+from pullquote.reading.batching import Batched, Row
 from pullquote.reading.directory import DEFAULT_MODEL, ModelDirectory, open_model
 from pullquote.reading.encode import Encoder
 from pullquote.types import Example, Prediction, ReaderConfig, Window
 
 if TYPE_CHECKING:
     from pullquote.reading.backends import Backend
-
-# Windows that are sorted by length together: enough that neighbours in length are alike and that
-# every worker has several batches, few enough that results come soon and memory stays small.
-_CHUNK = 256
-_CHUNK_PER_WORKER = 16
-
-
-@dataclass(slots=True, eq=False)
-class _Pending:
-    """An example whose windows are being read."""
-
-    example: Example
-    candidates: list[decode.Candidates] = field(default_factory=list)
-    unread: int = 0  # windows made, but not read yet
-    complete: bool = False  # all windows have been made
-    error: InputError | None = None  # why there are none
-
-
-class _Item(NamedTuple):
-    pending: _Pending
-    window: Window
-
-
-class _Begun(NamedTuple):
-    batch: list[_Item]
-    result: Future[list[decode.Candidates]]
 
 
 class Reader:
@@ -80,7 +52,10 @@ class Reader:
             self.directory = replace(self.directory, config=config)
         self.config = self.directory.config
         self.encoder = Encoder.from_file(
-            self.directory.tokenizer, self.config, type_vocab_size=self.directory.type_vocab_size
+            self.directory.tokenizer,
+            self.config,
+            type_vocab_size=self.directory.type_vocab_size,
+            context_first=self.directory.context_first,
         )
         rows = self.directory.vocab_size
         if rows is not None and self.encoder.vocab_size > rows:
@@ -88,7 +63,7 @@ class Reader:
                 f"{self.directory.path}: tokenizer.json has {self.encoder.vocab_size:,} tokens, "
                 f"the model {rows:,}; they do not belong together"
             )
-        self.backend = backend or _load_backend(self.directory, device, threads)
+        self.backend = backend or load_backend(self.directory, device, threads)
 
     def answer(
         self,
@@ -147,109 +122,40 @@ class Reader:
         threshold: float,
         after_chunk: Callable[[Window], None] | None = None,
     ) -> Iterator[Prediction]:
-        waiting: deque[_Pending] = deque()  # in the order of the examples
-        for chunk in self._read_chunks(self._windows(examples, waiting)):
-            if after_chunk:
-                after_chunk(chunk[-1].window)
-            while waiting and waiting[0].complete and not waiting[0].unread:
-                yield self._finish(waiting.popleft(), top_k, threshold)
-        for pending in waiting:  # blank contexts, and what ended with the last chunk
-            yield self._finish(pending, top_k, threshold)
+        def windows(example: Example) -> Iterator[Window]:
+            try:
+                yield from self.encoder.windows(example.question, example.context)
+            except InputError as error:
+                if not example.id:  # of `answer`
+                    raise
+                raise InputError(f"example {example.id!r}: {error}") from None
 
-    def _read_chunks(self, items: Iterator[_Item]) -> Iterator[list[_Item]]:
-        """Yield the items in chunks once their windows have been read.
-
-        The backend's workers read one chunk while the next is tokenised here.
-        """
-        workers = self.backend.workers
-        ahead = 1 if workers > 1 else 0
-        size = max(_CHUNK, _CHUNK_PER_WORKER * workers)
-        reading: deque[tuple[list[_Item], list[_Begun]]] = deque()
-        pool = ThreadPoolExecutor(workers)
-        try:
-            while True:
-                if chunk := list(itertools.islice(items, size)):
-                    reading.append((chunk, self._begin(chunk, pool, alone=not reading)))
-                if not reading:
-                    return
-                if len(reading) > ahead or not chunk:
-                    read, begun = reading.popleft()
-                    for batch, result in begun:
-                        for item, candidates in zip(batch, result.result(), strict=True):
-                            item.pending.candidates.append(candidates)
-                            item.pending.unread -= 1
-                    yield read
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    def _begin(self, chunk: list[_Item], pool: ThreadPoolExecutor, alone: bool) -> list[_Begun]:
-        batches = list(_batches(chunk, self.backend.batch_tokens))
-        workers = self.backend.workers
-        if workers > 1 and (len(batches) > 2 * workers or not alone):
-            return [_Begun(batch, pool.submit(self._read, batch, alone=False)) for batch in batches]
-        # A few batches, and above all a single question, are quicker one after the other, each
-        # with all threads.
-        begun = []
-        for batch in batches:
-            result: Future[list[decode.Candidates]] = Future()
-            result.set_result(self._read(batch))
-            begun.append(_Begun(batch, result))
-        return begun
-
-    def _read(self, batch: list[_Item], *, alone: bool = True) -> list[decode.Candidates]:
-        logits = self.backend(self.encoder.batch([item.window for item in batch]), alone=alone)
-        return [
-            decode.read_window(
-                item.window,
-                logits.start[row],
-                logits.end[row],
-                item.pending.example.context,
+        def read(example: Example, window: Window, start: Row, end: Row) -> decode.Candidates:
+            return decode.read_window(
+                window,
+                start,
+                end,
+                example.context,
                 max_answer_length=self.config.max_answer_length,
                 limit=self.config.n_best_size,
             )
-            for row, item in enumerate(batch)
-        ]
 
-    def _finish(self, pending: _Pending, top_k: int, threshold: float) -> Prediction:
-        if pending.error:
-            raise pending.error
-        return decode.merge(
-            pending.example.id,
-            pending.example.context,
-            pending.candidates,
-            n_best_size=self.config.n_best_size,
-            top_k=top_k,
-            threshold=threshold,
-        )
+        def finish(example: Example, candidates: list[decode.Candidates]) -> Prediction:
+            return decode.merge(
+                example.id,
+                example.context,
+                candidates,
+                n_best_size=self.config.n_best_size,
+                top_k=top_k,
+                threshold=threshold,
+            )
 
-    def _windows(self, examples: Iterable[Example], waiting: deque[_Pending]) -> Iterator[_Item]:
-        for example in examples:
-            pending = _Pending(example)
-            waiting.append(pending)
-            try:
-                for window in self.encoder.windows(example.question, example.context):
-                    pending.unread += 1
-                    yield _Item(pending, window)
-            except InputError as error:  # told when its turn comes, after those before it
-                named = InputError(f"example {example.id!r}: {error}") if example.id else error
-                pending.error, pending.complete = named, True
-                return
-            pending.complete = True
+        batched = Batched(self.encoder, self.backend, windows, read, finish)
+        return batched.run(examples, after_chunk)
 
 
-def _batches(chunk: list[_Item], tokens: int) -> Iterator[list[_Item]]:
-    """Batches of windows of like length, so that hardly a token is padding."""
-    batch: list[_Item] = []
-    for item in sorted(chunk, key=lambda item: len(item.window)):
-        if batch and (len(batch) + 1) * len(item.window) > tokens:
-            yield batch
-            batch = []
-        batch.append(item)
-    if batch:
-        yield batch
-
-
-def _load_backend(directory: ModelDirectory, device: str, threads: int | None) -> Backend:
+def load_backend(directory: ModelDirectory, device: str, threads: int | None) -> Backend:
+    """What runs the model of a directory: see `Reader`."""
     if directory.onnx and (device.startswith("cpu") or not directory.safetensors):
         from pullquote.reading.backends.onnx import OnnxBackend
 

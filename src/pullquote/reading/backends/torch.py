@@ -83,23 +83,28 @@ def _quiet() -> Iterator[None]:
 class TorchBackend:
     """A transformers model on `device` ("cpu", "cuda", "cuda:1", "mps").
 
-    `threads` sets torch's threads, which are one setting for the whole process.
+    `model` is a directory, or a model that is loaded already, which stays where it is unless
+    `device` is given. `threads` sets torch's threads, one setting for the whole process.
     """
 
     workers = 1  # torch uses all cores for one batch
     batch_tokens = 2048
 
     def __init__(
-        self, directory: str | Path, *, device: str = "cpu", threads: int | None = None
+        self,
+        model: str | Path | torch.nn.Module,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
         try:
-            self.device = torch.device(device)
-            self.model = load_checkpoint(directory)
-            self.model.to(self.device)  # type: ignore[arg-type]  # its stub asks for a model here
+            loaded = model if isinstance(model, torch.nn.Module) else load_checkpoint(model)
+            self.device = torch.device(device or next(loaded.parameters()).device)
+            self.model = loaded.eval().to(self.device)
         except torch.OutOfMemoryError as error:
-            raise ModelError(f"{directory}: too large for the memory of {device!r}") from error
+            raise ModelError(f"{model}: too large for the memory of {device!r}") from error
         except (RuntimeError, AssertionError) as error:
             raise InputError(f"device {device!r} is not available to torch: {error}") from error
         # DistilBERT and ModernBERT have no token types.

@@ -1,0 +1,163 @@
+"""Reads many windows with one model: batches of like length, several at once, results in order.
+
+Knows windows and a backend; what a window's logits mean is the caller's, who gives three functions:
+
+    windows(task)                    yields the windows of a task (a question on a context)
+    read(task, window, start, end)   what one window has to say, from its rows of logits
+    finish(task, readings)           the result of a task
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullquote.errors import InputError
+from pullquote.types import Window
+
+if TYPE_CHECKING:
+    from pullquote.reading.backends import Backend
+    from pullquote.reading.encode import Encoder
+
+# Windows that are sorted by length together: enough that neighbours in length are alike and that
+# every worker has several batches, few enough that results come soon and memory stays small.
+_CHUNK = 256
+_CHUNK_PER_WORKER = 16
+
+Task = TypeVar("Task")
+Reading = TypeVar("Reading")
+Result = TypeVar("Result")
+Row = NDArray[np.float32]  # a window's logits, (T,) or longer by padding
+
+
+@dataclass(slots=True, eq=False)
+class _Pending(Generic[Task, Reading]):
+    """A task whose windows are being read."""
+
+    task: Task
+    readings: list[Reading] = field(default_factory=list)
+    unread: int = 0  # windows made, but not read yet
+    complete: bool = False  # all windows have been made
+    error: InputError | None = None  # why there are none
+
+
+class _Item(NamedTuple):
+    pending: _Pending  # type: ignore[type-arg]  # a NamedTuple cannot be generic in Python 3.10
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class Batched(Generic[Task, Reading, Result]):
+    """One way to read: an encoder, a backend and the three functions of this module's head."""
+
+    encoder: Encoder
+    backend: Backend
+    windows: Callable[[Task], Iterable[Window]]
+    read: Callable[[Task, Window, Row, Row], Reading]
+    finish: Callable[[Task, list[Reading]], Result]
+
+    def run(
+        self, tasks: Iterable[Task], after_chunk: Callable[[Window], None] | None = None
+    ) -> Iterator[Result]:
+        """Yield a result for each task, lazily and in order.
+
+        An `InputError` of `windows` is raised in its task's turn, after the results before it.
+        `after_chunk` is called now and then with the last window that was read.
+        """
+        waiting: deque[_Pending[Task, Reading]] = deque()  # in the order of the tasks
+        for chunk in self._read_chunks(self._items(tasks, waiting)):
+            if after_chunk:
+                after_chunk(chunk[-1].window)
+            while waiting and waiting[0].complete and not waiting[0].unread:
+                yield self._finish(waiting.popleft())
+        for pending in waiting:  # tasks without windows, and what ended with the last chunk
+            yield self._finish(pending)
+
+    def _items(
+        self, tasks: Iterable[Task], waiting: deque[_Pending[Task, Reading]]
+    ) -> Iterator[_Item]:
+        for task in tasks:
+            pending: _Pending[Task, Reading] = _Pending(task)
+            waiting.append(pending)
+            try:
+                for window in self.windows(task):
+                    pending.unread += 1
+                    yield _Item(pending, window)
+            except InputError as error:
+                pending.error, pending.complete = error, True
+                return
+            pending.complete = True
+
+    def _read_chunks(self, items: Iterator[_Item]) -> Iterator[list[_Item]]:
+        """Yield the items in chunks once their windows have been read.
+
+        The backend's workers read one chunk while the next is tokenised here.
+        """
+        workers = self.backend.workers
+        ahead = 1 if workers > 1 else 0
+        size = max(_CHUNK, _CHUNK_PER_WORKER * workers)
+        reading: deque[tuple[list[_Item], list[tuple[list[_Item], Future[list[Reading]]]]]]
+        reading = deque()
+        pool = ThreadPoolExecutor(workers)
+        try:
+            while True:
+                if chunk := list(itertools.islice(items, size)):
+                    reading.append((chunk, self._begin(chunk, pool, alone=not reading)))
+                if not reading:
+                    return
+                if len(reading) > ahead or not chunk:
+                    read, begun = reading.popleft()
+                    for batch, result in begun:
+                        for item, answer in zip(batch, result.result(), strict=True):
+                            item.pending.readings.append(answer)
+                            item.pending.unread -= 1
+                    yield read
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _begin(
+        self, chunk: list[_Item], pool: ThreadPoolExecutor, alone: bool
+    ) -> list[tuple[list[_Item], Future[list[Reading]]]]:
+        batches = list(_batches(chunk, self.backend.batch_tokens))
+        workers = self.backend.workers
+        if workers > 1 and (len(batches) > 2 * workers or not alone):
+            return [(batch, pool.submit(self._read, batch, alone=False)) for batch in batches]
+        # A few batches, and above all a single question, are quicker one after the other, each
+        # with all threads.
+        begun = []
+        for batch in batches:
+            result: Future[list[Reading]] = Future()
+            result.set_result(self._read(batch, alone=True))
+            begun.append((batch, result))
+        return begun
+
+    def _read(self, batch: list[_Item], *, alone: bool) -> list[Reading]:
+        logits = self.backend(self.encoder.batch([item.window for item in batch]), alone=alone)
+        return [
+            self.read(item.pending.task, item.window, logits.start[row], logits.end[row])
+            for row, item in enumerate(batch)
+        ]
+
+    def _finish(self, pending: _Pending[Task, Reading]) -> Result:
+        if pending.error:
+            raise pending.error
+        return self.finish(pending.task, pending.readings)
+
+
+def _batches(chunk: list[_Item], tokens: int) -> Iterator[list[_Item]]:
+    """Batches of windows of like length, so that hardly a token is padding."""
+    batch: list[_Item] = []
+    for item in sorted(chunk, key=lambda item: len(item.window)):
+        if batch and (len(batch) + 1) * len(item.window) > tokens:
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
