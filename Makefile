@@ -4,7 +4,7 @@ SHARED ?= ../shared
 BIN := .venv/bin
 SQUAD := $(SHARED)/data/squad2
 
-.PHONY: demo test check docs bench small clean help
+.PHONY: demo test check docs bench parity golden small clean help
 
 help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -26,6 +26,15 @@ docs: .venv/ready  ## write docs/cli.md from the commands' own help
 
 bench: .venv/ready .hf4/ready  ## time pullquote beside transformers 4.57.6 (about 30 minutes)
 	sh benchmarks/bench.sh $(SHARED)
+
+parity: .venv/ready .hf4/ready  ## compare 2,000 fresh pipeline calls with transformers 4.57.6
+	$(BIN)/python tests/compat/parity.py --hf4-python .hf4/bin/python \
+	    --checkpoint $(SHARED)/models/minilm-l6-squad2
+
+golden: .venv/ready .hf4/ready  ## record the pipeline calls that the tests compare with (development)
+	$(BIN)/python tests/compat/make_golden.py --hf4-python .hf4/bin/python \
+	    --checkpoint $(SHARED)/models/minilm-l6-squad2
+	.hf4/bin/python tests/compat/make_metrics_golden.py $(SHARED)/models/minilm-l6-squad2
 
 small: .venv/ready  ## make the bundled model `small` again from its checkpoint (development)
 	$(BIN)/pullquote export $(SHARED)/models/minilm-l6-squad2 -o src/pullquote/models/small \

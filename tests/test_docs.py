@@ -52,7 +52,9 @@ def test_commands_in_the_docs_exist() -> None:
     used = {
         command
         for page in PAGES
-        for command in re.findall(r"^\$ (?:.*\| )?pullquote (\w+)", page.read_text("utf-8"), re.M)
+        for command in re.findall(
+            r"^\$ (?:.*\| )?pullquote ([\w-]+)", page.read_text("utf-8"), re.M
+        )
     }
     assert used
     assert used <= set(COMMANDS)

@@ -17,6 +17,7 @@ from pullquote.errors import PullquoteError, PullquoteWarning
 from pullquote.types import Answer, Example, Prediction, ReaderConfig, Span
 
 if TYPE_CHECKING:
+    from pullquote.compat.pipeline import QuestionAnsweringPipeline, pipeline
     from pullquote.reading.reader import Reader
 
 __version__ = "0.1.0"
@@ -28,12 +29,18 @@ __all__ = [
     "Span",
     "Answer",
     "Prediction",
+    "pipeline",
+    "QuestionAnsweringPipeline",
     "PullquoteError",
     "PullquoteWarning",
     "__version__",
 ]
 
-_LAZY = {"Reader": "pullquote.reading.reader"}
+_LAZY = {
+    "Reader": "pullquote.reading.reader",
+    "pipeline": "pullquote.compat.pipeline",
+    "QuestionAnsweringPipeline": "pullquote.compat.pipeline",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -30,6 +30,7 @@ COMMANDS = {
     "export": "Turn a checkpoint into an ONNX model directory.",
     "data": "Fetch, check and convert data.",
     "models": "List the bundled models, or show a model card.",
+    "run-squad": "Take run_squad.py's flags, write its files.",
 }
 
 
@@ -42,7 +43,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"pullquote.cli.{cmd_name}")
+        module = importlib.import_module(f"pullquote.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

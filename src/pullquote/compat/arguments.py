@@ -1,0 +1,213 @@
+"""What the pipeline may be called with: many forms of questions and contexts, and its options.
+
+Knows neither models nor scores.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from pullquote.compat.squad import SquadExample
+from pullquote.errors import PullquoteWarning
+
+_INPUTS = {"question", "context", "data", "X"}
+_IGNORED = {"padding", "batch_size", "num_workers", "truncation"}  # nothing here depends on them
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of a call, with the pipeline's defaults; `None` follows the model."""
+
+    top_k: int = 1
+    """How many answers."""
+    doc_stride: int | None = None
+    """Tokens that neighbouring windows share [half of max_seq_len, at most 128]."""
+    max_answer_len: int = 15
+    """Tokens of the longest answer."""
+    max_seq_len: int | None = None
+    """Tokens of a window [what the model reads, at most 384]."""
+    max_question_len: int = 64
+    """Tokens of a question; more are cut."""
+    handle_impossible_answer: bool = False
+    """Whether "no answer" competes with the others."""
+    align_to_words: bool = True
+    """Whether answers are widened to whole words."""
+
+    def __post_init__(self) -> None:
+        for name in ("top_k", "max_answer_len", "max_seq_len", "max_question_len"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} parameter should be >= 1 (got {value})")
+        if self.doc_stride is not None and self.doc_stride < 0:
+            raise ValueError(f"doc_stride parameter should be >= 0 (got {self.doc_stride})")
+
+    def updated(self, given: Mapping[str, Any], *, strict: bool = True) -> Options:
+        """These options with those `given`, `None`s left out.
+
+        `topk` stands for `top_k`, with a warning. Unknown names are warned of if `strict`.
+        """
+        names = {field.name for field in fields(self)}
+        new = {name: value for name, value in given.items() if name in names and value is not None}
+        if given.get("topk") is not None and "top_k" not in new:
+            warnings.warn(
+                "topk parameter is deprecated, use top_k instead", UserWarning, stacklevel=4
+            )
+            new["top_k"] = given["topk"]
+        unknown = sorted(given.keys() - names - _INPUTS - _IGNORED - {"topk"})
+        if unknown and strict:
+            warnings.warn(
+                f"unknown options are ignored: {', '.join(unknown)}. "
+                f"Known are {', '.join(sorted(names))}",
+                PullquoteWarning,
+                stacklevel=4,
+            )
+        return replace(self, **new)
+
+    def lengths(self, limit: int) -> tuple[int, int]:
+        """`max_seq_len` and `doc_stride` for a model that reads `limit` tokens."""
+        length = self.max_seq_len or min(limit, 384)
+        if length > limit:
+            raise ValueError(f"`max_seq_len` ({length}) is more than the model reads ({limit})")
+        stride = min(length // 2, 128) if self.doc_stride is None else self.doc_stride
+        if stride > length:
+            raise ValueError(f"`doc_stride` ({stride}) is larger than `max_seq_len` ({length})")
+        return length, stride
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question, on one context or several that are ranked together."""
+
+    question: str
+    contexts: tuple[str, ...]
+
+
+class QuestionAnsweringArgumentHandler:
+    """Turns the arguments of a call into `SquadExample`s: a list, or the generator it was given."""
+
+    _load_processor = False
+    _load_image_processor = False
+    _load_feature_extractor = False
+    _load_tokenizer = True
+
+    def normalize(self, item: Any) -> SquadExample:
+        """One item as an example. Raises `KeyError` or `ValueError`."""
+        if isinstance(item, SquadExample) or _is_foreign_example(item):
+            return item  # type: ignore[no-any-return]
+        request = request_of(item, strict=True)
+        return SquadExample(None, request.question, request.contexts[0], None, None, None)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Iterable[SquadExample]:
+        """Examples from positional arguments, `question=` and `context=`, `data=` or `X=`."""
+        inputs = items_of(args, kwargs)
+        return inputs if is_lazy(inputs) else [self.normalize(item) for item in inputs]
+
+
+def items_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[Any]:
+    """The items that a call is about, as they are: a list, or a generator or dataset."""
+    if args:
+        if len(args) == 2 and all(type(argument) is str for argument in args):
+            inputs: Any = [{"question": args[0], "context": args[1]}]
+        else:
+            inputs = args[0] if len(args) == 1 else list(args)
+    elif "X" in kwargs or "data" in kwargs:
+        name = "X" if "X" in kwargs else "data"
+        warnings.warn(
+            f"Passing the `{name}` argument to the pipeline is deprecated. Inputs should be passed "
+            "using the `question` and `context` keyword arguments instead.",
+            FutureWarning,
+            stacklevel=4,
+        )
+        inputs = kwargs[name]
+    elif "question" in kwargs and "context" in kwargs:
+        inputs = _zipped(kwargs["question"], kwargs["context"])
+    else:
+        raise ValueError(
+            f"Unknown arguments {dict(kwargs)}: expected question= and context=, or a dictionary"
+        )
+    if is_lazy(inputs):
+        return inputs  # type: ignore[no-any-return]
+    if isinstance(inputs, Mapping) or _is_example(inputs):
+        return [inputs]
+    if isinstance(inputs, Iterable):
+        return list(inputs)
+    raise ValueError(f"Invalid arguments: found {type(inputs).__name__}, expected a dictionary")
+
+
+def _zipped(question: Any, context: Any) -> list[dict[str, Any]]:
+    if isinstance(question, list) and isinstance(context, str):
+        return [{"question": one, "context": context} for one in question]
+    if isinstance(question, list) and isinstance(context, list):
+        if len(question) != len(context):
+            raise ValueError("Questions and contexts don't have the same lengths")
+        pairs = zip(question, context, strict=True)
+        return [{"question": one, "context": text} for one, text in pairs]
+    if isinstance(question, str) and isinstance(context, (str, list)):
+        return [{"question": question, "context": context}]
+    raise ValueError(
+        f"Arguments can't be understood: question is {type(question).__name__}, context is "
+        f"{type(context).__name__}; expected texts or lists of texts"
+    )
+
+
+def request_of(item: Any, *, strict: bool) -> Request:
+    """One item as a question and its contexts. Raises `KeyError` or `ValueError`.
+
+    `strict` is 4.57.6: neither other keys nor a list of contexts.
+    """
+    if _is_example(item):
+        return Request(item.question_text, (item.context_text,))
+    if not isinstance(item, Mapping):
+        raise ValueError(f"{item!r} argument needs to be of type (SquadExample, dict)")
+    for key in ("question", "context"):
+        if key not in item:
+            raise KeyError("You need to provide a dictionary with keys {question:..., context:...}")
+        if item[key] is None:
+            raise ValueError(f"`{key}` cannot be None")
+        if isinstance(item[key], (str, list)) and not item[key]:
+            raise ValueError(f"`{key}` cannot be empty")
+    if strict and (others := sorted(item.keys() - {"question", "context"})):
+        raise TypeError(f"create_sample() got an unexpected keyword argument {others[0]!r}")
+    question, contexts = item["question"], item["context"]
+    if isinstance(contexts, list) and not strict:
+        for context in contexts:
+            if not isinstance(context, str) or not context:
+                raise ValueError("`context` cannot hold anything but texts, none of them empty")
+    elif isinstance(contexts, str):
+        contexts = [contexts]
+    else:
+        raise ValueError(f"`context` is {type(contexts).__name__}, expected a text")
+    if not isinstance(question, str):
+        raise ValueError(f"`question` is {type(question).__name__}, expected a text")
+    return Request(question, tuple(contexts))
+
+
+def is_lazy(inputs: Any) -> bool:
+    """Whether results come one by one: for generators and torch's datasets."""
+    if isinstance(inputs, (types.GeneratorType, Iterator)):
+        return True
+    torch_data = sys.modules.get("torch.utils.data")  # not imported here: then it is none
+    return torch_data is not None and isinstance(inputs, torch_data.Dataset)
+
+
+def each(inputs: Any) -> Iterator[Any]:
+    """The items of a generator or dataset."""
+    if isinstance(inputs, Iterable):
+        yield from inputs
+    else:  # a torch dataset has a length and indices
+        for index in range(len(inputs)):
+            yield inputs[index]
+
+
+def _is_example(item: Any) -> bool:
+    return isinstance(item, SquadExample) or _is_foreign_example(item)
+
+
+def _is_foreign_example(item: Any) -> bool:
+    """A `SquadExample` of transformers 4 itself."""
+    return hasattr(item, "question_text") and hasattr(item, "context_text")

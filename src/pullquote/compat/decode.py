@@ -1,0 +1,228 @@
+"""How the pipeline of transformers 4 scores spans, and how it should have.
+
+Knows logits and characters. Both ways score a span of a single window with p(start) * p(end), two
+softmaxes over the window's context tokens and `[CLS]`, and add up spans that read the same. They
+part where a context has several windows:
+
+- "pullquote" takes the two softmaxes over all windows together, so that windows compare, counts a
+  span that two windows share once, and gives the place of the surest of equal texts. No score, and
+  no sum of scores, exceeds 1.
+- "hf4" is 4.57.6 to the letter: each window has its own softmaxes, scores of equal texts are added
+  across windows (4.505 was seen), and the place is that of the first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from pullquote.errors import InputError
+from pullquote.reading.decode import best_spans, context_logits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pullquote.types import Window
+
+Answer = dict[str, Any]
+"""`{"score": float, "start": int, "end": int, "answer": str}`, the pipeline's own form."""
+
+_MASKED = np.float32(-10000.0)  # what 4.57.6 puts in the place of logits outside the context
+
+
+class Span(NamedTuple):
+    """A quote and its tokens' own characters: aligned to words, `start` and `end` may be wider."""
+
+    start: int
+    end: int
+    tokens: tuple[int, int]
+    value: float  # a logit ("pullquote") or a probability ("hf4")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one window has to say."""
+
+    begins: int  # the character where its stretch of the context starts
+    spans: list[Span]  # best first
+    null: float  # a logit or a probability
+    start_total: float = 0.0  # the logarithms of the softmaxes' denominators
+    end_total: float = 0.0
+
+
+def no_answer(score: float) -> Answer:
+    """The form of "the context does not say"."""
+    return {"score": score, "start": 0, "end": 0, "answer": ""}
+
+
+def fetched(top_k: int, align_to_words: bool) -> int:
+    """How many spans of a window are looked at; some become equal when aligned to words."""
+    return 2 * top_k + 10 if align_to_words else top_k
+
+
+# ---- "pullquote"
+
+
+def read_window(
+    window: Window,
+    start_logits: NDArray[np.float32],
+    end_logits: NDArray[np.float32],
+    *,
+    fetch: int,
+    max_answer_len: int,
+    align_to_words: bool,
+) -> Reading:
+    """The `fetch` best spans of a window with their logits, and the sums that score them."""
+    start, end = context_logits(window, start_logits, end_logits)
+    null = float(start_logits[window.null_index]), float(end_logits[window.null_index])
+    first, last, _ = best_spans(start, end, max_answer_len, fetch)
+    places = _places(window, align_to_words)
+    spans = [
+        Span(
+            int(places[s, 0]),
+            int(places[e, 1]),
+            (int(window.offsets[s, 0]), int(window.offsets[e, 1])),
+            float(start[s] + end[e]),
+        )
+        for s, e in zip(first[:fetch], last[:fetch], strict=True)
+    ]
+    return Reading(
+        begins=int(window.offsets[0, 0]),
+        spans=[span for span in spans if span.start < span.end],
+        null=sum(null),
+        start_total=_log_sum_exp([null[0], *start]),
+        end_total=_log_sum_exp([null[1], *end]),
+    )
+
+
+def merge(
+    contexts: Sequence[tuple[str, list[Reading]]], top_k: int, impossible: bool
+) -> list[Answer]:
+    """The best `top_k` answers over all windows of one or more contexts, best first.
+
+    With `impossible`, "no answer" is one of the candidates.
+    """
+    readings = [reading for _, found in contexts for reading in found]
+    if not readings:  # blank contexts
+        return [no_answer(1.0)]
+    total = _log_sum_exp([reading.start_total for reading in readings])
+    total += _log_sum_exp([reading.end_total for reading in readings])
+    answers: dict[str, Answer] = {}
+    spans: dict[tuple[object, ...], tuple[int, str, Span]] = {}
+    for number, (text, found) in enumerate(contexts):
+        for reading in found:
+            seen: Counter[tuple[int, int]] = Counter()  # the bytes of an emoji have one place
+            for span in reading.spans:
+                seen[span.tokens] += 1
+                key = (number, span.tokens, seen[span.tokens])
+                # what two windows share is counted once, where it is surer
+                if key not in spans or span.value > spans[key][2].value:
+                    spans[key] = (number, text, span)
+    for number, text, span in sorted(spans.values(), key=lambda entry: -entry[2].value):
+        quote = text[span.start : span.end]
+        probability = math.exp(span.value - total)
+        if (known := answers.get(quote.lower())) is not None:
+            known["score"] += probability
+            continue
+        answers[quote.lower()] = {
+            "score": probability,
+            "start": span.start,
+            "end": span.end,
+            "answer": quote,
+            **({"context": number} if len(contexts) > 1 else {}),
+        }
+    ranked = list(answers.values())
+    if impossible:
+        ranked.append(no_answer(math.exp(min(reading.null for reading in readings) - total)))
+    ranked.sort(key=lambda answer: answer["score"], reverse=True)
+    for answer in ranked:
+        answer["score"] = min(answer["score"], 1.0)  # 1 + 1e-16 is a sum's rounding
+    return ranked[:top_k]
+
+
+def _log_sum_exp(values: Sequence[float]) -> float:
+    array = np.asarray(values, dtype=np.float64)
+    top = float(array.max())
+    return top + math.log(float(np.exp(array - top).sum()))
+
+
+# ---- "hf4"
+
+
+def read_window_hf4(
+    window: Window,
+    start_logits: NDArray[np.float32],
+    end_logits: NDArray[np.float32],
+    *,
+    fetch: int,
+    max_answer_len: int,
+    align_to_words: bool,
+) -> Reading:
+    """As 4.57.6 did it, with its float32 products of all pairs of tokens and its junk entries."""
+    T = len(window)
+    context = slice(window.context_start, window.context_start + len(window.offsets))
+    allowed = np.zeros(T, dtype=bool)
+    allowed[context] = allowed[window.null_index] = True
+    start, end = (
+        _softmax(np.where(allowed, logits[:T], _MASKED)) for logits in (start_logits, end_logits)
+    )
+    null = float(start[0] * end[0])
+    start[0] = end[0] = 0.0
+    scores = np.tril(np.triu(np.outer(start, end)), max_answer_len - 1)  # (T, T)
+    flat = scores.reshape(-1)
+    if fetch == 1:
+        best = np.array([flat.argmax()])
+    elif flat.size < fetch:
+        best = np.argsort(-flat)
+    elif flat.size == fetch:
+        raise InputError(f"kth(={fetch}) out of bounds ({flat.size})")  # as numpy says it
+    else:
+        best = np.argpartition(-flat, fetch)[:fetch]
+        best = best[np.argsort(-flat[best])]
+    places = np.zeros((T, 2), dtype=np.int64)  # (0, 0) for special tokens
+    places[context] = _places(window, align_to_words)
+    spans = [
+        Span(int(places[s, 0]), int(places[e, 1]), (0, 0), float(scores[s, e]))
+        for s, e in zip(*np.divmod(best, T), strict=True)
+        if allowed[s] and allowed[e]
+    ]
+    return Reading(int(window.offsets[0, 0]), spans, null)
+
+
+def merge_hf4(context: str, readings: list[Reading], top_k: int, impossible: bool) -> list[Answer]:
+    """As 4.57.6 did it: equal texts are added across windows, at the place of the first."""
+    if not readings:
+        return [no_answer(0.0)]
+    answers: list[Answer] = []
+    for reading in sorted(readings, key=lambda reading: reading.begins):
+        for span in reading.spans:
+            quote = context[span.start : span.end]
+            for known in answers:
+                if known["answer"].lower() == quote.lower():
+                    known["score"] += span.value
+                    break
+            else:
+                answers.append(
+                    {"score": span.value, "start": span.start, "end": span.end, "answer": quote}
+                )
+    if impossible:
+        answers.append(no_answer(min(reading.null for reading in readings)))
+    return sorted(answers, key=lambda answer: answer["score"], reverse=True)[:top_k]
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    powers: NDArray[np.float32] = np.exp(logits - logits.max())
+    probabilities: NDArray[np.float32] = powers / powers.sum()
+    return probabilities
+
+
+def _places(window: Window, align_to_words: bool) -> NDArray[np.int32]:
+    """The characters of each context token, or of its word within the window, (C, 2)."""
+    if not align_to_words:
+        return window.offsets
+    return np.clip(window.words, window.offsets[0, 0], window.offsets[-1, 1])

@@ -1,0 +1,275 @@
+"""`pipeline("question-answering")` as transformers 4 had it, on today's transformers or on none.
+
+    from pullquote import pipeline
+    qa = pipeline("question-answering")
+    qa(question="Who led the Norse?", context="The Norse, led by Rollo, came by sea.")
+    # {"score": 0.98, "start": 18, "end": 23, "answer": "Rollo"}
+
+docs/from-transformers.md says what differs from 4.57.6; `scoring="hf4"` brings back its scores,
+bugs and all.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pullquote.compat import decode
+from pullquote.compat.arguments import (
+    Options,
+    QuestionAnsweringArgumentHandler,
+    Request,
+    each,
+    is_lazy,
+    items_of,
+    request_of,
+)
+from pullquote.compat.squad import SquadExample
+from pullquote.errors import InputError
+from pullquote.reading.batching import Batched, Row
+from pullquote.reading.directory import DEFAULT_MODEL, open_model
+from pullquote.reading.encode import Encoder
+from pullquote.reading.reader import load_backend
+from pullquote.types import ReaderConfig, Window
+
+if TYPE_CHECKING:
+    from pullquote.reading.backends import Backend
+
+__all__ = [
+    "QuestionAnsweringArgumentHandler",
+    "QuestionAnsweringPipeline",
+    "SquadExample",
+    "pipeline",
+]
+
+TASK = "question-answering"
+SCORINGS = ("pullquote", "hf4")
+# What loading a model took in transformers, and nothing here needs.
+_LOADING = {
+    *("binary_output", "cache_dir", "config", "feature_extractor", "framework", "image_processor"),
+    *("model_kwargs", "modelcard", "pipeline_class", "processor", "revision", "task", "token"),
+    *(
+        "video_processor",
+        "torch_dtype",
+        "dtype",
+        "trust_remote_code",
+        "use_auth_token",
+        "use_fast",
+        "device_map",
+    ),
+}
+
+
+def pipeline(
+    task: str | None = None, model: Any = None, tokenizer: Any = None, **options: Any
+) -> QuestionAnsweringPipeline:
+    """Make a question-answering pipeline, as `transformers.pipeline` did.
+
+    `model` is a bundled name, a directory, a hub id or a loaded transformers model; the bundled
+    `small` if there is none. `options` are those of `QuestionAnsweringPipeline`.
+    """
+    if task not in (TASK, None):
+        raise KeyError(f"Unknown task {task}; pullquote has {TASK!r} alone")
+    return QuestionAnsweringPipeline(model, tokenizer, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One context of a request."""
+
+    request: Request
+    number: int
+    options: Options
+
+    @property
+    def context(self) -> str:
+        return self.request.contexts[self.number]
+
+
+class QuestionAnsweringPipeline:
+    """Answers in dictionaries: `{"score", "start", "end", "answer"}`, characters, end exclusive.
+
+    `device` is -1 or "cpu", a GPU's number, or a torch device; `threads` bounds the threads at
+    work. `scoring="hf4"` is 4.57.6 to the letter. Other options are defaults for every call.
+    """
+
+    default_input_names = "question,context"
+    task = TASK
+    # what transformers.pipeline() loads for it
+    _load_tokenizer = True
+    _load_processor = _load_image_processor = False
+    _load_video_processor = _load_feature_extractor = False
+
+    def __init__(
+        self,
+        model: Any = None,
+        tokenizer: Any = None,
+        *,
+        device: Any = None,
+        threads: int | None = None,
+        scoring: str = "pullquote",
+        **options: Any,
+    ) -> None:
+        if scoring not in SCORINGS:
+            raise InputError(f"scoring is {scoring!r}, expected {' or '.join(map(repr, SCORINGS))}")
+        self.scoring = scoring
+        self.model = model or DEFAULT_MODEL
+        self.tokenizer = tokenizer
+        given = {name: value for name, value in options.items() if name not in _LOADING}
+        self.options = Options().updated(given, strict=scoring != "hf4")
+        self.encoder: Encoder
+        self.backend: Backend
+        if isinstance(self.model, (str, os.PathLike)):
+            self._open(self.model, tokenizer, _device(device) or "cpu", threads)
+        else:
+            self._adopt(self.model, tokenizer, _device(device), threads)
+
+    def _open(self, model: Any, tokenizer: Any, device: str, threads: int | None) -> None:
+        directory = open_model(model)
+        self.limit = min(directory.positions, directory.model_max_length)
+        if isinstance(tokenizer, (str, os.PathLike)) and tokenizer != model:
+            folder = Path(tokenizer)
+            path = folder / "tokenizer.json" if folder.is_dir() else open_model(tokenizer).tokenizer
+        else:
+            path = directory.tokenizer
+        if tokenizer is None or isinstance(tokenizer, (str, os.PathLike)):
+            self.encoder = Encoder.from_file(
+                path,
+                ReaderConfig(),
+                type_vocab_size=directory.type_vocab_size,
+                context_first=directory.context_first,
+            )
+        else:
+            self.encoder = _encoder_of(tokenizer, directory.type_vocab_size)
+        self.backend = load_backend(directory, device, threads)
+
+    def _adopt(self, model: Any, tokenizer: Any, device: str | None, threads: int | None) -> None:
+        from pullquote.reading.backends.torch import TorchBackend
+
+        if not hasattr(tokenizer, "backend_tokenizer"):
+            raise InputError(
+                f"the model is a loaded one, its tokenizer {type(tokenizer).__name__}; expected "
+                "a loaded one, too: AutoTokenizer.from_pretrained(...), a fast one"
+            )
+        config = model.config
+        self.encoder = _encoder_of(tokenizer, getattr(config, "type_vocab_size", 2))
+        longest = getattr(tokenizer, "model_max_length", None) or sys.maxsize
+        self.limit = int(min(longest, sys.maxsize))
+        self.backend = TorchBackend(model, device=device, threads=threads)
+
+    @staticmethod
+    def create_sample(question: Any, context: Any) -> SquadExample | list[SquadExample]:
+        """A question and a context as a `SquadExample`, or lists of both as a list."""
+        if isinstance(question, list):
+            return [
+                SquadExample(None, one, text, None, None, None)
+                for one, text in zip(question, context, strict=False)
+            ]
+        return SquadExample(None, question, context, None, None, None)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Answer one question or many.
+
+        Takes `question=` and `context=` (texts or lists of them), two texts, a dictionary or
+        several, `SquadExample`s, a generator or a dataset, and every option of the pipeline. One
+        question gives a dictionary, or a list when there are several answers or none; several give
+        a list of those; a generator gives a lazy iterator. One question with a list of contexts
+        gives one ranking, with the number of its context in each answer.
+        """
+        hf4 = self.scoring == "hf4"
+        options = self.options.updated(kwargs, strict=not hf4)
+        inputs = items_of(args, kwargs)
+        if is_lazy(inputs):
+            requests = (request_of(item, strict=hf4) for item in each(inputs))
+            return self._answers(requests, options)
+        listed = [request_of(item, strict=hf4) for item in inputs]
+        results = list(self._answers(listed, options))
+        return results[0] if len(results) == 1 else results
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """The same under scikit-learn's name."""
+        return self(*args, **kwargs)
+
+    transform = predict
+
+    def _answers(self, requests: Iterable[Request], options: Options) -> Iterator[Any]:
+        length, stride = options.lengths(self.limit)
+        hf4 = self.scoring == "hf4"
+        read_window = decode.read_window_hf4 if hf4 else decode.read_window
+
+        def windows(task: _Task) -> Iterator[Window]:
+            question = task.request.question
+            if hf4:
+                self._check_as_hf4(question, task.context, length, stride)
+            return self.encoder.windows(
+                question,
+                task.context,
+                max_length=length,
+                overlap=stride,
+                max_question_length=length if hf4 else options.max_question_len,
+            )
+
+        def read(task: _Task, window: Window, start: Row, end: Row) -> decode.Reading:
+            return read_window(
+                window,
+                start,
+                end,
+                fetch=decode.fetched(options.top_k, options.align_to_words),
+                max_answer_len=options.max_answer_len,
+                align_to_words=options.align_to_words,
+            )
+
+        def finish(task: _Task, readings: list[decode.Reading]) -> tuple[_Task, list[Any]]:
+            return task, readings
+
+        tasks = (
+            _Task(request, number, options)
+            for request in requests
+            for number in range(len(request.contexts))
+        )
+        found: list[tuple[str, list[decode.Reading]]] = []
+        batched = Batched(self.encoder, self.backend, windows, read, finish)
+        for task, readings in batched.run(tasks):
+            found.append((task.context, readings))
+            if len(found) < len(task.request.contexts):
+                continue
+            if hf4:
+                merged = decode.merge_hf4(
+                    task.context, readings, options.top_k, options.handle_impossible_answer
+                )
+            else:
+                merged = decode.merge(found, options.top_k, options.handle_impossible_answer)
+            yield merged[0] if len(merged) == 1 else merged
+            found = []
+
+    def _check_as_hf4(self, question: str, context: str, length: int, stride: int) -> None:
+        """Raise where 4.57.6 raised: a question, or it and a stride, that fill the window."""
+        room = length - len(self.encoder.template) - self.encoder.count(question.strip())
+        if room < 1 or (room <= stride and self.encoder.count(context) > room):
+            raise InputError(
+                f"the question leaves room for {room} tokens beside it, with a doc_stride of "
+                f"{stride}; expected more room than that"
+            )
+
+
+def _encoder_of(tokenizer: Any, type_vocab_size: int) -> Encoder:
+    """From a tokenizer of transformers."""
+    return Encoder.from_json(
+        tokenizer.backend_tokenizer.to_str(),
+        ReaderConfig(),
+        type_vocab_size=type_vocab_size,
+        context_first=getattr(tokenizer, "padding_side", "right") == "left",
+    )
+
+
+def _device(device: Any) -> str | None:
+    """A device as transformers takes it, as a name: -1 and "cpu" are the CPU, 1 is "cuda:1"."""
+    if device is None:
+        return None
+    if isinstance(device, int):
+        return "cpu" if device < 0 else f"cuda:{device}"
+    return str(device)

@@ -1,0 +1,41 @@
+"""Gives transformers 5 its question-answering task back.
+
+    import pullquote.compat.transformers
+    transformers.pipeline("question-answering", model="owner/name")    # works again
+
+On transformers 4 the task is still there, and is left alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pullquote.compat.pipeline import TASK, QuestionAnsweringPipeline
+from pullquote.errors import MissingExtraError
+
+
+def register() -> bool:
+    """Register the task with transformers; whether that was needed.
+
+    Raises `MissingExtraError` without transformers.
+    """
+    try:
+        from transformers import AutoModelForQuestionAnswering, pipelines
+    except ImportError as error:
+        raise MissingExtraError("transformers", "torch") from error
+    registry: Any = pipelines.PIPELINE_REGISTRY
+    if TASK in registry.get_supported_tasks():
+        return False
+    # later releases of transformers 5 keep a list of tasks to refuse by name
+    getattr(pipelines, "REMOVED_TASKS", {}).pop(TASK, None)
+    registry.register_pipeline(
+        TASK,
+        pipeline_class=QuestionAnsweringPipeline,
+        pt_model=AutoModelForQuestionAnswering,
+        default={"model": ("distilbert/distilbert-base-cased-distilled-squad", "564e9b5")},
+        type="text",
+    )
+    return True
+
+
+register()

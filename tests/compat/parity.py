@@ -1,0 +1,87 @@
+"""Draw fresh random calls and compare pullquote with a living transformers 4.57.6.
+
+    python tests/compat/parity.py --hf4-python .hf4/bin/python --checkpoint MINILM_DIR
+
+Fails when a difference is not explained: with `scoring="hf4"` there is none; with the default,
+contexts of several windows may score otherwise. Prints the seed, for running it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+from cases import drawn, invoke
+from compare import difference
+from make_golden import ask, random_bert, random_roberta
+
+from pullquote import QuestionAnsweringPipeline
+from pullquote.compat.squad import SquadExample
+
+
+def main() -> None:
+    """Compare over three checkpoints."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hf4-python", required=True)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    arguments = parser.parse_args()
+    print(f"seed {arguments.seed}, {arguments.count} cases")
+    unexplained = 0
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoints = {
+            "minilm": arguments.checkpoint,
+            "random": random_bert(Path(folder, "random"), arguments.checkpoint),
+            "bytelevel": random_roberta(Path(folder, "bytelevel")),
+        }
+        for number, (name, checkpoint) in enumerate(checkpoints.items()):
+            count = arguments.count // 3 + (number < arguments.count % 3)
+            cases = drawn(arguments.seed + number, count)
+            said = ask(arguments.hf4_python, checkpoint, cases, Path(folder), logits=False)["said"]
+            for scoring in ("hf4", "pullquote"):
+                pipe = QuestionAnsweringPipeline(checkpoint, scoring=scoring)
+                found = compare(pipe, cases, said, scoring)
+                unexplained += len(found)
+                print(f"{name}, {scoring}: {count} cases, {len(found)} differ without a reason")
+                for case, reason in found[:5]:
+                    print(f"  {json.dumps(case, ensure_ascii=False)}\n    {reason}")
+    sys.exit(1 if unexplained else 0)
+
+
+def compare(
+    pipe: QuestionAnsweringPipeline,
+    cases: list[dict[str, object]],
+    said: list[dict[str, object]],
+    scoring: str,
+) -> list[tuple[dict[str, object], str]]:
+    """The cases that differ, and how."""
+    wrong = []
+    for case, theirs in zip(cases, said, strict=True):
+        windowed = "max_seq_len" in case["options"]
+        if scoring == "pullquote" and (windowed or "error" in theirs):
+            continue  # scores over several windows are fixed, and so is what raised
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ours = invoke(pipe, case, SquadExample)
+        except Exception as error:  # noqa: BLE001 - what is raised is the result
+            if "error" not in theirs:
+                wrong.append((case, f"raised {error!r}"))
+            continue
+        if "error" in theirs and case["form"] == "example":
+            continue  # a SquadExample that is not in a list is taken here
+        if "error" in theirs:
+            wrong.append((case, f"4.57.6 raised {theirs['error']}"))
+        elif reason := difference(theirs["result"], ours, exact=scoring == "hf4"):
+            wrong.append((case, reason))
+    return wrong
+
+
+if __name__ == "__main__":
+    main()

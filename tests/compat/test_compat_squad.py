@@ -1,0 +1,119 @@
+"""squad_metrics, SquadExample and the processors give what those of transformers 4.57.6 gave."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pullquote.compat import squad_metrics
+from pullquote.compat.squad import SquadExample, SquadFeatures, SquadResult, SquadV2Processor
+from pullquote.errors import DataError
+
+GOLDEN = Path(__file__).parent / "golden" / "squad_metrics.json.gz"
+
+
+class Pieces:
+    """What compute_predictions_logits asks of a tokenizer."""
+
+    def convert_tokens_to_string(self, tokens: list[str]) -> str:
+        return " ".join(tokens).replace(" ##", "").strip()
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(gzip.decompress(GOLDEN.read_bytes()))
+    return found
+
+
+@pytest.fixture(scope="module")
+def data(golden: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("squad") / "data.json"
+    path.write_text(json.dumps(golden["squad"]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def examples(data: Path) -> list[SquadExample]:
+    return SquadV2Processor().get_dev_examples(str(data.parent), filename=data.name)
+
+
+def whole_numbers(keys: dict[str, Any]) -> dict[int, Any]:
+    return {int(key): value for key, value in keys.items()}
+
+
+@pytest.fixture(scope="module")
+def features(golden: dict[str, Any]) -> list[SquadFeatures]:
+    empty: dict[str, Any] = {"attention_mask": [], "token_type_ids": [], "p_mask": []}
+    return [
+        SquadFeatures(
+            input_ids=[],
+            **empty,
+            cls_index=0,
+            example_index=f["example_index"],
+            unique_id=f["unique_id"],
+            paragraph_len=0,
+            token_is_max_context=whole_numbers(f["token_is_max_context"]),
+            tokens=f["tokens"],
+            token_to_orig_map=whole_numbers(f["token_to_orig_map"]),
+            start_position=0,
+            end_position=0,
+            is_impossible=False,
+        )
+        for f in golden["features"]
+    ]
+
+
+def test_examples_have_the_same_words(
+    golden: dict[str, Any], examples: list[SquadExample], data: Path
+) -> None:
+    ours = [[e.qas_id, e.doc_tokens, e.start_position, e.end_position, e.title] for e in examples]
+    assert ours == golden["examples"]
+    train = SquadV2Processor().get_train_examples(str(data.parent), filename=data.name)
+    assert [[e.answer_text, e.start_position, e.end_position] for e in train] == golden["train"]
+
+
+@pytest.mark.parametrize(
+    ("name", "negative", "threshold"), [("v2", True, 0.0), ("v2 shy", True, -3.0), ("v1", False, 0)]
+)
+def test_predictions_files_and_scores_are_the_same(
+    golden: dict[str, Any],
+    examples: list[SquadExample],
+    features: list[SquadFeatures],
+    tmp_path: Path,
+    name: str,
+    negative: bool,
+    threshold: float,
+) -> None:
+    results = [SquadResult(*row) for row in golden["logits"]]
+    paths = [str(tmp_path / file) for file in ("p.json", "n.json", "o.json")]
+    predictions = squad_metrics.compute_predictions_logits(
+        examples, features, results, 10, 8, True, *paths, False, negative, threshold, Pieces()
+    )
+    theirs = golden[name]
+    ours = [json.loads(Path(path).read_text()) for path in paths if Path(path).exists()]
+    assert ours[0] == theirs["files"][0] == predictions
+    for id, entries in theirs["files"][1].items():
+        assert [entry["text"] for entry in ours[1][id]] == [entry["text"] for entry in entries]
+        for mine, other in zip(ours[1][id], entries, strict=True):
+            assert mine == pytest.approx(other)
+    assert ours[2:] == [pytest.approx(odds) for odds in theirs["files"][2:]]
+    odds = ours[2] if negative else dict.fromkeys(predictions, 0.0)
+    assert squad_metrics.squad_evaluate(examples, predictions) == theirs["plain"]
+    assert squad_metrics.squad_evaluate(examples, predictions, odds, 0.5) == theirs["odds"]
+
+
+def test_final_texts_are_the_same(golden: dict[str, Any]) -> None:
+    for predicted, original, lower, final in golden["final"]:
+        assert squad_metrics.get_final_text(predicted, original, lower) == final
+
+
+def test_files_that_are_missing_or_not_squad(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        SquadV2Processor().get_dev_examples(str(tmp_path))
+    (tmp_path / "dev-v2.0.json").write_text('{"data": [{}]}')
+    with pytest.raises(DataError, match=r"dev-v2\.0\.json: not a SQuAD file"):
+        SquadV2Processor().get_dev_examples(str(tmp_path))
