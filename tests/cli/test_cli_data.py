@@ -43,6 +43,15 @@ def test_conversion_onto_itself(call: Run, dev60: Path, tmp_path: Path) -> None:
     assert load(path).examples == load(dev60).examples
 
 
+def test_a_conversion_onto_itself_loses_nothing(call: Run, tmp_path: Path) -> None:
+    lines = "id,question,context\n1,Who came?,Rollo came.\n1,Who?,The same id.\n"
+    Path(tmp_path, "mine.csv").write_text(lines)
+    result = call("data", "convert", "mine.csv", "./mine.csv")
+    assert result.code == 1
+    assert "is the source itself" in result.err
+    assert Path(tmp_path, "mine.csv").read_text() == lines
+
+
 def test_conversion_to_an_unknown_format_or_folder(call: Run, dev60: Path, tmp_path: Path) -> None:
     call("data", "convert", dev60, "d.xlsx").failed("d.xlsx", "known are .json")
     call("data", "convert", dev60, "new/folder/d.csv").succeeded()

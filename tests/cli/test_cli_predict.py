@@ -69,6 +69,8 @@ def test_score_says_what_was_left_out(call: Run, tmp_path: Path) -> None:
         "pullquote: note: questions without a prediction, left out: 1 of 2 (first: '2')",
         "pullquote: note: predictions for questions that the data does not have, left out: 1 "
         "(first: '7')",
+        "pullquote: note: d.json: none of its questions has an answer, and abstaining is always "
+        "right; they are looked for in answers or answer_text",
     ]
 
 
@@ -182,7 +184,9 @@ def test_data_of_one_kind_has_no_other_row_and_no_fitted_threshold(
 def test_a_blank_context_in_the_data_is_unanswerable(call: Run, tmp_path: Path) -> None:
     data = squad(question("1", "Who led the Norse?"), context=" \n")
     Path(tmp_path, "d.json").write_text(json.dumps(data))
-    assert call("evaluate", "small", "d.json", "--json").succeeded().json["exact"] == 100.0
+    evaluated = call("evaluate", "small", "d.json", "--json")
+    assert evaluated.json["exact"] == 100.0
+    assert "none of its questions has an answer" in evaluated.err
     call("predict", "small", "d.json", "-o", "out").succeeded()
     assert read(tmp_path, "out", "predictions.json") == {"1": ""}
     assert read(tmp_path, "out", "nbest_predictions.json") == {"1": []}

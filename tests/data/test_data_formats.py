@@ -299,7 +299,7 @@ def test_a_missing_file_and_a_folder_are_data_errors(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x.json: no such file"):
         load(tmp_path / "x.json")
     (tmp_path / "d.csv").mkdir()
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="a folder, expected a data file"):
         load(tmp_path / "d.csv")
 
 

@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             warnings.simplefilter("always", PullquoteWarning)
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             color = False if os.environ.get("NO_COLOR") else None  # None: on a terminal
-            cli.main(arguments, prog_name="pullquote", standalone_mode=False, color=color)
+            code = cli.main(arguments, prog_name="pullquote", standalone_mode=False, color=color)
     except click.UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # unknown to click 8.1, which just exits
             error.show()
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         where = error.filename or "standard output, which cannot be written"
         say("error", f"{where}: {error.strerror or error}")
         sys.exit(1)
-    sys.exit(0)
+    sys.exit(code or 0)  # a command that has said why may end with 1
 
 
 def _was_interrupted(error: BaseException | None) -> bool:

@@ -71,7 +71,8 @@ def command(
 ) -> None:
     """Answer QUESTION from a text with an exact quote, or say that it has no answer.
 
-    The text is FILE, standard input ("-", or a pipe), or --context. Scores are in [0, 1].
+    The text is FILE, standard input ("-", or a pipe), or --context. Scores are in [0, 1]. A model
+    abstains where its threshold says so; --threshold 0 is less careful, 9999 always answers.
     """
     if context is not None and file is not None:
         raise click.UsageError("a FILE and --context are two texts; give one of them.")
@@ -91,16 +92,18 @@ def command(
             threshold=threshold,
             progress=lambda part: update(int(1000 * part)),
         )
+    limit = reader.config.no_answer_threshold if threshold is None else threshold
     if as_json:
-        echo_json(_as_json(question, prediction))
+        echo_json(_as_json(question, prediction, model, limit))
     else:
-        limit = reader.config.no_answer_threshold if threshold is None else threshold
         _print(prediction, context, top_k, limit)
 
 
-def _as_json(question: str, prediction: Prediction) -> dict[str, Any]:
+def _as_json(question: str, prediction: Prediction, model: str, threshold: float) -> dict[str, Any]:
     return {
         "question": question,
+        "model": model,
+        "threshold": threshold,
         "answer": asdict(prediction.answer) if prediction.answer else None,
         "no_answer_score": prediction.no_answer_score,
         "null_score_diff": prediction.null_score_diff,
@@ -111,10 +114,11 @@ def _as_json(question: str, prediction: Prediction) -> dict[str, Any]:
 def _print(prediction: Prediction, context: str, top_k: int, threshold: float) -> None:
     answers = prediction.answers
     if prediction.answer is None:
-        click.secho("No answer in this text.", bold=True)
+        likely = prediction.no_answer_score >= 0.5
+        click.secho("No answer in this text." if likely else "No sure answer.", bold=True)
         line = f"  no-answer score {prediction.no_answer_score:.2f}"
-        if prediction.no_answer_score < 0.5:  # not for itself, but by a threshold below 0
-            line += f", over the limit of {0.5 + 0.5 * math.tanh(threshold / 2):.2f}"
+        if not likely:  # but for a threshold below 0
+            line += f", above the {0.5 + 0.5 * math.tanh(threshold / 2):.2f} where it abstains"
         if top_k == 1 and answers:
             line += f'; the nearest quote is "{_one_line(answers[0].text)}"'
         elif answers:

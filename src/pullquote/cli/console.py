@@ -206,3 +206,13 @@ def load_data(path: str) -> Dataset:
         if (more := len(dataset.dropped) - _LISTED) > 0:
             click.echo(f"  and {more:,} more: pullquote data check {printable(path)}", err=True)
     return dataset
+
+
+def note_unlabelled(dataset: Dataset, path: str) -> None:
+    """Say so when no question has an answer: more often than not, they stand elsewhere."""
+    if all(example.is_impossible for example in dataset.examples):
+        say(
+            "note",
+            f"{path}: none of its questions has an answer, and abstaining is always right; they "
+            "are looked for in answers or answer_text",
+        )

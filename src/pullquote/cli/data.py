@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from pullquote.cli.console import load_data, printable, progress_bar, read_data
+from pullquote.cli.console import load_data, note_unlabelled, printable, progress_bar, read_data
+from pullquote.errors import OutputError
 
 
 @click.group("data", epilog="Example:  pullquote data check my-questions.csv")
@@ -58,11 +59,17 @@ def squad2(directory: str, url: str | None) -> None:
 )
 @click.argument("file")
 def check(file: str) -> None:
-    """Read FILE as the other commands do, and list everything that would be dropped."""
+    """Read FILE as the other commands do, and list everything that would be dropped.
+
+    The exit code is 1 when something would.
+    """
     dataset = read_data(file)
+    note_unlabelled(dataset, file)
     click.echo(f"{printable(file)}: {dataset.summary()}")
     for dropped in dataset.dropped:
         click.echo(f"  {printable(str(dropped))}")
+    if dataset.dropped:
+        click.get_current_context().exit(1)
 
 
 @command.command(
@@ -81,6 +88,11 @@ def convert(source: str, target: str) -> None:
     from pullquote.data import save
 
     dataset = load_data(source)
+    if dataset.dropped and Path(target).exists() and Path(target).samefile(source):
+        raise OutputError(
+            f"{target}: is the source itself, which would lose what was dropped; choose another "
+            "name for the target"
+        )
     with progress_bar(f"writing {printable(Path(target).name)}", 1) as update:
         save(dataset.examples, target)
         update(1)

@@ -12,6 +12,7 @@ from pullquote.cli.console import (
     json_option,
     load_data,
     model_options,
+    note_unlabelled,
     printable,
     progress,
     threshold_option,
@@ -60,6 +61,7 @@ def command(
         threshold=threshold,
         progress=lambda items: progress(items, len(dataset.examples), "answering"),
     )
+    note_unlabelled(dataset, data)
     result = as_dict(evaluation, model, data, len(dataset.dropped))
     if as_json:
         echo_json(result)

@@ -14,6 +14,7 @@ from pullquote.cli.console import (
     progress,
     threshold_option,
 )
+from pullquote.errors import OutputError
 from pullquote.reading.reader import Reader
 from pullquote.scoring.predictions import save_predictions
 
@@ -58,6 +59,8 @@ def command(
     """
     if never_abstain and threshold is not None:
         raise click.UsageError("--never-abstain and --threshold contradict each other.")
+    if Path(output).is_file():
+        raise OutputError(f"{output}: a file; expected a folder to write four files to")
     ensure_writable(Path(output) / "predictions.json")
     reader = Reader(model, device=device, threads=threads)
     examples = load_data(data).examples

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pullquote.cli.console import echo_json, ensure_writable, load_data, say
+from pullquote.cli.console import echo_json, ensure_writable, load_data, note_unlabelled, say
 from pullquote.files import write_json
 from pullquote.scoring.predictions import load_predictions, load_probabilities
 from pullquote.scoring.squad import score
@@ -61,6 +61,7 @@ def command(
             f"predictions for questions that the data does not have, left out: "
             f"{len(scores.unknown):,} (first: {scores.unknown[0]!r})",
         )
+    note_unlabelled(dataset, data)
     result = {**scores.as_dict(), "avna": scores.avna}
     echo_json(result)
     # after it was printed: a full disk must not cost the scores

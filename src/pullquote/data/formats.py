@@ -81,6 +81,8 @@ def save(
 def _kind(path: Path, format: str | None) -> str:
     name = path.name.lower()
     kind = format or Path(name.removesuffix(".gz")).suffix[1:]
+    if path.is_dir():
+        raise DataError(f"{path}: a folder, expected a data file")
     if kind not in _READERS:
         found = f"unknown format {format!r}" if format else f"unknown kind of file {path.name!r}"
         raise DataError(

@@ -197,7 +197,7 @@ def _pairs(row: Mapping[str, object]) -> list[tuple[object, object]]:
     answers = row.get("answers")
     if answers is None:
         # a column that is called `answer` must not make every question unanswerable in silence
-        named = [key for key in row if str(key).startswith("answer")]
+        named = [key for key in row if str(key).lower().startswith("answer")]
         if named and "answers" not in row and "answer_text" not in row:
             raise DataError(f"found {clip(str(named))}, expected answers or answer_text")
         text = row.get("answer_text")

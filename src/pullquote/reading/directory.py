@@ -91,6 +91,8 @@ def open_model(name: str | os.PathLike[str]) -> ModelDirectory:
 
 
 def _find(name: str | os.PathLike[str]) -> Path:
+    if not isinstance(name, (str, os.PathLike)):
+        raise InputError(f"the model is {type(name).__name__}, expected a name or a path")
     text = str(name)
     if not text.strip():
         raise InputError(f"the model's name is blank; bundled: {', '.join(bundled_models())}")

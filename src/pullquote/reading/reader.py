@@ -123,6 +123,8 @@ class Reader:
         after_chunk: Callable[[Window], None] | None = None,
     ) -> Iterator[Prediction]:
         def windows(example: Example) -> Iterator[Window]:
+            if not isinstance(example, Example):
+                raise InputError(f"found {type(example).__name__}, expected an Example")
             try:
                 yield from self.encoder.windows(example.question, example.context)
             except InputError as error:

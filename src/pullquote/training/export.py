@@ -3,7 +3,7 @@
 Runs checkpoint and ONNX file side by side and refuses to write what differs.
 
     export("path/to/checkpoint", "out")                # fp32
-    export("path/to/checkpoint", "out", int8=True)     # a quarter of the bytes, twice the speed
+    export("path/to/checkpoint", "out", int8=True)     # a quarter of the bytes
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ import numpy as np
 from pullquote.errors import MissingExtraError, ModelError, OutputError, PullquoteError, first_line
 from pullquote.files import cannot_write, write_json
 from pullquote.reading.backends.onnx import OnnxBackend
-from pullquote.reading.backends.torch import TorchBackend, load_checkpoint
 from pullquote.reading.directory import ModelDirectory, open_model
-from pullquote.training.quantize import quantize_int8
 from pullquote.types import INPUTS, Batch, ReaderConfig
 
 try:
     import onnxscript  # noqa: F401 - torch's exporter needs it
     import torch
+
+    from pullquote.reading.backends.torch import TorchBackend, load_checkpoint
+    from pullquote.training.quantize import quantize_int8
 except ImportError as error:  # pragma: no cover - depends on what is installed
-    raise MissingExtraError(error.name or "onnxscript", "export") from error
+    raise MissingExtraError(error.name or "transformers", "export") from error
 
 TOLERANCE = 1e-4
 """The largest difference of a logit between torch and the fp32 ONNX file that is accepted."""
