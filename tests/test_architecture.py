@@ -66,7 +66,10 @@ def test_every_module_stands_in_a_room() -> None:
     ("package", "places"),
     [
         ("tokenizers", ("pullquote.reading.encode",)),
-        ("torch", ("pullquote.training", "pullquote.reading.backends.torch")),
+        (
+            "torch",
+            ("pullquote.training", "pullquote.reading.backends.torch", "pullquote.compat.features"),
+        ),
         (
             "transformers",
             (

@@ -22,7 +22,11 @@ from transformers.data.processors.squad import (
 )
 
 HERE = Path(__file__).parent
-KEPT = ("example_index", "unique_id", "tokens", "token_to_orig_map", "token_is_max_context")
+KEPT = (
+    *("example_index", "unique_id", "tokens", "token_to_orig_map", "token_is_max_context"),
+    *("input_ids", "attention_mask", "token_type_ids", "cls_index", "p_mask", "paragraph_len"),
+    *("start_position", "end_position", "is_impossible", "qas_id"),
+)
 
 random.seed(0)
 # features are made by the slow tokenizers alone, which read a vocabulary a line
@@ -67,17 +71,19 @@ for feature in features:
                 end[token] += 5
     results.append(SquadResult(feature.unique_id, start, end))
 
+train = SquadV2Processor().get_train_examples(str(file.parent), filename=file.name)
+labelled = squad_convert_examples_to_features(
+    train, tokenizer, 96, 32, 24, True, threads=1, tqdm_enabled=False
+)
 golden = {
+    "labels": [[f.qas_id, f.start_position, f.end_position, f.is_impossible] for f in labelled],
     "squad": squad,
     "features": [{name: getattr(feature, name) for name in KEPT} for feature in features],
     "logits": [[r.unique_id, r.start_logits, r.end_logits] for r in results],
     "examples": [
         [e.qas_id, e.doc_tokens, e.start_position, e.end_position, e.title] for e in examples
     ],
-    "train": [
-        [e.answer_text, e.start_position, e.end_position]
-        for e in SquadV2Processor().get_train_examples(str(file.parent), filename=file.name)
-    ],
+    "train": [[e.answer_text, e.start_position, e.end_position] for e in train],
 }
 for name, negative, threshold in (("v2", True, 0.0), ("v2 shy", True, -3.0), ("v1", False, 0.0)):
     with tempfile.TemporaryDirectory() as folder:

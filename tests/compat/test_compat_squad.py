@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from pullquote.compat import squad_metrics
+from pullquote.compat.features import squad_convert_examples_to_features
 from pullquote.compat.squad import SquadExample, SquadFeatures, SquadResult, SquadV2Processor
 from pullquote.errors import DataError
+from pullquote.reading.directory import BUNDLED
 
 GOLDEN = Path(__file__).parent / "golden" / "squad_metrics.json.gz"
 
@@ -47,24 +49,48 @@ def whole_numbers(keys: dict[str, Any]) -> dict[int, Any]:
 
 @pytest.fixture(scope="module")
 def features(golden: dict[str, Any]) -> list[SquadFeatures]:
-    empty: dict[str, Any] = {"attention_mask": [], "token_type_ids": [], "p_mask": []}
     return [
         SquadFeatures(
-            input_ids=[],
-            **empty,
-            cls_index=0,
-            example_index=f["example_index"],
-            unique_id=f["unique_id"],
-            paragraph_len=0,
-            token_is_max_context=whole_numbers(f["token_is_max_context"]),
-            tokens=f["tokens"],
-            token_to_orig_map=whole_numbers(f["token_to_orig_map"]),
-            start_position=0,
-            end_position=0,
-            is_impossible=False,
+            **{
+                **f,
+                "token_is_max_context": whole_numbers(f["token_is_max_context"]),
+                "token_to_orig_map": whole_numbers(f["token_to_orig_map"]),
+            }
         )
         for f in golden["features"]
     ]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    transformers = pytest.importorskip("transformers")
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_file=str(BUNDLED / "small" / "tokenizer.json"),
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+    )
+
+
+def test_features_are_the_same(
+    examples: list[SquadExample], features: list[SquadFeatures], tokenizer: Any
+) -> None:
+    ours = squad_convert_examples_to_features(examples, tokenizer, 96, 32, 24, False)
+    assert [feature.unique_id for feature in ours] == [f.unique_id for f in features]
+    for mine, theirs in zip(ours, features, strict=True):
+        for name, value in vars(theirs).items():
+            assert getattr(mine, name) == value, (name, theirs.qas_id)
+
+
+def test_labels_are_the_same(data: Path, golden: dict[str, Any], tokenizer: Any) -> None:
+    train = SquadV2Processor().get_train_examples(str(data.parent), filename=data.name)
+    features, dataset = squad_convert_examples_to_features(
+        train, tokenizer, 96, 32, 24, True, return_dataset="pt"
+    )
+    ours = [[f.qas_id, f.start_position, f.end_position, f.is_impossible] for f in features]
+    assert ours == golden["labels"]
+    assert [tuple(tensor.shape) for tensor in dataset[0]] == [(96,)] * 3 + [(), (), (), (96,), ()]
 
 
 def test_examples_have_the_same_words(
