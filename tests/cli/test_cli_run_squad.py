@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from cli_helpers import Run
 
+from pullquote.reading.directory import BUNDLED
+
 FLAGS = ["--model_name_or_path", "small", "--do_eval"]
 
 
@@ -34,6 +36,16 @@ def test_it_writes_the_files_of_run_squad(call: Run, tmp_path: Path, dev30: Path
     evaluated = call("evaluate", "small", dev30, "--threshold", "0", "--json").succeeded().json
     for key in ("exact", "f1", "total", "NoAns_f1"):
         assert f"'{key}': {evaluated[key]!r}" in result.out
+
+
+def test_a_short_window_and_another_tokenizer(call: Run, tmp_path: Path, dev30: Path) -> None:
+    flags = ["--max_seq_length", "180", "--tokenizer_name", BUNDLED / "small", "--no_cuda"]
+    call(
+        *["run-squad", *FLAGS, "--predict_file", dev30, "--output_dir", "out", *flags],
+        *["--device", "cuda"],
+    ).succeeded()
+    nbest = json.loads((tmp_path / "out" / "nbest_predictions_.json").read_text())
+    assert all("" not in [entry["text"] for entry in entries] for entries in nbest.values())
 
 
 def test_without_negatives_every_question_is_answered(
@@ -67,7 +79,7 @@ def test_what_cannot_be_done_is_said(call: Run, flags: list[str], words: list[st
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--max_seq_length", "100"], ["leave out"]),
+        (["--tokenizer_name", "/nowhere"], ["/nowhere: no such model"]),
         (["--max_seq_length", "600"], ["512 positions"]),
         (["--n_best_size", "0"], ["n_best_size is 0"]),
     ],

@@ -99,6 +99,13 @@ def invoke(pipe: Any, case: dict[str, Any], squad_example: Any) -> Any:
             result = pipe(items, **options)
         elif form == "generator":
             result = list(pipe(({**x} for x in (item, other)), **options))
+        elif form == "dict of lists":
+            both = {"question": [question, QUESTION], "context": [context, CONTEXT]}
+            result = pipe(both, **options)
+        elif form == "iterator":
+            result = pipe(iter([item, other]), **options)
+        elif form == "generator, extra key":
+            result = list(pipe(({**x, "id": "7"} for x in (item, other)), **options))
         elif form == "extra key":
             result = pipe({**item, "id": "7"}, **options)
         elif form == "missing key":
@@ -142,6 +149,16 @@ def fixed() -> list[dict[str, Any]]:
         for more in ({}, {"top_k": 4}, {"handle_impossible_answer": True})
     ]
     cases += [case("keywords", QUESTION, CONTEXT, padding="max_length")]
+    # longer than 64 tokens; the default cuts them, 4.57.6 does not
+    cases += [case("keywords", ("who led the Norse " * n).strip(), CONTEXT) for n in (20, 45, 70)]
+    cases += [
+        case("keywords", " ".join([QUESTION] * 9), "Rollo led.", max_seq_len=60, doc_stride=4),
+        case("keywords", QUESTION, CONTEXT, max_seq_len=600),
+        case("keywords", QUESTION, CONTEXT, max_seq_len=40),
+        case("dict of lists", QUESTION, CONTEXT),
+        case("iterator", QUESTION, CONTEXT),
+        case("generator, extra key", QUESTION, CONTEXT),
+    ]
     cases += [
         case("missing key", QUESTION, CONTEXT),
         case("one text", QUESTION, CONTEXT),

@@ -39,6 +39,7 @@ def hf_checkpoint(tmp_path: Path, wordpiece: Tokenizer) -> Path:
         pad_token="[PAD]",
         unk_token="[UNK]",
         model_max_length=512,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )
     tokenizer.save_pretrained(tmp_path / "checkpoint")
     return tmp_path / "checkpoint"

@@ -16,6 +16,7 @@ from pullquote import QuestionAnsweringPipeline, ReaderConfig
 from pullquote.compat.squad import SquadExample
 from pullquote.reading.backends.scripted import ScriptedBackend
 from pullquote.reading.encode import Encoder
+from pullquote.types import Batch, Logits
 
 GOLDEN = Path(__file__).parent / "golden"
 KINDS = ("minilm", "random", "bytelevel")
@@ -35,7 +36,7 @@ def pipeline_of(kind: str, golden: dict[str, Any], scoring: str) -> QuestionAnsw
         text = (GOLDEN / "bytelevel.tokenizer.json").read_text(encoding="utf-8")
         pipe.encoder = Encoder.from_json(text, ReaderConfig(), type_vocab_size=1)
     logits = golden["logits"]
-    pipe.backend = ScriptedBackend(lambda ids: logits[" ".join(map(str, ids))])
+    pipe.backend = Counted(lambda ids: logits[" ".join(map(str, ids))])
     return pipe
 
 
@@ -48,14 +49,22 @@ def said_by(pipe: QuestionAnsweringPipeline, case: dict[str, Any]) -> dict[str, 
         return {"error": error}
 
 
-def unlike(theirs: dict[str, Any], ours: dict[str, Any], *, exact: bool) -> str:
+def unlike(
+    theirs: dict[str, Any], ours: dict[str, Any], case: dict[str, Any], *, exact: bool
+) -> str:
     if "error" in ours:
         return repr(ours["error"])
-    return difference(theirs["result"], ours["result"], exact=exact)
+    return difference(theirs["result"], ours["result"], case["form"], exact=exact)
 
 
-def has_several_windows(case: dict[str, Any]) -> bool:
-    return "max_seq_len" in case["options"] or len(str(case["context"])) > 1000
+class Counted(ScriptedBackend):
+    """Counts windows a call."""
+
+    windows = 0
+
+    def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
+        self.windows += len(batch.input_ids)
+        return super().__call__(batch)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -68,7 +77,7 @@ def test_hf4_scoring_is_that_of_4_57_6(kind: str) -> None:
         if "error" in theirs:
             if "error" not in ours and case["form"] != "example":
                 wrong.append((case, theirs, ours))
-        elif found := unlike(theirs, ours, exact=True):
+        elif found := unlike(theirs, ours, case, exact=True):
             wrong.append((case, found, theirs))
     assert not wrong, f"{len(wrong)} of {len(golden['cases'])}, such as {wrong[:3]}"
 
@@ -77,15 +86,21 @@ def test_hf4_scoring_is_that_of_4_57_6(kind: str) -> None:
 def test_a_single_window_is_scored_as_by_4_57_6(kind: str) -> None:
     golden = load(kind)
     pipe = pipeline_of(kind, golden, "pullquote")
+    backend = pipe.backend
+    assert isinstance(backend, Counted)
     wrong, compared = [], 0
     for case, theirs in zip(golden["cases"], golden["said"], strict=True):
-        if "result" not in theirs or has_several_windows(case):
+        if "result" not in theirs or len(str(case["question"])) > 200:  # which is cut
             continue
+        backend.windows = 0
         ours = said_by(pipe, case)
+        questions = len(flat(theirs["result"], case["form"]))
+        if backend.windows > questions:  # several windows score otherwise, and better
+            continue
         compared += 1
-        if found := unlike(theirs, ours, exact=False):
+        if found := unlike(theirs, ours, case, exact=False):
             wrong.append((case, found, theirs))
-    assert compared > 200
+    assert compared > 250
     assert not wrong, f"{len(wrong)} of {compared}, such as {wrong[:3]}"
 
 
@@ -96,7 +111,7 @@ def test_errors_are_of_the_same_kind(kind: str) -> None:
     names = set()
     for case, theirs in zip(golden["cases"], golden["said"], strict=True):
         listed = isinstance(case["context"], list)
-        long = len(str(case["question"])) > 1000
+        long = len(str(case["question"])) > 1000 or theirs.get("error") == "PanicException"
         if "error" in theirs and case["form"] not in FIXED_FORMS and not listed and not long:
             error = said_by(pipe, case).get("error")
             assert error is not None, case
@@ -110,9 +125,10 @@ def test_scores_are_bounded_and_quotes_are_exact(kind: str) -> None:
     golden = load(kind)
     pipe = pipeline_of(kind, golden, "pullquote")
     for case, theirs in zip(golden["cases"], golden["said"], strict=True):
-        if case["form"] != "keywords" or "result" not in theirs:
+        cut = len(str(case["question"])) > 200  # into windows that were not recorded
+        if case["form"] != "keywords" or "result" not in theirs or cut:
             continue
-        for ranking in flat(said_by(pipe, case)["result"]):
+        for ranking in flat(said_by(pipe, case)["result"], "keywords"):
             assert 0 <= sum(entry["score"] for entry in ranking) <= 1 + 1e-9
             for entry in ranking:
                 assert case["context"][entry["start"] : entry["end"]] == entry["answer"]

@@ -128,7 +128,7 @@ def test_spans_are_those_of_brute_force(data: st.DataObject) -> None:
         max_answer_length=length,
         limit=limit,
     )
-    assert found == Candidates(tuple(distinct.values())[:limit], null=3.5)
+    assert found == Candidates(tuple(distinct.values())[:limit], null_start=1.5, null_end=2.0)
 
 
 def test_ties_among_more_spans_than_are_fetched_are_broken_by_place() -> None:
@@ -158,7 +158,7 @@ def test_logits_that_are_not_finite_are_a_model_error(bad: float, where: int) ->
 def test_a_window_of_tokens_without_characters_has_no_span() -> None:
     row = logits(1.0, [1.0])
     found = read_window(a_window([(0, 0)]), row, row, " ", max_answer_length=2, limit=1)
-    assert found == Candidates((), null=2.0)
+    assert found == Candidates((), null_start=1.0, null_end=1.0)
 
 
 # ---- windows merged to a prediction
@@ -166,7 +166,7 @@ def test_a_window_of_tokens_without_characters_has_no_span() -> None:
 
 def window(null: float, *spans: tuple[float, tuple[int, int]]) -> Candidates:
     """A window that gives each of these places a logit."""
-    return Candidates(tuple(ScoredSpan(*place, logit, 0.0) for logit, place in spans), null)
+    return Candidates(tuple(ScoredSpan(*place, logit, 0.0) for logit, place in spans), null, 0.0)
 
 
 def merged(*windows: Candidates, threshold: float = 0.0, top_k: int = 9) -> Prediction:

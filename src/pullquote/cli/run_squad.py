@@ -18,8 +18,8 @@ _EVALUATION: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--train_file", {"help": "For training."}),
     ("--predict_file", {"help": "The data to answer, instead of the official name."}),
     ("--config_name", {"help": "Taken and not needed: the model's own is read."}),
-    ("--tokenizer_name", {"help": "Taken and not needed: the model's own is read."}),
-    ("--cache_dir", {"help": "Taken and not needed: nothing is cached."}),
+    ("--tokenizer_name", {"help": "Another tokenizer than the model's."}),
+    ("--cache_dir", {"help": "Taken and not needed: huggingface_hub has its own."}),
     ("--lang_id", {"type": int, "default": 0, "help": "Taken and not needed: for XLM."}),
     ("--threads", {"type": int, "help": "Threads at work [default: all cores]."}),
     ("--null_score_diff_threshold", {"type": float, "default": 0.0, "help": "Abstain above it."}),
@@ -55,7 +55,7 @@ _SWITCHES = (
     ("--do_lower_case", "Taken and not needed: tokenizer.json says it."),
     ("--verbose_logging", "Taken and not needed."),
     ("--overwrite_cache", "Taken and not needed: nothing is cached."),
-    ("--no_cuda", "Stay on the CPU, which is the default here."),
+    ("--no_cuda", "Stay on the CPU, whatever --device says."),
     ("--evaluate_during_training", "For training."),
     ("--eval_all_checkpoints", "For training."),
     ("--overwrite_output_dir", "For training."),
@@ -102,11 +102,13 @@ def command(**flags: Any) -> None:
     if flags["data_dir"] or not predict_file:
         official = "dev-v2.0.json" if flags["version_2_with_negative"] else "dev-v1.1.json"
         predict_file = str(Path(flags["data_dir"] or ".") / (predict_file or official))
+    if flags["no_cuda"]:
+        flags["device"] = "cpu"
     ensure_writable(Path(flags["output_dir"]) / "predictions_.json")
     names = (
         *("model_name_or_path", "output_dir", "version_2_with_negative", "device", "threads"),
         *("null_score_diff_threshold", "max_seq_length", "doc_stride", "max_query_length"),
-        *("max_answer_length", "n_best_size"),
+        *("max_answer_length", "n_best_size", "tokenizer_name"),
     )
     settings = SquadSettings(predict_file=predict_file, **{name: flags[name] for name in names})
     results, paths = evaluate_squad(

@@ -55,7 +55,7 @@ class Options:
         new = {name: value for name, value in given.items() if name in names and value is not None}
         if given.get("topk") is not None and "top_k" not in new:
             warnings.warn(
-                "topk parameter is deprecated, use top_k instead", UserWarning, stacklevel=4
+                "topk parameter is deprecated, use top_k instead", UserWarning, stacklevel=3
             )
             new["top_k"] = given["topk"]
         unknown = sorted(given.keys() - names - _INPUTS - _IGNORED - {"topk"})
@@ -64,19 +64,17 @@ class Options:
                 f"unknown options are ignored: {', '.join(unknown)}. "
                 f"Known are {', '.join(sorted(names))}",
                 PullquoteWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
         return replace(self, **new)
 
-    def lengths(self, limit: int) -> tuple[int, int]:
-        """`max_seq_len` and `doc_stride` for a model that reads `limit` tokens."""
-        length = self.max_seq_len or min(limit, 384)
-        if length > limit:
-            raise ValueError(f"`max_seq_len` ({length}) is more than the model reads ({limit})")
+    def lengths(self, usual: int, positions: int) -> tuple[int, int]:
+        """`max_seq_len` and `doc_stride`, for a model of `usual` length that has `positions`."""
+        length = self.max_seq_len or min(usual, 384)
         stride = min(length // 2, 128) if self.doc_stride is None else self.doc_stride
         if stride > length:
             raise ValueError(f"`doc_stride` ({stride}) is larger than `max_seq_len` ({length})")
-        return length, stride
+        return min(length, positions), stride
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +83,7 @@ class Request:
 
     question: str
     contexts: tuple[str, ...]
+    listed: bool = False  # the contexts came as a list, and answers name theirs
 
 
 class QuestionAnsweringArgumentHandler:
@@ -97,7 +96,7 @@ class QuestionAnsweringArgumentHandler:
 
     def normalize(self, item: Any) -> SquadExample:
         """One item as an example. Raises `KeyError` or `ValueError`."""
-        if isinstance(item, SquadExample) or _is_foreign_example(item):
+        if _is_example(item):
             return item  # type: ignore[no-any-return]
         request = request_of(item, strict=True)
         return SquadExample(None, request.question, request.contexts[0], None, None, None)
@@ -121,7 +120,7 @@ def items_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[Any]:
             f"Passing the `{name}` argument to the pipeline is deprecated. Inputs should be passed "
             "using the `question` and `context` keyword arguments instead.",
             FutureWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
         inputs = kwargs[name]
     elif "question" in kwargs and "context" in kwargs:
@@ -132,6 +131,8 @@ def items_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[Any]:
         )
     if is_lazy(inputs):
         return inputs  # type: ignore[no-any-return]
+    if isinstance(inputs, Mapping) and isinstance(inputs.get("question"), list):
+        return _zipped(inputs["question"], inputs.get("context"))
     if isinstance(inputs, Mapping) or _is_example(inputs):
         return [inputs]
     if isinstance(inputs, Iterable):
@@ -174,7 +175,8 @@ def request_of(item: Any, *, strict: bool) -> Request:
     if strict and (others := sorted(item.keys() - {"question", "context"})):
         raise TypeError(f"create_sample() got an unexpected keyword argument {others[0]!r}")
     question, contexts = item["question"], item["context"]
-    if isinstance(contexts, list) and not strict:
+    listed = isinstance(contexts, list)
+    if listed and not strict:
         for context in contexts:
             if not isinstance(context, str) or not context:
                 raise ValueError("`context` cannot hold anything but texts, none of them empty")
@@ -184,12 +186,12 @@ def request_of(item: Any, *, strict: bool) -> Request:
         raise ValueError(f"`context` is {type(contexts).__name__}, expected a text")
     if not isinstance(question, str):
         raise ValueError(f"`question` is {type(question).__name__}, expected a text")
-    return Request(question, tuple(contexts))
+    return Request(question, tuple(contexts), listed)
 
 
 def is_lazy(inputs: Any) -> bool:
     """Whether results come one by one: for generators and torch's datasets."""
-    if isinstance(inputs, (types.GeneratorType, Iterator)):
+    if isinstance(inputs, types.GeneratorType):
         return True
     torch_data = sys.modules.get("torch.utils.data")  # not imported here: then it is none
     return torch_data is not None and isinstance(inputs, torch_data.Dataset)
@@ -205,9 +207,5 @@ def each(inputs: Any) -> Iterator[Any]:
 
 
 def _is_example(item: Any) -> bool:
-    return isinstance(item, SquadExample) or _is_foreign_example(item)
-
-
-def _is_foreign_example(item: Any) -> bool:
-    """A `SquadExample` of transformers 4 itself."""
+    """A `SquadExample`, ours or that of transformers 4 itself."""
     return hasattr(item, "question_text") and hasattr(item, "context_text")

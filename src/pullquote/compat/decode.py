@@ -101,11 +101,12 @@ def read_window(
 
 
 def merge(
-    contexts: Sequence[tuple[str, list[Reading]]], top_k: int, impossible: bool
+    contexts: Sequence[tuple[str, list[Reading]]], top_k: int, impossible: bool, numbered: bool
 ) -> list[Answer]:
     """The best `top_k` answers over all windows of one or more contexts, best first.
 
-    With `impossible`, "no answer" is one of the candidates.
+    With `impossible`, "no answer" is one of the candidates. `numbered` answers have the number of
+    their context.
     """
     readings = [reading for _, found in contexts for reading in found]
     if not readings:  # blank contexts
@@ -134,7 +135,7 @@ def merge(
             "start": span.start,
             "end": span.end,
             "answer": quote,
-            **({"context": number} if len(contexts) > 1 else {}),
+            **({"context": number} if numbered else {}),
         }
     ranked = list(answers.values())
     if impossible:

@@ -15,7 +15,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pullquote.compat import decode
@@ -30,8 +29,8 @@ from pullquote.compat.arguments import (
 )
 from pullquote.compat.squad import SquadExample
 from pullquote.errors import InputError
-from pullquote.reading.batching import Batched, Row
-from pullquote.reading.directory import DEFAULT_MODEL, open_model
+from pullquote.reading.batching import CHUNK, Batched, Row
+from pullquote.reading.directory import DEFAULT_MODEL, find_tokenizer, open_model
 from pullquote.reading.encode import Encoder
 from pullquote.reading.reader import load_backend
 from pullquote.types import ReaderConfig, Window
@@ -48,29 +47,27 @@ __all__ = [
 
 TASK = "question-answering"
 SCORINGS = ("pullquote", "hf4")
-# What loading a model took in transformers, and nothing here needs.
+# What loading a model takes in transformers, and what of it would change something here.
 _LOADING = {
-    *("binary_output", "cache_dir", "config", "feature_extractor", "framework", "image_processor"),
-    *("model_kwargs", "modelcard", "pipeline_class", "processor", "revision", "task", "token"),
-    *(
-        "video_processor",
-        "torch_dtype",
-        "dtype",
-        "trust_remote_code",
-        "use_auth_token",
-        "use_fast",
-        "device_map",
-    ),
+    *("binary_output", "cache_dir", "config", "dtype", "feature_extractor", "framework"),
+    *("image_processor", "modelcard", "pipeline_class", "processor", "revision", "task", "token"),
+    *("torch_dtype", "use_auth_token", "use_fast", "video_processor"),
 }
+_NOT_HERE = ("device_map", "model_kwargs", "trust_remote_code")
 
 
 def pipeline(
-    task: str | None = None, model: Any = None, tokenizer: Any = None, **options: Any
+    task: str | None = None,
+    model: Any = None,
+    config: Any = None,
+    tokenizer: Any = None,
+    **options: Any,
 ) -> QuestionAnsweringPipeline:
     """Make a question-answering pipeline, as `transformers.pipeline` did.
 
     `model` is a bundled name, a directory, a hub id or a loaded transformers model; the bundled
-    `small` if there is none. `options` are those of `QuestionAnsweringPipeline`.
+    `small` if there is none. `config` is the model's own in any case. `options` are those of
+    `QuestionAnsweringPipeline`.
     """
     if task not in (TASK, None):
         raise KeyError(f"Unknown task {task}; pullquote has {TASK!r} alone")
@@ -83,7 +80,7 @@ class _Task:
 
     request: Request
     number: int
-    options: Options
+    error: Exception | None = None  # what is wrong with the item, instead
 
     @property
     def context(self) -> str:
@@ -119,21 +116,28 @@ class QuestionAnsweringPipeline:
         self.scoring = scoring
         self.model = model or DEFAULT_MODEL
         self.tokenizer = tokenizer
-        given = {name: value for name, value in options.items() if name not in _LOADING}
+        given = {
+            name: value
+            for name, value in options.items()
+            if name not in _LOADING and (value or name not in _NOT_HERE)
+        }
         self.options = Options().updated(given, strict=scoring != "hf4")
         self.encoder: Encoder
         self.backend: Backend
         if isinstance(self.model, (str, os.PathLike)):
-            self._open(self.model, tokenizer, _device(device) or "cpu", threads)
+            hub = {name: options.get(name) for name in ("revision", "token", "cache_dir")}
+            self._open(self.model, tokenizer, _device(device) or "cpu", threads, hub)
         else:
             self._adopt(self.model, tokenizer, _device(device), threads)
 
-    def _open(self, model: Any, tokenizer: Any, device: str, threads: int | None) -> None:
-        directory = open_model(model)
-        self.limit = min(directory.positions, directory.model_max_length)
+    def _open(
+        self, model: Any, tokenizer: Any, device: str, threads: int | None, hub: dict[str, Any]
+    ) -> None:
+        directory = open_model(model, **hub)
+        self.device = device
+        self.usual, self.positions = directory.model_max_length, directory.positions
         if isinstance(tokenizer, (str, os.PathLike)) and tokenizer != model:
-            folder = Path(tokenizer)
-            path = folder / "tokenizer.json" if folder.is_dir() else open_model(tokenizer).tokenizer
+            path = find_tokenizer(tokenizer)
         else:
             path = directory.tokenizer
         if tokenizer is None or isinstance(tokenizer, (str, os.PathLike)):
@@ -148,18 +152,22 @@ class QuestionAnsweringPipeline:
         self.backend = load_backend(directory, device, threads)
 
     def _adopt(self, model: Any, tokenizer: Any, device: str | None, threads: int | None) -> None:
-        from pullquote.reading.backends.torch import TorchBackend
+        from pullquote.reading.backends.torch import TorchBackend, load_tokenizer
 
+        if isinstance(tokenizer, (str, os.PathLike)):
+            tokenizer = self.tokenizer = load_tokenizer(tokenizer)
         if not hasattr(tokenizer, "backend_tokenizer"):
             raise InputError(
                 f"the model is a loaded one, its tokenizer {type(tokenizer).__name__}; expected "
                 "a loaded one, too: AutoTokenizer.from_pretrained(...), a fast one"
             )
         config = model.config
-        self.encoder = _encoder_of(tokenizer, getattr(config, "type_vocab_size", 2))
+        self.encoder = _encoder_of(tokenizer, getattr(config, "type_vocab_size", None))
         longest = getattr(tokenizer, "model_max_length", None) or sys.maxsize
-        self.limit = int(min(longest, sys.maxsize))
-        self.backend = TorchBackend(model, device=device, threads=threads)
+        self.usual = int(min(longest, sys.maxsize))
+        self.positions = sys.maxsize  # torch says so itself when a window is too long
+        self.backend = backend = TorchBackend(model, device=device, threads=threads)
+        self.device = str(backend.device)
 
     @staticmethod
     def create_sample(question: Any, context: Any) -> SquadExample | list[SquadExample]:
@@ -184,10 +192,9 @@ class QuestionAnsweringPipeline:
         options = self.options.updated(kwargs, strict=not hf4)
         inputs = items_of(args, kwargs)
         if is_lazy(inputs):
-            requests = (request_of(item, strict=hf4) for item in each(inputs))
-            return self._answers(requests, options)
-        listed = [request_of(item, strict=hf4) for item in inputs]
-        results = list(self._answers(listed, options))
+            return self._answers(_tasks(each(inputs)), options, first_chunk=1)
+        requests = [request_of(item, strict=hf4) for item in inputs]
+        results = list(self._answers(_split(requests), options))
         return results[0] if len(results) == 1 else results
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
@@ -196,12 +203,16 @@ class QuestionAnsweringPipeline:
 
     transform = predict
 
-    def _answers(self, requests: Iterable[Request], options: Options) -> Iterator[Any]:
-        length, stride = options.lengths(self.limit)
+    def _answers(
+        self, tasks: Iterable[_Task], options: Options, first_chunk: int = CHUNK
+    ) -> Iterator[Any]:
+        length, stride = options.lengths(self.usual, self.positions)
         hf4 = self.scoring == "hf4"
         read_window = decode.read_window_hf4 if hf4 else decode.read_window
 
         def windows(task: _Task) -> Iterator[Window]:
+            if task.error:
+                raise task.error
             question = task.request.question
             if hf4:
                 self._check_as_hf4(question, task.context, length, stride)
@@ -210,7 +221,7 @@ class QuestionAnsweringPipeline:
                 task.context,
                 max_length=length,
                 overlap=stride,
-                max_question_length=length if hf4 else options.max_question_len,
+                max_question_length=sys.maxsize if hf4 else options.max_question_len,
             )
 
         def read(task: _Task, window: Window, start: Row, end: Row) -> decode.Reading:
@@ -226,14 +237,9 @@ class QuestionAnsweringPipeline:
         def finish(task: _Task, readings: list[decode.Reading]) -> tuple[_Task, list[Any]]:
             return task, readings
 
-        tasks = (
-            _Task(request, number, options)
-            for request in requests
-            for number in range(len(request.contexts))
-        )
         found: list[tuple[str, list[decode.Reading]]] = []
         batched = Batched(self.encoder, self.backend, windows, read, finish)
-        for task, readings in batched.run(tasks):
+        for task, readings in batched.run(tasks, first_chunk=first_chunk):
             found.append((task.context, readings))
             if len(found) < len(task.request.contexts):
                 continue
@@ -242,7 +248,12 @@ class QuestionAnsweringPipeline:
                     task.context, readings, options.top_k, options.handle_impossible_answer
                 )
             else:
-                merged = decode.merge(found, options.top_k, options.handle_impossible_answer)
+                merged = decode.merge(
+                    found,
+                    options.top_k,
+                    options.handle_impossible_answer,
+                    numbered=task.request.listed,
+                )
             yield merged[0] if len(merged) == 1 else merged
             found = []
 
@@ -256,8 +267,26 @@ class QuestionAnsweringPipeline:
             )
 
 
-def _encoder_of(tokenizer: Any, type_vocab_size: int) -> Encoder:
+def _split(requests: Iterable[Request]) -> Iterator[_Task]:
+    for request in requests:
+        for number in range(len(request.contexts)):
+            yield _Task(request, number)
+
+
+def _tasks(items: Iterable[Any]) -> Iterator[_Task]:
+    """The tasks of a stream; what is wrong with an item is told in its turn."""
+    for item in items:
+        try:
+            yield from _split([request_of(item, strict=False)])
+        except (KeyError, TypeError, ValueError) as error:
+            yield _Task(Request("", ("",)), 0, error)
+            return
+
+
+def _encoder_of(tokenizer: Any, type_vocab_size: int | None) -> Encoder:
     """From a tokenizer of transformers."""
+    if "token_type_ids" not in getattr(tokenizer, "model_input_names", ["token_type_ids"]):
+        type_vocab_size = 1
     return Encoder.from_json(
         tokenizer.backend_tokenizer.to_str(),
         ReaderConfig(),

@@ -14,14 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pullquote.compat.squad_metrics import Entry, nbest
 from pullquote.data.formats import load
 from pullquote.errors import InputError
 from pullquote.files import write_all_json
 from pullquote.reading import decode
 from pullquote.reading.batching import Batched, Row
+from pullquote.reading.directory import find_tokenizer
+from pullquote.reading.encode import Encoder
 from pullquote.reading.reader import Reader
 from pullquote.scoring.squad import score
 from pullquote.types import Example, Prediction, Window
+
+Answered = tuple[Prediction, list[Entry]]
+"""A prediction, and the entries of its n-best list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class SquadSettings:
     device: str = "cpu"
     threads: int | None = None
     prefix: str = ""
+    tokenizer_name: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_seq_length", "doc_stride", "max_query_length", "max_answer_length"):
@@ -48,18 +55,12 @@ class SquadSettings:
                 raise InputError(f"{name} is {getattr(self, name)}, expected at least 1")
         if self.n_best_size < 1:
             raise InputError(f"n_best_size is {self.n_best_size}, expected at least 1")
-        if self.max_seq_length < self.max_query_length + self.doc_stride:
-            raise InputError(
-                f"max_seq_length is {self.max_seq_length}: windows of it, with questions of "
-                f"{self.max_query_length} tokens, would leave out what a doc_stride of "
-                f"{self.doc_stride} steps over; expected at least the sum of the two"
-            )
 
 
 def evaluate_squad(
     settings: SquadSettings,
     *,
-    progress: Callable[[Iterable[Prediction], int], Iterable[Prediction]] = lambda items, _: items,
+    progress: Callable[[Iterable[Answered], int], Iterable[Answered]] = lambda items, _: items,
 ) -> tuple[dict[str, float | int], list[Path]]:
     """Answer `predict_file`, write run_squad.py's two or three files, and score them.
 
@@ -72,23 +73,30 @@ def evaluate_squad(
             f"max_seq_length is {settings.max_seq_length}, the model has {positions} positions"
         )
     examples = load(settings.predict_file).examples
-    predictions = list(progress(_predictions(reader, examples, settings), len(examples)))
+    if settings.tokenizer_name:
+        reader.encoder = Encoder.from_file(
+            find_tokenizer(settings.tokenizer_name),
+            reader.config,
+            type_vocab_size=reader.directory.type_vocab_size,
+            context_first=reader.directory.context_first,
+        )
+    found = list(progress(_answers(reader, examples, settings), len(examples)))
+    predictions = {prediction.id: prediction.text for prediction, _ in found}
     folder, suffix = Path(settings.output_dir), f"{settings.prefix}.json"
     contents: dict[Path, Any] = {
-        folder / f"predictions_{suffix}": {p.id: p.text for p in predictions},
-        folder / f"nbest_predictions_{suffix}": {
-            p.id: _nbest(p, settings.version_2_with_negative) for p in predictions
-        },
+        folder / f"predictions_{suffix}": predictions,
+        folder / f"nbest_predictions_{suffix}": {p.id: nbest(e, "logit") for p, e in found},
     }
     if settings.version_2_with_negative:
-        contents[folder / f"null_odds_{suffix}"] = {p.id: p.null_score_diff for p in predictions}
+        odds = {prediction.id: prediction.null_score_diff for prediction, _ in found}
+        contents[folder / f"null_odds_{suffix}"] = odds
     write_all_json(contents, indent=4)
-    return score(examples, {p.id: p.text for p in predictions}).as_dict(), list(contents)
+    return score(examples, predictions).as_dict(), list(contents)
 
 
-def _predictions(
+def _answers(
     reader: Reader, examples: Sequence[Example], settings: SquadSettings
-) -> Iterator[Prediction]:
+) -> Iterator[Answered]:
     abstains = settings.version_2_with_negative
 
     def windows(example: Example) -> Iterator[Window]:
@@ -110,8 +118,8 @@ def _predictions(
             limit=settings.n_best_size,
         )
 
-    def finish(example: Example, candidates: list[decode.Candidates]) -> Prediction:
-        return decode.merge(
+    def finish(example: Example, candidates: list[decode.Candidates]) -> Answered:
+        prediction = decode.merge(
             example.id,
             example.context,
             candidates,
@@ -119,29 +127,13 @@ def _predictions(
             top_k=settings.n_best_size,
             threshold=settings.null_score_diff_threshold if abstains else math.inf,
         )
+        entries = [Entry(a.text, a.start_logit, a.end_logit) for a in prediction.answers]
+        if abstains and candidates:
+            least = min(candidates, key=lambda window: window.null)
+            null = Entry("", least.null_start, least.null_end)
+            ranked = sorted([*entries, null], key=lambda entry: -entry.score)
+            entries = ranked[: settings.n_best_size]
+            entries += [null] if null not in entries else []
+        return prediction, entries or [Entry("empty", 0.0, 0.0)]
 
     return Batched(reader.encoder, reader.backend, windows, read, finish).run(examples)
-
-
-def _nbest(prediction: Prediction, with_null: bool) -> list[dict[str, Any]]:
-    """The answers, and "" among them where it belongs, with a softmax over all."""
-    entries: list[dict[str, Any]] = [
-        {
-            "text": answer.text,
-            "probability": 0.0,
-            "start_logit": answer.start_logit,
-            "end_logit": answer.end_logit,
-        }
-        for answer in prediction.answers
-    ]
-    logits = [entry["start_logit"] + entry["end_logit"] for entry in entries]
-    if with_null or not entries:
-        top = max(logits, default=0.0)
-        half = (prediction.null_score_diff + top) / 2  # its two logits are known as a sum alone
-        entries.append({"text": "", "probability": 0.0, "start_logit": half, "end_logit": half})
-        logits.append(2 * half)
-    highest = max(logits)
-    total = math.fsum(math.exp(logit - highest) for logit in logits)
-    for entry, logit in zip(entries, logits, strict=True):
-        entry["probability"] = math.exp(logit - highest) / total
-    return sorted(entries, key=lambda entry: -entry["probability"])

@@ -225,7 +225,7 @@ def get_final_text(
     return orig_text[original[first] : original[last] + 1]
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
     """A candidate: a text and the logits (or log probabilities) of its start and its end."""
 
     text: str
@@ -276,13 +276,13 @@ def compute_predictions_logits(
     odds: dict[str, float] = {}
     for index, example in enumerate(all_examples):
         spans: list[_Span] = []
-        null = _Entry("", 0, 0)
+        null = Entry("", 0, 0)
         null_score: float = _NOTHING
         for feature in features[index]:
             result = results[feature.unique_id]
             start, end = result.start_logits, result.end_logits
             if start[0] + end[0] < null_score:
-                null_score, null = start[0] + end[0], _Entry("", start[0], end[0])
+                null_score, null = start[0] + end[0], Entry("", start[0], end[0])
             spans += [
                 _Span(feature, s, e, start[s], end[e])
                 for s in _best_indexes(start, n_best_size)
@@ -302,9 +302,9 @@ def compute_predictions_logits(
             null if version_2_with_negative else None,
         )
         if version_2_with_negative and len(entries) == 1:
-            entries.insert(0, _Entry("empty", 0.0, 0.0))
-        entries = entries or [_Entry("empty", 0.0, 0.0)]
-        nbest_json[example.qas_id] = _nbest(entries, "logit")
+            entries.insert(0, Entry("empty", 0.0, 0.0))
+        entries = entries or [Entry("empty", 0.0, 0.0)]
+        nbest_json[example.qas_id] = nbest(entries, "logit")
         if version_2_with_negative:
             best = next(entry for entry in entries if entry.text)
             odds[example.qas_id] = null_score - best.start - best.end
@@ -364,8 +364,8 @@ def compute_predictions_log_probs(
                         scores = result.start_logits[i], result.end_logits[j]
                         spans.append(_Span(feature, s, e, *scores))
         entries = _texts(spans, example, tokenizer, lower, n_best_size, None)
-        entries = entries or [_Entry("", -1e6, -1e6)]
-        nbest_json[example.qas_id] = _nbest(entries, "log_prob")
+        entries = entries or [Entry("", -1e6, -1e6)]
+        nbest_json[example.qas_id] = nbest(entries, "log_prob")
         odds[example.qas_id] = null_score
         predictions[example.qas_id] = entries[0].text
     _write(output_prediction_file, predictions)
@@ -392,18 +392,18 @@ def _texts(
     tokenizer: Any,
     lower: bool,
     n_best_size: int,
-    null: _Entry | None,
-) -> list[_Entry]:
+    null: Entry | None,
+) -> list[Entry]:
     """The best distinct texts, best first, with the null entry in its place, or else at the end."""
-    entries: dict[str, _Entry] = {}
-    ranked: list[_Span | _Entry] = [*spans, *([null] if null else [])]
+    entries: dict[str, Entry] = {}
+    ranked: list[_Span | Entry] = [*spans, *([null] if null else [])]
     ranked.sort(
         key=lambda candidate: candidate.score, reverse=True
     )  # stable: the first stays first
     for candidate in ranked:
         if len(entries) >= n_best_size:
             break
-        if isinstance(candidate, _Entry):
+        if isinstance(candidate, Entry):
             entries.setdefault("", candidate)
             continue
         feature, start, end, *scores = candidate
@@ -411,13 +411,13 @@ def _texts(
         first, last = feature.token_to_orig_map[start], feature.token_to_orig_map[end]
         original = " ".join(example.doc_tokens[first : last + 1])
         final = get_final_text(" ".join(text.split()), original, lower)
-        entries.setdefault(final, _Entry(final, *scores))
+        entries.setdefault(final, Entry(final, *scores))
     if null:
         entries.setdefault("", null)
     return list(entries.values())
 
 
-def _nbest(entries: list[_Entry], kind: str) -> list[dict[str, Any]]:
+def nbest(entries: list[Entry], kind: str) -> list[dict[str, Any]]:
     """n-best entries as run_squad.py writes them, with a softmax over them all."""
     top = max(entry.score for entry in entries)
     weights = [math.exp(entry.score - top) for entry in entries]

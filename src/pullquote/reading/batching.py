@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pullquote.errors import InputError
 from pullquote.types import Window
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 # Windows that are sorted by length together: enough that neighbours in length are alike and that
 # every worker has several batches, few enough that results come soon and memory stays small.
-_CHUNK = 256
+CHUNK = 256
 _CHUNK_PER_WORKER = 16
 
 Task = TypeVar("Task")
@@ -45,7 +44,7 @@ class _Pending(Generic[Task, Reading]):
     readings: list[Reading] = field(default_factory=list)
     unread: int = 0  # windows made, but not read yet
     complete: bool = False  # all windows have been made
-    error: InputError | None = None  # why there are none
+    error: Exception | None = None  # why there are none
 
 
 class _Item(NamedTuple):
@@ -64,15 +63,21 @@ class Batched(Generic[Task, Reading, Result]):
     finish: Callable[[Task, list[Reading]], Result]
 
     def run(
-        self, tasks: Iterable[Task], after_chunk: Callable[[Window], None] | None = None
+        self,
+        tasks: Iterable[Task],
+        after_chunk: Callable[[Window], None] | None = None,
+        *,
+        first_chunk: int = CHUNK,
     ) -> Iterator[Result]:
         """Yield a result for each task, lazily and in order.
 
-        An `InputError` of `windows` is raised in its task's turn, after the results before it.
-        `after_chunk` is called now and then with the last window that was read.
+        What `windows` raises for bad input comes in its task's turn, after the results before it.
+        `after_chunk` is called now and then with the last window that was read. `first_chunk` is
+        how many windows are looked at before the first result; with 1, a live stream is answered
+        item by item at first.
         """
         waiting: deque[_Pending[Task, Reading]] = deque()  # in the order of the tasks
-        for chunk in self._read_chunks(self._items(tasks, waiting)):
+        for chunk in self._read_chunks(self._items(tasks, waiting), first_chunk):
             if after_chunk:
                 after_chunk(chunk[-1].window)
             while waiting and waiting[0].complete and not waiting[0].unread:
@@ -87,22 +92,27 @@ class Batched(Generic[Task, Reading, Result]):
             pending: _Pending[Task, Reading] = _Pending(task)
             waiting.append(pending)
             try:
-                for window in self.windows(task):
+                windows = iter(self.windows(task))
+                following = next(windows, None)
+                while (window := following) is not None:
                     pending.unread += 1
+                    # known before the last one is read, so that its task need not wait for another
+                    pending.complete = (following := next(windows, None)) is None
                     yield _Item(pending, window)
-            except InputError as error:
+            except (ValueError, KeyError, TypeError) as error:
                 pending.error, pending.complete = error, True
                 return
             pending.complete = True
 
-    def _read_chunks(self, items: Iterator[_Item]) -> Iterator[list[_Item]]:
+    def _read_chunks(self, items: Iterator[_Item], size: int) -> Iterator[list[_Item]]:
         """Yield the items in chunks once their windows have been read.
 
-        The backend's workers read one chunk while the next is tokenised here.
+        Chunks grow from `size`. Of those of full size, the backend's workers read one while the
+        next is tokenised here.
         """
         workers = self.backend.workers
-        ahead = 1 if workers > 1 else 0
-        size = max(_CHUNK, _CHUNK_PER_WORKER * workers)
+        full = max(CHUNK, _CHUNK_PER_WORKER * workers)
+        size = full if size >= CHUNK else size
         reading: deque[tuple[list[_Item], list[tuple[list[_Item], Future[list[Reading]]]]]]
         reading = deque()
         pool = ThreadPoolExecutor(workers)
@@ -112,6 +122,8 @@ class Batched(Generic[Task, Reading, Result]):
                     reading.append((chunk, self._begin(chunk, pool, alone=not reading)))
                 if not reading:
                     return
+                ahead = 1 if workers > 1 and size == full else 0
+                size = min(2 * size, full)
                 if len(reading) > ahead or not chunk:
                     read, begun = reading.popleft()
                     for batch, result in begun:

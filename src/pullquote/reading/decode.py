@@ -49,7 +49,12 @@ class Candidates:
     """What one window has to say: its best spans, best first, and its null logit."""
 
     spans: tuple[ScoredSpan, ...]
-    null: float
+    null_start: float
+    null_end: float
+
+    @property
+    def null(self) -> float:
+        return self.null_start + self.null_end
 
 
 def read_window(
@@ -67,7 +72,7 @@ def read_window(
     at most `max_answer_length` tokens inside the context is compared; none is pruned.
     """
     start, end = context_logits(window, start_logits, end_logits)
-    null = float(start_logits[window.null_index]) + float(end_logits[window.null_index])
+    null = float(start_logits[window.null_index]), float(end_logits[window.null_index])
     # Tokens without characters (a lone sentencepiece "▁") can neither start nor end an answer.
     empty = window.offsets[:, 0] >= window.offsets[:, 1]
     start[empty] = end[empty] = -np.inf
@@ -90,9 +95,9 @@ def read_window(
             if span.start < span.end:
                 spans.setdefault(_text(context, span), span)
                 if len(spans) == limit:
-                    return Candidates(tuple(spans.values()), null)
+                    return Candidates(tuple(spans.values()), *null)
         if fetch >= all_spans:
-            return Candidates(tuple(spans.values()), null)
+            return Candidates(tuple(spans.values()), *null)
         fetch *= 4
 
 

@@ -54,7 +54,7 @@ class ModelDirectory:
     path: Path
     config: ReaderConfig
     positions: int  # the longest window that the model can read
-    type_vocab_size: int
+    type_vocab_size: int | None  # token types, where the config says how many
     vocab_size: int | None
     model_max_length: int  # what the tokenizer says of the model; often nothing, and then large
     context_first: bool  # as run_squad.py did it for tokenizers that pad on the left
@@ -78,19 +78,33 @@ def bundled_models() -> list[str]:
     return sorted(path.parent.name for path in BUNDLED.glob("*/reader.json"))
 
 
-def open_model(name: str | os.PathLike[str]) -> ModelDirectory:
+def open_model(
+    name: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> ModelDirectory:
     """Find a model by name and check its files; see the module for what a name may be.
 
-    Raises `ModelError` for what is missing or foreign, `DownloadError` when the hub is needed and
-    cannot be reached.
+    `revision`, `token` and `cache_dir` are for the hub, as huggingface_hub takes them. Raises
+    `ModelError` for what is missing or foreign, `DownloadError` when the hub is needed and cannot
+    be reached.
     """
     try:
-        return _inspect(str(name), _find(name))
+        hub = {"revision": revision, "token": token, "cache_dir": cache_dir}
+        return _inspect(str(name), _find(name, hub))
     except OSError as error:  # a directory that we may not look into
         raise ModelError(f"{name}: cannot be read ({error.strerror})") from error
 
 
-def _find(name: str | os.PathLike[str]) -> Path:
+def find_tokenizer(name: str | os.PathLike[str]) -> Path:
+    """The `tokenizer.json` of a directory, which may hold nothing else, or of any model."""
+    file = Path(name) / "tokenizer.json"
+    return file if file.is_file() else open_model(name).tokenizer
+
+
+def _find(name: str | os.PathLike[str], hub: dict[str, Any]) -> Path:
     if not isinstance(name, (str, os.PathLike)):
         raise InputError(f"the model is {type(name).__name__}, expected a name or a path")
     text = str(name)
@@ -113,10 +127,10 @@ def _find(name: str | os.PathLike[str]) -> Path:
             f"{text}: no such model. Bundled: {', '.join(bundled_models())}. Otherwise name a "
             "local directory or a repository of the Hugging Face hub (owner/name)."
         )
-    return _download(text)
+    return _download(text, hub)
 
 
-def _download(name: str) -> Path:
+def _download(name: str, options: dict[str, Any]) -> Path:
     """Fetch what reading needs of a hub repository into huggingface_hub's cache.
 
     The ONNX file is preferred, and then the safetensors are left where they are.
@@ -128,7 +142,9 @@ def _download(name: str) -> Path:
         raise MissingExtraError("huggingface_hub", "hub") from error
     try:
         # list_repo_files would try again for half a minute when there is no network
-        files = {file.rfilename for file in hub.HfApi().model_info(name).siblings or ()}
+        api = hub.HfApi(token=options["token"])
+        siblings = api.model_info(name, revision=options["revision"]).siblings
+        files = {file.rfilename for file in siblings or ()}
         weights = [file for file in _WEIGHTS if file in files]
         if not weights and any(file in files for file in _PICKLES):
             raise _pickle_error(name)
@@ -142,7 +158,7 @@ def _download(name: str) -> Path:
             wanted.append("model-*.safetensors")
         if weights[0].endswith(".onnx"):
             wanted.append(f"{weights[0]}*")  # large models keep their weights in a second file
-        return Path(hub.snapshot_download(name, allow_patterns=wanted))
+        return Path(hub.snapshot_download(name, allow_patterns=wanted, **options))
     except (hub_errors.RepositoryNotFoundError, hub_errors.HFValidationError) as error:
         raise ModelError(
             f"{name}: the hub has no such repository, or it is private (set HF_TOKEN). "
@@ -152,7 +168,9 @@ def _download(name: str) -> Path:
     except (OSError, hub_errors.HTTPError) as error:  # type: ignore[attr-defined]
         # What was downloaded before answers without a network. (snapshot_download does not: it
         # misses the files that were left where they are.)
-        cached = hub.try_to_load_from_cache(name, "config.json")
+        cached = hub.try_to_load_from_cache(
+            name, "config.json", cache_dir=options["cache_dir"], revision=options["revision"]
+        )
         if isinstance(cached, str):
             return Path(cached).parent
         raise DownloadError(
@@ -195,7 +213,7 @@ def _inspect(name: str, path: Path) -> ModelDirectory:
         path=path,
         config=settings,
         positions=limit,
-        type_vocab_size=_integer(config, "type_vocab_size", 2, path),
+        type_vocab_size=_type_vocab_size(config, tokenizer, path),
         vocab_size=_integer(config, "vocab_size", 0, path) or None,
         model_max_length=int(longest) if isinstance(longest, (int, float)) else sys.maxsize,
         context_first=tokenizer.get("padding_side") == "left",
@@ -214,6 +232,15 @@ def _positions(path: Path, config: dict[str, Any]) -> int:
     if model_type in _OFFSET_POSITIONS:
         positions -= _integer(config, "pad_token_id", 1, path) + 1
     return positions
+
+
+def _type_vocab_size(config: dict[str, Any], tokenizer: dict[str, Any], path: Path) -> int | None:
+    inputs = tokenizer.get("model_input_names")
+    if isinstance(inputs, list) and "token_type_ids" not in inputs:
+        return 1  # the model was trained with zeros in their place
+    if config.get("type_vocab_size") is None:
+        return None
+    return _integer(config, "type_vocab_size", 0, path)
 
 
 def _fitted_to(limit: int, path: Path) -> ReaderConfig:

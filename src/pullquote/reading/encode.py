@@ -12,6 +12,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import sys
+import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -115,8 +117,10 @@ class _Tokens:
 class Encoder:
     """Turns a question and a context into `Window`s, and windows into a padded `Batch`.
 
-    A context that comes again is not tokenised again (the last few are remembered). Models whose
-    tokenizers pad on the left (XLNet) were trained with the context first, as run_squad.py did it.
+    `type_vocab_size` is the number of token types that the model has, None for what the tokenizer
+    gives. A context that comes again is not tokenised again (the last few are remembered). Models
+    whose tokenizers pad on the left (XLNet) were trained with the context first, as run_squad.py
+    did it.
     """
 
     def __init__(
@@ -124,7 +128,7 @@ class Encoder:
         tokenizer: Tokenizer,
         config: ReaderConfig,
         *,
-        type_vocab_size: int = 2,
+        type_vocab_size: int | None = None,
         context_first: bool = False,
     ):
         # tokenizer.json files of sentence encoders carry truncation and padding inside
@@ -135,7 +139,7 @@ class Encoder:
         self.tokenizer = tokenizer
         self.config = config
         self.template = Template.of(tokenizer)
-        self.type_vocab_size = max(type_vocab_size, 1)
+        self.types = sys.maxsize if type_vocab_size is None else max(type_vocab_size, 1)
         self.context_first = context_first
         # any id will do: the attention mask hides padding
         self.pad_id = (*self.template.before, *self.template.after)[0]
@@ -154,7 +158,7 @@ class Encoder:
         text: str,
         config: ReaderConfig,
         *,
-        type_vocab_size: int = 2,
+        type_vocab_size: int | None = None,
         context_first: bool = False,
     ) -> Encoder:
         """Take the content of a `tokenizer.json`."""
@@ -168,7 +172,7 @@ class Encoder:
         path: str | Path,
         config: ReaderConfig,
         *,
-        type_vocab_size: int = 2,
+        type_vocab_size: int | None = None,
         context_first: bool = False,
     ) -> Encoder:
         """Read a `tokenizer.json`."""
@@ -217,7 +221,7 @@ class Encoder:
         if free < 2:
             raise InputError(f"max_length is {max_length}, expected at least {len(template) + 2}")
         limit = max_question_length or self.config.max_question_length
-        question_ids = self._question(question, limit if limit < free else free // 2)
+        question_ids = self._question(question, limit, free)
         if not isinstance(context, str):
             raise InputError(f"the context is {type(context).__name__}, expected text (str)")
         tokens = self._context(context)
@@ -250,9 +254,9 @@ class Encoder:
             input_ids = np.concatenate([head, ids, tail]).astype(np.int64)
             yield Window(
                 input_ids=input_ids,
-                # RoBERTa has one token type only, whatever a tokenizer says
+                # RoBERTa has one token type only, and XLNet has three, whatever its config says
                 token_type_ids=np.minimum(
-                    [*head_types, *[context_type] * len(ids), *tail_types], self.type_vocab_size - 1
+                    [*head_types, *[context_type] * len(ids), *tail_types], self.types - 1
                 ),
                 offsets=tokens.offsets[start : start + room],
                 words=tokens.words[start : start + room],
@@ -276,12 +280,14 @@ class Encoder:
             token_type_ids[row, : len(window)] = window.token_type_ids
         return Batch(input_ids, attention_mask, token_type_ids)
 
-    def _question(self, question: str, limit: int) -> list[int]:
+    def _question(self, question: str, limit: int, free: int) -> list[int]:
         if not isinstance(question, str):
             raise InputError(f"the question is {type(question).__name__}, expected text (str)")
         ids: list[int] = self._encode(question.strip()).ids
         if not ids:  # also for zero-width and control characters, which many tokenizers drop
             raise InputError("the question is blank; expected a question in words")
+        if min(len(ids), limit) >= free:
+            limit = free // 2
         if len(ids) > limit:
             warnings.warn(
                 f"the question has {len(ids)} tokens; only the first {limit} are read "
@@ -355,6 +361,9 @@ def bert_words(text: str, *, lowercase: bool) -> list[str]:
     >>> bert_words("Café, 東京!", lowercase=True)
     ['cafe', ',', '東', '京', '!']
     """
+    text = unicodedata.normalize("NFC", text)
+    if lowercase:
+        text = text.lower()  # which knows that a sigma at the end of a word is another letter
     normal = BertNormalizer(lowercase=lowercase).normalize_str(text)
     return [word for word, _ in BertPreTokenizer().pre_tokenize_str(normal)]
 

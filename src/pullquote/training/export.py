@@ -199,7 +199,7 @@ def _probe_batches(source: ModelDirectory) -> Iterator[Batch]:
         T = min(max(lengths), source.config.max_length)
         mask = (np.arange(T) < np.array(lengths)[:, None]).astype(np.int64)  # (B, T)
         ids = random.integers(0, vocabulary, mask.shape)
-        types = np.minimum(np.arange(T) >= 8, max(source.type_vocab_size, 1) - 1) * mask
+        types = np.minimum(np.arange(T) >= 8, max(source.type_vocab_size or 1, 1) - 1) * mask
         yield Batch(ids, mask, types.astype(np.int64))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,16 @@ def load_checkpoint(directory: str | Path, **options: Any) -> transformers.PreTr
             "question answering"
         )
     return model.eval()  # type: ignore[no-any-return]
+
+
+def load_tokenizer(name: str | os.PathLike[str]) -> Any:
+    """A tokenizer of transformers, by name or directory."""
+    try:
+        return transformers.AutoTokenizer.from_pretrained(str(name))
+    except Exception as error:
+        raise ModelError(
+            f"{name}: transformers cannot load this tokenizer ({first_line(error)})"
+        ) from error
 
 
 @contextlib.contextmanager
