@@ -360,3 +360,44 @@ def test_a_tokenizer_that_pads_left_puts_the_context_first(
     found = pipe(question="who", context="rollo led")
     assert (found["answer"], found["start"], found["end"]) == ("rollo", 0, 5)
     assert seen[0].index(rollo) < seen[0].index(who)
+
+
+# ---- several windows
+
+WINDOWS = {"max_seq_len": 20, "doc_stride": 10, "max_answer_len": 1}
+# the first window has "old" in it, another "sea", and both have "rollo"
+SHARED = "old the river and the hills and rollo the land the king and the duke of the north sea"
+
+
+def by_window(
+    pipe: QuestionAnsweringPipeline, heights: dict[str, tuple[float, float]]
+) -> ScriptedBackend:
+    """For windows with the word "old" or "sea" in them: the logits of "rollo" and of [CLS]."""
+    word = pipe.encoder.tokenizer.token_to_id
+    rollo, cls = word("rollo"), word("[CLS]")
+
+    def script(ids: list[int]) -> tuple[list[float], list[float]]:
+        height, null = next((h for w, h in heights.items() if word(w) in ids), (-9.0, -9.0))
+        row = [null if id == cls else height if id == rollo else -9.0 for id in ids]
+        return row, row
+
+    return ScriptedBackend(script)
+
+
+@pytest.mark.parametrize("surer", ["old", "sea"])
+def test_a_span_of_two_windows_counts_once_where_it_is_surer(both: Scripted, surer: str) -> None:
+    fixed, _ = both()
+    heights = {word: (6.0 if word == surer else 2.0, -9.0) for word in ("old", "sea")}
+    fixed.backend = by_window(fixed, heights)
+    found = fixed(question="who", context=SHARED, **WINDOWS)
+    assert found["answer"] == "rollo"
+    assert found["score"] > 0.9
+
+
+@pytest.mark.parametrize("answerable", ["old", "sea"])
+def test_the_null_is_the_minimum_over_windows(both: Scripted, answerable: str) -> None:
+    fixed, _ = both()
+    nulls = {word: (6.0, -9.0 if word == answerable else 6.0) for word in ("old", "sea")}
+    fixed.backend = by_window(fixed, nulls)
+    found = fixed(question="who", context=SHARED, handle_impossible_answer=True, top_k=2, **WINDOWS)
+    assert [answer["score"] for answer in found if not answer["answer"]] in ([], [pytest.approx(0)])
