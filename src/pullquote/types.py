@@ -53,6 +53,7 @@ class Window:
     token_type_ids: NDArray[np.int64]  # (T,)
     offsets: NDArray[np.int32]  # (C, 2) characters of the context, half open
     words: NDArray[np.int32]  # (C, 2) the same for the whole word that a token is part of
+    seen_by: NDArray[np.int32]  # (C,) how many windows of the context hold a token
     context_start: int
     null_index: int = 0
 

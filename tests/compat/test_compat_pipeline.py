@@ -401,3 +401,57 @@ def test_the_null_is_the_minimum_over_windows(both: Scripted, answerable: str) -
     fixed.backend = by_window(fixed, nulls)
     found = fixed(question="who", context=SHARED, handle_impossible_answer=True, top_k=2, **WINDOWS)
     assert [answer["score"] for answer in found if not answer["answer"]] in ([], [pytest.approx(0)])
+
+
+def test_a_word_that_two_windows_see_weighs_as_much_as_one_that_one_sees(both: Scripted) -> None:
+    fixed, _ = both()
+    word = fixed.encoder.tokenizer.token_to_id
+    seen: list[str] = []
+
+    def script(ids: list[int]) -> tuple[list[float], list[float]]:
+        seen.extend(name for name in ("hills", "rollo") if word(name) in ids)
+        row = [6.0 if id in (word("hills"), word("rollo")) else -9.0 for id in ids]
+        return row, row
+
+    fixed.backend = ScriptedBackend(script)
+    found = fixed(question="who", context=SHARED, top_k=2, **WINDOWS)
+    assert sorted(seen) == ["hills", "rollo", "rollo"]
+    assert {answer["answer"] for answer in found} == {"hills", "rollo"}
+    assert found[0]["score"] == pytest.approx(found[1]["score"])
+
+
+@pytest.mark.parametrize("filler", [10, 60, 250])
+def test_a_long_context_costs_an_answer_little(qa: QuestionAnsweringPipeline, filler: int) -> None:
+    valley = "The weather in the valley was mild, and farmers sowed barley before the rains. "
+    found = qa(question=WHO, context=valley * filler + NORSE)
+    assert found["answer"] == "Rollo"
+    assert found["score"] > 0.25
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"top_k": "3"}, "top_k is '3', expected a whole number"),
+        ({"top_k": 3.0}, "top_k is 3.0, expected a whole number"),
+        ({"handle_impossible_answer": "false"}, "handle_impossible_answer is 'false'"),
+        ({"doc_stride": -1}, "doc_stride"),
+    ],
+)
+def test_options_of_a_wrong_type(
+    qa: QuestionAnsweringPipeline, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        qa(question=WHO, context=NORSE, **options)
+
+
+def test_a_model_that_is_none() -> None:
+    with pytest.raises(InputError, match="the model is int"):
+        pipeline("question-answering", model=5)
+
+
+def test_a_model_without_a_head_for_questions(hf_checkpoint: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    model = transformers.AutoModel.from_pretrained(hf_checkpoint)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(hf_checkpoint)
+    with pytest.raises(ModelError, match="BertModel gives no start_logits"):
+        pipeline("question-answering", model=model, tokenizer=tokenizer)(WHO, NORSE)

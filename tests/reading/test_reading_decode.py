@@ -33,6 +33,7 @@ def a_window(offsets: Sequence[tuple[int, int]]) -> Window:
         token_type_ids=np.zeros(length, dtype=np.int64),
         offsets=characters,
         words=characters,
+        seen_by=np.ones(len(offsets), dtype=np.int32),
         context_start=HEAD,
     )
 

@@ -10,6 +10,7 @@ import types
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from typing import Any
 
 from pullquote.compat.squad import SquadExample
@@ -39,9 +40,14 @@ class Options:
     """Whether answers are widened to whole words."""
 
     def __post_init__(self) -> None:
-        for name in ("top_k", "max_answer_len", "max_seq_len", "max_question_len"):
+        for name in ("handle_impossible_answer", "align_to_words"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is {getattr(self, name)!r}, expected True or False")
+        for name in ("top_k", "max_answer_len", "max_seq_len", "max_question_len", "doc_stride"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
+                raise ValueError(f"{name} is {value!r}, expected a whole number")
+            if value is not None and value < 1 and name != "doc_stride":
                 raise ValueError(f"{name} parameter should be >= 1 (got {value})")
         if self.doc_stride is not None and self.doc_stride < 0:
             raise ValueError(f"doc_stride parameter should be >= 0 (got {self.doc_stride})")

@@ -4,9 +4,10 @@ Knows logits and characters. Both ways score a span of a single window with p(st
 softmaxes over the window's context tokens and `[CLS]`, and add up spans that read the same. They
 part where a context has several windows:
 
-- "pullquote" takes the two softmaxes over all windows together, so that windows compare, counts a
-  span that two windows share once, and gives the place of the surest of equal texts. No score, and
-  no sum of scores, exceeds 1.
+- "pullquote" takes one softmax over the spans of all windows, so that windows compare, and over
+  "no answer" once, as the window says that has the least of it; a token that k windows hold has the
+  weight of one. The place is that of the surest of equal texts. No score, and no sum of scores,
+  exceeds 1, and a long context costs an answer little.
 - "hf4" is 4.57.6 to the letter: each window has its own softmaxes, scores of equal texts are added
   across windows (4.505 was seen), and the place is that of the first.
 """
@@ -14,7 +15,6 @@ part where a context has several windows:
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,7 +25,7 @@ from pullquote.errors import InputError
 from pullquote.reading.decode import best_spans, context_logits
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from pullquote.types import Window
 
@@ -36,11 +36,10 @@ _MASKED = np.float32(-10000.0)  # what 4.57.6 puts in the place of logits outsid
 
 
 class Span(NamedTuple):
-    """A quote and its tokens' own characters: aligned to words, `start` and `end` may be wider."""
+    """A quote, widened to words if asked."""
 
     start: int
     end: int
-    tokens: tuple[int, int]
     value: float  # a logit ("pullquote") or a probability ("hf4")
 
 
@@ -51,8 +50,8 @@ class Reading:
     begins: int  # the character where its stretch of the context starts
     spans: list[Span]  # best first
     null: float  # a logit or a probability
-    start_total: float = 0.0  # the logarithms of the softmaxes' denominators
-    end_total: float = 0.0
+    mass: float = 0.0  # log of the sum over all pairs of a start and an end in the context
+    null_mass: float = 0.0  # the same over all pairs with [CLS] for start, end or both
 
 
 def no_answer(score: float) -> Answer:
@@ -79,24 +78,27 @@ def read_window(
 ) -> Reading:
     """The `fetch` best spans of a window with their logits, and the sums that score them."""
     start, end = context_logits(window, start_logits, end_logits)
-    null = float(start_logits[window.null_index]), float(end_logits[window.null_index])
     first, last, _ = best_spans(start, end, max_answer_len, fetch)
+    # A token that k windows hold counts 1 / sqrt(k) in each, as start and as end: a span that k
+    # windows see counts once.
+    weight = -0.5 * np.log(window.seen_by)  # (C,) logarithms; 0 in a single window
+    start, end = start + weight, end + weight
+    null_start, null_end = (
+        float(start_logits[window.null_index]),
+        float(end_logits[window.null_index]),
+    )
+    starts, ends = _log_sum_exp(start), _log_sum_exp(end)
     places = _places(window, align_to_words)
     spans = [
-        Span(
-            int(places[s, 0]),
-            int(places[e, 1]),
-            (int(window.offsets[s, 0]), int(window.offsets[e, 1])),
-            float(start[s] + end[e]),
-        )
+        Span(int(places[s, 0]), int(places[e, 1]), float(start[s] + end[e]))
         for s, e in zip(first[:fetch], last[:fetch], strict=True)
     ]
     return Reading(
         begins=int(window.offsets[0, 0]),
         spans=[span for span in spans if span.start < span.end],
-        null=sum(null),
-        start_total=_log_sum_exp([null[0], *start]),
-        end_total=_log_sum_exp([null[1], *end]),
+        null=null_start + null_end,
+        mass=starts + ends,
+        null_mass=_log_sum_exp([starts + null_end, null_start + ends, null_start + null_end]),
     )
 
 
@@ -111,20 +113,17 @@ def merge(
     readings = [reading for _, found in contexts for reading in found]
     if not readings:  # blank contexts
         return [no_answer(1.0)]
-    total = _log_sum_exp([reading.start_total for reading in readings])
-    total += _log_sum_exp([reading.end_total for reading in readings])
+    least = min(readings, key=lambda reading: reading.null)
+    # of a single window: log of (starts + null start) * (ends + null end), two softmaxes
+    total = _log_sum_exp([*(reading.mass for reading in readings), least.null_mass])
+    spans = [
+        (number, text, span)
+        for number, (text, found) in enumerate(contexts)
+        for reading in sorted(found, key=lambda reading: reading.begins)
+        for span in reading.spans
+    ]
     answers: dict[str, Answer] = {}
-    spans: dict[tuple[object, ...], tuple[int, str, Span]] = {}
-    for number, (text, found) in enumerate(contexts):
-        for reading in found:
-            seen: Counter[tuple[int, int]] = Counter()  # the bytes of an emoji have one place
-            for span in reading.spans:
-                seen[span.tokens] += 1
-                key = (number, span.tokens, seen[span.tokens])
-                # what two windows share is counted once, where it is surer
-                if key not in spans or span.value > spans[key][2].value:
-                    spans[key] = (number, text, span)
-    for number, text, span in sorted(spans.values(), key=lambda entry: -entry[2].value):
+    for number, text, span in sorted(spans, key=lambda entry: -entry[2].value):
         quote = text[span.start : span.end]
         probability = math.exp(span.value - total)
         if (known := answers.get(quote.lower())) is not None:
@@ -139,14 +138,14 @@ def merge(
         }
     ranked = list(answers.values())
     if impossible:
-        ranked.append(no_answer(math.exp(min(reading.null for reading in readings) - total)))
+        ranked.append(no_answer(math.exp(least.null - total)))
     ranked.sort(key=lambda answer: answer["score"], reverse=True)
     for answer in ranked:
         answer["score"] = min(answer["score"], 1.0)  # 1 + 1e-16 is a sum's rounding
     return ranked[:top_k]
 
 
-def _log_sum_exp(values: Sequence[float]) -> float:
+def _log_sum_exp(values: ArrayLike) -> float:
     array = np.asarray(values, dtype=np.float64)
     top = float(array.max())
     return top + math.log(float(np.exp(array - top).sum()))
@@ -188,7 +187,7 @@ def read_window_hf4(
     places = np.zeros((T, 2), dtype=np.int64)  # (0, 0) for special tokens
     places[context] = _places(window, align_to_words)
     spans = [
-        Span(int(places[s, 0]), int(places[e, 1]), (0, 0), float(scores[s, e]))
+        Span(int(places[s, 0]), int(places[e, 1]), float(scores[s, e]))
         for s, e in zip(*np.divmod(best, T), strict=True)
         if allowed[s] and allowed[e]
     ]

@@ -127,6 +127,9 @@ class QuestionAnsweringPipeline:
         if isinstance(self.model, (str, os.PathLike)):
             hub = {name: options.get(name) for name in ("revision", "token", "cache_dir")}
             self._open(self.model, tokenizer, _device(device) or "cpu", threads, hub)
+        elif not hasattr(self.model, "config"):
+            kind = type(self.model).__name__
+            raise InputError(f"the model is {kind}, expected a name, a path or a loaded model")
         else:
             self._adopt(self.model, tokenizer, _device(device), threads)
 

@@ -249,7 +249,9 @@ class Encoder:
             ]
             context_type = template.second_type
             tail_types = list(template.after_types)
-        for start in _starts(len(tokens.ids), room, step):
+        starts = list(_starts(len(tokens.ids), room, step))
+        seen_by = _coverage(starts, room, len(tokens.ids))
+        for start in starts:
             ids = tokens.ids[start : start + room]
             input_ids = np.concatenate([head, ids, tail]).astype(np.int64)
             yield Window(
@@ -260,6 +262,7 @@ class Encoder:
                 ),
                 offsets=tokens.offsets[start : start + room],
                 words=tokens.words[start : start + room],
+                seen_by=seen_by[start : start + room],
                 context_start=len(head),
                 null_index=template.null % len(input_ids),
             )
@@ -366,6 +369,14 @@ def bert_words(text: str, *, lowercase: bool) -> list[str]:
         text = text.lower()  # which knows that a sigma at the end of a word is another letter
     normal = BertNormalizer(lowercase=lowercase).normalize_str(text)
     return [word for word, _ in BertPreTokenizer().pre_tokenize_str(normal)]
+
+
+def _coverage(starts: list[int], room: int, tokens: int) -> NDArray[np.int32]:
+    """For each token the number of windows that hold it, (N,)."""
+    change = np.zeros(tokens + 1, dtype=np.int32)
+    change[starts] += 1
+    np.subtract.at(change, np.minimum(np.array(starts, dtype=np.int64) + room, tokens), 1)
+    return np.cumsum(change[:-1], dtype=np.int32)
 
 
 def _starts(tokens: int, room: int, step: int) -> Iterator[int]:

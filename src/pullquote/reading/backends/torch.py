@@ -130,6 +130,11 @@ class TorchBackend:
             }
             with torch.inference_mode():
                 output = self.model(**feed)
+            if getattr(output, "start_logits", None) is None:
+                raise ModelError(
+                    f"{type(self.model).__name__} gives no start_logits; expected a model that "
+                    "was fine-tuned for question answering"
+                )
             start, end = (
                 logits.float().cpu().numpy().astype(np.float32, copy=False)
                 for logits in (output.start_logits, output.end_logits)
