@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pullquote.errors import OutputError
-from pullquote.files import atomic_write, replacing, write_json
+from pullquote.files import atomic_write, replacing, write_all_json, write_json
 
 
 @pytest.fixture
@@ -140,3 +140,19 @@ def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
     finally:
         os.close(reader)
     assert (tmp_path / "pipe").is_fifo()
+
+
+def test_of_several_files_none_appears_when_one_does_not_fit(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")  # not on Windows
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # the first stays in memory until it is flushed, and is the one that is too large
+    contents = {tmp_path / "first.json": "x" * 2000, tmp_path / "second.json": "y"}
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"first\.json: cannot be written"):
+            write_all_json(contents)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+    write_all_json(contents)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first.json", "second.json"]

@@ -95,9 +95,10 @@ def write_json(path: str | os.PathLike[str], value: Any, *, indent: int | None =
 
 
 def write_all_json(contents: Mapping[Path, Any], *, indent: int | None = 2) -> None:
-    """Write several files; none takes its name before all of them are whole."""
+    """Write several files; none takes its name before all of them are written."""
     with contextlib.ExitStack() as stack:
         for path, value in contents.items():
             file = stack.enter_context(atomic_write(path))
             json.dump(value, file, ensure_ascii=False, indent=indent, allow_nan=False)
             file.write("\n")
+            file.flush()  # a full disk is met here, before the first of them is renamed

@@ -8,7 +8,7 @@ part where a context has several windows:
   "no answer" once, as the window says that has the least of it; a token that k windows hold has the
   weight of one. The place is that of the surest of equal texts. No score, and no sum of scores,
   exceeds 1, and a long context costs an answer little.
-- "hf4" is 4.57.6 to the letter: each window has its own softmaxes, scores of equal texts are added
+- "hf4" is what 4.57.6 did: each window has its own softmaxes, scores of equal texts are added
   across windows (4.505 was seen), and the place is that of the first.
 """
 

@@ -91,7 +91,8 @@ class QuestionAnsweringPipeline:
     """Answers in dictionaries: `{"score", "start", "end", "answer"}`, characters, end exclusive.
 
     `device` is -1 or "cpu", a GPU's number, or a torch device; `threads` bounds the threads at
-    work. `scoring="hf4"` is 4.57.6 to the letter. Other options are defaults for every call.
+    work. `scoring="hf4"` scores as 4.57.6 did, bugs and all. Other options are defaults for every
+    call.
     """
 
     default_input_names = "question,context"
@@ -139,13 +140,10 @@ class QuestionAnsweringPipeline:
         directory = open_model(model, **hub)
         self.device = device
         self.usual, self.positions = directory.model_max_length, directory.positions
-        if isinstance(tokenizer, (str, os.PathLike)) and tokenizer != model:
-            path = find_tokenizer(tokenizer)
-        else:
-            path = directory.tokenizer
-        if tokenizer is None or isinstance(tokenizer, (str, os.PathLike)):
+        named = model if tokenizer is None else tokenizer
+        if isinstance(named, (str, os.PathLike)):
             self.encoder = Encoder.from_file(
-                path,
+                directory.tokenizer if named == model else find_tokenizer(named),
                 ReaderConfig(),
                 type_vocab_size=directory.type_vocab_size,
                 context_first=directory.context_first,

@@ -101,7 +101,9 @@ def open_model(
 def find_tokenizer(name: str | os.PathLike[str]) -> Path:
     """The `tokenizer.json` of a directory, which may hold nothing else, or of any model."""
     file = Path(name) / "tokenizer.json"
-    return file if file.is_file() else open_model(name).tokenizer
+    if name not in bundled_models() and file.is_file():
+        return file
+    return open_model(name).tokenizer
 
 
 def _find(name: str | os.PathLike[str], hub: dict[str, Any]) -> Path:
