@@ -5,6 +5,7 @@
     ├── ConfigError        settings that contradict each other (`reader.json`, `ReaderConfig`)
     ├── DataError          a data or prediction file that is not what it should be
     ├── ModelError         a model directory, file or name that cannot be loaded
+    ├── TrainingError      training that cannot go on, such as a loss that is NaN
     ├── DownloadError      something that the network did not give
     ├── OutputError        a file that could not be written; what stood there is untouched
     └── MissingExtraError  an optional dependency is not installed
@@ -32,6 +33,10 @@ class DataError(PullquoteError, ValueError):
 
 class ModelError(PullquoteError):
     """A model directory, file or name that cannot be loaded."""
+
+
+class TrainingError(PullquoteError):
+    """Training that cannot go on; the last good checkpoint is kept."""
 
 
 class DownloadError(PullquoteError):

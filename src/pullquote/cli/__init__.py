@@ -27,6 +27,8 @@ COMMANDS = {
     "evaluate": "Measure a model on labelled data.",
     "score": "Score a file of predictions, as evaluate-v2.0.py does.",
     "predict": "Answer a data file and write the predictions.",
+    "train": "Fine-tune a model on questions.",
+    "distil": "Train a small model to answer as a larger one does.",
     "export": "Turn a checkpoint into an ONNX model directory.",
     "data": "Fetch, check and convert data.",
     "models": "List the bundled models, or show a model card.",

@@ -105,6 +105,36 @@ def ensure_writable(path: str | Path) -> None:
         raise cannot_write(path, error) from None
 
 
+def ensure_folder(path: str | Path) -> None:
+    """Raise `OutputError` for a folder in which nothing can be written."""
+    ensure_writable(Path(path) / "x")
+
+
+@contextlib.contextmanager
+def watch_bar(label: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Yield a function for steps done, steps in all and a few words, of work without a plan yet."""
+    if not (sys.stderr and sys.stderr.isatty()):
+        yield lambda done, total, words: None
+        return
+    shown = ""
+    bar: Any = click.progressbar(
+        length=1, label=label, file=sys.stderr, show_eta=False, item_show_func=lambda _: shown
+    )
+
+    def show(done: int, total: int, words: str) -> None:
+        nonlocal shown
+        shown = words
+        bar.length = max(total, 1)
+        bar.make_step(done - bar.pos)
+        bar.render_progress()
+
+    bar.render_progress()
+    try:
+        yield show
+    finally:
+        bar.render_finish()
+
+
 @contextlib.contextmanager
 def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function to call with how much is done; a bar shows on a terminal after 2 seconds."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,18 +85,27 @@ def open_model(
     revision: str | None = None,
     token: str | bool | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
+    onnx: bool = True,
 ) -> ModelDirectory:
     """Find a model by name and check its files; see the module for what a name may be.
 
-    `revision`, `token` and `cache_dir` are for the hub, as huggingface_hub takes them. Raises
+    `revision`, `token` and `cache_dir` are for the hub, as huggingface_hub takes them. `onnx=False`
+    asks for safetensors, whatever lies beside them. Raises
     `ModelError` for what is missing or foreign, `DownloadError` when the hub is needed and cannot
     be reached.
     """
     try:
         hub = {"revision": revision, "token": token, "cache_dir": cache_dir}
-        return _inspect(str(name), _find(name, hub))
+        weights = _WEIGHTS if onnx else _WEIGHTS[2:]
+        directory = _inspect(str(name), _find(name, hub, weights))
     except OSError as error:  # a directory that we may not look into
         raise ModelError(f"{name}: cannot be read ({error.strerror})") from error
+    if not onnx and not directory.safetensors:
+        raise ModelError(
+            f"{directory.path}: no model.safetensors (found {_listing(directory.path)}); an ONNX "
+            "file can answer, but not be trained, nor exported again"
+        )
+    return directory
 
 
 def find_tokenizer(name: str | os.PathLike[str]) -> Path:
@@ -106,7 +116,7 @@ def find_tokenizer(name: str | os.PathLike[str]) -> Path:
     return open_model(name).tokenizer
 
 
-def _find(name: str | os.PathLike[str], hub: dict[str, Any]) -> Path:
+def _find(name: str | os.PathLike[str], hub: dict[str, Any], weights: Sequence[str]) -> Path:
     if not isinstance(name, (str, os.PathLike)):
         raise InputError(f"the model is {type(name).__name__}, expected a name or a path")
     text = str(name)
@@ -129,13 +139,13 @@ def _find(name: str | os.PathLike[str], hub: dict[str, Any]) -> Path:
             f"{text}: no such model. Bundled: {', '.join(bundled_models())}. Otherwise name a "
             "local directory or a repository of the Hugging Face hub (owner/name)."
         )
-    return _download(text, hub)
+    return _download(text, hub, weights)
 
 
-def _download(name: str, options: dict[str, Any]) -> Path:
+def _download(name: str, options: dict[str, Any], kinds: Sequence[str]) -> Path:
     """Fetch what reading needs of a hub repository into huggingface_hub's cache.
 
-    The ONNX file is preferred, and then the safetensors are left where they are.
+    Of weights only the first of `kinds` that is there: with ONNX, safetensors stay where they are.
     """
     try:
         import huggingface_hub as hub
@@ -147,11 +157,12 @@ def _download(name: str, options: dict[str, Any]) -> Path:
         api = hub.HfApi(token=options["token"])
         siblings = api.model_info(name, revision=options["revision"]).siblings
         files = {file.rfilename for file in siblings or ()}
-        weights = [file for file in _WEIGHTS if file in files]
+        weights = [file for file in kinds if file in files]
         if not weights and any(file in files for file in _PICKLES):
             raise _pickle_error(name)
         if not weights or "tokenizer.json" not in files:
-            lacks = "tokenizer.json" if weights else "model.onnx or model.safetensors"
+            needed = "model.onnx or model.safetensors" if len(kinds) > 2 else "model.safetensors"
+            lacks = "tokenizer.json" if weights else needed
             raise ModelError(
                 f"{name} (hub): no {lacks} among its files: {', '.join(sorted(files))}"
             )

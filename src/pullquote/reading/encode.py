@@ -31,7 +31,7 @@ from pullquote.types import Batch, Window
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pullquote.types import ReaderConfig
+    from pullquote.types import Example, ReaderConfig
 
 # Longer contexts are tokenised in pieces: at once, 10 MB took 1.5 GB of memory.
 _PIECE = 200_000
@@ -266,6 +266,26 @@ class Encoder:
                 context_start=len(head),
                 null_index=template.null % len(input_ids),
             )
+
+    def label(self, window: Window, example: Example) -> tuple[int, int]:
+        """The first and last token of an answer in a window of the example's context: the target.
+
+        Of several answers it is the first that the window holds whole. A window that holds none is
+        labelled with the null token, twice.
+
+            # the answer is "hills":         null 0 ->  (0, 0)
+            #   window 0: [CLS] q [SEP] the river rises in      -> (0, 0)
+            #   window 1: [CLS] q [SEP] rises in the hills and  -> (6, 6)
+        """
+        begins, ends = window.offsets[:, 0], window.offsets[:, 1]  # (C,) each, rising
+        for answer in example.answers:
+            first = int(np.searchsorted(ends, answer.start, side="right"))
+            last = int(np.searchsorted(begins, answer.end, side="left")) - 1
+            # tokens of the answer lie before or after the window unless both ends are in it
+            whole = first <= last and begins[0] <= answer.start and answer.end <= ends[-1]
+            if whole:
+                return window.context_start + first, window.context_start + last
+        return window.null_index, window.null_index
 
     def count(self, text: str) -> int:
         """The number of tokens of a text, without special ones."""

@@ -45,10 +45,13 @@ def evaluate(
     examples: Sequence[Example],
     *,
     threshold: float | None = None,
+    fit: bool = False,
     progress: Callable[[Iterable[Prediction]], Iterable[Prediction]] = iter,
 ) -> Evaluation:
     """Answer all examples and score them; `threshold` replaces the one stored with the model.
 
+    `fit` scores at the threshold that is fitted on these very examples, where there is one: for
+    data that was held out to fit it.
     `progress` wraps the iterator of predictions, to show how far it is. Raises `DataError` without
     examples.
     """
@@ -63,17 +66,19 @@ def evaluate(
     # predictions that abstain already could not be turned into answers by any threshold.
     quotes = {p.id: p.answers[0].text if p.answers else "" for p in predictions}
     odds = {p.id: p.null_score_diff for p in predictions}
-    with warnings.catch_warnings():
-        # that odds are not probabilities, which is known here, and that "" was predicted, which it
-        # is for blank contexts alone
-        warnings.simplefilter("ignore", PullquoteWarning)
-        scores = score(examples, quotes, no_answer_probabilities=odds, threshold=threshold)
     fitted = None
-    if scores.has_answer and scores.no_answer:
+    if len({example.is_impossible for example in examples}) == 2:
         marks = score_questions(examples, quotes)
         fitted = fit_threshold(
             [mark.f1 for mark in marks],
             [mark.has_answer for mark in marks],
             [odds[mark.id] for mark in marks],
         )
+    if fit and fitted:
+        threshold = fitted.threshold
+    with warnings.catch_warnings():
+        # that odds are not probabilities, which is known here, and that "" was predicted, which it
+        # is for blank contexts alone
+        warnings.simplefilter("ignore", PullquoteWarning)
+        scores = score(examples, quotes, no_answer_probabilities=odds, threshold=threshold)
     return Evaluation(scores, threshold, fitted, seconds)

@@ -46,11 +46,19 @@ def store_threshold(
 
 
 def evaluate_checkpoint(
-    checkpoint: str | Path, examples: Sequence[Example], *, progress: Watch = iter
+    checkpoint: str | Path,
+    examples: Sequence[Example],
+    *,
+    fit: bool = False,
+    progress: Watch = iter,
 ) -> Evaluation:
-    """Measure a checkpoint's safetensors in torch, even where an ONNX file lies beside them."""
+    """Measure a checkpoint's safetensors in torch, even where an ONNX file lies beside them.
+
+    `fit` as in `evaluate`.
+    """
     return evaluate(
         Reader(checkpoint, backend=TorchBackend(open_model(checkpoint).path)),
         examples,
+        fit=fit,
         progress=progress,
     )

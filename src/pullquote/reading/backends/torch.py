@@ -28,11 +28,14 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "torch", "torch") from error
 
 
-def load_checkpoint(directory: str | Path, **options: Any) -> transformers.PreTrainedModel:
+def load_checkpoint(
+    directory: str | Path, *, new_head: bool = False, **options: Any
+) -> transformers.PreTrainedModel:
     """The fp32 model of an HF-shaped directory, in evaluation mode.
 
-    Raises `ModelError` when the weights are broken or hold no question-answering head. Code that
-    comes with a checkpoint is never run.
+    Raises `ModelError` when the weights are broken or hold no question-answering head; `new_head`
+    gives such a base encoder a random one, to be trained. Code that comes with a checkpoint is
+    never run.
     """
     try:
         with _quiet():
@@ -57,7 +60,9 @@ def load_checkpoint(directory: str | Path, **options: Any) -> transformers.PreTr
             f"{tuple(expected)}; they do not belong together"
         )
     # A base encoder loads too, with a head of random numbers; its answers would be noise.
-    if missing := sorted(report["missing_keys"]):
+    body = f"{model.base_model_prefix}."
+    missing = sorted(key for key in report["missing_keys"] if key.startswith(body) or not new_head)
+    if missing:
         raise ModelError(
             f"{directory}: the checkpoint lacks {', '.join(missing[:3])}"
             f"{', ...' if len(missing) > 3 else ''}; it is not whole, or not fine-tuned for "

@@ -1,0 +1,186 @@
+"""Training questions that nobody wrote: moved, swapped, cut out of sentences, teacher-labelled.
+
+Knows examples, and for `teacher` a reader; each kind is a function of the data and a seed.
+
+    moved     a question on another paragraph of its article, where its answer does not stand
+    swapped   a question with a name or number exchanged for another of its article: unanswerable
+    cloze     a sentence of the text with a name or number replaced by a question word: answerable
+    teacher   a moved question with whatever a teacher answers there
+
+`moved` and `swapped` follow what makes SQuAD 2.0's own unanswerable questions (Rajpurkar, Jia and
+Liang 2018, table 2: entity swaps are 21 % of them, mutually exclusive conditions and impossible
+ones are near to `moved`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pullquote.errors import ConfigError
+from pullquote.reading.sentences import sentence_around
+from pullquote.types import Example, Span
+
+if TYPE_CHECKING:
+    from pullquote.reading.reader import Reader
+    from pullquote.types import Prediction
+
+_YEAR = re.compile(r"\b1[0-9]{3}\b|\b20[0-9]{2}\b")
+_NUMBER = re.compile(r"\b\d[\d,.]*\d\b|\b\d\b")
+_NAME = re.compile(r"(?<=[\w,;:] )(?:[A-Z][\w'’-]+)(?: (?:[A-Z][\w'’-]+))*")
+# in this order: a year is a number, too
+_KINDS = {"year": _YEAR, "number": _NUMBER, "name": _NAME}
+_QUESTION_WORD = {"year": "what year", "number": "how many", "name": "what"}
+_LONGEST_SENTENCE = 240
+
+
+@dataclass(frozen=True, slots=True)
+class _Article:
+    """The paragraphs of an article, and the names and numbers that stand in them."""
+
+    contexts: tuple[str, ...]
+    mentions: dict[str, tuple[str, ...]]
+
+
+def augmented(
+    examples: Sequence[Example],
+    kinds: Sequence[str],
+    share: float,
+    seed: int,
+    teacher: Reader | None = None,
+) -> list[Example]:
+    """New examples of each kind, at most `share` times as many as `examples`; the same each time.
+
+    An example of any kind has its origin's id with the kind appended. Raises `ConfigError` when
+    `teacher` is among the kinds and there is none.
+    """
+    articles = _articles(examples)
+    made: list[Example] = []
+    for number, kind in enumerate(kinds):
+        random = np.random.default_rng([seed, number])
+        wanted = round(share * len(examples))
+        new: list[Example] = []
+        if kind == "teacher":
+            if teacher is None:
+                raise ConfigError("augment names teacher, which needs one; set teacher")
+            found = _made(_moved, examples, articles, random, wanted, kind)
+            new = [
+                _labelled(example, teacher_says)
+                for example, teacher_says in zip(found, teacher.answer_all(found), strict=True)
+            ]
+        else:
+            new = _made(_MAKERS[kind], examples, articles, random, wanted, kind)
+        made += new
+    return made
+
+
+def _made(
+    maker: Callable[[Example, _Article, np.random.Generator], Example | None],
+    examples: Sequence[Example],
+    articles: dict[str, _Article],
+    random: np.random.Generator,
+    wanted: int,
+    kind: str,
+) -> list[Example]:
+    """Try the examples in a random order, several times if need be, until there are enough."""
+    made: list[Example] = []
+    for turn in range(max(1, -(-wanted // max(len(examples), 1)))):
+        for index in random.permutation(len(examples)):
+            if len(made) >= wanted:
+                return made
+            example = examples[index]
+            if new := maker(example, articles[example.title], random):
+                made.append(replace(new, id=f"{example.id}-{kind}{turn or ''}"))
+    return made
+
+
+def _moved(example: Example, article: _Article, random: np.random.Generator) -> Example | None:
+    if example.is_impossible or len(article.contexts) < 2:
+        return None
+    context = article.contexts[random.integers(len(article.contexts))]
+    below = context.lower()
+    if any(answer.text.lower() in below for answer in example.answers):
+        return None  # the question may well have its answer here
+    return replace(example, context=context, answers=())
+
+
+def _swapped(example: Example, article: _Article, random: np.random.Generator) -> Example | None:
+    if example.is_impossible:
+        return None
+    for kind, start, end in _mentions(example.question):
+        mention = example.question[start:end]
+        others = [
+            other
+            for other in article.mentions[kind]
+            if other not in example.question and mention not in other
+        ]
+        # what the text does not say itself is no trap: the question would be about something else
+        if mention in example.context and others:
+            other = others[random.integers(len(others))]
+            question = example.question[:start] + other + example.question[end:]
+            return replace(example, question=question, answers=())
+    return None
+
+
+def _cloze(example: Example, article: _Article, random: np.random.Generator) -> Example | None:
+    mentions = list(_mentions(example.context))
+    if not mentions:
+        return None
+    kind, start, end = mentions[random.integers(len(mentions))]
+    sentence = sentence_around(example.context, start, end)
+    if sentence.end - sentence.start > _LONGEST_SENTENCE:
+        return None
+    before = example.context[sentence.start : start]
+    after = example.context[end : sentence.end].rstrip(" .!?;:")
+    answer = Span(example.context[start:end], start, end)
+    question = f"{before}{_QUESTION_WORD[kind]}{after}?"
+    return replace(example, question=question, answers=(answer,))
+
+
+_MAKERS = {"moved": _moved, "swapped": _swapped, "cloze": _cloze}
+
+
+def _labelled(example: Example, prediction: Prediction) -> Example:
+    """The example with what a teacher said of it."""
+    answer = prediction.answer
+    spans = (Span(answer.text, answer.start, answer.end),) if answer else ()
+    return replace(example, answers=spans)
+
+
+def _articles(examples: Sequence[Example]) -> dict[str, _Article]:
+    contexts: dict[str, dict[str, None]] = defaultdict(dict)
+    for example in examples:
+        contexts[example.title][example.context] = None
+    return {
+        title: _Article(
+            tuple(texts),
+            {
+                name: tuple(
+                    dict.fromkeys(
+                        text[start:end]
+                        for text in texts
+                        for kind, start, end in _mentions(text)
+                        if kind == name
+                    )
+                )
+                for name in _KINDS
+            },
+        )
+        for title, texts in contexts.items()
+    }
+
+
+def _mentions(text: str) -> Iterator[tuple[str, int, int]]:
+    """Names, years and other numbers: kind and characters, in the order of the kinds."""
+    taken: list[tuple[int, int]] = []
+    for kind, pattern in _KINDS.items():
+        for match in pattern.finditer(text):
+            start, end = match.span()
+            if not any(start < other and begin < end for begin, other in taken):
+                taken.append((start, end))
+                yield kind, start, end

@@ -1,0 +1,90 @@
+"""The small BERT family: Google's 24 miniatures, and what a shape costs.
+
+Knows arithmetic alone. Turc et al. 2019, "Well-Read Students Learn Better".
+
+    shape = Shape.parse("L2-H128")
+    shape.parameters, shape.flops(384), shape.hub_id
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pullquote.errors import ConfigError
+
+_NAME = re.compile(r"L(\d{1,3})-H(\d{1,5})")
+_HEAD = 64  # the width of an attention head in every miniature
+_VOCABULARY, _POSITIONS, _TYPES = 30_522, 512, 2
+_SPECIAL = {
+    (2, 128): "BERT-Tiny",
+    (4, 256): "BERT-Mini",
+    (4, 512): "BERT-Small",
+    (8, 512): "BERT-Medium",
+    (12, 768): "BERT-Base",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A BERT encoder of `layers` and `width`; inner layers are four times as wide, heads 64."""
+
+    layers: int
+    width: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.layers <= 48 or self.width % _HEAD or not _HEAD <= self.width <= 4096:
+            raise ConfigError(
+                f"the shape {self.name}: expected 1 to 48 layers and a width that is a multiple of "
+                f"{_HEAD}, such as L2-H128"
+            )
+
+    @classmethod
+    def parse(cls, name: str) -> Shape | None:
+        """The shape that a name such as `L2-H128` means; None for other names."""
+        found = _NAME.fullmatch(name)
+        return cls(int(found[1]), int(found[2])) if found else None
+
+    @property
+    def name(self) -> str:
+        return f"L{self.layers}-H{self.width}"
+
+    @property
+    def heads(self) -> int:
+        return self.width // _HEAD
+
+    @property
+    def known_as(self) -> str:
+        """What the field calls it, if it has a name."""
+        return _SPECIAL.get((self.layers, self.width), "")
+
+    @property
+    def hub_id(self) -> str:
+        """The pretrained encoder of this shape on the Hugging Face hub."""
+        return f"google/bert_uncased_L-{self.layers}_H-{self.width}_A-{self.heads}"
+
+    @property
+    def parameters(self) -> int:
+        """Of a reader: encoder without pooler, and a head of two logits a token."""
+        H = self.width
+        embeddings = (_VOCABULARY + _POSITIONS + _TYPES) * H + 2 * H
+        layer = 12 * H * H + 13 * H  # four H x H, two H x 4H, their biases, two layer norms
+        return embeddings + self.layers * layer + 2 * H + 2
+
+    @property
+    def bytes(self) -> int:
+        """Of the weights in fp32."""
+        return 4 * self.parameters
+
+    def flops(self, tokens: int = 384) -> int:
+        """Floating-point operations to read a window: two for each multiplication and addition.
+
+        Matrix products only: 24 H^2 a token and layer, and 4 T H for attention.
+        """
+        return self.layers * tokens * (24 * self.width**2 + 4 * tokens * self.width)
+
+
+FAMILY = tuple(
+    Shape(layers, width) for layers in (2, 4, 6, 8, 10, 12) for width in (128, 256, 512, 768)
+)
+"""The miniatures, smallest first."""

@@ -1,0 +1,82 @@
+"""The log of a training run: a JSON line each few steps, and the curves drawn from it.
+
+log = Log("runs/tiny")
+log.add(step=20, loss=3.1)
+log.draw()                     # runs/tiny/curve.png
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pullquote.errors import MissingExtraError
+from pullquote.files import atomic_write, cannot_write, replacing
+
+
+class Log:
+    """`log.jsonl` and `curve.png` of a run; entries with a `loss`, others with a `balanced_f1`."""
+
+    def __init__(self, directory: str | Path) -> None:
+        self.file = Path(directory) / "log.jsonl"
+        self.curve = Path(directory) / "curve.png"
+
+    def add(self, **entry: Any) -> None:
+        """Append one line."""
+        try:
+            with open(self.file, "a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise cannot_write(self.file, error) from None
+
+    def entries(self) -> list[dict[str, Any]]:
+        """All lines; one that a sudden end cut short is left out."""
+        if not self.file.exists():
+            return []
+        entries = []
+        for line in self.file.read_text(encoding="utf-8").splitlines():
+            try:
+                entries.append(json.loads(line))
+            except ValueError:
+                continue
+        return entries
+
+    def keep_until(self, step: int) -> None:
+        """Drop what was logged after `step`: a resumed run will log it again."""
+        kept = [entry for entry in self.entries() if entry["step"] <= step]
+        with atomic_write(self.file) as file:
+            file.writelines(json.dumps(entry) + "\n" for entry in kept)
+
+    def draw(self) -> None:
+        """Draw loss and F1 over epochs."""
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise MissingExtraError("matplotlib", "train") from error
+        entries = self.entries()
+        losses = [entry for entry in entries if "loss" in entry]
+        scores = [entry for entry in entries if "balanced_f1" in entry]
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        left = figure.add_subplot(xlabel="epoch", ylabel="training loss")
+        left.plot([e["epoch"] for e in losses], [e["loss"] for e in losses], color="0.55", lw=1)
+        left.set_ylim(bottom=0)
+        if scores:
+            right = left.twinx()
+            right.set_ylabel("F1 on tune, both kinds weighted equally (%)")
+            right.plot(
+                [e["epoch"] for e in scores],
+                [e["balanced_f1"] for e in scores],
+                color="black",
+                marker="o",
+            )
+            for entry in scores:
+                right.annotate(
+                    f"{entry['balanced_f1']:.1f}",
+                    (entry["epoch"], entry["balanced_f1"]),
+                    textcoords="offset points",
+                    xytext=(0, 6),
+                    ha="center",
+                )
+        with replacing(self.curve) as path:
+            figure.savefig(path, dpi=120)

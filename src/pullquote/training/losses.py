@@ -1,0 +1,82 @@
+"""What a reader learns from: gold labels, and a teacher's logits, hidden states and relations.
+
+Knows tensors alone. Each function returns a sum over the windows of a batch, so that batches of
+any size add up to a step.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+from pullquote.training.windows import PADDING
+
+
+def span_loss(start: torch.Tensor, end: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross entropy of start and end, their mean; logits (B, T) each, labels (B, 2)."""
+    return (
+        F.cross_entropy(start, labels[:, 0], reduction="sum")
+        + F.cross_entropy(end, labels[:, 1], reduction="sum")
+    ) / 2
+
+
+def soft_loss(
+    student: tuple[torch.Tensor, torch.Tensor],
+    teacher: tuple[torch.Tensor, torch.Tensor],
+    temperature: float,
+) -> torch.Tensor:
+    """KL divergence from the teacher's softened start and end to the student's, their mean.
+
+    Logits (B, T) each. Times the temperature squared, so that gradients keep their size
+    (Hinton, Vinyals, Dean 2015, section 2).
+    """
+    total = torch.zeros(())
+    for mine, theirs in zip(student, teacher, strict=True):
+        total = total + F.kl_div(
+            F.log_softmax(mine / temperature, dim=-1),
+            F.log_softmax(theirs / temperature, dim=-1),
+            reduction="sum",
+            log_target=True,
+        )
+    return total * temperature**2 / 2
+
+
+def hidden_loss(student: torch.Tensor, teacher: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean squared distance of hidden states, (B, T, width) each, over the tokens of a window.
+
+    Each teacher's state is scaled to variance 1 first, so that wide and narrow layers weigh the
+    same; `mask` is (B, T), 1 for tokens.
+    """
+    teacher = F.layer_norm(teacher.float(), teacher.shape[-1:])
+    distance = (student.float() - teacher).square().mean(-1)  # (B, T)
+    return ((distance * mask).sum(-1) / mask.sum(-1)).sum()
+
+
+def relation_loss(
+    student: tuple[torch.Tensor, ...],
+    teacher: tuple[torch.Tensor, ...],
+    mask: torch.Tensor,
+    heads: int,
+) -> torch.Tensor:
+    """KL divergence of token relations: softmax(x x^T / sqrt(d)) of queries, keys and values.
+
+    MiniLMv2 (Wang et al. 2021): the heads of each are joined and cut into `heads` relation heads,
+    so that student and teacher may differ in width and heads. Tensors are (B, heads, T, width of a
+    head); the result is the mean over relations, relation heads and tokens, summed over windows.
+    """
+    total = torch.zeros((), device=mask.device)
+    hidden = (mask == 0)[:, None, None, :]  # (B, 1, 1, T)
+    for mine, theirs in zip(student, teacher, strict=True):
+        p = _relation(theirs, hidden, heads)
+        q = _relation(mine, hidden, heads)
+        divergence = (p.exp() * (p - q)).sum(-1).mean(1)  # (B, T)
+        total = total + ((divergence * mask).sum(-1) / mask.sum(-1)).sum()
+    return total / len(student)
+
+
+def _relation(x: torch.Tensor, hidden: torch.Tensor, heads: int) -> torch.Tensor:
+    """The log of the relation of every token to every other, (B, heads, T, T)."""
+    B, _, T, _ = x.shape
+    x = x.transpose(1, 2).reshape(B, T, heads, -1).transpose(1, 2)  # (B, heads, T, d)
+    scores = (x @ x.transpose(-1, -2)).float() * x.shape[-1] ** -0.5
+    return F.log_softmax(scores.masked_fill(hidden, PADDING), dim=-1)

@@ -1,0 +1,509 @@
+"""The training loop: a recipe in, a model directory out, through the windows that readers read.
+
+Knows torch and accelerate. Evaluation is the user's own `Reader`; what is learned from is `losses`.
+
+    train(Recipe.from_toml("recipes/tiny.toml"), "runs/tiny")
+    train(recipe, "runs/tiny", resume=True)      # after kill -9: the same weights, to the bit
+
+    runs/tiny/           the best checkpoint by now: a model directory for `Reader` and `export`
+      recipe.toml        the resolved recipe
+      log.jsonl          a line each few steps, and one for each evaluation
+      curve.png          the same, drawn
+      last/              the last evaluated weights, a model directory, too
+        state.pt         all that `resume` needs
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import inspect
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pullquote.data import load
+from pullquote.errors import ConfigError, MissingExtraError, TrainingError, first_line
+from pullquote.files import atomic_write, replacing, write_json
+from pullquote.reading.evaluate import Evaluation, evaluate
+from pullquote.reading.reader import Reader
+from pullquote.training.augment import augmented
+from pullquote.training.log import Log
+from pullquote.training.recipe import Recipe
+from pullquote.training.teacher import cache_directory, check_same_tokens, soft_labels
+from pullquote.training.windows import PADDING, encode, plan
+from pullquote.types import INPUTS
+
+try:
+    import accelerate
+    import safetensors.torch
+    import torch
+
+    from pullquote.reading.backends.torch import TorchBackend
+    from pullquote.training.attention import last_attention, use_plain_attention
+    from pullquote.training.inner import InnerTeacher
+    from pullquote.training.losses import soft_loss, span_loss
+    from pullquote.training.release import evaluate_checkpoint, store_threshold
+    from pullquote.training.start import has_bf16, open_start
+except ImportError as error:  # pragma: no cover - depends on what is installed
+    raise MissingExtraError(error.name or "accelerate", "train") from error
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pullquote.types import Example, ReaderConfig
+
+_LOG_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far training is, for a progress bar."""
+
+    step: int
+    steps: int
+    loss: float
+    tokens_per_second: float
+    seconds_left: float
+    doing: str = "training"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """What `train` made."""
+
+    path: Path
+    steps: int
+    seconds: float
+    evaluation: Evaluation | None
+    """Of the best checkpoint on all of tune, at the threshold fitted there."""
+    main: bool = True
+    """Whether this is the process that wrote it."""
+
+
+Watch = Callable[[Progress], None]
+
+
+def train(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    watch: Watch = lambda progress: None,
+) -> TrainingReport:
+    """Train what `recipe` says and write it to `out`; see the module for what stands there.
+
+    Raises `ConfigError` when `out` holds another run, `DataError` for data that cannot be trained
+    on, `TrainingError` when the loss is not finite.
+    """
+    return _Run(recipe, Path(out), resume, watch).train()
+
+
+class _Run:
+    """One training run: what is trained, on what, and how far it is."""
+
+    def __init__(self, recipe: Recipe, out: Path, resume: bool, watch: Watch) -> None:
+        self.recipe, self.out, self.watch = recipe, out, watch
+        self.step, self.steps, self.best, self.seconds = 0, 0, -math.inf, 0.0
+        _keep_memory()
+        precision = recipe.precision
+        if precision == "auto":
+            precision = "bf16" if has_bf16() else "fp32"
+        self.accelerator = accelerate.Accelerator(
+            mixed_precision="bf16" if precision == "bf16" else "no",
+            cpu=not torch.cuda.is_available(),
+        )
+        self.main = bool(self.accelerator.is_main_process)
+        if self.main:
+            _claim(out, recipe, resume)
+        self.accelerator.wait_for_everyone()
+        start = open_start(recipe)
+        self.model = start.model.to(self.accelerator.device).train()
+        if self.accelerator.device.type == "cpu":
+            use_plain_attention(self.model)
+        accepted = inspect.signature(self.model.forward).parameters
+        self.inputs = [name for name in INPUTS if name in accepted]  # DistilBERT has no types
+        self.encoder = start.encoder
+        self.tune = load(recipe.tune).examples if recipe.tune else ()
+        teachers = [Reader(name) for name in recipe.teacher]
+        for teacher in teachers:
+            check_same_tokens(teacher, self.encoder)
+        self._doing("encoding")
+        examples = training_examples(recipe, teachers[0] if teachers else None)
+        self.windows = encode(examples, self.encoder)
+        self.soft = None
+        if recipe.soft_weight:
+            with self.accelerator.main_process_first():  # the others find it in the cache
+                self.soft = soft_labels(
+                    teachers,
+                    self.windows,
+                    self.encoder,
+                    cache_directory(),
+                    lambda share: self._doing(f"asking the teacher, {share:.0%}"),
+                )
+        self.inner = None
+        if recipe.hidden_weight or recipe.relation_weight:
+            self.inner = InnerTeacher(recipe.teacher[0], self.model, recipe)
+        self.steps_of_epoch = len(self._plan(0))
+        self.steps = recipe.max_steps or max(1, round(recipe.epochs * self.steps_of_epoch))
+        self.evaluations = {
+            math.ceil(self.steps * number / recipe.evaluations)
+            for number in range(1, recipe.evaluations + 1)
+        }
+        # a projection of the student's states is trained with it, and thrown away
+        extra = self.inner.projections if self.inner else torch.nn.ModuleList()
+        self.trained = torch.nn.ModuleList([self.model, extra])
+        self.parameters = list(self.trained.parameters())
+        self.optimizer = _optimizer(self.trained, recipe)
+        # copies, which take the place of the weights when they are evaluated and kept
+        self.averages = [p.detach().clone() for p in self.parameters] if recipe.average else []
+        self.log = Log(out)
+        if resume:
+            self._restore()
+        if self.main:
+            self.log.keep_until(self.step)
+            _write_base(out / "last", start.files, self.model, self.encoder.config)
+
+    def train(self) -> TrainingReport:
+        plan_of, steps = -1, []
+        saved = logged = time.monotonic()
+        losses: list[float] = []
+        tokens = 0
+        while self.step < self.steps:
+            epoch, index = divmod(self.step, self.steps_of_epoch)
+            if epoch != plan_of:
+                plan_of, steps = epoch, self._plan(epoch)
+            began = time.monotonic()
+            losses.append(self._step(steps[index]))
+            tokens += int(sum(self.windows.lengths[rows].sum() for rows in steps[index]))
+            self.seconds += time.monotonic() - began
+            due = self.step in self.evaluations
+            if due or time.monotonic() - logged > _LOG_SECONDS:
+                self._note(losses, tokens / (time.monotonic() - logged))
+                losses, tokens, logged = [], 0, time.monotonic()
+            if due:
+                self._evaluate()
+            if due or time.monotonic() - saved > 60 * self.recipe.save_minutes:
+                self._save()
+                saved = time.monotonic()
+            if due:
+                logged = time.monotonic()
+        return self._finish()
+
+    def _plan(self, epoch: int) -> list[list[NDArray[np.int64]]]:
+        return plan(
+            self.windows.lengths,
+            tokens=self.recipe.tokens,
+            micro_tokens=self.recipe.micro_tokens,
+            seed=self.recipe.seed,
+            epoch=epoch,
+            windows=self.recipe.windows,
+        )
+
+    def _step(self, micros: Sequence[NDArray[np.int64]]) -> float:
+        """One optimiser step; returns its loss, the mean over its windows.
+
+        Each process takes every so many-th micro-batch, and gradients are summed over all: any
+        number of processes takes the same step, but for rounding.
+        """
+        accelerator = self.accelerator
+        windows = sum(len(rows) for rows in micros)
+        total = torch.zeros((), device=accelerator.device)
+        for rows in micros[accelerator.process_index :: accelerator.num_processes]:
+            loss = self._loss(rows) / windows
+            accelerator.backward(loss)
+            total += loss.detach()
+        if accelerator.num_processes > 1:
+            total = accelerator.reduce(total, "sum")
+            self._sum_gradients()
+        self.step += 1
+        rate = self.recipe.learning_rate * _rate(self.step, self.steps, self.recipe)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        norm = torch.nn.utils.clip_grad_norm_(
+            self.parameters, self.recipe.max_grad_norm or math.inf
+        )
+        mean = float(total)
+        if not (math.isfinite(mean) and math.isfinite(float(norm))):
+            raise TrainingError(
+                f"step {self.step}: the loss is {mean:g}, its gradient {float(norm):g}; nothing of "
+                f"this step was kept, and {self.out} holds what was good before. Try a lower "
+                f"learning_rate (now {self.recipe.learning_rate:g}) or precision fp32"
+            )
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.averages:
+            # Early on, weights move too fast for a long memory.
+            decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+            torch._foreach_lerp_(self.averages, [p.detach() for p in self.parameters], 1 - decay)
+        return mean
+
+    def _loss(self, rows: NDArray[np.int64]) -> torch.Tensor:
+        """The loss of a micro-batch, summed over its windows."""
+        device = self.accelerator.device
+        batch = self.windows.batch(rows)
+        padded = not batch.attention_mask.all()
+        feed = {
+            name: torch.from_numpy(getattr(batch, name)).to(device)
+            for name in self.inputs
+            if padded or name != "attention_mask"
+        }
+        recipe, inner = self.recipe, self.inner
+        options = {"output_hidden_states": True} if inner and recipe.hidden_weight else {}
+        with self.accelerator.autocast(), last_attention() as seen:
+            output = self.model(**feed, **options)
+            loss = inner.loss(feed, output, seen) if inner else 0.0
+        logits = output.start_logits.float(), output.end_logits.float()  # (B, T) each
+        if padded:
+            hidden = feed["attention_mask"] == 0
+            logits = tuple(side.masked_fill(hidden, PADDING) for side in logits)
+        if recipe.label_weight:
+            labels = torch.from_numpy(self.windows.labels[rows].astype(np.int64)).to(device)
+            loss = loss + recipe.label_weight * span_loss(*logits, labels)
+        if self.soft:
+            said = self.windows.padded(self.soft, rows)
+            taught = torch.from_numpy(said.start).to(device), torch.from_numpy(said.end).to(device)
+            loss = loss + recipe.soft_weight * soft_loss(logits, taught, recipe.temperature)
+        return loss
+
+    def _sum_gradients(self) -> None:
+        for parameter in self.parameters:
+            if parameter.grad is None:  # of a process that had no micro-batch
+                parameter.grad = torch.zeros_like(parameter)
+        flat = torch.cat([p.grad.flatten() for p in self.parameters])
+        flat = self.accelerator.reduce(flat, "sum")
+        for parameter, part in zip(
+            self.parameters, flat.split([p.numel() for p in self.parameters]), strict=True
+        ):
+            parameter.grad.copy_(part.view_as(parameter))
+
+    def _doing(self, what: str) -> None:
+        if self.main:
+            self.watch(Progress(self.step, self.steps, math.nan, 0, 0, what))
+
+    def _note(self, losses: Sequence[float], speed: float) -> None:
+        if not self.main:
+            return
+        loss = sum(losses) / len(losses)
+        left = (self.steps - self.step) * self.seconds / max(self.step, 1)
+        self.log.add(
+            step=self.step,
+            epoch=round(self.step / self.steps_of_epoch, 4),
+            loss=round(loss, 5),
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            tokens_per_second=round(speed),
+            seconds=round(self.seconds, 1),
+        )
+        self.watch(Progress(self.step, self.steps, loss, speed, left))
+
+    def _evaluate(self) -> None:
+        """Write the weights to `last`, answer tune with them, and keep them if they are best."""
+        self.accelerator.wait_for_everyone()
+        if self.main:
+            last = self.out / "last"
+            with self._averaged():
+                _write_weights(self.model, last)
+                score = -math.inf
+                if self.tune:
+                    examples = _sample(self.tune, self.recipe.evaluation_questions, 0)
+                    self._doing("evaluating")
+                    evaluation = self._answers(last, examples)
+                    score = _balanced(evaluation)
+                    self.log.add(
+                        step=self.step,
+                        epoch=round(self.step / self.steps_of_epoch, 4),
+                        questions=len(examples),
+                        balanced_f1=round(score, 3),
+                    )
+            if score > self.best or not self.tune:
+                self.best = score
+                _copy_model(last, self.out)
+            self.log.draw()
+        self.accelerator.wait_for_everyone()
+
+    def _answers(self, directory: Path, examples: Sequence[Example]) -> Evaluation:
+        reader = Reader(directory, backend=TorchBackend(self.model))
+        try:
+            return evaluate(reader, examples)
+        finally:
+            self.model.train()
+
+    @contextlib.contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Put the averaged weights in place of the weights for a while."""
+        if not self.averages:
+            yield
+            return
+        kept = [p.detach().clone() for p in self.parameters]
+        with torch.no_grad():
+            torch._foreach_copy_(self.parameters, self.averages)
+            yield
+            torch._foreach_copy_(self.parameters, kept)
+
+    def _save(self) -> None:
+        """Write all that `resume` needs; an older state stays whole until this one is."""
+        if not self.main:
+            return
+        state = {
+            "step": self.step,
+            "best": self.best,
+            "seconds": self.seconds,
+            "model": self.trained.state_dict(),
+            "averages": self.averages,
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        with replacing(self.out / "last" / "state.pt") as path:
+            torch.save(state, path)
+
+    def _restore(self) -> None:
+        path = self.out / "last" / "state.pt"
+        if not path.exists():
+            return  # ended before its first save: begin again
+        try:
+            state = torch.load(path, map_location=self.accelerator.device, weights_only=True)
+        except Exception as error:
+            raise TrainingError(
+                f"{path}: cannot be read ({first_line(error)}); remove it to begin again"
+            ) from error
+        self.step, self.best, self.seconds = state["step"], state["best"], state["seconds"]
+        self.trained.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.averages = state["averages"]
+        torch.set_rng_state(state["random"].cpu())
+
+    def _finish(self) -> TrainingReport:
+        """Fit the threshold of the best checkpoint on all of tune, and store it."""
+        evaluation = None
+        if self.main and self.tune:
+            self._doing("fitting the threshold")
+            evaluation = evaluate_checkpoint(self.out, self.tune, fit=True)
+            if evaluation.fitted:
+                store_threshold(self.out, evaluation, self.tune, self.recipe.tune)
+        return TrainingReport(self.out, self.steps, self.seconds, evaluation, self.main)
+
+
+def training_examples(recipe: Recipe, teacher: Reader | None = None) -> list[Example]:
+    """The examples of all files of a recipe, and those that are made from them."""
+    if not recipe.train:
+        raise ConfigError("train names no data; expected a file such as train-v2.0.json")
+    examples = _sample(
+        [example for path in recipe.train for example in load(path).examples],
+        recipe.questions,
+        recipe.seed,
+    )
+    made = augmented(examples, recipe.augment, recipe.augment_share, recipe.seed, teacher)
+    return examples + made
+
+
+def _sample(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
+    """So many examples, chosen by chance, in their old order; 0 means all."""
+    if not 0 < count < len(examples):
+        return list(examples)
+    chosen = np.random.default_rng(seed).choice(len(examples), count, replace=False)
+    return [examples[index] for index in np.sort(chosen)]
+
+
+def _balanced(evaluation: Evaluation) -> float:
+    """What checkpoints are compared by: F1 at the best threshold, both kinds weighted equally."""
+    return evaluation.fitted.score if evaluation.fitted else evaluation.scores.f1
+
+
+def _optimizer(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW, which shrinks matrices and leaves biases and layer norms alone."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    return torch.optim.AdamW(
+        [
+            {"params": matrices, "weight_decay": recipe.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ],
+        lr=recipe.learning_rate,
+        betas=(0.9, recipe.beta2),
+        eps=recipe.adam_epsilon,
+        fused=True,
+    )
+
+
+def _rate(step: int, steps: int, recipe: Recipe) -> float:
+    """The share of the peak rate at a step, counted from 1."""
+    warmup = recipe.warmup_steps or recipe.warmup_share * steps
+    if step <= warmup:
+        return step / warmup
+    done = (step - 1 - warmup) / max(steps - warmup, 1)
+    if recipe.schedule == "linear":
+        return 1 - max(done, 0.0)
+    return (1 + math.cos(math.pi * done)) / 2 if recipe.schedule == "cosine" else 1.0
+
+
+def _keep_memory() -> None:
+    """Let glibc keep freed memory for the next batch instead of giving it back to the system.
+
+    Every batch has another shape; fetching its gigabyte anew, page by page, made training slower
+    by up to a third (4,200 against 6,100 tokens a second of MiniLM-L6).
+    """
+    mmap_max, trim_threshold = -4, -1  # malloc.h
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(mmap_max, 0)
+        libc.mallopt(trim_threshold, 2**31 - 1)
+
+
+def _claim(out: Path, recipe: Recipe, resume: bool) -> None:
+    """Make `out` the place of this run, or see that it is."""
+    file = out / "recipe.toml"
+    if not resume:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            holds = "holds another run" if file.exists() else "is not empty"
+            raise ConfigError(
+                f"{out}: {holds}; choose another place, remove it, or go on with --resume"
+            )
+        with atomic_write(file) as text:
+            text.write(recipe.to_toml())
+        return
+    if not file.exists():
+        raise ConfigError(f"{out}: no run to resume (no recipe.toml); start one without --resume")
+    before = Recipe.from_toml(file)
+    for spec in fields(Recipe):
+        old, new = getattr(before, spec.name), getattr(recipe, spec.name)
+        if old != new:
+            raise ConfigError(
+                f"{out}: holds a run with {spec.name} = {old!r}, this one has {new!r}; resume with "
+                f"the same recipe ({file}), or choose another place"
+            )
+
+
+def _write_base(directory: Path, files: Sequence[Path], model: Any, config: ReaderConfig) -> None:
+    """Write what stands beside the weights of a checkpoint."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        with atomic_write(directory / file.name, "wb") as copy:
+            copy.write(file.read_bytes())
+    write_json(
+        directory / "config.json",
+        {
+            **model.config.to_diff_dict(),
+            "architectures": [type(model).__name__],
+        },
+    )
+    write_json(directory / "reader.json", asdict(config))
+
+
+def _write_weights(model: Any, directory: Path) -> None:
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    with replacing(directory / "model.safetensors") as path:
+        safetensors.torch.save_file(weights, path, metadata={"format": "pt"})
+
+
+def _copy_model(source: Path, target: Path) -> None:
+    """Copy a model directory: every file is whole before the first takes its name."""
+    with contextlib.ExitStack() as stack:
+        for file in sorted(source.iterdir()):
+            if file.name != "state.pt":
+                shutil.copyfile(file, stack.enter_context(replacing(target / file.name)))
