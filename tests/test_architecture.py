@@ -81,7 +81,9 @@ def test_every_module_stands_in_a_room() -> None:
         ("onnxruntime", ("pullquote.training", "pullquote.reading.backends.onnx")),
         ("onnx", ("pullquote.training",)),
         ("click", ("pullquote.cli",)),
-        ("huggingface_hub", ("pullquote.reading.directory",)),
+        ("huggingface_hub", ("pullquote.reading.directory", "pullquote.training.push")),
+        ("accelerate", ("pullquote.training.train",)),
+        ("matplotlib", ("pullquote.training.log",)),
     ],
 )
 def test_a_package_is_imported_in_its_place_alone(package: str, places: tuple[str, ...]) -> None:

@@ -30,6 +30,8 @@ COMMANDS = {
     "train": "Fine-tune a model on questions.",
     "distil": "Train a small model to answer as a larger one does.",
     "export": "Turn a checkpoint into an ONNX model directory.",
+    "card": "Write the card of a model.",
+    "push": "Upload a model to the Hugging Face hub.",
     "data": "Fetch, check and convert data.",
     "models": "List the bundled models, or show a model card.",
     "run-squad": "Take run_squad.py's flags, write its files.",

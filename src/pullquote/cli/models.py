@@ -7,6 +7,7 @@ import click
 from pullquote.cli.console import printable
 from pullquote.errors import ModelError
 from pullquote.reading.directory import bundled_models, open_model
+from pullquote.training.family import FAMILY
 
 
 @click.command(
@@ -16,11 +17,18 @@ from pullquote.reading.directory import bundled_models, open_model
 \b
   pullquote models
   pullquote models small
+  pullquote models --family
 """,
 )
 @click.argument("name", required=False)
-def command(name: str | None) -> None:
+@click.option("--family", is_flag=True, help="List the shapes that train --model takes.")
+def command(name: str | None, family: bool) -> None:
     """List the bundled models, or print the model card of NAME."""
+    if family:
+        if name:
+            raise click.UsageError("--family lists all shapes; leave NAME out.")
+        _list_family()
+        return
     if name is None:
         click.echo(f"{'name':12}{'MiB':>8}{'window':>8}{'threshold':>11}  directory")
         for model in map(open_model, bundled_models()):
@@ -35,3 +43,14 @@ def command(name: str | None) -> None:
     if not card.is_file():
         raise ModelError(f"{name}: has no model card (README.md)")
     click.echo(printable(card.read_text(encoding="utf-8", errors="replace")).rstrip())
+
+
+def _list_family() -> None:
+    click.echo("BERT miniatures as readers; bytes of fp32 weights, operations for 384 tokens\n")
+    click.echo(f"{'shape':10}{'parameters':>12}{'MiB':>9}{'MFLOP':>9}  hub id")
+    for shape in FAMILY:
+        known_as = f"  ({shape.known_as})" if shape.known_as else ""
+        click.echo(
+            f"{shape.name:10}{shape.parameters / 1e6:10.2f} M{shape.bytes / 2**20:9.2f}"
+            f"{shape.flops(384) / 1e6:9,.0f}  {shape.hub_id}{known_as}"
+        )

@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from pullquote.cli.console import ensure_writable, progress
+from pullquote.errors import OutputError
 
 _EVALUATION: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--model_type", {"help": "Taken and not needed: config.json says it."}),
     ("--model_name_or_path", {"required": True, "help": "Bundled name, directory or hub id."}),
     ("--output_dir", {"required": True, "help": "Where the files go."}),
     ("--data_dir", {"help": "Where dev-v2.0.json (or dev-v1.1.json) is."}),
-    ("--train_file", {"help": "For training."}),
+    ("--train_file", {"help": "The data to train on, instead of the official name."}),
     ("--predict_file", {"help": "The data to answer, instead of the official name."}),
     ("--config_name", {"help": "Taken and not needed: the model's own is read."}),
     ("--tokenizer_name", {"help": "Another tokenizer than the model's."}),
@@ -30,36 +31,37 @@ _EVALUATION: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--n_best_size", {"type": int, "default": 20, "help": "Answers in the n-best file."}),
     ("--per_gpu_eval_batch_size", {"type": int, "default": 8, "help": "Taken and not needed."}),
 )
+_UNNEEDED = "Taken and not needed"
 _TRAINING: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("--per_gpu_train_batch_size", {"type": int, "default": 8}),
-    ("--learning_rate", {"type": float, "default": 5e-5}),
-    ("--gradient_accumulation_steps", {"type": int, "default": 1}),
-    ("--weight_decay", {"type": float, "default": 0.0}),
-    ("--adam_epsilon", {"type": float, "default": 1e-8}),
-    ("--max_grad_norm", {"type": float, "default": 1.0}),
-    ("--num_train_epochs", {"type": float, "default": 3.0}),
-    ("--max_steps", {"type": int, "default": -1}),
-    ("--warmup_steps", {"type": int, "default": 0}),
-    ("--logging_steps", {"type": int, "default": 500}),
-    ("--save_steps", {"type": int, "default": 500}),
-    ("--seed", {"type": int, "default": 42}),
-    ("--local_rank", {"type": int, "default": -1}),
-    ("--fp16_opt_level", {"default": "O1"}),
-    ("--server_ip", {"default": ""}),
-    ("--server_port", {"default": ""}),
+    ("--per_gpu_train_batch_size", {"type": int, "default": 8, "help": "Windows of a batch."}),
+    ("--learning_rate", {"type": float, "default": 5e-5, "help": "Peak rate of AdamW."}),
+    ("--gradient_accumulation_steps", {"type": int, "default": 1, "help": "Batches of a step."}),
+    ("--weight_decay", {"type": float, "default": 0.0, "help": "Of matrices."}),
+    ("--adam_epsilon", {"type": float, "default": 1e-8, "help": "AdamW's epsilon."}),
+    ("--max_grad_norm", {"type": float, "default": 1.0, "help": "Gradients are clipped to it."}),
+    ("--num_train_epochs", {"type": float, "default": 3.0, "help": "Passes over the data."}),
+    ("--max_steps", {"type": int, "default": -1, "help": "Instead of epochs, if above 0."}),
+    ("--warmup_steps", {"type": int, "default": 0, "help": "Steps in which the rate rises."}),
+    ("--seed", {"type": int, "default": 42, "help": "Of order, head and dropout."}),
+    ("--logging_steps", {"type": int, "default": 500, "help": f"{_UNNEEDED}: every 10 seconds."}),
+    ("--save_steps", {"type": int, "default": 500, "help": f"{_UNNEEDED}: every 5 minutes."}),
+    ("--local_rank", {"type": int, "default": -1, "help": f"{_UNNEEDED}: accelerate says it."}),
+    ("--fp16_opt_level", {"default": "O1", "help": f"{_UNNEEDED}."}),
+    ("--server_ip", {"default": "", "help": f"{_UNNEEDED}."}),
+    ("--server_port", {"default": "", "help": f"{_UNNEEDED}."}),
 )
 _SWITCHES = (
     ("--version_2_with_negative", "Some questions have no answer."),
     ("--do_eval", "Answer the data, write the files, print the scores."),
-    ("--do_train", "Not here yet: answered with a message."),
+    ("--do_train", "Train on the data, before anything else."),
     ("--do_lower_case", "Taken and not needed: tokenizer.json says it."),
     ("--verbose_logging", "Taken and not needed."),
     ("--overwrite_cache", "Taken and not needed: nothing is cached."),
     ("--no_cuda", "Stay on the CPU, whatever --device says."),
-    ("--evaluate_during_training", "For training."),
-    ("--eval_all_checkpoints", "For training."),
-    ("--overwrite_output_dir", "For training."),
-    ("--fp16", "For training."),
+    ("--evaluate_during_training", "Keep the checkpoint that is best on the data to answer."),
+    ("--eval_all_checkpoints", "Taken and not needed: the best or last checkpoint is kept."),
+    ("--overwrite_output_dir", "Replace the run in --output_dir."),
+    ("--fp16", "Train in bf16 where the machine has it."),
 )
 
 
@@ -67,7 +69,7 @@ def _flags(function: Callable[..., Any]) -> Callable[..., Any]:
     for name, text in reversed(_SWITCHES):
         function = click.option(name, is_flag=True, help=text)(function)
     for name, settings in reversed(_TRAINING):
-        function = click.option(name, help="For training.", **settings)(function)
+        function = click.option(name, show_default=True, **settings)(function)
     for name, settings in reversed(_EVALUATION):
         function = click.option(name, show_default="default" in settings, **settings)(function)
     return function
@@ -79,6 +81,8 @@ def _flags(function: Callable[..., Any]) -> Callable[..., Any]:
 
 \b
   pullquote run-squad --model_name_or_path small --do_eval --data_dir data --output_dir out
+  pullquote run-squad --model_name_or_path ./bert --do_train --do_eval --data_dir data \\
+      --version_2_with_negative --output_dir out
 """,
 )
 @_flags
@@ -91,17 +95,14 @@ def command(**flags: Any) -> None:
     """
     from pullquote.compat.run_squad import SquadSettings, evaluate_squad
 
+    if not (flags["do_train"] or flags["do_eval"]):
+        raise click.UsageError("nothing to do; give --do_train or --do_eval.")
+    predict_file = _file(flags, "predict_file", "dev")
     if flags["do_train"]:
-        raise click.UsageError(
-            "--do_train is not here yet: this version answers and scores (--do_eval). Train with "
-            "transformers' Trainer, then export: pullquote export MODEL_DIR -o OUT"
-        )
+        _train(flags, predict_file)
+        flags["model_name_or_path"] = flags["output_dir"]
     if not flags["do_eval"]:
-        raise click.UsageError("nothing to do; give --do_eval.")
-    predict_file = flags["predict_file"]
-    if flags["data_dir"] or not predict_file:
-        official = "dev-v2.0.json" if flags["version_2_with_negative"] else "dev-v1.1.json"
-        predict_file = str(Path(flags["data_dir"] or ".") / (predict_file or official))
+        return
     if flags["no_cuda"]:
         flags["device"] = "cpu"
     ensure_writable(Path(flags["output_dir"]) / "predictions_.json")
@@ -117,3 +118,41 @@ def command(**flags: Any) -> None:
     for path in paths:
         click.echo(path)
     click.echo(f"Results: {results}")
+
+
+def _file(flags: dict[str, Any], flag: str, official: str) -> str:
+    """The data that is named, or the file with the official name, in --data_dir if there is one."""
+    name: str | None = flags[flag]
+    if name and not flags["data_dir"]:
+        return name
+    version = "v2.0" if flags["version_2_with_negative"] else "v1.1"
+    return str(Path(flags["data_dir"] or ".") / (name or f"{official}-{version}.json"))
+
+
+def _train(flags: dict[str, Any], predict_file: str) -> None:
+    from pullquote.cli.train import run
+    from pullquote.compat.run_squad import SquadTraining, squad_recipe
+    from pullquote.training.train import forget_run
+
+    out = Path(flags["output_dir"])
+    if out.is_dir() and any(out.iterdir()):
+        if not flags["overwrite_output_dir"]:
+            raise OutputError(
+                f"{out}: already exists and is not empty; use --overwrite_output_dir to replace "
+                "the run in it"
+            )
+        forget_run(out)
+    names = (
+        *("model_name_or_path", "max_seq_length", "doc_stride", "max_query_length", "fp16"),
+        *("max_answer_length", "per_gpu_train_batch_size", "gradient_accumulation_steps", "seed"),
+        *("learning_rate", "weight_decay", "adam_epsilon", "max_grad_norm", "num_train_epochs"),
+        *("max_steps", "warmup_steps"),
+    )
+    recipe = squad_recipe(
+        SquadTraining(
+            train_file=_file(flags, "train_file", "train"),
+            evaluate_on=predict_file if flags["evaluate_during_training"] else "",
+            **{name: flags[name] for name in names},
+        )
+    )
+    run(recipe, str(out), resume=False)

@@ -94,7 +94,7 @@ def _words(now: Progress) -> tuple[int, int, str]:
     return (
         now.step,
         now.steps,
-        f"loss {now.loss:.3f}, {now.tokens_per_second:,.0f} tokens/s, {clock}",
+        f"loss {now.loss:.3f}, {now.tokens_per_second:,.0f} tokens/s, {clock} left",
     )
 
 

@@ -1,9 +1,10 @@
-"""run_squad.py's evaluation: the same settings, the same files.
+"""run_squad.py's training and evaluation: the same settings, the same files.
 
-Knows run_squad.py's names and files; reading and scoring are everyone's. `doc_stride` is a step
-here, as in Google's code: windows start every 128 tokens.
+Knows run_squad.py's names and files; training, reading and scoring are everyone's. `doc_stride` is
+a step here, as in Google's code: windows start every 128 tokens.
 
     results, paths = evaluate_squad(SquadSettings("small", "dev-v2.0.json", "out", True))
+    recipe = squad_recipe(SquadTraining("bert-base-uncased", "train-v2.0.json"))
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pullquote.reading.directory import find_tokenizer
 from pullquote.reading.encode import Encoder
 from pullquote.reading.reader import Reader
 from pullquote.scoring.squad import score
+from pullquote.training.recipe import Recipe
 from pullquote.types import Example, Prediction, Window
 
 Answered = tuple[Prediction, list[Entry]]
@@ -55,6 +57,69 @@ class SquadSettings:
                 raise InputError(f"{name} is {getattr(self, name)}, expected at least 1")
         if self.n_best_size < 1:
             raise InputError(f"n_best_size is {self.n_best_size}, expected at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SquadTraining:
+    """The flags of run_squad.py that training depends on, with its defaults."""
+
+    model_name_or_path: str
+    train_file: str
+    evaluate_on: str = ""
+    max_seq_length: int = 384
+    doc_stride: int = 128
+    max_query_length: int = 64
+    max_answer_length: int = 30
+    per_gpu_train_batch_size: int = 8
+    gradient_accumulation_steps: int = 1
+    learning_rate: float = 5e-5
+    weight_decay: float = 0.0
+    adam_epsilon: float = 1e-8
+    max_grad_norm: float = 1.0
+    num_train_epochs: float = 3.0
+    max_steps: int = -1
+    warmup_steps: int = 0
+    seed: int = 42
+    fp16: bool = False
+
+
+def squad_recipe(flags: SquadTraining) -> Recipe:
+    """The recipe that run_squad.py followed, for `training.train`.
+
+    A step has as many windows as there, but they are of like length and hardly padded. Windows of
+    the longest question start `doc_stride` tokens apart, those of shorter ones somewhat farther.
+    `fp16` means bf16 where the machine has it. `evaluate_on` is `evaluate_during_training`'s data;
+    it chooses the checkpoint and the threshold, and is no test data then.
+    """
+    windows = flags.per_gpu_train_batch_size * flags.gradient_accumulation_steps
+    most = flags.max_seq_length - flags.max_query_length - 1
+    overlap = most - 2 - flags.doc_stride
+    return Recipe.from_values(
+        {
+            "model": flags.model_name_or_path,
+            "train": flags.train_file,
+            "tune": flags.evaluate_on,
+            "max_length": flags.max_seq_length,
+            "overlap": max(min(overlap, most - 8), 2 * flags.max_answer_length),
+            "max_question_length": flags.max_query_length,
+            "max_answer_length": flags.max_answer_length,
+            "windows": windows,
+            "tokens": windows * flags.max_seq_length,
+            "micro_tokens": windows * flags.max_seq_length,
+            "learning_rate": flags.learning_rate,
+            "weight_decay": flags.weight_decay,
+            "adam_epsilon": flags.adam_epsilon,
+            "max_grad_norm": flags.max_grad_norm,
+            "epochs": flags.num_train_epochs,
+            "max_steps": max(flags.max_steps, 0),
+            "warmup_steps": flags.warmup_steps,
+            "warmup_share": 0.0,
+            "dropout": 0.1,  # BERT's own
+            "precision": "auto" if flags.fp16 else "fp32",
+            "seed": flags.seed,
+        },
+        "run-squad",
+    )
 
 
 def evaluate_squad(

@@ -117,7 +117,10 @@ def _swapped(example: Example, article: _Article, random: np.random.Generator) -
         others = [
             other
             for other in article.mentions[kind]
-            if other not in example.question and mention not in other
+            if other not in example.question
+            and mention not in other
+            # 942 for 911, but not 3: what has another number of digits is another kind of thing
+            and (kind == "name" or len(other) == len(mention))
         ]
         # what the text does not say itself is no trap: the question would be about something else
         if mention in example.context and others:

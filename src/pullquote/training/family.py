@@ -25,6 +25,15 @@ _SPECIAL = {
 }
 
 
+def encoder_flops(layers: int, width: int, inner: int, tokens: int) -> int:
+    """Matrix products of an encoder over a window, two operations a multiply-add.
+
+    A token and layer take 8 H^2 for queries, keys, values and output, 4 H I for the inner layer
+    and 4 T H for attention; embeddings, norms and the head are left out.
+    """
+    return layers * tokens * (8 * width**2 + 4 * width * inner + 4 * tokens * width)
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A BERT encoder of `layers` and `width`; inner layers are four times as wide, heads 64."""
@@ -79,9 +88,9 @@ class Shape:
     def flops(self, tokens: int = 384) -> int:
         """Floating-point operations to read a window: two for each multiplication and addition.
 
-        Matrix products only: 24 H^2 a token and layer, and 4 T H for attention.
+        See `encoder_flops`.
         """
-        return self.layers * tokens * (24 * self.width**2 + 4 * tokens * self.width)
+        return encoder_flops(self.layers, self.width, 4 * self.width, tokens)
 
 
 FAMILY = tuple(

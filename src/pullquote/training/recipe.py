@@ -13,7 +13,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,17 @@ class Recipe:
             max_answer_length=self.max_answer_length,
         )
 
+    def named_only(self) -> Recipe:
+        """The recipe with files and directories by their names alone, to be shown to others."""
+        return replace(
+            self,
+            model=_shown(self.model),
+            tokenizer=_shown(self.tokenizer),
+            train=tuple(Path(file).name for file in self.train),
+            tune=Path(self.tune).name,
+            teacher=tuple(_shown(name) for name in self.teacher),
+        )
+
     @classmethod
     def from_toml(cls, path: str | Path, **options: Any) -> Recipe:
         """Read a recipe; `options` replace what it says."""
@@ -189,6 +200,12 @@ class Recipe:
         return "".join(lines)
 
 
+def _shown(model: str) -> str:
+    """A model's name as others know it: a hub id stays, of a directory the last part."""
+    local = Path(model).is_absolute() or model.startswith((".", "~")) or model.count("/") != 1
+    return Path(model).name if local or Path(model).exists() else model
+
+
 def _check(name: str, value: Any, default: Any, metadata: Mapping[str, Any]) -> None:
     kind = type(default)
     if type(value) is not kind and not (kind is float and type(value) is int):
@@ -219,7 +236,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     except ImportError as error:
         raise MissingExtraError("tomli", "train") from error
     try:
-        return tomllib.loads(decode_text(read_bytes(Path(path))))
+        values: dict[str, Any] = tomllib.loads(decode_text(read_bytes(Path(path))))
+        return values
     except DataError as error:
         raise ConfigError(f"{path}: {error}") from None
     except tomllib.TOMLDecodeError as error:

@@ -44,7 +44,7 @@ def open_start(recipe: Recipe) -> Start:
     if shape := Shape.parse(recipe.model):
         tokenizer = find_tokenizer(recipe.tokenizer)
         encoder = Encoder.from_file(tokenizer, config, type_vocab_size=2)
-        model = transformers.BertForQuestionAnswering(
+        model: Any = transformers.BertForQuestionAnswering(
             transformers.BertConfig(
                 vocab_size=encoder.vocab_size,
                 hidden_size=shape.width,
@@ -53,7 +53,7 @@ def open_start(recipe: Recipe) -> Start:
                 intermediate_size=4 * shape.width,
             )
         )
-        files = (tokenizer, tokenizer.with_name("tokenizer_config.json"))
+        files = [tokenizer, tokenizer.with_name("tokenizer_config.json")]
     else:
         source = open_model(recipe.model, onnx=False)
         encoder = Encoder.from_file(
@@ -69,7 +69,7 @@ def open_start(recipe: Recipe) -> Start:
             )
         model = load_checkpoint(source.path, new_head=True)
         names = ("tokenizer.json", "tokenizer_config.json", "LICENSE", "NOTICE")
-        files = tuple(source.path / name for name in names)
+        files = [source.path / name for name in names]
     _set_dropout(model, recipe.dropout)
     return Start(model, encoder, tuple(file for file in files if file.is_file()))
 
@@ -83,7 +83,7 @@ def _set_dropout(model: torch.nn.Module, rate: float) -> None:
 def has_bf16() -> bool:
     """Whether this machine multiplies bf16 faster than fp32: AVX-512 BF16, AMX, or a GPU."""
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and bool(
-        torch.cpu._is_avx512_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(
+        torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()
     )

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -116,7 +116,7 @@ def _join(_: int, readings: list[NDArray[np.float16]]) -> NDArray[np.float16]:
     return readings[0]
 
 
-def _types(encoder: Encoder) -> dict[str, object]:
+def _types(encoder: Encoder) -> dict[str, Any]:
     """The token types of a template, which a model without them ignores."""
     names = ("before_types", "between_types", "after_types", "first_type", "second_type")
     return {name: getattr(encoder.template, name) for name in names}

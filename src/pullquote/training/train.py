@@ -115,9 +115,12 @@ class _Run:
         precision = recipe.precision
         if precision == "auto":
             precision = "bf16" if has_bf16() else "fp32"
+        # Accelerator's own mixed precision is one setting for the life of a process.
         self.accelerator = accelerate.Accelerator(
-            mixed_precision="bf16" if precision == "bf16" else "no",
-            cpu=not torch.cuda.is_available(),
+            mixed_precision="no", cpu=not torch.cuda.is_available()
+        )
+        self.autocast = torch.autocast(
+            self.accelerator.device.type, torch.bfloat16, enabled=precision == "bf16"
         )
         self.main = bool(self.accelerator.is_main_process)
         if self.main:
@@ -159,7 +162,7 @@ class _Run:
         # a projection of the student's states is trained with it, and thrown away
         extra = self.inner.projections if self.inner else torch.nn.ModuleList()
         self.trained = torch.nn.ModuleList([self.model, extra])
-        self.parameters = list(self.trained.parameters())
+        self.parameters: list[torch.Tensor] = list(self.trained.parameters())
         self.optimizer = _optimizer(self.trained, recipe)
         # copies, which take the place of the weights when they are evaluated and kept
         self.averages = [p.detach().clone() for p in self.parameters] if recipe.average else []
@@ -256,9 +259,9 @@ class _Run:
         }
         recipe, inner = self.recipe, self.inner
         options = {"output_hidden_states": True} if inner and recipe.hidden_weight else {}
-        with self.accelerator.autocast(), last_attention() as seen:
+        with self.autocast, last_attention() as seen:
             output = self.model(**feed, **options)
-            loss = inner.loss(feed, output, seen) if inner else 0.0
+            loss = inner.loss(feed, output, seen) if inner else torch.zeros((), device=device)
         logits = output.start_logits.float(), output.end_logits.float()  # (B, T) each
         if padded:
             hidden = feed["attention_mask"] == 0
@@ -276,12 +279,11 @@ class _Run:
         for parameter in self.parameters:
             if parameter.grad is None:  # of a process that had no micro-batch
                 parameter.grad = torch.zeros_like(parameter)
-        flat = torch.cat([p.grad.flatten() for p in self.parameters])
+        flat = torch.cat([p.grad.flatten() for p in self.parameters if p.grad is not None])
         flat = self.accelerator.reduce(flat, "sum")
-        for parameter, part in zip(
-            self.parameters, flat.split([p.numel() for p in self.parameters]), strict=True
-        ):
-            parameter.grad.copy_(part.view_as(parameter))
+        parts = flat.split([p.numel() for p in self.parameters])
+        for parameter, part in zip(self.parameters, parts, strict=True):
+            parameter.grad = part.view_as(parameter)
 
     def _doing(self, what: str) -> None:
         if self.main:
@@ -389,6 +391,13 @@ class _Run:
         return TrainingReport(self.out, self.steps, self.seconds, evaluation, self.main)
 
 
+def forget_run(out: Path) -> None:
+    """Remove what another run wrote to `out`; files of others stay."""
+    shutil.rmtree(out / "last", ignore_errors=True)
+    for name in ("recipe.toml", "log.jsonl", "curve.png", "model.safetensors", "reader.json"):
+        (out / name).unlink(missing_ok=True)
+
+
 def training_examples(recipe: Recipe, teacher: Reader | None = None) -> list[Example]:
     """The examples of all files of a recipe, and those that are made from them."""
     if not recipe.train:
@@ -459,8 +468,8 @@ def _claim(out: Path, recipe: Recipe, resume: bool) -> None:
     """Make `out` the place of this run, or see that it is."""
     file = out / "recipe.toml"
     if not resume:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            holds = "holds another run" if file.exists() else "is not empty"
+        if out.exists() and (not out.is_dir() or file.exists() or (out / "config.json").exists()):
+            holds = "holds another run" if file.exists() else "is no empty folder"
             raise ConfigError(
                 f"{out}: {holds}; choose another place, remove it, or go on with --resume"
             )

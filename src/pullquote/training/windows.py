@@ -108,7 +108,7 @@ class LabelledWindows:
         """Names what a model would read: tokenizer, windowing and data together, not the labels."""
         digest = hashlib.sha256()
         for array in (self.ids, self.types, self.bounds):
-            digest.update(np.ascontiguousarray(array))
+            digest.update(array.tobytes())
         return digest.hexdigest()
 
 

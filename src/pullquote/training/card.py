@@ -1,0 +1,245 @@
+"""The model card: what a model is, how it was made, how good, large and fast it is.
+
+Measures with the user's own `Reader`; knows the model directory's files, and writes Markdown with
+the metadata that the Hugging Face hub reads.
+
+    text = card("runs/tiny", {"dev": examples})
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pullquote.data.formats import decode_text, parse_json, read_bytes
+from pullquote.errors import ConfigError
+from pullquote.reading.directory import ModelDirectory, open_model
+from pullquote.reading.evaluate import Evaluation, evaluate
+from pullquote.reading.reader import Reader
+from pullquote.training.family import encoder_flops
+from pullquote.training.push import FILES
+from pullquote.training.recipe import Recipe
+from pullquote.training.release import Watch
+
+if TYPE_CHECKING:
+    from pullquote.types import Example
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Data to measure on: how the card calls it, and its questions."""
+
+    name: str
+    examples: Sequence[Example]
+
+
+def card(
+    model: str | Path,
+    data: Sequence[Data],
+    *,
+    licence: str = "apache-2.0",
+    language: str = "en",
+    dataset: str = "",
+    base_model: str = "",
+    notes: str = "",
+    progress: Watch = iter,
+) -> str:
+    """The text of a card, scores measured here and now on each of `data`.
+
+    `dataset` and `base_model` are hub ids for the metadata; `notes` is Markdown of your own, such
+    as limits. Raises `ConfigError` when there is nothing to measure on.
+    """
+    if not data:
+        raise ConfigError("a card needs data to measure the model on")
+    directory = open_model(model)
+    reader = Reader(model)
+    results = [(part, evaluate(reader, part.examples, progress=progress)) for part in data]
+    recipe = _recipe(directory)
+    name = directory.path.resolve().name
+    kind = "int8 ONNX" if directory.onnx and _is_quantised(directory) else "ONNX"
+    sections = [
+        _metadata(name, results, licence, language, dataset, base_model, directory),
+        f"# {name}\n",
+        "Answers questions from a text with an exact quote, or says that it has no answer. "
+        "Made with pullquote.\n",
+        f"    pullquote ask --model {name} QUESTION FILE\n",
+        _scores(results, directory),
+        _size(directory, kind if directory.onnx else "safetensors", results),
+        _making(recipe, directory),
+        f"## Limits\n\n{notes.strip() or _LIMITS}\n",
+        f"## Licence\n\nWeights: {licence}.{_training_licence(dataset)}\n",
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+_LIMITS = """- It knows nothing that is not in the text, and does not count, compare or combine.
+- Its scores are bounded and comparable, not calibrated probabilities.
+- It reads best what resembles its training data."""
+
+
+def _training_licence(dataset: str) -> str:
+    if "squad" not in dataset:
+        return ""
+    return (
+        " Training text: SQuAD 2.0 by Rajpurkar, Jia and Liang, CC BY-SA 4.0, over text of the\n"
+        "English Wikipedia."
+    )
+
+
+def _metadata(
+    name: str,
+    results: Sequence[tuple[Data, Evaluation]],
+    licence: str,
+    language: str,
+    dataset: str,
+    base_model: str,
+    directory: ModelDirectory,
+) -> str:
+    """The YAML head, as the hub's model cards have it."""
+    tags = ["extractive-question-answering", *(["onnx"] if directory.onnx else [])]
+    part, evaluation = results[0]
+    lines = [
+        "---",
+        f"language: {language}",
+        f"license: {licence}",
+        "library_name: pullquote",
+        "pipeline_tag: question-answering",
+        "tags:",
+        *(f"- {tag}" for tag in tags),
+        *(["datasets:", f"- {dataset}"] if dataset else []),
+        *([f"base_model: {base_model}"] if base_model else []),
+        "metrics:",
+        "- exact_match",
+        "- f1",
+        "model-index:",
+        f"- name: {json.dumps(name)}",
+        "  results:",
+        "  - task:",
+        "      type: question-answering",
+        "    dataset:",
+        f"      type: {dataset or 'custom'}",
+        f"      name: {json.dumps(part.name)}",
+        "    metrics:",
+        "    - type: exact_match",
+        f"      value: {evaluation.scores.exact:.2f}",
+        "    - type: f1",
+        f"      value: {evaluation.scores.f1:.2f}",
+        "---",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _scores(results: Sequence[tuple[Data, Evaluation]], directory: ModelDirectory) -> str:
+    config = directory.config
+    rows = [
+        "| data | questions | EM | F1 | HasAns EM / F1 | NoAns | AvNA |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for part, evaluation in results:
+        scores = evaluation.scores
+        has, no = scores.has_answer, scores.no_answer
+        rows.append(
+            f"| {part.name} | {scores.total:,} | {scores.exact:.2f} | {scores.f1:.2f} | "
+            f"{f'{has.exact:.2f} / {has.f1:.2f}' if has else '–'} | "
+            f"{f'{no.f1:.2f}' if no else '–'} | {scores.avna:.2f} |"
+        )
+    fitted = config.threshold_fitted_on or "not fitted"
+    table = "\n".join(rows)
+    return (
+        "## Scores\n\n"
+        "SQuAD's official arithmetic, in percent, answers of at most "
+        f"{config.max_answer_length} tokens.\n\n{table}\n\n"
+        f"It abstains when null logit − best span logit exceeds {config.no_answer_threshold:.4g}, "
+        f"the threshold stored in `reader.json` ({fitted}).\n\n"
+        + "".join(f"    pullquote evaluate {directory.path.name} {p.name}\n" for p, _ in results)
+    )
+
+
+def _size(directory: ModelDirectory, kind: str, results: Sequence[tuple[Data, Evaluation]]) -> str:
+    files = [directory.path / name for name in FILES]
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    weights = directory.onnx or directory.safetensors
+    assert weights is not None  # a directory that could be opened has weights
+    parameters = _parameters(directory)
+    config = _config(directory)
+    flops = ""
+    if {"num_hidden_layers", "hidden_size", "intermediate_size"} <= set(config):
+        count = encoder_flops(
+            config["num_hidden_layers"],
+            config["hidden_size"],
+            config["intermediate_size"],
+            directory.config.max_length,
+        )
+        flops = (
+            f"- {count / 1e6:,.0f} MFLOP for a window of {directory.config.max_length} tokens.\n"
+        )
+    part, evaluation = results[0]
+    engine = "onnxruntime" if directory.onnx else "torch"
+    return (
+        "## Size and speed\n\n"
+        + (f"- {parameters / 1e6:.2f} M parameters.\n" if parameters else "")
+        + f"- {size / 2**20:.2f} MiB in all; {weights.name} ({kind}) "
+        f"{weights.stat().st_size / 2**20:.2f} MiB.\n{flops}"
+        f"- {evaluation.questions_per_second:,.0f} questions a second of {part.name}, in batches, "
+        f"with {engine} {version(engine)} on {_machine()}.\n"
+    )
+
+
+def _making(recipe: Recipe | None, directory: ModelDirectory) -> str:
+    if recipe is None:
+        return ""
+    text = recipe.to_toml()
+    verb = "distil" if recipe.teacher else "train"
+    return (
+        "## How it was made\n\n"
+        f"    pullquote {verb} recipe.toml -o {directory.path.name}\n\n"
+        f"recipe.toml, whole (seed {recipe.seed}):\n\n```toml\n{text}```\n"
+    )
+
+
+def _recipe(directory: ModelDirectory) -> Recipe | None:
+    """The recipe of a model, with files and directories by their names alone."""
+    file = directory.path / "recipe.toml"
+    if not file.is_file():
+        return None
+    return Recipe.from_toml(file).named_only()
+
+
+def _config(directory: ModelDirectory) -> dict[str, Any]:
+    config: dict[str, Any] = parse_json(decode_text(read_bytes(directory.path / "config.json")))
+    return config
+
+
+def _parameters(directory: ModelDirectory) -> int | None:
+    """The number of weights, from the head of the safetensors file."""
+    if directory.safetensors is None or directory.safetensors.suffix == ".json":
+        return None
+    with open(directory.safetensors, "rb") as file:
+        head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return sum(int(np.prod(t["shape"])) for name, t in head.items() if name != "__metadata__")
+
+
+def _is_quantised(directory: ModelDirectory) -> bool:
+    assert directory.onnx is not None
+    return b"MatMulInteger" in directory.onnx.read_bytes()
+
+
+def _machine() -> str:
+    """The processor and its cores, in words."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    return f"{name}, {os.cpu_count()} cores"

@@ -1,0 +1,95 @@
+"""Made questions: what each kind promises holds for every example it makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lessons import LENGTHS
+
+from pullquote import Reader
+from pullquote.errors import ConfigError
+from pullquote.training.augment import augmented
+from pullquote.types import Example, ReaderConfig, Span
+
+CONTEXTS = [
+    "In 911, Rollo signed the Treaty of Saint Clair. After 20 years, Rollo ruled 3 towns.",
+    "The Tower of London was built in 1078. Later the White Tower held 40 prisoners.",
+    "Nobody, says the chronicle, saw William Longsword in 942 near Picquigny.",
+]
+
+
+def example(number: int, question: str, answer: str = "") -> Example:
+    context = CONTEXTS[number % 3]
+    start = context.find(answer)
+    answers = (Span(answer, start, start + len(answer)),) if answer else ()
+    return Example(str(number), question, context, answers, "Normans")
+
+
+EXAMPLES = [
+    example(0, "What did Rollo sign in 911?", "Treaty of Saint Clair"),
+    example(1, "When was the Tower of London built?", "1078"),
+    example(2, "Whom did nobody see in 942?", "William Longsword"),
+    example(3, "Who was king of France in 911?"),
+]
+
+
+def test_a_moved_question_stands_on_a_paragraph_without_its_answer() -> None:
+    made = augmented(EXAMPLES, ["moved"], 3.0, 0)
+    assert len(made) >= 6
+    origins = {e.id: e for e in EXAMPLES}
+    for new in made:
+        old = origins[new.id.partition("-")[0]]
+        assert new.is_impossible
+        assert new.question == old.question
+        assert new.context in CONTEXTS
+        assert old.answers[0].text not in new.context
+    assert len({new.id for new in made}) == len(made)
+
+
+def test_a_swapped_question_names_another_thing_of_the_same_kind() -> None:
+    made = augmented(EXAMPLES, ["swapped"], 2.0, 0)
+    assert made
+    for new in made:
+        (old,) = [e for e in EXAMPLES if e.id == new.id.partition("-")[0]]
+        assert new.is_impossible
+        assert new.context == old.context
+        assert new.question != old.question
+    assert {new.question for new in made if new.id.startswith("2-")} == {
+        "Whom did nobody see in 911?"  # not in 20, which counts other things
+    }
+
+
+def test_a_cloze_asks_for_what_it_left_out() -> None:
+    for new in augmented(EXAMPLES, ["cloze"], 3.0, 0):
+        (answer,) = new.answers
+        assert new.context[answer.start : answer.end] == answer.text
+        before, _, after = new.question.partition(
+            next(w for w in ("what year", "how many", "what") if w in new.question)
+        )
+        assert before + answer.text in new.context
+        assert after.rstrip("?") in new.context
+
+
+def test_the_teacher_says_what_a_moved_question_has_for_an_answer(model_dir: Path) -> None:
+    reader = Reader(
+        model_dir, config=ReaderConfig(**{**LENGTHS, "max_question_length": 20, "max_length": 48})
+    )
+    made = augmented(EXAMPLES, ["teacher"], 2.0, 0, reader)
+    assert len(made) >= 4
+    for new in made:
+        said = reader.answer(new.question, new.context)
+        assert [span.text for span in new.answers] == ([said.text] if said.answer else [])
+    with pytest.raises(ConfigError, match="augment names teacher, which needs one"):
+        augmented(EXAMPLES, ["teacher"], 1.0, 0)
+
+
+def test_the_same_seed_makes_the_same_questions() -> None:
+    kinds = ["moved", "swapped", "cloze"]
+    assert augmented(EXAMPLES, kinds, 2.0, 0) == augmented(EXAMPLES, kinds, 2.0, 0)
+    assert augmented(EXAMPLES, kinds, 2.0, 0) != augmented(EXAMPLES, kinds, 2.0, 1)
+
+
+def test_there_are_as_many_as_the_share_says() -> None:
+    assert len(augmented(EXAMPLES * 10, ["cloze"], 0.1, 0)) == 4
+    assert augmented(EXAMPLES, [], 1.0, 0) == []

@@ -1,0 +1,124 @@
+"""A teacher's logits: made once, kept by what they depend on, averaged."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lessons import lesson
+from tokenizers import Tokenizer, processors
+
+from pullquote import Reader
+from pullquote.errors import ConfigError
+from pullquote.reading.encode import Encoder
+from pullquote.training import teacher as module
+from pullquote.training.teacher import cache_directory, check_same_tokens, soft_labels
+from pullquote.training.windows import LabelledWindows, encode
+from pullquote.types import Batch, Logits
+
+
+@pytest.fixture
+def reader(model_dir: Path) -> Reader:
+    return Reader(model_dir)
+
+
+@pytest.fixture
+def windows(reader: Reader) -> LabelledWindows:
+    return encode(lesson(20), reader.encoder)
+
+
+def test_soft_labels_are_what_the_backend_says_of_each_window(
+    reader: Reader, windows: LabelledWindows, tmp_path: Path
+) -> None:
+    labels = soft_labels([reader], windows, reader.encoder, tmp_path)
+    for row in range(len(windows)):
+        (window,) = windows.windows(row)
+        logits = reader.backend(reader.encoder.batch([window]))
+        part = slice(windows.bounds[row], windows.bounds[row + 1])
+        np.testing.assert_allclose(labels.start[part], logits.start[0], atol=1e-2)
+        np.testing.assert_allclose(labels.end[part], logits.end[0], atol=1e-2)
+
+
+def test_a_teacher_is_asked_once(
+    reader: Reader, windows: LabelledWindows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BLOCK", 8)
+    first = soft_labels([reader], windows, reader.encoder, tmp_path)
+    assert len(list((tmp_path / "teachers").iterdir())) == 3  # 20 windows in eights
+
+    def asked(batch: Batch, *, alone: bool = True) -> Logits:
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr(type(reader.backend), "__call__", lambda self, *a, **k: asked(*a, **k))
+    again = soft_labels([reader], windows, reader.encoder, tmp_path)
+    assert again.start.tolist() == first.start.tolist()
+    with pytest.raises(AssertionError, match="asked again"):  # for what it has not read yet
+        soft_labels([reader], windows.part(1, 20), reader.encoder, tmp_path)
+
+
+def test_other_weights_are_another_teacher(
+    reader: Reader, windows: LabelledWindows, tmp_path: Path, onnx_bytes: bytes
+) -> None:
+    soft_labels([reader], windows, reader.encoder, tmp_path)
+    assert reader.directory.onnx is not None
+    reader.directory.onnx.write_bytes(onnx_bytes + b"\x1a\x00")
+    soft_labels([reader], windows, reader.encoder, tmp_path)
+    assert len(list((tmp_path / "teachers").iterdir())) == 2
+
+
+def test_several_teachers_are_averaged(
+    reader: Reader, windows: LabelledWindows, tmp_path: Path
+) -> None:
+    class Twice:
+        workers, batch_tokens = 1, 512
+
+        def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
+            logits = reader.backend(batch)
+            return Logits(3 * logits.start, 3 * logits.end)
+
+    other = Reader(reader.directory.path, backend=Twice())
+    one = soft_labels([reader], windows, reader.encoder, tmp_path / "one")
+    # both have the same files, which the cache tells them apart by
+    thrice = soft_labels([other], windows, reader.encoder, tmp_path / "other")
+    np.testing.assert_allclose(thrice.start, 3 * one.start.astype(np.float32), rtol=2e-3)
+    both = (one.start.astype(np.float32) + thrice.start) / 2
+    averaged = soft_labels([reader, reader], windows, reader.encoder, tmp_path / "one")
+    np.testing.assert_array_equal(averaged.start, one.start)
+    np.testing.assert_allclose(both, 2 * one.start.astype(np.float32), rtol=2e-3)
+
+
+def test_a_teacher_must_read_the_same_ids(
+    reader: Reader, wordpiece: Tokenizer, tiny_config: object
+) -> None:
+    content = json.loads(wordpiece.to_str())
+    vocabulary = content["model"]["vocab"]
+    vocabulary["who"], vocabulary["what"] = vocabulary["what"], vocabulary["who"]
+    swapped = Encoder(Tokenizer.from_str(json.dumps(content)), reader.config)
+    with pytest.raises(ConfigError, match=r"another vocabulary \(2 of its \d+ tokens"):
+        check_same_tokens(reader, swapped)
+
+    joined = Tokenizer.from_str(wordpiece.to_str())
+    joined.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] [SEP] $B [SEP]",
+        special_tokens=[(name, wordpiece.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
+    )
+    with pytest.raises(ConfigError, match="joins question and context in another way"):
+        check_same_tokens(reader, Encoder(joined, reader.config))
+
+    check_same_tokens(reader, reader.encoder)
+    reader.directory = replace(reader.directory, positions=32)
+    longer = replace(reader.config, max_length=48)
+    with pytest.raises(ConfigError, match=r"reads 32 tokens at once, the student's .* up to 48"):
+        check_same_tokens(reader, Encoder(Tokenizer.from_str(wordpiece.to_str()), longer))
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PULLQUOTE_CACHE", str(tmp_path / "mine"))
+    assert cache_directory() == tmp_path / "mine"
+    monkeypatch.delenv("PULLQUOTE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_directory() == tmp_path / "pullquote"

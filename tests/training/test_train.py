@@ -1,0 +1,275 @@
+"""The loop: it learns, it resumes to the bit, and what goes wrong loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from lessons import lesson, make_recipe
+from safetensors.torch import load_file
+
+from pullquote import Reader
+from pullquote.data.formats import save
+from pullquote.errors import ConfigError, DataError, ModelError, OutputError, TrainingError
+from pullquote.training import train as module
+from pullquote.training.recipe import Recipe
+from pullquote.training.train import train
+
+ONE_STEP = {"epochs": 0.01, "evaluations": 1}
+
+
+def weights(directory: Path) -> dict[str, torch.Tensor]:
+    return load_file(directory / "model.safetensors")
+
+
+def log(directory: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (directory / "log.jsonl").read_text().splitlines()]
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_lesson_is_learned_and_the_model_answers(recipe: Recipe, tmp_path: Path) -> None:
+    report = train(recipe, tmp_path / "run")
+    assert report.evaluation is not None
+    assert report.evaluation.scores.f1 > 90
+    losses = [entry["loss"] for entry in log(tmp_path / "run") if "loss" in entry]
+    assert losses[-1] < losses[0] / 2
+    reader = Reader(tmp_path / "run")
+    assert reader.answer("who led?", "the king led by rollo came from the hills").text == "rollo"
+    assert reader.config.threshold_fitted_on.startswith("tune.jsonl: best F1 over 30 questions")
+
+
+def test_what_stands_in_the_directory_of_a_run(recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(recipe, out)
+    model = {"config.json", "model.safetensors", "reader.json", "tokenizer.json"}
+    assert {path.name for path in out.iterdir()} == {
+        *model,
+        *("recipe.toml", "log.jsonl", "curve.png", "last"),
+    }
+    assert {path.name for path in (out / "last").iterdir()} == {*model, "state.pt"}
+    assert Recipe.from_toml(out / "recipe.toml") == recipe
+    assert (out / "curve.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    evaluated = [entry for entry in log(out) if "balanced_f1" in entry]
+    assert [entry["epoch"] for entry in evaluated] == [3.0, 6.0]
+
+
+def test_the_best_checkpoint_stays_when_a_later_one_is_worse(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks = iter([80.0, 70.0])
+    monkeypatch.setattr(module, "_balanced", lambda evaluation: next(marks))
+    train(recipe, tmp_path / "run")
+    best, last = weights(tmp_path / "run"), weights(tmp_path / "run" / "last")
+    assert not same(best, last)
+
+
+def test_a_run_that_goes_on_ends_with_the_weights_of_one_that_never_stopped(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(recipe, dropout=0.1, average=0.9, save_minutes=0.0)
+    train(recipe, tmp_path / "whole")
+    step = module._Run._step
+    for end in (5, 17):  # in the first half, and after the first evaluation
+
+        def stop(self: object, micros: object, end: int = end) -> float:
+            if self.step == end:  # type: ignore[attr-defined]
+                raise KeyboardInterrupt
+            return step(self, micros)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(module._Run, "_step", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, tmp_path / "run", resume=end > 5)
+    monkeypatch.setattr(module._Run, "_step", step)
+    train(recipe, tmp_path / "run", resume=True)
+    for folder in (".", "last"):
+        assert same(weights(tmp_path / "whole" / folder), weights(tmp_path / "run" / folder))
+    steps = [entry["step"] for entry in log(tmp_path / "run") if "balanced_f1" in entry]
+    assert steps == [entry["step"] for entry in log(tmp_path / "whole") if "balanced_f1" in entry]
+
+
+def test_a_killed_process_goes_on_to_the_same_bits(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = replace(recipe, epochs=40.0, save_minutes=0.0)
+    (tmp_path / "r.toml").write_text(recipe.to_toml())
+
+    def start(*options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "pullquote", "train", "r.toml", *options]
+        return subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+    assert start("-o", "whole").wait(120) == 0
+    killed = start("-o", "run")
+    state = tmp_path / "run" / "last" / "state.pt"
+    while not state.exists():
+        assert killed.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.3)  # somewhere in the middle of a step or of a save
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait(60) == -signal.SIGKILL
+    assert start("-o", "run", "--resume").wait(120) == 0
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "run"))
+
+
+def test_two_processes_train_the_model_of_one(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = replace(recipe, epochs=1.0)
+    (tmp_path / "r.toml").write_text(recipe.to_toml())
+    train(recipe, tmp_path / "one")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    command += ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+    command += ["-m", "pullquote", "train", "r.toml", "-o", "two"]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode().count("steps in") == 1  # one of them speaks
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    for name, value in one.items():
+        # a bias of keys changes no attention: its gradient is rounding alone, which Adam scales up
+        if not name.endswith("key.bias"):
+            torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4)
+    start = weights(Path(recipe.model))
+    moved = max((one[name] - start[name]).abs().max().item() for name in one if name in start)
+    assert moved > 0.01  # far more than what they may differ by
+
+
+def test_the_averaged_weights_are_the_ones_that_are_kept(recipe: Recipe, tmp_path: Path) -> None:
+    train(replace(recipe, **ONE_STEP), tmp_path / "plain")
+    train(replace(recipe, **ONE_STEP, average=0.99), tmp_path / "averaged")
+    plain, averaged = weights(tmp_path / "plain"), weights(tmp_path / "averaged")
+    start = weights(Path(recipe.model))
+    name = "qa_outputs.weight"
+    # after one step: 2/11 of the way back to the start
+    expected = start[name] + (plain[name] - start[name]) * 9 / 11
+    torch.testing.assert_close(averaged[name], expected)
+
+
+@pytest.mark.parametrize("teacher", ["soft_weight", "hidden_weight", "relation_weight"])
+def test_a_student_comes_to_answer_as_its_teacher(
+    recipe: Recipe, tmp_path: Path, teacher: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULLQUOTE_CACHE", str(tmp_path / "cache"))
+    train(recipe, tmp_path / "teacher")
+    taught = replace(
+        recipe,
+        model="L1-H64",
+        tokenizer=recipe.model,
+        teacher=(str(tmp_path / "teacher"),),
+        label_weight=0.0,
+        **{teacher: 1.0},
+    )
+    train(taught, tmp_path / "student")
+    losses = [entry["loss"] for entry in log(tmp_path / "student") if "loss" in entry]
+    assert losses[-1] < 0.8 * losses[0]
+    # projections that hidden states are learned through stay behind
+    assert all(name.startswith(("bert.", "qa_outputs.")) for name in weights(tmp_path / "student"))
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_what_was_good(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    broken = replace(recipe, learning_rate=1.0, max_grad_norm=0.0, epochs=60.0, evaluations=60)
+    step = module._Run._step
+
+    def poisoned(self: module._Run, micros: object) -> float:
+        if self.step == 15:
+            with torch.no_grad():
+                self.parameters[0].fill_(float("nan"))
+        return step(self, micros)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module._Run, "_step", poisoned)
+        with pytest.raises(TrainingError, match=r"step 16: the loss is nan.*lower learning_rate"):
+            train(broken, out)
+    assert all(value.isfinite().all() for value in weights(out).values())
+    assert torch.load(out / "last" / "state.pt", weights_only=True)["step"] < 16
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    real = torch.save
+
+    def full(state: dict[str, object], path: Path) -> None:
+        real(state, path)
+        if state["step"] > 10:  # type: ignore[operator]
+            Path(path).write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "save", full)
+        with pytest.raises(OutputError, match=r"state\.pt: cannot be written .* make room"):
+            train(replace(recipe, save_minutes=0.0), out)
+    assert torch.load(out / "last" / "state.pt", weights_only=True)["step"] == 10
+    train(replace(recipe, save_minutes=0.0), out, resume=True)
+
+
+# ---- what cannot be trained
+
+
+def test_a_directory_with_another_run_is_left_alone(recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(replace(recipe, **ONE_STEP), out)
+    before = weights(out)
+    with pytest.raises(ConfigError, match="holds another run; choose another place"):
+        train(recipe, out)
+    with pytest.raises(ConfigError, match=r"epochs = 0\.01, this one has 6"):
+        train(recipe, out, resume=True)
+    assert same(weights(out), before)
+    with pytest.raises(ConfigError, match="no run to resume"):
+        train(recipe, tmp_path / "other", resume=True)
+
+
+def test_data_without_answers_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+    silent = [replace(example, answers=()) for example in lesson(9)]
+    save(silent, tmp_path / "silent.jsonl")
+    with pytest.raises(DataError, match="no question of the training data has an answer"):
+        train(replace(recipe, train=(str(tmp_path / "silent.jsonl"),)), tmp_path / "run")
+    with pytest.raises(ConfigError, match="train names no data"):
+        train(replace(recipe, train=()), tmp_path / "other")
+
+
+def test_a_teacher_with_another_vocabulary_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+    taught = replace(recipe, teacher=("small",), soft_weight=1.0)
+    with pytest.raises(ConfigError, match="teacher small: another vocabulary"):
+        train(taught, tmp_path / "run")
+
+
+def test_inner_states_need_a_teacher_in_torch(
+    base: Path, lessons: tuple[Path, Path], tmp_path: Path
+) -> None:
+    recipe = make_recipe(base, lessons, model="L2-H128", teacher="small", hidden_weight=1.0)
+    with pytest.raises(ModelError, match=r"small: no model\.safetensors"):
+        train(recipe, tmp_path / "run")
+
+
+def test_relation_heads_must_divide_both_widths(recipe: Recipe, tmp_path: Path) -> None:
+    taught = replace(recipe, teacher=(recipe.model,), relation_weight=1.0, relation_heads=5)
+    with pytest.raises(ConfigError, match="relation_heads is 5, expected a divisor"):
+        train(taught, tmp_path / "run")
+
+
+def test_a_window_longer_than_the_model_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+    long = replace(recipe, max_length=100, micro_tokens=100)
+    with pytest.raises(ConfigError, match=r"max_length is 100, .* has 64 positions"):
+        train(long, tmp_path / "run")
+
+
+def test_without_tune_data_the_last_checkpoint_is_kept(recipe: Recipe, tmp_path: Path) -> None:
+    report = train(replace(recipe, tune="", **ONE_STEP), tmp_path / "run")
+    assert report.evaluation is None
+    assert same(weights(tmp_path / "run"), weights(tmp_path / "run" / "last"))
+    assert Reader(tmp_path / "run").config.no_answer_threshold == 0

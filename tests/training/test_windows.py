@@ -1,0 +1,118 @@
+"""Labelled windows, and the order of training: every window once, hardly any padding."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from pullquote.errors import DataError
+from pullquote.reading.encode import Encoder
+from pullquote.training.windows import PADDING, SoftLabels, encode, plan
+from pullquote.types import Example, ReaderConfig, Span
+
+LENGTHS = st.lists(st.integers(1, 32), min_size=1, max_size=200)
+
+
+@pytest.fixture
+def encoder(wordpiece: Tokenizer, tiny_config: ReaderConfig) -> Encoder:
+    return Encoder(Tokenizer.from_str(wordpiece.to_str()), tiny_config)
+
+
+def example(context: str, *answers: str, id: str = "1") -> Example:
+    spans = tuple(
+        Span(text, context.index(text), context.index(text) + len(text)) for text in answers
+    )
+    return Example(id, "who led?", context, spans)
+
+
+def test_windows_are_labelled_and_those_without_the_answer_are_null(encoder: Encoder) -> None:
+    context = "the norse led by rollo came from the sea " + "and the river rises in the hills " * 4
+    windows = encode([example(context, "rollo"), example("the sea", id="2")], encoder)
+    assert len(windows) == 3
+    first, last = windows.labels[0]
+    ids = windows.batch(np.array([0])).input_ids[0]
+    assert first == last
+    assert encoder.tokenizer.id_to_token(int(ids[first])) == "rollo"
+    assert not windows.labels[1:].any()
+
+
+def test_a_batch_is_what_the_encoder_makes(encoder: Encoder) -> None:
+    examples = [example("the sea", "sea"), example("the norse led by rollo", id="2")]
+    windows = encode(examples, encoder)
+    expected = encoder.batch([w for e in examples for w in encoder.windows(e.question, e.context)])
+    found = windows.batch(np.array([0, 1]))
+    for name in ("input_ids", "attention_mask", "token_type_ids"):
+        assert getattr(found, name).tolist() == getattr(expected, name).tolist()
+    (alone,) = windows.part(1, 2).windows(0)
+    assert alone.input_ids.tolist() == expected.input_ids[1].tolist()
+
+
+def test_soft_labels_are_padded_as_their_batch(encoder: Encoder) -> None:
+    windows = encode([example("the sea", "sea"), example("the norse led", id="2")], encoder)
+    numbers = np.arange(len(windows.ids), dtype=np.float16)
+    logits = windows.padded(SoftLabels(numbers, numbers + 1), np.array([1, 0]))
+    short, long = windows.lengths
+    assert logits.start[0].tolist() == list(range(short, short + long))
+    assert logits.end[1].tolist() == [*range(1, short + 1), *[PADDING] * (long - short)]
+
+
+def test_the_fingerprint_changes_with_what_is_read_and_not_with_the_labels(
+    encoder: Encoder,
+) -> None:
+    plain = encode([example("the sea and the hills", "sea")], encoder)
+    assert encode([example("the sea and the hills", "hills")], encoder).fingerprint() == (
+        plain.fingerprint()
+    )
+    other = encode([example("the sea and the river", "sea")], encoder)
+    assert other.fingerprint() != plain.fingerprint()
+
+
+def test_data_that_teaches_nothing_is_refused(encoder: Encoder) -> None:
+    with pytest.raises(DataError, match="no question of the training data has an answer"):
+        encode([example("the sea")], encoder)
+    wrong = Example("7", "who?", "the sea", (Span("hills", 4, 7),))
+    with pytest.raises(DataError, match=r"'7': the answer 'hills' is not at 4 .* 'sea' stands"):
+        encode([wrong], encoder)
+
+
+@given(LENGTHS, st.integers(32, 200), st.integers(32, 200), st.integers(0, 3))
+def test_every_window_comes_once_and_fits(
+    lengths: list[int], tokens: int, micro_tokens: int, epoch: int
+) -> None:
+    sizes = np.array(lengths)
+    steps = plan(sizes, tokens=tokens, micro_tokens=micro_tokens, seed=1, epoch=epoch)
+    micros = [rows for step in steps for rows in step]
+    assert sorted(np.concatenate(micros).tolist()) == list(range(len(lengths)))
+    for rows in micros:
+        assert len(rows) * sizes[rows].max() <= min(tokens, micro_tokens)
+    assert len(steps) == len(plan(sizes, tokens=tokens, micro_tokens=micro_tokens, seed=1, epoch=9))
+
+
+def test_a_plan_depends_on_seed_and_epoch_alone() -> None:
+    sizes = np.arange(400) % 30 + 1
+
+    def order(seed: int, epoch: int) -> list[int]:
+        steps = plan(sizes, tokens=64, micro_tokens=64, seed=seed, epoch=epoch)
+        return np.concatenate([rows for step in steps for rows in step]).tolist()
+
+    assert order(0, 0) == order(0, 0)
+    assert order(0, 0) != order(0, 1)
+    assert order(0, 0) != order(1, 0)
+
+
+def test_hardly_a_token_is_padding() -> None:
+    sizes = np.random.default_rng(0).integers(40, 300, 5000)
+    steps = plan(sizes, tokens=8192, micro_tokens=4096, seed=0, epoch=0)
+    padded = sum(len(rows) * sizes[rows].max() for step in steps for rows in step)
+    assert padded / sizes.sum() < 1.01
+    assert {len(step) for step in steps[:-1]} == {2}
+
+
+def test_a_step_can_be_bounded_by_windows_instead() -> None:
+    sizes = np.full(100, 10)
+    steps = plan(sizes, tokens=8 * 32, micro_tokens=8 * 32, seed=0, epoch=0, windows=8)
+    assert [sum(map(len, step)) for step in steps].count(8) == 12
+    assert len(steps) == 13
