@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,14 +14,17 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from lessons import lesson, make_recipe
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 
 from pullquote import Reader
 from pullquote.data.formats import save
 from pullquote.errors import ConfigError, DataError, ModelError, OutputError, TrainingError
 from pullquote.training import train as module
 from pullquote.training.recipe import Recipe
+from pullquote.training.start import open_start
 from pullquote.training.train import train
 
 ONE_STEP = {"epochs": 0.01, "evaluations": 1}
@@ -273,3 +277,69 @@ def test_without_tune_data_the_last_checkpoint_is_kept(recipe: Recipe, tmp_path:
     assert report.evaluation is None
     assert same(weights(tmp_path / "run"), weights(tmp_path / "run" / "last"))
     assert Reader(tmp_path / "run").config.no_answer_threshold == 0
+
+
+# ---- starts
+
+
+def test_a_base_encoder_gets_a_head_that_its_seed_decides(
+    base: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    shutil.copytree(base, tmp_path / "encoder")
+    transformers.BertForQuestionAnswering.from_pretrained(base).bert.save_pretrained(
+        tmp_path / "encoder"
+    )
+    headless = replace(recipe, model=str(tmp_path / "encoder"))
+    heads = [open_start(replace(headless, seed=seed)).model.qa_outputs.weight for seed in (0, 0, 1)]
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])
+
+
+def test_a_checkpoint_of_the_old_form_is_converted(
+    base: Path, recipe: Recipe, wordpiece: Tokenizer, tmp_path: Path
+) -> None:
+    """As Google's miniatures are on the hub: a pickle of weights, and vocab.txt."""
+    old = tmp_path / "old"
+    old.mkdir()
+    model = transformers.BertForQuestionAnswering.from_pretrained(base)
+    torch.save(model.state_dict(), old / "pytorch_model.bin")
+    shutil.copy(base / "config.json", old)
+    ids = wordpiece.get_vocab()
+    (old / "vocab.txt").write_text("\n".join(sorted(ids, key=ids.__getitem__)))
+    start = open_start(replace(recipe, model=str(old)))
+    weight = start.model.state_dict()["qa_outputs.weight"]
+    torch.testing.assert_close(weight, model.qa_outputs.weight.detach())
+    (window,) = start.encoder.windows("who led?", "the norse led by rollo")
+    assert window.input_ids.tolist() == wordpiece.encode("who led?", "the norse led by rollo").ids
+
+
+def test_a_pickle_that_holds_code_is_not_run(base: Path, recipe: Recipe, tmp_path: Path) -> None:
+    old = Path(shutil.copytree(base, tmp_path / "old"))
+    (old / "model.safetensors").unlink()
+
+    class Evil:
+        def __reduce__(self) -> object:
+            return (Path.touch, (tmp_path / "run by a pickle",))
+
+    torch.save({"a": Evil()}, old / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="cannot be converted to safetensors"):
+        open_start(replace(recipe, model=str(old)))
+    assert not (tmp_path / "run by a pickle").exists()
+
+
+def test_heads_of_any_family_are_trained(tmp_path: Path, recipe: Recipe, base: Path) -> None:
+    """DistilBERT has other names, and no token types."""
+    config = transformers.DistilBertConfig(
+        vocab_size=Reader(base).encoder.vocab_size,
+        dim=32,
+        hidden_dim=64,
+        n_heads=2,
+        n_layers=1,
+        max_position_embeddings=64,
+    )
+    other = tmp_path / "distil"
+    transformers.DistilBertForQuestionAnswering(config).save_pretrained(other)
+    shutil.copy(base / "tokenizer.json", other)
+    report = train(replace(recipe, model=str(other), epochs=1.0), tmp_path / "run")
+    assert report.steps > 5
+    assert Reader(tmp_path / "run").answer("who led?", "the norse led by rollo").answers

@@ -8,13 +8,16 @@ Knows torch and transformers; a base encoder gets a new head for question answer
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pullquote.errors import ConfigError, MissingExtraError
-from pullquote.reading.backends.torch import load_checkpoint
-from pullquote.reading.directory import find_tokenizer, open_model
+from pullquote.errors import ConfigError, MissingExtraError, ModelError, first_line
+from pullquote.reading.backends.torch import load_checkpoint, load_tokenizer, quiet_transformers
+from pullquote.reading.directory import ModelDirectory, find_tokenizer, open_model
 from pullquote.reading.encode import Encoder
 from pullquote.training.family import Shape
 
@@ -34,28 +37,20 @@ class Start:
 
     model: Any
     encoder: Encoder
-    files: tuple[Path, ...]  # tokenizer, licence and notice of the start
+    files: dict[str, bytes]
+    """Tokenizer, licence and notice: names and contents."""
+
+
+_FILES = ("tokenizer.json", "tokenizer_config.json", "LICENSE", "NOTICE")
 
 
 def open_start(recipe: Recipe) -> Start:
     """Load or make the model that a recipe names; random weights come from its seed."""
     torch.manual_seed(recipe.seed)
-    config = recipe.reader_config()
     if shape := Shape.parse(recipe.model):
-        tokenizer = find_tokenizer(recipe.tokenizer)
-        encoder = Encoder.from_file(tokenizer, config, type_vocab_size=2)
-        model: Any = transformers.BertForQuestionAnswering(
-            transformers.BertConfig(
-                vocab_size=encoder.vocab_size,
-                hidden_size=shape.width,
-                num_hidden_layers=shape.layers,
-                num_attention_heads=shape.heads,
-                intermediate_size=4 * shape.width,
-            )
-        )
-        files = [tokenizer, tokenizer.with_name("tokenizer_config.json")]
-    else:
-        source = open_model(recipe.model, onnx=False)
+        return _new(shape, recipe)
+    config = recipe.reader_config()
+    with _safe_source(recipe.model) as source:
         encoder = Encoder.from_file(
             source.tokenizer,
             config,
@@ -68,10 +63,57 @@ def open_start(recipe: Recipe) -> Start:
                 "positions"
             )
         model = load_checkpoint(source.path, new_head=True)
-        names = ("tokenizer.json", "tokenizer_config.json", "LICENSE", "NOTICE")
-        files = [source.path / name for name in names]
+        files = [source.path / name for name in _FILES]
+        _set_dropout(model, recipe.dropout)
+        return Start(model, encoder, {f.name: f.read_bytes() for f in files if f.is_file()})
+
+
+def _new(shape: Shape, recipe: Recipe) -> Start:
+    tokenizer = find_tokenizer(recipe.tokenizer)
+    encoder = Encoder.from_file(tokenizer, recipe.reader_config(), type_vocab_size=2)
+    model = transformers.BertForQuestionAnswering(
+        transformers.BertConfig(
+            vocab_size=encoder.vocab_size,
+            hidden_size=shape.width,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            intermediate_size=4 * shape.width,
+        )
+    )
     _set_dropout(model, recipe.dropout)
-    return Start(model, encoder, tuple(file for file in files if file.is_file()))
+    files = [tokenizer, tokenizer.with_name("tokenizer_config.json")]
+    return Start(model, encoder, {f.name: f.read_bytes() for f in files if f.is_file()})
+
+
+@contextlib.contextmanager
+def _safe_source(name: str) -> Iterator[ModelDirectory]:
+    """A checkpoint to train on; one of the old form (pickle, vocab.txt) is converted first.
+
+    Google's miniatures were published so. torch opens a pickle of weights without running code
+    that it may hold (`weights_only`); readers open none at all.
+    """
+    try:
+        source = open_model(name, onnx=False)
+    except ModelError as error:
+        if not ("pickled weights" in str(error) or "no tokenizer.json" in str(error)):
+            raise
+        refusal = error
+    else:
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="pullquote-start-") as place:
+        try:
+            with quiet_transformers():
+                model = transformers.AutoModelForQuestionAnswering.from_pretrained(
+                    name, dtype=torch.float32, weights_only=True, trust_remote_code=False
+                )
+            model.save_pretrained(place)
+            load_tokenizer(name).backend_tokenizer.save(str(Path(place) / "tokenizer.json"))
+        except Exception as error:
+            raise ModelError(
+                f"{name}: cannot be converted to safetensors ({first_line(error)}). {refusal}"
+            ) from error
+        yield open_model(place, onnx=False)
 
 
 def _set_dropout(model: torch.nn.Module, rate: float) -> None:

@@ -21,7 +21,7 @@ import inspect
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -394,7 +394,7 @@ class _Run:
 def forget_run(out: Path) -> None:
     """Remove what another run wrote to `out`; files of others stay."""
     shutil.rmtree(out / "last", ignore_errors=True)
-    for name in ("recipe.toml", "log.jsonl", "curve.png", "model.safetensors", "reader.json"):
+    for name in ("recipe.toml", "log.jsonl", "curve.png", "config.json", "model.safetensors"):
         (out / name).unlink(missing_ok=True)
 
 
@@ -488,12 +488,14 @@ def _claim(out: Path, recipe: Recipe, resume: bool) -> None:
             )
 
 
-def _write_base(directory: Path, files: Sequence[Path], model: Any, config: ReaderConfig) -> None:
+def _write_base(
+    directory: Path, files: Mapping[str, bytes], model: Any, config: ReaderConfig
+) -> None:
     """Write what stands beside the weights of a checkpoint."""
     directory.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        with atomic_write(directory / file.name, "wb") as copy:
-            copy.write(file.read_bytes())
+    for name, content in files.items():
+        with atomic_write(directory / name, "wb") as file:
+            file.write(content)
     write_json(
         directory / "config.json",
         {

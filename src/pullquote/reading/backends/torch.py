@@ -38,7 +38,7 @@ def load_checkpoint(
     never run.
     """
     try:
-        with _quiet():
+        with quiet_transformers():
             model, report = transformers.AutoModelForQuestionAnswering.from_pretrained(
                 str(directory),
                 dtype=torch.float32,
@@ -82,7 +82,7 @@ def load_tokenizer(name: str | os.PathLike[str]) -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """No progress bar, and no warnings: what transformers warns of is an error here."""
     log: Any = transformers.logging  # its functions carry no types
     verbosity, bar = log.get_verbosity(), log.is_progress_bar_enabled()
