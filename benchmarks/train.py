@@ -1,4 +1,4 @@
-"""Times training: pullquote's recipe beside the one of run_squad.py and run_qa.py, one run, one data.
+"""Times training: pullquote's loop beside that of run_squad.py and run_qa.py, on the same data.
 
     python benchmarks/train.py MODEL TRAIN_FILE [--questions 2000]
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from pullquote.training.recipe import Recipe
 from pullquote.training.start import open_start

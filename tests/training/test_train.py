@@ -21,11 +21,18 @@ from tokenizers import Tokenizer
 
 from pullquote import Reader
 from pullquote.data.formats import save
-from pullquote.errors import ConfigError, DataError, ModelError, OutputError, TrainingError
+from pullquote.errors import (
+    ConfigError,
+    DataError,
+    ModelError,
+    OutputError,
+    PullquoteWarning,
+    TrainingError,
+)
 from pullquote.training import train as module
 from pullquote.training.recipe import Recipe
 from pullquote.training.start import open_start
-from pullquote.training.train import train
+from pullquote.training.train import train, training_examples
 
 ONE_STEP = {"epochs": 0.01, "evaluations": 1}
 
@@ -244,6 +251,8 @@ def test_data_without_answers_is_refused(recipe: Recipe, tmp_path: Path) -> None
         train(replace(recipe, train=(str(tmp_path / "silent.jsonl"),)), tmp_path / "run")
     with pytest.raises(ConfigError, match="train names no data"):
         train(replace(recipe, train=()), tmp_path / "other")
+    # what could not begin is no run that would be in the way of the next
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_teacher_with_another_vocabulary_is_refused(recipe: Recipe, tmp_path: Path) -> None:
@@ -277,6 +286,19 @@ def test_without_tune_data_the_last_checkpoint_is_kept(recipe: Recipe, tmp_path:
     assert report.evaluation is None
     assert same(weights(tmp_path / "run"), weights(tmp_path / "run" / "last"))
     assert Reader(tmp_path / "run").config.no_answer_threshold == 0
+
+
+def test_what_is_left_out_of_the_data_is_said(recipe: Recipe, tmp_path: Path) -> None:
+    rows = [
+        {"id": str(n), "question": "who led?", "context": "led by rollo", "answers": answers}
+        for n, answers in enumerate(
+            [{"text": ["rollo"], "answer_start": [7]}, {"text": ["rollo"], "answer_start": [0]}]
+        )
+    ]
+    file = tmp_path / "half.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.warns(PullquoteWarning, match=r"half\.jsonl: 1 questions .* 1 dropped, the first"):
+        assert len(training_examples(replace(recipe, train=(str(file),)))) == 1
 
 
 # ---- starts

@@ -132,7 +132,7 @@ def _file(flags: dict[str, Any], flag: str, official: str) -> str:
 def _train(flags: dict[str, Any], predict_file: str) -> None:
     from pullquote.cli.train import run
     from pullquote.compat.run_squad import SquadTraining, squad_recipe
-    from pullquote.training.train import forget_run
+    from pullquote.training.place import forget_run
 
     out = Path(flags["output_dir"])
     if out.is_dir() and any(out.iterdir()):

@@ -16,21 +16,26 @@ Knows torch and accelerate. Evaluation is the user's own `Reader`; what is learn
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import inspect
 import math
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pullquote.data import load
-from pullquote.errors import ConfigError, MissingExtraError, TrainingError, first_line
-from pullquote.files import atomic_write, replacing, write_json
+from pullquote.errors import (
+    ConfigError,
+    MissingExtraError,
+    PullquoteWarning,
+    TrainingError,
+    first_line,
+)
+from pullquote.files import replacing
 from pullquote.reading.evaluate import Evaluation, evaluate
 from pullquote.reading.reader import Reader
 from pullquote.training.augment import augmented
@@ -42,13 +47,21 @@ from pullquote.types import INPUTS
 
 try:
     import accelerate
-    import safetensors.torch
     import torch
 
     from pullquote.reading.backends.torch import TorchBackend
     from pullquote.training.attention import last_attention, use_plain_attention
     from pullquote.training.inner import InnerTeacher
     from pullquote.training.losses import soft_loss, span_loss
+    from pullquote.training.optimize import keep_memory, optimizer, rate_share
+    from pullquote.training.place import (
+        STATE,
+        check_place,
+        copy_model,
+        write_base,
+        write_recipe,
+        write_weights,
+    )
     from pullquote.training.release import evaluate_checkpoint, store_threshold
     from pullquote.training.start import has_bf16, open_start
 except ImportError as error:  # pragma: no cover - depends on what is installed
@@ -57,7 +70,7 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pullquote.types import Example, ReaderConfig
+    from pullquote.types import Example
 
 _LOG_SECONDS = 10.0
 
@@ -111,7 +124,7 @@ class _Run:
     def __init__(self, recipe: Recipe, out: Path, resume: bool, watch: Watch) -> None:
         self.recipe, self.out, self.watch = recipe, out, watch
         self.step, self.steps, self.best, self.seconds = 0, 0, -math.inf, 0.0
-        _keep_memory()
+        keep_memory()
         precision = recipe.precision
         if precision == "auto":
             precision = "bf16" if has_bf16() else "fp32"
@@ -124,7 +137,7 @@ class _Run:
         )
         self.main = bool(self.accelerator.is_main_process)
         if self.main:
-            _claim(out, recipe, resume)
+            check_place(out, recipe, resume)
         self.accelerator.wait_for_everyone()
         start = open_start(recipe)
         self.model = start.model.to(self.accelerator.device).train()
@@ -163,15 +176,16 @@ class _Run:
         extra = self.inner.projections if self.inner else torch.nn.ModuleList()
         self.trained = torch.nn.ModuleList([self.model, extra])
         self.parameters: list[torch.Tensor] = list(self.trained.parameters())
-        self.optimizer = _optimizer(self.trained, recipe)
+        self.optimizer = optimizer(self.trained, recipe)
         # copies, which take the place of the weights when they are evaluated and kept
         self.averages = [p.detach().clone() for p in self.parameters] if recipe.average else []
         self.log = Log(out)
         if resume:
             self._restore()
         if self.main:
+            write_recipe(out, recipe)  # last: what could not begin leaves no place behind
             self.log.keep_until(self.step)
-            _write_base(out / "last", start.files, self.model, self.encoder.config)
+            write_base(out / "last", start.files, self.model, self.encoder.config)
 
     def train(self) -> TrainingReport:
         plan_of, steps = -1, []
@@ -226,7 +240,7 @@ class _Run:
             total = accelerator.reduce(total, "sum")
             self._sum_gradients()
         self.step += 1
-        rate = self.recipe.learning_rate * _rate(self.step, self.steps, self.recipe)
+        rate = self.recipe.learning_rate * rate_share(self.step, self.steps, self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         norm = torch.nn.utils.clip_grad_norm_(
@@ -310,7 +324,7 @@ class _Run:
         if self.main:
             last = self.out / "last"
             with self._averaged():
-                _write_weights(self.model, last)
+                write_weights(self.model, last)
                 score = -math.inf
                 if self.tune:
                     examples = _sample(self.tune, self.recipe.evaluation_questions, 0)
@@ -325,7 +339,7 @@ class _Run:
                     )
             if score > self.best or not self.tune:
                 self.best = score
-                _copy_model(last, self.out)
+                copy_model(last, self.out)
             self.log.draw()
         self.accelerator.wait_for_everyone()
 
@@ -361,11 +375,11 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
         }
-        with replacing(self.out / "last" / "state.pt") as path:
+        with replacing(self.out / "last" / STATE) as path:
             torch.save(state, path)
 
     def _restore(self) -> None:
-        path = self.out / "last" / "state.pt"
+        path = self.out / "last" / STATE
         if not path.exists():
             return  # ended before its first save: begin again
         try:
@@ -391,22 +405,22 @@ class _Run:
         return TrainingReport(self.out, self.steps, self.seconds, evaluation, self.main)
 
 
-def forget_run(out: Path) -> None:
-    """Remove what another run wrote to `out`; files of others stay."""
-    shutil.rmtree(out / "last", ignore_errors=True)
-    for name in ("recipe.toml", "log.jsonl", "curve.png", "config.json", "model.safetensors"):
-        (out / name).unlink(missing_ok=True)
-
-
 def training_examples(recipe: Recipe, teacher: Reader | None = None) -> list[Example]:
     """The examples of all files of a recipe, and those that are made from them."""
     if not recipe.train:
         raise ConfigError("train names no data; expected a file such as train-v2.0.json")
-    examples = _sample(
-        [example for path in recipe.train for example in load(path).examples],
-        recipe.questions,
-        recipe.seed,
-    )
+    real: list[Example] = []
+    for path in recipe.train:
+        dataset = load(path)
+        if dataset.dropped:
+            warnings.warn(
+                f"{path}: {dataset.summary()}, the first {dataset.dropped[0]}; see them all with: "
+                f"pullquote data check {path}",
+                PullquoteWarning,
+                stacklevel=2,
+            )
+        real += dataset.examples
+    examples = _sample(real, recipe.questions, recipe.seed)
     made = augmented(examples, recipe.augment, recipe.augment_share, recipe.seed, teacher)
     return examples + made
 
@@ -422,99 +436,3 @@ def _sample(examples: Sequence[Example], count: int, seed: int) -> list[Example]
 def _balanced(evaluation: Evaluation) -> float:
     """What checkpoints are compared by: F1 at the best threshold, both kinds weighted equally."""
     return evaluation.fitted.score if evaluation.fitted else evaluation.scores.f1
-
-
-def _optimizer(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW, which shrinks matrices and leaves biases and layer norms alone."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
-    return torch.optim.AdamW(
-        [
-            {"params": matrices, "weight_decay": recipe.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ],
-        lr=recipe.learning_rate,
-        betas=(0.9, recipe.beta2),
-        eps=recipe.adam_epsilon,
-        fused=True,
-    )
-
-
-def _rate(step: int, steps: int, recipe: Recipe) -> float:
-    """The share of the peak rate at a step, counted from 1."""
-    warmup = recipe.warmup_steps or recipe.warmup_share * steps
-    if step <= warmup:
-        return step / warmup
-    done = (step - 1 - warmup) / max(steps - warmup, 1)
-    if recipe.schedule == "linear":
-        return 1 - max(done, 0.0)
-    return (1 + math.cos(math.pi * done)) / 2 if recipe.schedule == "cosine" else 1.0
-
-
-def _keep_memory() -> None:
-    """Let glibc keep freed memory for the next batch instead of giving it back to the system.
-
-    Every batch has another shape; fetching its gigabyte anew, page by page, made training slower
-    by up to a third (4,200 against 6,100 tokens a second of MiniLM-L6).
-    """
-    mmap_max, trim_threshold = -4, -1  # malloc.h
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL(None)
-        libc.mallopt(mmap_max, 0)
-        libc.mallopt(trim_threshold, 2**31 - 1)
-
-
-def _claim(out: Path, recipe: Recipe, resume: bool) -> None:
-    """Make `out` the place of this run, or see that it is."""
-    file = out / "recipe.toml"
-    if not resume:
-        if out.exists() and (not out.is_dir() or file.exists() or (out / "config.json").exists()):
-            holds = "holds another run" if file.exists() else "is no empty folder"
-            raise ConfigError(
-                f"{out}: {holds}; choose another place, remove it, or go on with --resume"
-            )
-        with atomic_write(file) as text:
-            text.write(recipe.to_toml())
-        return
-    if not file.exists():
-        raise ConfigError(f"{out}: no run to resume (no recipe.toml); start one without --resume")
-    before = Recipe.from_toml(file)
-    for spec in fields(Recipe):
-        old, new = getattr(before, spec.name), getattr(recipe, spec.name)
-        if old != new:
-            raise ConfigError(
-                f"{out}: holds a run with {spec.name} = {old!r}, this one has {new!r}; resume with "
-                f"the same recipe ({file}), or choose another place"
-            )
-
-
-def _write_base(
-    directory: Path, files: Mapping[str, bytes], model: Any, config: ReaderConfig
-) -> None:
-    """Write what stands beside the weights of a checkpoint."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        with atomic_write(directory / name, "wb") as file:
-            file.write(content)
-    write_json(
-        directory / "config.json",
-        {
-            **model.config.to_diff_dict(),
-            "architectures": [type(model).__name__],
-        },
-    )
-    write_json(directory / "reader.json", asdict(config))
-
-
-def _write_weights(model: Any, directory: Path) -> None:
-    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-    with replacing(directory / "model.safetensors") as path:
-        safetensors.torch.save_file(weights, path, metadata={"format": "pt"})
-
-
-def _copy_model(source: Path, target: Path) -> None:
-    """Copy a model directory: every file is whole before the first takes its name."""
-    with contextlib.ExitStack() as stack:
-        for file in sorted(source.iterdir()):
-            if file.name != "state.pt":
-                shutil.copyfile(file, stack.enter_context(replacing(target / file.name)))
