@@ -24,6 +24,7 @@ from pullquote.errors import ConfigError, ModelError, OutputError, PullquoteErro
 from pullquote.reading.backends.onnx import OnnxBackend
 from pullquote.training import export as module
 from pullquote.training.export import TOLERANCE, export
+from pullquote.training.recipe import Recipe
 from pullquote.types import ReaderConfig
 
 FILES = {"config.json", "model.onnx", "reader.json", "tokenizer.json"}
@@ -407,3 +408,15 @@ def test_a_model_that_torch_cannot_export(
     with pytest.raises(PullquoteError, match=r"into ONNX \(RuntimeError: no such operator\)$"):
         export(checkpoint, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_recipe_travels_along_without_the_folders_of_its_maker(
+    checkpoint: Path, tmp_path: Path, quick: None
+) -> None:
+    recipe = Recipe(model="me/base", train=(str(tmp_path / "train.json"),))
+    (checkpoint / "recipe.toml").write_text(recipe.to_toml())
+    export(checkpoint, tmp_path / "out")
+    assert Recipe.from_toml(tmp_path / "out" / "recipe.toml") == recipe.named_only()
+    assert str(tmp_path) not in (tmp_path / "out" / "recipe.toml").read_text()
+    export(checkpoint, checkpoint)  # where it is still needed to resume the run
+    assert Recipe.from_toml(checkpoint / "recipe.toml") == recipe

@@ -297,7 +297,7 @@ def test_what_is_left_out_of_the_data_is_said(recipe: Recipe, tmp_path: Path) ->
     ]
     file = tmp_path / "half.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with pytest.warns(PullquoteWarning, match=r"half\.jsonl: 1 questions .* 1 dropped, the first"):
+    with pytest.warns(PullquoteWarning, match=r"half\.jsonl: 1 question .* 1 dropped, the first"):
         assert len(training_examples(replace(recipe, train=(str(file),)))) == 1
 
 
@@ -315,6 +315,20 @@ def test_a_base_encoder_gets_a_head_that_its_seed_decides(
     heads = [open_start(replace(headless, seed=seed)).model.qa_outputs.weight for seed in (0, 0, 1)]
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
+
+
+def test_a_deep_shape_can_start_from_a_shallow_one(recipe: Recipe, tmp_path: Path) -> None:
+    shallow = replace(recipe, model="L2-H64", tokenizer=recipe.model)
+    train(replace(shallow, **ONE_STEP), tmp_path / "shallow")
+    deep = open_start(replace(shallow, model="L5-H64", stack=str(tmp_path / "shallow"))).model
+    source, stacked = weights(tmp_path / "shallow"), deep.state_dict()
+    for layer, origin in enumerate((0, 1, 0, 1, 0)):
+        name = "bert.encoder.layer.{}.output.dense.weight"
+        assert torch.equal(stacked[name.format(layer)], source[name.format(origin)])
+    for name in ("bert.embeddings.word_embeddings.weight", "qa_outputs.weight"):
+        assert torch.equal(stacked[name], source[name])
+    with pytest.raises(ConfigError, match="has hidden_size 64, L2-H128 has 128; expected the same"):
+        open_start(replace(shallow, model="L2-H128", stack=str(tmp_path / "shallow")))
 
 
 def test_a_checkpoint_of_the_old_form_is_converted(

@@ -26,6 +26,7 @@ from pullquote.errors import MissingExtraError, ModelError, OutputError, Pullquo
 from pullquote.files import cannot_write, write_json
 from pullquote.reading.backends.onnx import OnnxBackend
 from pullquote.reading.directory import ModelDirectory, open_model
+from pullquote.training.recipe import Recipe
 from pullquote.types import INPUTS, Batch, ReaderConfig
 
 try:
@@ -42,7 +43,7 @@ TOLERANCE = 1e-4
 
 _COPIED = ("config.json", "tokenizer.json", "tokenizer_config.json", "LICENSE", "NOTICE")
 # torch puts the weights of a model of more than 1.5 GB into a file of their own
-_WRITTEN = (*_COPIED, "reader.json", "model.onnx.data", "model.onnx")
+_WRITTEN = (*_COPIED, "recipe.toml", "reader.json", "model.onnx.data", "model.onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,11 @@ def export(
         for name in _COPIED:
             if (source.path / name).is_file():
                 shutil.copyfile(source.path / name, new / name)
+        if (source.path / "recipe.toml").is_file():
+            recipe = Recipe.from_toml(source.path / "recipe.toml")
+            if not _is_same(out, source.path):  # others need not know this machine's folders
+                recipe = recipe.named_only()
+            (new / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
         config = source.config
         if int8 and config.threshold_fitted_on:
             note = f"{config.threshold_fitted_on} (before int8)"
@@ -143,7 +149,11 @@ def _may_write(out: Path, source: ModelDirectory) -> bool:
     found = {entry.name for entry in out.iterdir()}
     is_export = {"model.onnx", "reader.json"} <= found
     is_checkpoint = any(name.endswith(".safetensors") for name in found)
-    return not found or (is_export and not is_checkpoint) or out.samefile(source.path)
+    return not found or (is_export and not is_checkpoint) or _is_same(out, source.path)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.exists() and one.samefile(other)
 
 
 class _Logits(torch.nn.Module):

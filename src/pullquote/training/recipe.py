@@ -56,6 +56,10 @@ class Recipe:
     # what is trained, on what
     model: str = _option("", "Start: hub id, checkpoint directory, or a shape such as L2-H128.")
     tokenizer: str = _option("small", "For a shape: the model whose vocabulary it takes.")
+    stack: str = _option(
+        "",
+        "For a shape: a shallower checkpoint, whose layers are repeated.",
+    )
     train: tuple[str, ...] = _option((), "Data to train on (SQuAD JSON, JSONL, CSV, Parquet).")
     tune: str = _option("", "Held-out data: chooses the best checkpoint, fits the threshold.")
     questions: int = _option(0, "Train on this many questions only, chosen by seed; 0: all.", low=0)
@@ -157,6 +161,7 @@ class Recipe:
             self,
             model=_shown(self.model),
             tokenizer=_shown(self.tokenizer),
+            stack=_shown(self.stack),
             train=tuple(Path(file).name for file in self.train),
             tune=Path(self.tune).name,
             teacher=tuple(_shown(name) for name in self.teacher),
@@ -202,6 +207,8 @@ class Recipe:
 
 def _shown(model: str) -> str:
     """A model's name as others know it: a hub id stays, of a directory the last part."""
+    if not model:
+        return model
     local = Path(model).is_absolute() or model.startswith((".", "~")) or model.count("/") != 1
     return Path(model).name if local or Path(model).exists() else model
 

@@ -9,6 +9,7 @@ Knows torch and transformers; a base encoder gets a new head for question answer
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class Start:
     """Tokenizer, licence and notice: names and contents."""
 
 
+_LAYER = re.compile(r"(bert\.encoder\.layer\.)(\d+)(\..*)")
 _FILES = ("tokenizer.json", "tokenizer_config.json", "LICENSE", "NOTICE")
 
 
@@ -80,9 +82,36 @@ def _new(shape: Shape, recipe: Recipe) -> Start:
             intermediate_size=4 * shape.width,
         )
     )
+    if recipe.stack:
+        _stack(load_checkpoint(open_model(recipe.stack, onnx=False).path), model, recipe)
     _set_dropout(model, recipe.dropout)
     files = [tokenizer, tokenizer.with_name("tokenizer_config.json")]
     return Start(model, encoder, {f.name: f.read_bytes() for f in files if f.is_file()})
+
+
+def _stack(source: Any, target: Any, recipe: Recipe) -> None:
+    """Copy embeddings and head, and layer `i` from layer `i` modulo the source's depth.
+
+    Stacking a trained shallow model is a far better start than chance (Gong et al. 2019,
+    "Efficient Training of BERT by Progressively Stacking").
+    """
+    mine, theirs = target.config, source.config
+    for name in ("model_type", "hidden_size", "intermediate_size", "vocab_size"):
+        if getattr(mine, name) != getattr(theirs, name):
+            raise ConfigError(
+                f"stack: {recipe.stack} has {name} {getattr(theirs, name)}, {recipe.model} has "
+                f"{getattr(mine, name)}; expected the same"
+            )
+    weights = {}
+    for name, value in target.state_dict().items():
+        layer = _LAYER.match(name)
+        if layer:
+            index = int(layer[2]) % theirs.num_hidden_layers
+            name_there = f"{layer[1]}{index}{layer[3]}"
+        else:
+            name_there = name
+        weights[name] = source.state_dict().get(name_there, value)
+    target.load_state_dict(weights)
 
 
 @contextlib.contextmanager

@@ -150,9 +150,10 @@ class _Run:
         teachers = [Reader(name) for name in recipe.teacher]
         for teacher in teachers:
             check_same_tokens(teacher, self.encoder)
-        self._doing("encoding")
         examples = training_examples(recipe, teachers[0] if teachers else None)
-        self.windows = encode(examples, self.encoder)
+        self.windows = encode(
+            examples, self.encoder, lambda share: self._doing(f"tokenising, {share:.0%}")
+        )
         self.soft = None
         if recipe.soft_weight:
             with self.accelerator.main_process_first():  # the others find it in the cache

@@ -10,7 +10,7 @@ their own they would take a gigabyte.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -112,14 +112,21 @@ class LabelledWindows:
         return digest.hexdigest()
 
 
-def encode(examples: Iterable[Example], encoder: Encoder) -> LabelledWindows:
+def encode(
+    examples: Sequence[Example],
+    encoder: Encoder,
+    progress: Callable[[float], None] = lambda share: None,
+) -> LabelledWindows:
     """All windows of all examples, labelled; windows without the answer are kept as null.
 
-    Raises `DataError` for an answer that is not in its context, or when no question has one.
+    `progress` is called now and then with the part that is done. Raises `DataError` for an answer
+    that is not in its context, or when no question has one.
     """
     ids, types, lengths, labels = [], [], [0], []
     answerable = False
-    for example in examples:
+    for number, example in enumerate(examples):
+        if number % 1000 == 0:
+            progress(number / len(examples))
         for answer in example.answers:
             if example.context[answer.start : answer.end] != answer.text:
                 found = example.context[answer.start : answer.end]
