@@ -63,7 +63,7 @@ def test_a_model_is_trained_from_a_shape_and_described(
     assert "| data.jsonl | 12 |" in Path("run/README.md").read_text()
     call("card", "run", "--data", data).failed("run/README.md: there is a card; give --force")
     call("card", "run", "--data", data, "--force").succeeded()
-    assert call("models", "./run").succeeded().out.startswith("---\nlanguage: en")
+    assert call("models", "./run").succeeded().out.startswith("---\nlanguage: ")
 
 
 def test_a_recipe_and_flags_go_together(
@@ -79,7 +79,7 @@ def test_a_recipe_and_flags_go_together(
     assert (kept.epochs, kept.max_steps, kept.train) == (9.0, 2, (str(data),))
     call("train", "my.toml", "-o", "run").failed("run: holds another run", "--resume")
     call("train", "my.toml", "-o", "run", "--resume").failed("max_length = 32, this one has 384")
-    call("train", "my.toml", "--max-steps", 2, "-o", "run", "--resume", *SHORT)
+    assert call("train", "my.toml", "--max-steps", 2, "-o", "run", "--resume", *SHORT).code == 0
 
 
 @pytest.mark.parametrize("spec", fields(Recipe), ids=lambda spec: spec.name)
@@ -163,7 +163,13 @@ def test_the_family_is_listed(call: Run) -> None:
     call("models", "small", "--family").failed("leave NAME out", code=2)
 
 
-def test_push_needs_a_card_and_a_hub(call: Run, model_dir: Path) -> None:
+def test_push_needs_a_card_and_a_hub(
+    call: Run, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **options: object) -> None:
+        raise ConnectionError("no hub here")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.create_repo", refuse)
     call("push", model_dir, "me/mine").failed("no model card (README.md)", "pullquote card")
     (model_dir / "README.md").write_text("# mine")
     call("push", model_dir, "me/mine").failed("me/mine: the hub did not take it", "HF_TOKEN")
@@ -208,6 +214,11 @@ def test_run_squad_trains_and_then_answers_with_what_it_trained(
     assert len(json.loads(Path("out/predictions_.json").read_text())) == 6
 
     call(*flags, "--do_train").failed("out: already exists", "--overwrite_output_dir")
+    lost = (*flags, "--do_train", "--overwrite_output_dir", "--train_file", "absent.json")
+    call(*lost).failed("absent.json: no such file")
+    assert Path("out/model.safetensors").exists()  # nothing is removed before all is ready
+    other = ("--do_train", "--tokenizer_name", "small")
+    call(*flags, *other, "--overwrite_output_dir").failed("--tokenizer_name", code=2)
     assert call(*flags, "--do_train", "--overwrite_output_dir").code == 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import huggingface_hub
 import pytest
-from huggingface_hub import ModelCard
+from huggingface_hub import CommitOperationAdd, ModelCard
 from lessons import lesson, make_recipe
 
 from pullquote.errors import ConfigError, DownloadError, ModelError
@@ -85,8 +85,14 @@ class StandIn:
         if self.error:
             raise self.error
 
-    def upload_folder(self, **options: Any) -> huggingface_hub.CommitInfo:
-        self.calls.append(("upload", options))
+    def create_commit(
+        self, repo_id: str, operations: list[CommitOperationAdd], **options: Any
+    ) -> huggingface_hub.CommitInfo:
+        contents = {}
+        for operation in operations:
+            with operation.as_file() as file:
+                contents[operation.path_in_repo] = file.read()
+        self.calls.append(("commit", {"repo_id": repo_id, "contents": contents, **options}))
         return huggingface_hub.CommitInfo(
             f"{huggingface_hub.constants.ENDPOINT}/me/mine/commit/1", "m", "d", "1"
         )
@@ -109,11 +115,14 @@ def test_push_uploads_the_model_and_not_the_state_of_its_training(
         "private": True,
         "exist_ok": True,
     }
-    assert (sent["repo_id"], sent["folder_path"]) == ("me/mine", str(model))
-    assert set(sent["allow_patterns"]) == {
+    assert sent["repo_id"] == "me/mine"
+    assert set(sent["contents"]) == {
         *("README.md", "config.json", "reader.json", "recipe.toml", "curve.png"),
         *("tokenizer.json", "model.safetensors"),
     }
+    weights = (model / "model.safetensors").read_bytes()
+    assert sent["contents"]["model.safetensors"] == weights
+    assert str(run.parent.parent).encode() not in sent["contents"]["recipe.toml"]
 
 
 def test_what_the_hub_refuses_is_one_clear_error(run: Path, tmp_path: Path) -> None:

@@ -13,7 +13,10 @@ from pullquote.training.recipe import Recipe
 
 def test_a_recipe_survives_toml(tmp_path: Path) -> None:
     recipe = Recipe(
-        model='a "b" \\ c', train=("x.json", "ü.json"), learning_rate=3e-5, augment=("moved",)
+        model='a "b" \\ c \x7f',
+        train=("x.json", "ü😀.json"),
+        learning_rate=3e-5,
+        augment=("moved",),
     )
     file = tmp_path / "recipe.toml"
     file.write_text(recipe.to_toml(), encoding="utf-8")
@@ -28,6 +31,8 @@ def test_options_replace_what_the_file_says(tmp_path: Path) -> None:
 
 def test_a_teacher_alone_means_soft_labels() -> None:
     assert Recipe.from_values({"teacher": "small"}).soft_weight == 1.0
+    labelling = Recipe.from_values({"teacher": "small", "augment": "teacher"})
+    assert labelling.soft_weight == 0.0
     chosen = Recipe.from_values({"teacher": "small", "hidden_weight": 2})
     assert (chosen.soft_weight, chosen.hidden_weight) == (0.0, 2.0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pullquote import Reader
 from pullquote.errors import ConfigError
 from pullquote.reading.encode import Encoder
 from pullquote.training import teacher as module
-from pullquote.training.teacher import cache_directory, check_same_tokens, soft_labels
+from pullquote.training.teacher import answered, cache_directory, check_same_tokens, soft_labels
 from pullquote.training.windows import LabelledWindows, encode
 from pullquote.types import Batch, Logits
 
@@ -70,24 +71,45 @@ def test_other_weights_are_another_teacher(
 
 
 def test_several_teachers_are_averaged(
+    reader: Reader, windows: LabelledWindows, tmp_path: Path, make_model: Callable[..., Path]
+) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    folder = make_model(tmp_path / "other")
+    model = onnx.load(folder / "model.onnx")
+    head = next(t for t in model.graph.initializer if t.name == "head")
+    head.CopyFrom(numpy_helper.from_array(-2 * numpy_helper.to_array(head), "head"))
+    onnx.save(model, folder / "model.onnx")
+    cache = tmp_path / "cache"
+    one = soft_labels([reader], windows, reader.encoder, cache).start.astype(np.float32)
+    both = soft_labels([reader, Reader(folder)], windows, reader.encoder, cache)
+    np.testing.assert_allclose(both.start, -0.5 * one, rtol=1e-2, atol=1e-2)  # (1 - 2) / 2
+
+
+def test_answers_of_a_teacher_are_kept(
+    reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = lesson(12)
+    first = answered(reader, examples, tmp_path)
+    said = [reader.answer(e.question, e.context).answer for e in examples]
+    assert [span.text if span else "" for span in first] == [a.text if a else "" for a in said]
+    assert any(first)
+    monkeypatch.setattr(reader, "backend", None)
+    assert answered(reader, examples, tmp_path) == first
+    with pytest.raises(AttributeError):  # asked again
+        answered(reader, examples[1:], tmp_path)
+
+
+def test_a_damaged_file_of_the_cache_is_made_again(
     reader: Reader, windows: LabelledWindows, tmp_path: Path
 ) -> None:
-    class Twice:
-        workers, batch_tokens = 1, 512
-
-        def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
-            logits = reader.backend(batch)
-            return Logits(3 * logits.start, 3 * logits.end)
-
-    other = Reader(reader.directory.path, backend=Twice())
-    one = soft_labels([reader], windows, reader.encoder, tmp_path / "one")
-    # both have the same files, which the cache tells them apart by
-    thrice = soft_labels([other], windows, reader.encoder, tmp_path / "other")
-    np.testing.assert_allclose(thrice.start, 3 * one.start.astype(np.float32), rtol=2e-3)
-    both = (one.start.astype(np.float32) + thrice.start) / 2
-    averaged = soft_labels([reader, reader], windows, reader.encoder, tmp_path / "one")
-    np.testing.assert_array_equal(averaged.start, one.start)
-    np.testing.assert_allclose(both, 2 * one.start.astype(np.float32), rtol=2e-3)
+    first = soft_labels([reader], windows, reader.encoder, tmp_path)
+    (file,) = (tmp_path / "teachers").iterdir()
+    for content in (b"", b"\x93NUMPY nonsense", file.read_bytes()[:300]):
+        file.write_bytes(content)
+        again = soft_labels([reader], windows, reader.encoder, tmp_path)
+        assert again.start.tolist() == first.start.tolist()
 
 
 def test_a_teacher_must_read_the_same_ids(
@@ -111,6 +133,9 @@ def test_a_teacher_must_read_the_same_ids(
 
     check_same_tokens(reader, reader.encoder)
     reader.directory = replace(reader.directory, positions=32)
+    one_type = Encoder(Tokenizer.from_str(wordpiece.to_str()), reader.config, type_vocab_size=1)
+    with pytest.raises(ConfigError, match="joins question and context in another way"):
+        check_same_tokens(reader, one_type)
     longer = replace(reader.config, max_length=48)
     with pytest.raises(ConfigError, match=r"reads 32 tokens at once, the student's .* up to 48"):
         check_same_tokens(reader, Encoder(Tokenizer.from_str(wordpiece.to_str()), longer))

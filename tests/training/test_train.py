@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -185,6 +187,14 @@ def test_a_student_comes_to_answer_as_its_teacher(
     train(taught, tmp_path / "student")
     losses = [entry["loss"] for entry in log(tmp_path / "student") if "loss" in entry]
     assert losses[-1] < 0.8 * losses[0]
+    if teacher == "soft_weight":  # the others teach what goes on inside, and no head
+        questions = lesson(30, first=300)
+        texts = [
+            [p.answers[0].text for p in Reader(tmp_path / name).answer_all(questions)]
+            for name in ("teacher", "student")
+        ]
+        alike = list(map(operator.eq, *texts))
+        assert sum(a for a, q in zip(alike, questions, strict=True) if q.answers) >= 18  # of 20
     # projections that hidden states are learned through stay behind
     assert all(name.startswith(("bert.", "qa_outputs.")) for name in weights(tmp_path / "student"))
 
@@ -212,20 +222,25 @@ def test_a_loss_that_is_no_number_stops_and_keeps_what_was_good(
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(recipe: Recipe, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    real = torch.save
+    recipe = replace(recipe, save_minutes=0.0)
+    step = module._Run._step
 
-    def full(state: dict[str, object], path: Path) -> None:
-        real(state, path)
-        if state["step"] > 10:  # type: ignore[operator]
-            Path(path).write_bytes(b"half")
-            raise OSError(28, "No space left on device")
+    def filling(self: module._Run, micros: object) -> float:
+        if self.step == 10:  # from now on no file may be longer than this
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, unlimited))
+        return step(self, micros)  # type: ignore[arg-type]
 
+    limit, unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch, "save", full)
-        with pytest.raises(OutputError, match=r"state\.pt: cannot be written .* make room"):
-            train(replace(recipe, save_minutes=0.0), out)
+        patch.setattr(module._Run, "_step", filling)
+        try:
+            with pytest.raises(OutputError, match=r"state\.pt: cannot be written .* make room"):
+                train(recipe, out)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, unlimited))
     assert torch.load(out / "last" / "state.pt", weights_only=True)["step"] == 10
-    train(replace(recipe, save_minutes=0.0), out, resume=True)
+    assert not list((out / "last").glob(".pullquote-*"))
+    train(recipe, out, resume=True)
 
 
 # ---- what cannot be trained
@@ -240,8 +255,55 @@ def test_a_directory_with_another_run_is_left_alone(recipe: Recipe, tmp_path: Pa
     with pytest.raises(ConfigError, match=r"epochs = 0\.01, this one has 6"):
         train(recipe, out, resume=True)
     assert same(weights(out), before)
-    with pytest.raises(ConfigError, match="no run to resume"):
-        train(recipe, tmp_path / "other", resume=True)
+    with pytest.raises(ConfigError, match="the model to start from"):
+        train(replace(recipe, model=str(out)), out, overwrite=True)
+    (out / "model.onnx").write_bytes(b"the older weights")
+    train(replace(recipe, **ONE_STEP, seed=1), out, overwrite=True)
+    assert not same(weights(out), before)
+    assert not (out / "model.onnx").exists()  # a reader would prefer it
+
+
+def test_what_cannot_begin_leaves_an_older_run_as_it_is(recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(replace(recipe, **ONE_STEP), out)
+    before = weights(out)
+    with pytest.raises(DataError):
+        train(replace(recipe, train=("absent.json",)), out, overwrite=True)
+    assert same(weights(out), before)
+    assert (out / "last" / "state.pt").exists()
+
+
+def test_a_run_that_ended_before_its_first_save_begins_again(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    train(replace(recipe, **ONE_STEP), tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_a_run_goes_on_with_its_own_data_alone(
+    base: Path, lessons: tuple[Path, Path], tmp_path: Path
+) -> None:
+    data = Path(shutil.copy(lessons[0], tmp_path / "train.jsonl"))
+    recipe = make_recipe(base, (data, lessons[1]), **ONE_STEP)
+    train(recipe, tmp_path / "run")
+    save(lesson(59), data)
+    with pytest.raises(ConfigError, match="its run had other data"):
+        train(recipe, tmp_path / "run", resume=True)
+
+
+def test_what_a_kill_left_behind_is_cleared_away(recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    recipe = replace(recipe, **ONE_STEP)
+    train(recipe, out)
+    (out / "last" / ".pullquote-half.pt").write_bytes(b"half a save")
+    train(recipe, out, resume=True)
+    assert not list(out.rglob(".pullquote-*"))
+
+
+def test_the_precision_that_auto_means_is_written_down(recipe: Recipe, tmp_path: Path) -> None:
+    train(replace(recipe, **ONE_STEP, precision="auto"), tmp_path / "run")
+    assert Recipe.from_toml(tmp_path / "run" / "recipe.toml").precision in ("bf16", "fp32")
+    train(replace(recipe, **ONE_STEP, precision="auto"), tmp_path / "run", resume=True)
 
 
 def test_data_without_answers_is_refused(recipe: Recipe, tmp_path: Path) -> None:
@@ -267,6 +329,26 @@ def test_inner_states_need_a_teacher_in_torch(
     recipe = make_recipe(base, lessons, model="L2-H128", teacher="small", hidden_weight=1.0)
     with pytest.raises(ModelError, match=r"small: no model\.safetensors"):
         train(recipe, tmp_path / "run")
+
+
+def test_relations_of_a_family_with_attention_of_its_own_cannot_be_seen(
+    recipe: Recipe, base: Path, tmp_path: Path
+) -> None:
+    config = transformers.DebertaV2Config(
+        vocab_size=Reader(base).encoder.vocab_size,
+        hidden_size=32,
+        intermediate_size=64,
+        num_attention_heads=2,
+        num_hidden_layers=1,
+        max_position_embeddings=64,
+        type_vocab_size=2,
+    )
+    other = tmp_path / "deberta"
+    transformers.DebertaV2ForQuestionAnswering(config).save_pretrained(other)
+    shutil.copy(base / "tokenizer.json", other)
+    taught = replace(recipe, model=str(other), teacher=(str(base),), relation_weight=1.0)
+    with pytest.raises(ModelError, match="relations of DebertaV2ForQuestionAnswering cannot be"):
+        train(taught, tmp_path / "run")
 
 
 def test_relation_heads_must_divide_both_widths(recipe: Recipe, tmp_path: Path) -> None:
@@ -337,11 +419,13 @@ def test_a_checkpoint_of_the_old_form_is_converted(
     """As Google's miniatures are on the hub: a pickle of weights, and vocab.txt."""
     old = tmp_path / "old"
     old.mkdir()
-    model = transformers.BertForQuestionAnswering.from_pretrained(base)
-    torch.save(model.state_dict(), old / "pytorch_model.bin")
-    shutil.copy(base / "config.json", old)
     ids = wordpiece.get_vocab()
-    (old / "vocab.txt").write_text("\n".join(sorted(ids, key=ids.__getitem__)))
+    words = [*sorted(ids, key=ids.__getitem__), "[MASK]"]
+    (old / "vocab.txt").write_text("\n".join(words))
+    config = transformers.BertConfig.from_pretrained(base, vocab_size=len(words))
+    config.save_pretrained(old)
+    model = transformers.BertForQuestionAnswering(config)
+    torch.save(model.state_dict(), old / "pytorch_model.bin")
     start = open_start(replace(recipe, model=str(old)))
     weight = start.model.state_dict()["qa_outputs.weight"]
     torch.testing.assert_close(weight, model.qa_outputs.weight.detach())

@@ -116,3 +116,5 @@ def test_a_step_can_be_bounded_by_windows_instead() -> None:
     steps = plan(sizes, tokens=8 * 32, micro_tokens=8 * 32, seed=0, epoch=0, windows=8)
     assert [sum(map(len, step)) for step in steps].count(8) == 12
     assert len(steps) == 13
+    halves = plan(sizes, tokens=8 * 32, micro_tokens=4 * 32, seed=0, epoch=0, windows=8)
+    assert {tuple(map(len, step)) for step in halves[:-1]} == {(4, 4)}

@@ -30,7 +30,7 @@ from pullquote.files import atomic_write
 @click.option("--licence", default="apache-2.0", show_default=True, help="Of the weights.")
 @click.option("--language", default="en", show_default=True)
 @click.option(
-    "--dataset", default="", metavar="HUB_ID", help="Of the training data, if it has one."
+    "--dataset", default="", metavar="HUB_ID", help="The data set of training and --data."
 )
 @click.option("--base-model", default="", metavar="HUB_ID", help="What training started from.")
 @click.option("--notes", metavar="FILE", help="Markdown of yours for the section Limits.")
@@ -57,7 +57,6 @@ def command(
         raise OutputError(f"{file}: there is a card; give --force to replace it")
     ensure_writable(file)
     parts = [Data(Path(path).name, load_data(path).examples) for path in data]
-    total = sum(len(part.examples) for part in parts)
     text = card(
         Path(model_dir),
         parts,
@@ -66,7 +65,7 @@ def command(
         dataset=dataset,
         base_model=base_model,
         notes=read_text(notes) if notes else "",
-        progress=lambda items: progress(items, total, "measuring"),
+        progress=lambda part, items: progress(items, len(part.examples), part.name),
     )
     with atomic_write(file) as out:
         out.write(text)

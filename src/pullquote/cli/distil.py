@@ -30,4 +30,4 @@ def command(recipe: str | None, output: str, resume: bool, **flags: Any) -> None
     resolved = resolve(recipe, flags)
     if not resolved.teacher:
         raise click.UsageError("distil needs a teacher; give --teacher, or a recipe with one.")
-    run(resolved, output, resume)
+    run(resolved, output, resume=resume)

@@ -57,7 +57,7 @@ _SWITCHES = (
     ("--do_lower_case", "Taken and not needed: tokenizer.json says it."),
     ("--verbose_logging", "Taken and not needed."),
     ("--overwrite_cache", "Taken and not needed: nothing is cached."),
-    ("--no_cuda", "Stay on the CPU, whatever --device says."),
+    ("--no_cuda", "Train and answer on the CPU, whatever --device says."),
     ("--evaluate_during_training", "Keep the checkpoint that is best on the data to answer."),
     ("--eval_all_checkpoints", "Taken and not needed: the best or last checkpoint is kept."),
     ("--overwrite_output_dir", "Replace the run in --output_dir."),
@@ -86,7 +86,7 @@ def _flags(function: Callable[..., Any]) -> Callable[..., Any]:
 """,
 )
 @_flags
-@click.option("--device", default="cpu", show_default=True, help="Where the model runs.")
+@click.option("--device", default="cpu", show_default=True, help="Where answering runs.")
 def command(**flags: Any) -> None:
     """Take run_squad.py's flags and write its files: predictions_.json and the others.
 
@@ -99,7 +99,8 @@ def command(**flags: Any) -> None:
         raise click.UsageError("nothing to do; give --do_train or --do_eval.")
     predict_file = _file(flags, "predict_file", "dev")
     if flags["do_train"]:
-        _train(flags, predict_file)
+        if not _train(flags, predict_file):
+            return  # of several processes one answers
         flags["model_name_or_path"] = flags["output_dir"]
     if not flags["do_eval"]:
         return
@@ -129,19 +130,20 @@ def _file(flags: dict[str, Any], flag: str, official: str) -> str:
     return str(Path(flags["data_dir"] or ".") / (name or f"{official}-{version}.json"))
 
 
-def _train(flags: dict[str, Any], predict_file: str) -> None:
+def _train(flags: dict[str, Any], predict_file: str) -> bool:
+    """Train, and say whether this is the process that goes on."""
     from pullquote.cli.train import run
     from pullquote.compat.run_squad import SquadTraining, squad_recipe
-    from pullquote.training.place import forget_run
 
+    if flags["tokenizer_name"]:
+        raise click.UsageError("--tokenizer_name is for answering; --do_train takes the model's.")
     out = Path(flags["output_dir"])
-    if out.is_dir() and any(out.iterdir()):
-        if not flags["overwrite_output_dir"]:
-            raise OutputError(
-                f"{out}: already exists and is not empty; use --overwrite_output_dir to replace "
-                "the run in it"
-            )
-        forget_run(out)
+    overwrite = flags["overwrite_output_dir"]
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise OutputError(
+            f"{out}: already exists and is not empty; use --overwrite_output_dir to replace the "
+            "run in it"
+        )
     names = (
         *("model_name_or_path", "max_seq_length", "doc_stride", "max_query_length", "fp16"),
         *("max_answer_length", "per_gpu_train_batch_size", "gradient_accumulation_steps", "seed"),
@@ -155,4 +157,4 @@ def _train(flags: dict[str, Any], predict_file: str) -> None:
             **{name: flags[name] for name in names},
         )
     )
-    run(recipe, str(out), resume=False)
+    return run(recipe, str(out), overwrite=overwrite, cpu=flags["no_cuda"]).main

@@ -61,13 +61,13 @@ def resolve(recipe: str | None, flags: dict[str, Any]) -> Recipe:
     return Recipe.from_values({**values, **given}, recipe or "the options")
 
 
-def run(recipe: Recipe, output: str, resume: bool) -> TrainingReport:
-    """Train with a progress bar, and say what came out."""
+def run(recipe: Recipe, output: str, **options: bool) -> TrainingReport:
+    """Train with a progress bar, and say what came out; `options` are those of `train`."""
     from pullquote.training.train import train
 
     ensure_folder(output)
     with watch_bar("training") as show:
-        report = train(recipe, output, resume=resume, watch=lambda now: show(*_words(now)))
+        report = train(recipe, output, watch=lambda now: show(*_words(now)), **options)
     if not report.main:
         return report  # of several processes one speaks
     minutes = report.seconds / 60
@@ -118,4 +118,4 @@ def command(recipe: str | None, output: str, resume: bool, **flags: Any) -> None
     curve.png tell how it was made, OUT/last holds what --resume needs. Lengths are tokens. Needs
     the extra: pip install "pullquote[train]".
     """
-    run(resolve(recipe, flags), output, resume)
+    run(resolve(recipe, flags), output, resume=resume)

@@ -4,7 +4,7 @@ Knows run_squad.py's names and files; training, reading and scoring are everyone
 a step here, as in Google's code: windows start every 128 tokens.
 
     results, paths = evaluate_squad(SquadSettings("small", "dev-v2.0.json", "out", True))
-    recipe = squad_recipe(SquadTraining("bert-base-uncased", "train-v2.0.json"))
+    recipe = squad_recipe(SquadTraining(model_name_or_path="bert", train_file="train-v2.0.json"))
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def squad_recipe(flags: SquadTraining) -> Recipe:
             "max_answer_length": flags.max_answer_length,
             "windows": windows,
             "tokens": windows * flags.max_seq_length,
-            "micro_tokens": windows * flags.max_seq_length,
+            "micro_tokens": flags.per_gpu_train_batch_size * flags.max_seq_length,
             "learning_rate": flags.learning_rate,
             "weight_decay": flags.weight_decay,
             "adam_epsilon": flags.adam_epsilon,

@@ -73,6 +73,14 @@ class ModelDirectory:
     def tokenizer(self) -> Path:
         return self.path / "tokenizer.json"
 
+    def check_vocabulary(self, tokens: int) -> None:
+        """Raise `ModelError` when the tokenizer gives ids that the model has not."""
+        if self.vocab_size is not None and tokens > self.vocab_size:
+            raise ModelError(
+                f"{self.path}: tokenizer.json has {tokens:,} tokens, the model "
+                f"{self.vocab_size:,}; they do not belong together"
+            )
+
 
 def bundled_models() -> list[str]:
     """The names of the models that came with the package."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pullquote.errors import InputError, ModelError
+from pullquote.errors import InputError
 from pullquote.reading import decode
 from pullquote.reading.batching import Batched, Row
 from pullquote.reading.directory import DEFAULT_MODEL, ModelDirectory, open_model
@@ -57,12 +57,7 @@ class Reader:
             type_vocab_size=self.directory.type_vocab_size,
             context_first=self.directory.context_first,
         )
-        rows = self.directory.vocab_size
-        if rows is not None and self.encoder.vocab_size > rows:
-            raise ModelError(
-                f"{self.directory.path}: tokenizer.json has {self.encoder.vocab_size:,} tokens, "
-                f"the model {rows:,}; they do not belong together"
-            )
+        self.directory.check_vocabulary(self.encoder.vocab_size)
         self.backend = backend or load_backend(self.directory, device, threads)
 
     def answer(

@@ -24,6 +24,8 @@ try:
     from torch.nn import functional as F
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import eager_mask
+
+    from pullquote.reading.backends.torch import quiet_transformers
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "torch", "train") from error
 
@@ -60,14 +62,13 @@ def use_plain_attention(model: Any, *, needed: bool = False) -> None:
     """
     AttentionInterface.register(_NAME, _attend)
     AttentionMaskInterface.register(_NAME, eager_mask)
-    try:
+    with quiet_transformers(), contextlib.suppress(ValueError, NotImplementedError):
         model.set_attn_implementation(_NAME)
-    except (ValueError, NotImplementedError) as error:
-        if needed:
-            raise ModelError(
-                f"the relations of {type(model).__name__} cannot be seen, since its attention is "
-                "its own; set relation_weight to 0"
-            ) from error
+    if needed and model.config._attn_implementation != _NAME:
+        raise ModelError(
+            f"the relations of {type(model).__name__} cannot be seen, since its attention is its "
+            "own; set relation_weight to 0"
+        )
 
 
 def _attend(

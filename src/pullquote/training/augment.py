@@ -1,6 +1,6 @@
 """Training questions that nobody wrote: moved, swapped, cut out of sentences, teacher-labelled.
 
-Knows examples, and for `teacher` a reader; each kind is a function of the data and a seed.
+Knows examples alone; each kind is a function of the data and a seed.
 
     moved     a question on another paragraph of its article, where its answer does not stand
     swapped   a question with a name or number exchanged for another of its article: unanswerable
@@ -18,17 +18,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pullquote.errors import ConfigError
 from pullquote.reading.sentences import sentence_around
 from pullquote.types import Example, Span
-
-if TYPE_CHECKING:
-    from pullquote.reading.reader import Reader
-    from pullquote.types import Prediction
 
 _YEAR = re.compile(r"\b1[0-9]{3}\b|\b20[0-9]{2}\b")
 _NUMBER = re.compile(r"\b\d[\d,.]*\d\b|\b\d\b")
@@ -52,29 +47,27 @@ def augmented(
     kinds: Sequence[str],
     share: float,
     seed: int,
-    teacher: Reader | None = None,
+    teacher: Callable[[Sequence[Example]], Sequence[Span | None]] | None = None,
 ) -> list[Example]:
     """New examples of each kind, at most `share` times as many as `examples`; the same each time.
 
-    An example of any kind has its origin's id with the kind appended. Raises `ConfigError` when
-    `teacher` is among the kinds and there is none.
+    An example of any kind has its origin's id with the kind appended. `teacher` gives the answers
+    to examples. Raises `ConfigError` when it is among the kinds and there is none.
     """
+    if not kinds:
+        return []
     articles = _articles(examples)
     made: list[Example] = []
-    for number, kind in enumerate(kinds):
-        random = np.random.default_rng([seed, number])
-        wanted = round(share * len(examples))
-        new: list[Example] = []
+    for kind in kinds:
+        random = np.random.default_rng([seed, *kind.encode()])
+        new = _made(_MAKERS[kind], examples, articles, random, round(share * len(examples)), kind)
         if kind == "teacher":
             if teacher is None:
                 raise ConfigError("augment names teacher, which needs one; set teacher")
-            found = _made(_moved, examples, articles, random, wanted, kind)
             new = [
-                _labelled(example, teacher_says)
-                for example, teacher_says in zip(found, teacher.answer_all(found), strict=True)
+                replace(example, answers=(span,) if span else ())
+                for example, span in zip(new, teacher(new), strict=True)
             ]
-        else:
-            new = _made(_MAKERS[kind], examples, articles, random, wanted, kind)
         made += new
     return made
 
@@ -87,26 +80,28 @@ def _made(
     wanted: int,
     kind: str,
 ) -> list[Example]:
-    """Try the examples in a random order, several times if need be, until there are enough."""
-    made: list[Example] = []
+    """Try the examples in a random order, several times if need be; no question comes twice."""
+    made: dict[tuple[str, str], Example] = {}
     for turn in range(max(1, -(-wanted // max(len(examples), 1)))):
         for index in random.permutation(len(examples)):
             if len(made) >= wanted:
-                return made
+                return list(made.values())
             example = examples[index]
-            if new := maker(example, articles[example.title], random):
-                made.append(replace(new, id=f"{example.id}-{kind}{turn or ''}"))
-    return made
+            if new := maker(example, articles[_article_of(example)], random):
+                new = replace(new, id=f"{example.id}-{kind}{turn or ''}")
+                made.setdefault((new.question, new.context), new)
+    return list(made.values())
 
 
 def _moved(example: Example, article: _Article, random: np.random.Generator) -> Example | None:
     if example.is_impossible or len(article.contexts) < 2:
         return None
-    context = article.contexts[random.integers(len(article.contexts))]
-    below = context.lower()
-    if any(answer.text.lower() in below for answer in example.answers):
-        return None  # the question may well have its answer here
-    return replace(example, context=context, answers=())
+    for index in random.permutation(len(article.contexts)):
+        below = article.contexts[index].lower()
+        # where its answer stands, the question may well have it
+        if not any(answer.text.lower() in below for answer in example.answers):
+            return replace(example, context=article.contexts[index], answers=())
+    return None
 
 
 def _swapped(example: Example, article: _Article, random: np.random.Generator) -> Example | None:
@@ -145,20 +140,18 @@ def _cloze(example: Example, article: _Article, random: np.random.Generator) -> 
     return replace(example, question=question, answers=(answer,))
 
 
-_MAKERS = {"moved": _moved, "swapped": _swapped, "cloze": _cloze}
+_MAKERS = {"moved": _moved, "swapped": _swapped, "cloze": _cloze, "teacher": _moved}
 
 
-def _labelled(example: Example, prediction: Prediction) -> Example:
-    """The example with what a teacher said of it."""
-    answer = prediction.answer
-    spans = (Span(answer.text, answer.start, answer.end),) if answer else ()
-    return replace(example, answers=spans)
+def _article_of(example: Example) -> str:
+    """What an example is of: its title, or without one its text alone."""
+    return example.title or example.context
 
 
 def _articles(examples: Sequence[Example]) -> dict[str, _Article]:
     contexts: dict[str, dict[str, None]] = defaultdict(dict)
     for example in examples:
-        contexts[example.title][example.context] = None
+        contexts[_article_of(example)][example.context] = None
     return {
         title: _Article(
             tuple(texts),

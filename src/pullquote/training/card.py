@@ -3,11 +3,12 @@
 Measures with the user's own `Reader`; knows the model directory's files, and writes Markdown with
 the metadata that the Hugging Face hub reads.
 
-    text = card("runs/tiny", {"dev": examples})
+    text = card("runs/tiny", [Data("dev-v2.0.json", examples)])
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -25,12 +26,13 @@ from pullquote.reading.directory import ModelDirectory, open_model
 from pullquote.reading.evaluate import Evaluation, evaluate
 from pullquote.reading.reader import Reader
 from pullquote.training.family import encoder_flops
-from pullquote.training.push import FILES
+from pullquote.training.push import model_files
 from pullquote.training.recipe import Recipe
-from pullquote.training.release import Watch
 
 if TYPE_CHECKING:
-    from pullquote.types import Example
+    from collections.abc import Callable, Iterable
+
+    from pullquote.types import Example, Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +52,22 @@ def card(
     dataset: str = "",
     base_model: str = "",
     notes: str = "",
-    progress: Watch = iter,
+    progress: Callable[[Data, Iterable[Prediction]], Iterable[Prediction]] = lambda _, items: items,
 ) -> str:
     """The text of a card, scores measured here and now on each of `data`.
 
     `dataset` and `base_model` are hub ids for the metadata; `notes` is Markdown of your own, such
-    as limits. Raises `ConfigError` when there is nothing to measure on.
+    as limits; `progress` wraps the predictions for one of `data`. Raises `ConfigError` when there
+    is nothing to measure on.
     """
     if not data:
         raise ConfigError("a card needs data to measure the model on")
     directory = open_model(model)
     reader = Reader(model)
-    results = [(part, evaluate(reader, part.examples, progress=progress)) for part in data]
+    results = []
+    for part in data:
+        watch = functools.partial(progress, part)
+        results.append((part, evaluate(reader, part.examples, progress=watch)))
     recipe = _recipe(directory)
     name = directory.path.resolve().name
     kind = "int8 ONNX" if directory.onnx and _is_quantised(directory) else "ONNX"
@@ -86,7 +92,7 @@ _LIMITS = """- It knows nothing that is not in the text, and does not count, com
 
 
 def _training_licence(dataset: str) -> str:
-    if "squad" not in dataset:
+    if dataset != "rajpurkar/squad_v2":
         return ""
     return (
         " Training text: SQuAD 2.0 by Rajpurkar, Jia and Liang, CC BY-SA 4.0, over text of the\n"
@@ -108,14 +114,14 @@ def _metadata(
     part, evaluation = results[0]
     lines = [
         "---",
-        f"language: {language}",
-        f"license: {licence}",
+        f"language: {json.dumps(language)}",
+        f"license: {json.dumps(licence)}",
         "library_name: pullquote",
         "pipeline_tag: question-answering",
         "tags:",
         *(f"- {tag}" for tag in tags),
-        *(["datasets:", f"- {dataset}"] if dataset else []),
-        *([f"base_model: {base_model}"] if base_model else []),
+        *(["datasets:", f"- {json.dumps(dataset)}"] if dataset else []),
+        *([f"base_model: {json.dumps(base_model)}"] if base_model else []),
         "metrics:",
         "- exact_match",
         "- f1",
@@ -125,7 +131,7 @@ def _metadata(
         "  - task:",
         "      type: question-answering",
         "    dataset:",
-        f"      type: {dataset or 'custom'}",
+        f"      type: {json.dumps(dataset or 'custom')}",
         f"      name: {json.dumps(part.name)}",
         "    metrics:",
         "    - type: exact_match",
@@ -165,8 +171,7 @@ def _scores(results: Sequence[tuple[Data, Evaluation]], directory: ModelDirector
 
 
 def _size(directory: ModelDirectory, kind: str, results: Sequence[tuple[Data, Evaluation]]) -> str:
-    files = [directory.path / name for name in FILES]
-    size = sum(file.stat().st_size for file in files if file.is_file())
+    size = sum(file.stat().st_size for file in model_files(directory.path))
     weights = directory.onnx or directory.safetensors
     assert weights is not None  # a directory that could be opened has weights
     parameters = _parameters(directory)

@@ -3,16 +3,18 @@
 They are far too large to keep: 16 GB of hidden states for an epoch of SQuAD 2.0.
 
     inner = InnerTeacher("runs/small", student, recipe)
-    losses = inner.losses(feed, student_output, student_attention)
+    loss = inner.loss(tensors, student_output, student_attention)
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
 from pullquote.errors import ConfigError, MissingExtraError
 from pullquote.reading.directory import open_model
+from pullquote.types import INPUTS
 
 try:
     import torch
@@ -40,6 +42,8 @@ class InnerTeacher:
         device = next(student.parameters()).device
         self.model = load_checkpoint(open_model(name, onnx=False).path).to(device)
         self.model.requires_grad_(False)
+        accepted = inspect.signature(self.model.forward).parameters
+        self.inputs = [name for name in INPUTS if name in accepted]
         mine, theirs = student.config, self.model.config
         needed = recipe.relation_weight > 0
         for model in (student, self.model):
@@ -59,11 +63,16 @@ class InnerTeacher:
             for _ in (self.layers if recipe.hidden_weight else ())
         ).to(device)
 
-    def loss(self, feed: dict[str, torch.Tensor], output: Any, seen: Seen) -> torch.Tensor:
-        """The weighted losses for a batch that the student has read, summed over windows."""
+    def loss(self, tensors: dict[str, torch.Tensor], output: Any, seen: Seen) -> torch.Tensor:
+        """The weighted losses for a batch that the student has read, summed over windows.
+
+        `tensors` are the fields of a `Batch`.
+        """
         recipe = self.recipe
-        B, T = feed["input_ids"].shape
-        mask = feed.get("attention_mask", torch.ones((B, T), device=feed["input_ids"].device))
+        mask = tensors["attention_mask"]  # (B, T)
+        feed = {name: tensors[name] for name in self.inputs}
+        if mask.all():
+            feed.pop("attention_mask")
         with torch.no_grad(), last_attention() as theirs:
             taught = self.model(**feed, output_hidden_states=bool(recipe.hidden_weight))
         total = torch.zeros((), device=mask.device)

@@ -12,12 +12,13 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pullquote.errors import ConfigError, MissingExtraError
-from pullquote.files import atomic_write, replacing, write_json
+from pullquote.errors import ConfigError, MissingExtraError, TrainingError, first_line
+from pullquote.files import atomic_write, cannot_write, replacing, write_json
 from pullquote.training.recipe import Recipe
 
 try:
     import safetensors.torch
+    import torch
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "safetensors", "train") from error
 
@@ -25,20 +26,32 @@ if TYPE_CHECKING:
     from pullquote.types import ReaderConfig
 
 STATE = "state.pt"
+_MODEL = (
+    *("config.json", "tokenizer.json", "tokenizer_config.json", "LICENSE", "NOTICE"),
+    *("reader.json", "model.safetensors"),
+)
 
 
-def check_place(out: Path, recipe: Recipe, resume: bool) -> None:
-    """Raise `ConfigError` unless `out` is free, or with `resume` the place of this very run."""
+def check_place(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
+    """Raise `ConfigError` unless `out` is free, or may be overwritten, or holds this very run.
+
+    With `resume` a free place is begun in: a run may have been ended before it left anything.
+    """
+    if out.exists() and Path(recipe.model).exists() and out.samefile(recipe.model):
+        raise ConfigError(f"{out}: the model to start from; choose another place to write to")
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out}: a file; expected a directory to write to")
     file = out / "recipe.toml"
+    if not file.exists():
+        if (out / "config.json").exists() and not overwrite:
+            raise ConfigError(f"{out}: holds a model; choose another place")
+        return
     if not resume:
-        if out.exists() and (not out.is_dir() or file.exists() or (out / "config.json").exists()):
-            holds = "holds another run" if file.exists() else "is no empty folder"
+        if not overwrite:
             raise ConfigError(
-                f"{out}: {holds}; choose another place, remove it, or go on with --resume"
+                f"{out}: holds another run; choose another place, remove it, or go on with --resume"
             )
         return
-    if not file.exists():
-        raise ConfigError(f"{out}: no run to resume (no recipe.toml); start one without --resume")
     before = Recipe.from_toml(file)
     for spec in fields(Recipe):
         old, new = getattr(before, spec.name), getattr(recipe, spec.name)
@@ -49,17 +62,25 @@ def check_place(out: Path, recipe: Recipe, resume: bool) -> None:
             )
 
 
-def write_recipe(out: Path, recipe: Recipe) -> None:
-    """Make `out` the place of a run."""
+def make_place(out: Path, recipe: Recipe, *, resume: bool) -> None:
+    """Make `out` the place of a run: an older one's files go, and what a sudden end left behind."""
+    if not resume:
+        if (out / "recipe.toml").exists():
+            shutil.rmtree(out / "last", ignore_errors=True)
+        for name in ("recipe.toml", "log.jsonl", "curve.png", "model.safetensors"):
+            (out / name).unlink(missing_ok=True)
+        _remove_onnx(out)
+    for folder in (out, out / "last"):
+        for litter in folder.glob(".pullquote-*"):
+            litter.unlink()
     with atomic_write(out / "recipe.toml") as file:
         file.write(recipe.to_toml())
 
 
-def forget_run(out: Path) -> None:
-    """Remove what another run wrote to `out`; files of others stay."""
-    shutil.rmtree(out / "last", ignore_errors=True)
-    for name in ("recipe.toml", "log.jsonl", "curve.png", "config.json", "model.safetensors"):
-        (out / name).unlink(missing_ok=True)
+def _remove_onnx(directory: Path) -> None:
+    """The ONNX form of older weights: a reader would prefer it."""
+    for file in (*directory.glob("model.onnx*"), *directory.glob("onnx/model.onnx*")):
+        file.unlink()
 
 
 def write_base(
@@ -80,14 +101,40 @@ def write_base(
 
 
 def write_weights(model: Any, directory: Path) -> None:
+    """Write the weights; they are fp32, whatever the arithmetic of training is."""
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-    with replacing(directory / "model.safetensors") as path:
-        safetensors.torch.save_file(weights, path, metadata={"format": "pt"})
+    with atomic_write(directory / "model.safetensors", "wb") as file:
+        file.write(safetensors.torch.save(weights, metadata={"format": "pt"}))
 
 
 def copy_model(source: Path, target: Path) -> None:
     """Copy a model directory: every file is whole before the first takes its name."""
+    _remove_onnx(target)
     with contextlib.ExitStack() as stack:
-        for file in sorted(source.iterdir()):
-            if file.name != STATE:
-                shutil.copyfile(file, stack.enter_context(replacing(target / file.name)))
+        for name in _MODEL:
+            if (source / name).is_file():
+                shutil.copyfile(source / name, stack.enter_context(replacing(target / name)))
+
+
+def write_state(state: dict[str, Any], out: Path) -> None:
+    """Write what `resume` needs; the older state stays whole until this one is."""
+    try:
+        with atomic_write(out / "last" / STATE, "wb") as file:
+            torch.save(state, file)
+    except RuntimeError as error:  # torch's own word for a full disk
+        reason = OSError(first_line(error))
+        raise cannot_write(out / "last" / STATE, reason) from error
+
+
+def read_state(out: Path, device: torch.device) -> dict[str, Any] | None:
+    """What `write_state` wrote; None when a run ended before its first save."""
+    path = out / "last" / STATE
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        raise TrainingError(
+            f"{path}: cannot be read ({first_line(error)}); remove it to begin again"
+        ) from error
+    return state

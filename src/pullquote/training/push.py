@@ -10,13 +10,21 @@ from typing import Any
 
 from pullquote.errors import DownloadError, MissingExtraError, ModelError, first_line
 from pullquote.reading.directory import open_model
+from pullquote.training.recipe import Recipe
 
-FILES = (
-    *("README.md", "LICENSE", "NOTICE", "config.json", "reader.json", "recipe.toml"),
-    *("tokenizer.json", "tokenizer_config.json", "curve.png"),
-    *("model.safetensors", "model.onnx", "model.onnx.data"),
+_FILES = (
+    *("README.md", "LICENSE", "NOTICE", "config.json", "reader.json", "curve.png"),
+    *("tokenizer.json", "tokenizer_config.json"),
 )
-"""What is uploaded of a directory; what a run keeps to be resumed stays."""
+_WEIGHTS = ("model*.safetensors", "model.safetensors.index.json", "model.onnx*", "onnx/model.onnx*")
+
+
+def model_files(directory: Path) -> list[Path]:
+    """What others need of a model directory: not the state of its training."""
+    return [
+        *(directory / name for name in _FILES if (directory / name).is_file()),
+        *sorted(file for pattern in _WEIGHTS for file in directory.glob(pattern)),
+    ]
 
 
 def push(
@@ -46,13 +54,16 @@ def push(
         raise MissingExtraError("huggingface_hub", "hub") from error
     client = client or hub.HfApi()
     try:
+        files = [
+            hub.CommitOperationAdd(file.relative_to(model.path).as_posix(), str(file))
+            for file in model_files(model.path)
+        ]
+        recipe = model.path / "recipe.toml"
+        if recipe.is_file():  # without the folders of this machine
+            text = Recipe.from_toml(recipe).named_only().to_toml()
+            files.append(hub.CommitOperationAdd("recipe.toml", text.encode()))
         client.create_repo(repository, repo_type="model", private=private, exist_ok=True)
-        done = client.upload_folder(
-            repo_id=repository,
-            folder_path=str(model.path),
-            allow_patterns=[name for name in FILES if (model.path / name).is_file()],
-            commit_message=message,
-        )
+        done = client.create_commit(repository, operations=files, commit_message=message)
     except hub_errors.HFValidationError as error:
         raise ModelError(f"{repository}: no name of a repository; expected owner/name") from error
     # httpx's HTTPError, or requests's in older versions of huggingface_hub

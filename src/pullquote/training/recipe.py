@@ -49,8 +49,7 @@ _TAUGHT = ("soft_weight", "hidden_weight", "relation_weight")
 class Recipe:
     """Every option of `pullquote train`, a key of the TOML file each.
 
-    Lengths are tokens; what ends in `_share` is a part of the whole. A teacher without any weight
-    is learned from by its soft labels, with weight 1.
+    Lengths are tokens; what ends in `_share` is a part of the whole.
     """
 
     # what is trained, on what
@@ -79,7 +78,7 @@ class Recipe:
     # optimisation
     epochs: float = _option(3.0, "Passes over the data.", low=0.001)
     tokens: int = _option(8192, "Tokens of an optimiser step, over all processes.", low=16)
-    micro_tokens: int = _option(8192, "Tokens that go through the model at once.", low=16)
+    micro_tokens: int = _option(4096, "Tokens that go through the model at once.", low=16)
     windows: int = _option(
         0,
         "Windows of an optimiser step at most, as batch sizes are elsewhere; 0: by tokens.",
@@ -122,7 +121,7 @@ class Recipe:
     # watching
     evaluations: int = _option(4, "Evaluations on tune, the last at the end.", low=1)
     evaluation_questions: int = _option(
-        2000, "Questions of tune in each but the last evaluation; 0: all.", low=0
+        2000, "Questions of tune by which checkpoints are compared; 0: all.", low=0
     )
     save_minutes: float = _option(5.0, "Minutes between saves of the state.", low=0)
 
@@ -137,7 +136,7 @@ class Recipe:
         weights = [getattr(self, name) for name in _TAUGHT]
         if any(weights) and not self.teacher:
             raise ConfigError(f"{', '.join(_TAUGHT)} need a teacher")
-        if self.teacher and not any(weights):
+        if self.teacher and not any(weights) and "teacher" not in self.augment:
             raise ConfigError(
                 "a teacher is given but nothing is learned from it; set one of "
                 f"{', '.join(_TAUGHT)}"
@@ -174,7 +173,10 @@ class Recipe:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any], where: str = "recipe") -> Recipe:
-        """Check names and kinds, as from a TOML file; `where` names it in errors."""
+        """Check names and kinds, as from a TOML file; `where` names it in errors.
+
+        A teacher that is given no task is learned from by its soft labels, with weight 1.
+        """
         specs = {spec.name: spec for spec in fields(cls)}
         taken = {}
         for name, value in values.items():
@@ -188,7 +190,8 @@ class Recipe:
             elif isinstance(specs[name].default, float) and type(value) is int:
                 value = float(value)
             taken[name] = value
-        if taken.get("teacher") and not set(_TAUGHT) & set(taken):
+        named = set(_TAUGHT) & set(taken) or "teacher" in taken.get("augment", ())
+        if taken.get("teacher") and not named:
             taken["soft_weight"] = 1.0
         try:
             return cls(**taken)
@@ -200,7 +203,9 @@ class Recipe:
         lines = []
         for name, value in asdict(self).items():
             # TOML takes JSON's strings, numbers, booleans and arrays as they are
-            text = json.dumps(list(value) if isinstance(value, tuple) else value)
+            text = json.dumps(
+                list(value) if isinstance(value, tuple) else value, ensure_ascii=False
+            ).replace("\x7f", "\\u007f")
             lines.append(f"{name} = {text}\n")
         return "".join(lines)
 

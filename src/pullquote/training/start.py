@@ -3,7 +3,7 @@
 Knows torch and transformers; a base encoder gets a new head for question answering.
 
     start = open_start(Recipe(model="L2-H128"))
-    start.model, start.tokenizer_json
+    start.model, start.encoder
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def open_start(recipe: Recipe) -> Start:
                 f"max_length is {config.max_length}, {recipe.model} has {source.positions} "
                 "positions"
             )
+        source.check_vocabulary(encoder.vocab_size)
         model = load_checkpoint(source.path, new_head=True)
         files = [source.path / name for name in _FILES]
         _set_dropout(model, recipe.dropout)
@@ -151,10 +152,15 @@ def _set_dropout(model: torch.nn.Module, rate: float) -> None:
             module.p = rate
 
 
-def has_bf16() -> bool:
-    """Whether this machine multiplies bf16 faster than fp32: AVX-512 BF16, AMX, or a GPU."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(
-        torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()
-    )
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies bf16 faster than fp32: AVX-512 BF16, AMX, newer GPUs."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    try:  # torch has no public word for it, and not every build the private ones
+        return bool(
+            torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()
+        )
+    except (AttributeError, RuntimeError):
+        return False

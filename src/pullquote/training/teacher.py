@@ -1,4 +1,4 @@
-"""What a teacher says of windows: its logits, kept on disk, and its inner states, made as needed.
+"""What a teacher says of windows and of questions, kept on disk.
 
 Teacher and student must read the same token ids.
 
@@ -8,20 +8,22 @@ Teacher and student must read the same token ids.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pullquote.errors import ConfigError
-from pullquote.files import atomic_write
+from pullquote.files import atomic_write, write_json
 from pullquote.reading.batching import Batched, Row
 from pullquote.training.windows import LabelledWindows, SoftLabels
-from pullquote.types import Window
+from pullquote.types import Example, Span, Window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,10 +55,11 @@ def check_same_tokens(teacher: Reader, student: Encoder) -> None:
             f"the student's {len(mine):,}); expected the student's own, so that both read the "
             "same ids"
         )
-    if replace(teacher.encoder.template, **_types(student)) != student.template:
+    both = (teacher.encoder, student)
+    if len({_joined(encoder) for encoder in both}) > 1:
         raise ConfigError(
             f"teacher {name}: joins question and context in another way than the student "
-            f"({teacher.encoder.template} against {student.template})"
+            f"({_joined(teacher.encoder)} against {_joined(student)})"
         )
     if teacher.directory.positions < student.config.max_length:
         raise ConfigError(
@@ -92,17 +95,34 @@ def soft_labels(
     return SoftLabels(np.concatenate(starts), np.concatenate(ends))
 
 
+def answered(teacher: Reader, examples: Sequence[Example], cache: Path) -> list[Span | None]:
+    """A teacher's answer to each example, or None where it abstains; read from `cache` likewise."""
+    digest = hashlib.sha256(_fingerprint(teacher).encode())
+    digest.update(json.dumps(asdict(teacher.config)).encode())
+    for example in examples:
+        digest.update(json.dumps([example.question, example.context]).encode())
+    file = cache / "teachers" / f"{digest.hexdigest()[:32]}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        return [Span(*span) if span else None for span in kept]
+    answers = [prediction.answer for prediction in teacher.answer_all(examples)]
+    spans = [Span(a.text, a.start, a.end) if a else None for a in answers]
+    write_json(file, [[s.text, s.start, s.end] if s else None for s in spans], indent=None)
+    return spans
+
+
 def _block(
     teacher: Reader, name: str, block: LabelledWindows, encoder: Encoder, cache: Path
 ) -> NDArray[np.float16]:
     """One teacher's logits for some windows, (2, tokens)."""
     key = hashlib.sha256(f"{name} {block.fingerprint()}".encode()).hexdigest()
     file = cache / "teachers" / f"{key[:32]}.npy"
-    if file.exists():
-        logits: NDArray[np.float16] = np.load(file, allow_pickle=False)
-        return logits
+    with contextlib.suppress(OSError, ValueError, EOFError):  # absent, or damaged: made again
+        kept: NDArray[np.float16] = np.load(file, allow_pickle=False)
+        if kept.shape == (2, len(block.ids)):
+            return kept
     read = Batched(encoder, teacher.backend, block.windows, _read, _join)
-    logits = np.concatenate(list(read.run(range(len(block)))), axis=1)
+    logits: NDArray[np.float16] = np.concatenate(list(read.run(range(len(block)))), axis=1)
     with atomic_write(file, "wb") as out:
         np.save(out, logits, allow_pickle=False)
     return logits
@@ -116,19 +136,27 @@ def _join(_: int, readings: list[NDArray[np.float16]]) -> NDArray[np.float16]:
     return readings[0]
 
 
-def _types(encoder: Encoder) -> dict[str, Any]:
-    """The token types of a template, which a model without them ignores."""
-    names = ("before_types", "between_types", "after_types", "first_type", "second_type")
-    return {name: getattr(encoder.template, name) for name in names}
+def _joined(encoder: Encoder) -> str:
+    """How question and context are joined, with the token types that the model is given."""
+    template, most = encoder.template, encoder.types - 1
+    parts = [
+        (template.before, template.before_types),
+        ("first", (template.first_type,)),
+        (template.between, template.between_types),
+        ("second", (template.second_type,)),
+        (template.after, template.after_types),
+    ]
+    order = "context first" if encoder.context_first else "question first"
+    return f"{order} {[(ids, [min(type, most) for type in types]) for ids, types in parts]}"
 
 
 def _fingerprint(teacher: Reader) -> str:
-    """Names a teacher by the bytes of its weights."""
+    """Names a teacher by the bytes of its weights and of its config."""
     directory = teacher.directory
-    kind, folder = "*.safetensors", directory.path
+    kind, folder = "model*.safetensors", directory.path
     if directory.onnx:
-        kind, folder = "*.onnx*", directory.onnx.parent
-    digest = hashlib.sha256()
+        kind, folder = "model.onnx*", directory.onnx.parent
+    digest = hashlib.sha256((directory.path / "config.json").read_bytes())
     for file in sorted(folder.glob(kind)):
         with open(file, "rb") as weights:
             while piece := weights.read(2**20):

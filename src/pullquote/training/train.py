@@ -16,14 +16,16 @@ Knows torch and accelerate. Evaluation is the user's own `Reader`; what is learn
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import inspect
 import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,14 +37,14 @@ from pullquote.errors import (
     TrainingError,
     first_line,
 )
-from pullquote.files import replacing
+from pullquote.reading.directory import open_model
 from pullquote.reading.evaluate import Evaluation, evaluate
 from pullquote.reading.reader import Reader
 from pullquote.training.augment import augmented
 from pullquote.training.log import Log
 from pullquote.training.recipe import Recipe
-from pullquote.training.teacher import cache_directory, check_same_tokens, soft_labels
-from pullquote.training.windows import PADDING, encode, plan
+from pullquote.training.teacher import answered, cache_directory, check_same_tokens, soft_labels
+from pullquote.training.windows import PADDING, LabelledWindows, SoftLabels, encode, plan
 from pullquote.types import INPUTS
 
 try:
@@ -55,11 +57,12 @@ try:
     from pullquote.training.losses import soft_loss, span_loss
     from pullquote.training.optimize import keep_memory, optimizer, rate_share
     from pullquote.training.place import (
-        STATE,
         check_place,
         copy_model,
+        make_place,
+        read_state,
         write_base,
-        write_recipe,
+        write_state,
         write_weights,
     )
     from pullquote.training.release import evaluate_checkpoint, store_threshold
@@ -70,7 +73,7 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pullquote.types import Example
+    from pullquote.types import Example, Span
 
 _LOG_SECONDS = 10.0
 
@@ -108,67 +111,73 @@ def train(
     out: str | Path,
     *,
     resume: bool = False,
+    overwrite: bool = False,
+    cpu: bool = False,
     watch: Watch = lambda progress: None,
 ) -> TrainingReport:
     """Train what `recipe` says and write it to `out`; see the module for what stands there.
 
-    Raises `ConfigError` when `out` holds another run, `DataError` for data that cannot be trained
-    on, `TrainingError` when the loss is not finite.
+    `overwrite` replaces another run in `out`, once everything is ready to begin; `cpu` leaves
+    other devices alone. Raises `ConfigError` when `out` holds another run, `DataError` for data
+    that cannot be trained on, `TrainingError` when the loss is not finite.
     """
-    return _Run(recipe, Path(out), resume, watch).train()
+    keep_memory()
+    # Accelerator's own mixed precision is one setting for the life of a process. The others wait
+    # while the first asks a teacher, which may take hours.
+    accelerator = accelerate.Accelerator(
+        mixed_precision="no",
+        cpu=cpu or not torch.accelerator.is_available(),
+        kwargs_handlers=[accelerate.InitProcessGroupKwargs(timeout=timedelta(days=2))],
+    )
+    if recipe.precision == "auto":
+        precision = "bf16" if has_bf16(accelerator.device) else "fp32"
+        recipe = replace(recipe, precision=precision)
+    if accelerator.is_main_process:
+        check_place(Path(out), recipe, resume=resume, overwrite=overwrite)
+    accelerator.wait_for_everyone()
+    return _Run(recipe, Path(out), accelerator, resume, watch).train()
 
 
 class _Run:
     """One training run: what is trained, on what, and how far it is."""
 
-    def __init__(self, recipe: Recipe, out: Path, resume: bool, watch: Watch) -> None:
-        self.recipe, self.out, self.watch = recipe, out, watch
+    def __init__(
+        self,
+        recipe: Recipe,
+        out: Path,
+        accelerator: accelerate.Accelerator,
+        resume: bool,
+        watch: Watch,
+    ) -> None:
+        self.recipe, self.out, self.accelerator, self.watch = recipe, out, accelerator, watch
         self.step, self.steps, self.best, self.seconds = 0, 0, -math.inf, 0.0
-        keep_memory()
-        precision = recipe.precision
-        if precision == "auto":
-            precision = "bf16" if has_bf16() else "fp32"
-        # Accelerator's own mixed precision is one setting for the life of a process.
-        self.accelerator = accelerate.Accelerator(
-            mixed_precision="no", cpu=not torch.cuda.is_available()
-        )
+        self.main = bool(accelerator.is_main_process)
+        device = accelerator.device
         self.autocast = torch.autocast(
-            self.accelerator.device.type, torch.bfloat16, enabled=precision == "bf16"
+            device.type, torch.bfloat16, enabled=recipe.precision == "bf16"
         )
-        self.main = bool(self.accelerator.is_main_process)
-        if self.main:
-            check_place(out, recipe, resume)
-        self.accelerator.wait_for_everyone()
         start = open_start(recipe)
-        self.model = start.model.to(self.accelerator.device).train()
-        if self.accelerator.device.type == "cpu":
+        self.model = start.model.to(device).train()
+        if device.type == "cpu":
             use_plain_attention(self.model)
         accepted = inspect.signature(self.model.forward).parameters
         self.inputs = [name for name in INPUTS if name in accepted]  # DistilBERT has no types
         self.encoder = start.encoder
-        self.tune = load(recipe.tune).examples if recipe.tune else ()
-        teachers = [Reader(name) for name in recipe.teacher]
-        for teacher in teachers:
-            check_same_tokens(teacher, self.encoder)
-        examples = training_examples(recipe, teachers[0] if teachers else None)
-        self.windows = encode(
-            examples, self.encoder, lambda share: self._doing(f"tokenising, {share:.0%}")
-        )
-        self.soft = None
-        if recipe.soft_weight:
-            with self.accelerator.main_process_first():  # the others find it in the cache
-                self.soft = soft_labels(
-                    teachers,
-                    self.windows,
-                    self.encoder,
-                    cache_directory(),
-                    lambda share: self._doing(f"asking the teacher, {share:.0%}"),
-                )
+        self.tune = load_examples(recipe.tune) if recipe.tune else ()
+        self.windows, self.soft = self._data()
         self.inner = None
         if recipe.hidden_weight or recipe.relation_weight:
             self.inner = InnerTeacher(recipe.teacher[0], self.model, recipe)
-        self.steps_of_epoch = len(self._plan(0))
-        self.steps = recipe.max_steps or max(1, round(recipe.epochs * self.steps_of_epoch))
+        steps = self._plan(0)
+        self.steps_of_epoch = len(steps)
+        self.steps = recipe.max_steps or max(1, round(recipe.epochs * len(steps)))
+        if self.main and len(steps[0]) < accelerator.num_processes:
+            warnings.warn(
+                f"{accelerator.num_processes} processes share {len(steps[0])} micro-batch(es) of a "
+                "step, and some have nothing to do: raise tokens, or lower micro_tokens",
+                PullquoteWarning,
+                stacklevel=3,
+            )
         self.evaluations = {
             math.ceil(self.steps * number / recipe.evaluations)
             for number in range(1, recipe.evaluations + 1)
@@ -183,10 +192,41 @@ class _Run:
         self.log = Log(out)
         if resume:
             self._restore()
+        accelerator.wait_for_everyone()
         if self.main:
-            write_recipe(out, recipe)  # last: what could not begin leaves no place behind
+            make_place(out, recipe, resume=resume)  # what could not begin leaves nothing behind
             self.log.keep_until(self.step)
             write_base(out / "last", start.files, self.model, self.encoder.config)
+
+    def _data(self) -> tuple[LabelledWindows, SoftLabels | None]:
+        """The windows to train on, and what the teachers say of them."""
+        recipe, encoder, cache = self.recipe, self.encoder, cache_directory()
+        teachers = [self._teacher(name) for name in recipe.teacher]
+        for teacher in teachers:
+            check_same_tokens(teacher, encoder)
+
+        def answers(examples: Sequence[Example]) -> list[Span | None]:
+            self._doing("asking the teacher")
+            return answered(teachers[0], examples, cache)
+
+        with self.accelerator.main_process_first():  # the others find it in the cache
+            examples = training_examples(recipe, answers if teachers else None)
+            windows = encode(
+                examples, encoder, lambda share: self._doing(f"tokenising, {share:.0%}")
+            )
+            if not recipe.soft_weight:
+                return windows, None
+            return windows, soft_labels(
+                teachers,
+                windows,
+                encoder,
+                cache,
+                lambda share: self._doing(f"asking the teacher, {share:.0%}"),
+            )
+
+    def _teacher(self, name: str) -> Reader:
+        on_device = self.accelerator.device.type != "cpu" and open_model(name).safetensors
+        return Reader(name, device=str(self.accelerator.device) if on_device else "cpu")
 
     def train(self) -> TrainingReport:
         plan_of, steps = -1, []
@@ -228,7 +268,7 @@ class _Run:
         """One optimiser step; returns its loss, the mean over its windows.
 
         Each process takes every so many-th micro-batch, and gradients are summed over all: any
-        number of processes takes the same step, but for rounding.
+        number of processes takes the same step, but for rounding (and for dropout's dice).
         """
         accelerator = self.accelerator
         windows = sum(len(rows) for rows in micros)
@@ -266,20 +306,20 @@ class _Run:
         """The loss of a micro-batch, summed over its windows."""
         device = self.accelerator.device
         batch = self.windows.batch(rows)
+        tensors = {name: torch.from_numpy(getattr(batch, name)).to(device) for name in INPUTS}
         padded = not batch.attention_mask.all()
-        feed = {
-            name: torch.from_numpy(getattr(batch, name)).to(device)
-            for name in self.inputs
-            if padded or name != "attention_mask"
+        feed: dict[str, Any] = {
+            name: tensors[name] for name in self.inputs if padded or name != "attention_mask"
         }
         recipe, inner = self.recipe, self.inner
-        options = {"output_hidden_states": True} if inner and recipe.hidden_weight else {}
+        if inner and recipe.hidden_weight:
+            feed["output_hidden_states"] = True
         with self.autocast, last_attention() as seen:
-            output = self.model(**feed, **options)
-            loss = inner.loss(feed, output, seen) if inner else torch.zeros((), device=device)
+            output = self.model(**feed)
+            loss = inner.loss(tensors, output, seen) if inner else torch.zeros((), device=device)
         logits = output.start_logits.float(), output.end_logits.float()  # (B, T) each
         if padded:
-            hidden = feed["attention_mask"] == 0
+            hidden = tensors["attention_mask"] == 0
             logits = tuple(side.masked_fill(hidden, PADDING) for side in logits)
         if recipe.label_weight:
             labels = torch.from_numpy(self.windows.labels[rows].astype(np.int64)).to(device)
@@ -291,14 +331,15 @@ class _Run:
         return loss
 
     def _sum_gradients(self) -> None:
-        for parameter in self.parameters:
-            if parameter.grad is None:  # of a process that had no micro-batch
-                parameter.grad = torch.zeros_like(parameter)
-        flat = torch.cat([p.grad.flatten() for p in self.parameters if p.grad is not None])
-        flat = self.accelerator.reduce(flat, "sum")
-        parts = flat.split([p.numel() for p in self.parameters])
-        for parameter, part in zip(self.parameters, parts, strict=True):
-            parameter.grad = part.view_as(parameter)
+        """Add the gradients of all processes; what has none in any of them stays without."""
+        device = self.accelerator.device
+        here = torch.tensor([float(p.grad is not None) for p in self.parameters], device=device)
+        anywhere = self.accelerator.reduce(here, "sum") > 0
+        moved = [p for p, has in zip(self.parameters, anywhere.tolist(), strict=True) if has]
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in moved]
+        flat = self.accelerator.reduce(torch.cat([grad.flatten() for grad in grads]), "sum")
+        for p, part in zip(moved, flat.split([p.numel() for p in moved]), strict=True):
+            p.grad = part.view_as(p)
 
     def _doing(self, what: str) -> None:
         if self.main:
@@ -368,6 +409,7 @@ class _Run:
         if not self.main:
             return
         state = {
+            "data": self._data_fingerprint(),
             "step": self.step,
             "best": self.best,
             "seconds": self.seconds,
@@ -376,24 +418,32 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
         }
-        with replacing(self.out / "last" / STATE) as path:
-            torch.save(state, path)
+        write_state(state, self.out)
 
     def _restore(self) -> None:
-        path = self.out / "last" / STATE
-        if not path.exists():
-            return  # ended before its first save: begin again
+        state = read_state(self.out, self.accelerator.device)
+        if state is None:
+            return
+        if state["data"] != self._data_fingerprint():
+            raise ConfigError(
+                f"{self.out}: its run had other data, or another tokenizer, than its files hold "
+                "now; put the old ones back, or choose another place"
+            )
         try:
-            state = torch.load(path, map_location=self.accelerator.device, weights_only=True)
-        except Exception as error:
-            raise TrainingError(
-                f"{path}: cannot be read ({first_line(error)}); remove it to begin again"
+            self.trained.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"{self.out}: its run had a model of another shape ({first_line(error)}); put the "
+                "old one back, or choose another place"
             ) from error
         self.step, self.best, self.seconds = state["step"], state["best"], state["seconds"]
-        self.trained.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
         self.averages = state["averages"]
         torch.set_rng_state(state["random"].cpu())
+
+    def _data_fingerprint(self) -> str:
+        labels = hashlib.sha256(self.windows.labels.tobytes()).hexdigest()
+        return f"{self.windows.fingerprint()} {labels}"
 
     def _finish(self) -> TrainingReport:
         """Fit the threshold of the best checkpoint on all of tune, and store it."""
@@ -406,24 +456,29 @@ class _Run:
         return TrainingReport(self.out, self.steps, self.seconds, evaluation, self.main)
 
 
-def training_examples(recipe: Recipe, teacher: Reader | None = None) -> list[Example]:
+def training_examples(
+    recipe: Recipe, teacher: Callable[[Sequence[Example]], Sequence[Span | None]] | None = None
+) -> list[Example]:
     """The examples of all files of a recipe, and those that are made from them."""
     if not recipe.train:
         raise ConfigError("train names no data; expected a file such as train-v2.0.json")
-    real: list[Example] = []
-    for path in recipe.train:
-        dataset = load(path)
-        if dataset.dropped:
-            warnings.warn(
-                f"{path}: {dataset.summary()}, the first {dataset.dropped[0]}; see them all with: "
-                f"pullquote data check {path}",
-                PullquoteWarning,
-                stacklevel=2,
-            )
-        real += dataset.examples
+    real = [example for path in recipe.train for example in load_examples(path)]
     examples = _sample(real, recipe.questions, recipe.seed)
     made = augmented(examples, recipe.augment, recipe.augment_share, recipe.seed, teacher)
     return examples + made
+
+
+def load_examples(path: str) -> tuple[Example, ...]:
+    """The examples of a file, with a warning that says what had to be left out."""
+    dataset = load(path)
+    if dataset.dropped:
+        warnings.warn(
+            f"{path}: {dataset.summary()}, the first {dataset.dropped[0]}; see them all with: "
+            f"pullquote data check {path}",
+            PullquoteWarning,
+            stacklevel=2,
+        )
+    return dataset.examples
 
 
 def _sample(examples: Sequence[Example], count: int, seed: int) -> list[Example]:

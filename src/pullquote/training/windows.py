@@ -166,25 +166,26 @@ def plan(
     """The optimiser steps of an epoch, each a list of micro-batches of window numbers.
 
     A micro-batch holds windows of like length, of at most `micro_tokens` tokens with padding; a
-    step holds micro-batches of any lengths, about `tokens` together; with `windows`, a step is one
-    micro-batch of so many windows at most. The same arguments give the
+    step holds micro-batches of any lengths, about `tokens` together, and at most `windows` windows
+    where that is not 0. The same arguments give the
     same plan, and every epoch has as many steps.
 
         # lengths 3 1 3 2 2 1, micro_tokens 6, tokens 12
-        #   sorted, ties by chance:   1 1 2 | 2 | 3 3     no row is padded by more than a token
-        #   steps:                    (3 3) (1 1 2) | (2)
+        #   sorted, ties by chance:   1 1 2 | 2 3 | 3     no row is padded by more than a token
+        #   steps of two:             (3) (1 1 2) | (2 3)
     """
     random = np.random.default_rng([seed, epoch])
     shuffled = random.permutation(len(lengths))
     order = shuffled[np.argsort(lengths[shuffled], kind="stable")]
     micro_tokens = min(micro_tokens, tokens)
+    together = max(1, round(tokens / micro_tokens))
+    most = max(1, windows // together) if windows else len(order)
     micros, begin = [], 0
     for end, row in enumerate(order):
         count = end - begin + 1
-        if count * lengths[row] > micro_tokens or (windows and count > windows):
+        if count * lengths[row] > micro_tokens or count > most:
             micros.append(order[begin:end])
             begin = end
     micros.append(order[begin:])
-    together = 1 if windows else max(1, round(tokens / micro_tokens))
     mixed = [micros[index] for index in random.permutation(len(micros))]
     return [mixed[first : first + together] for first in range(0, len(mixed), together)]

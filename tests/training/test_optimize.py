@@ -1,0 +1,39 @@
+"""The rate of a run and what its optimiser shrinks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pullquote.training.optimize import optimizer, rate_share
+from pullquote.training.recipe import Recipe
+
+
+def test_the_rate_rises_and_falls_in_a_line() -> None:
+    recipe = Recipe(warmup_share=0.2)
+    shares = [rate_share(step, 10, recipe) for step in range(1, 11)]
+    assert shares[:3] == [0.5, 1.0, 1.0]
+    assert shares[2:] == pytest.approx([(8 - k) / 8 for k in range(8)])
+
+
+def test_other_schedules() -> None:
+    cosine = replace(Recipe(), schedule="cosine", warmup_share=0.0)
+    shares = [rate_share(step, 4, cosine) for step in range(1, 5)]
+    assert shares == pytest.approx([1.0, 0.853553, 0.5, 0.146447], abs=1e-6)
+    flat = replace(Recipe(), schedule="constant", warmup_share=0.0)
+    assert {rate_share(step, 4, flat) for step in range(1, 5)} == {1.0}
+
+
+def test_warmup_in_steps_goes_before_the_share() -> None:
+    recipe = Recipe(warmup_share=0.5, warmup_steps=4)
+    assert [rate_share(step, 100, recipe) for step in (1, 2, 4)] == [0.25, 0.5, 1.0]
+
+
+def test_only_matrices_are_shrunk() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.LayerNorm(3))
+    matrices, vectors = optimizer(model, Recipe(weight_decay=0.1)).param_groups
+    assert [p.shape for p in matrices["params"]] == [(3, 2)]
+    assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.1, 0.0)
+    assert len(vectors["params"]) == 3
