@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models
 from pullquote.errors import ConfigError, InputError, ModelError, PullquoteWarning
 from pullquote.reading import encode
 from pullquote.reading.encode import Encoder, Template
-from pullquote.types import ReaderConfig, Window
+from pullquote.types import Example, ReaderConfig, Span, Window
 
 QUESTION = "Who led the Norse?"
 CONTEXT = "The Norse, led by Rollo, came by sea."
@@ -307,3 +307,72 @@ def test_a_tokenizer_that_fails_on_a_text_is_a_model_error(wordpiece: Tokenizer)
     narrow.post_processor = wordpiece.post_processor
     with pytest.raises(ModelError, match="Missing \\[UNK\\]"):
         list(Encoder(narrow, WIDE).windows("a", "a b"))
+
+
+# ---- labels
+
+
+def spans(context: str, *texts: str) -> tuple[Span, ...]:
+    return tuple(Span(t, context.index(t), context.index(t) + len(t)) for t in texts)
+
+
+def quoted(window: Window, context: str, label: tuple[int, int]) -> str:
+    """The characters that a label's tokens stand for."""
+    first, last = (place - window.context_start for place in label)
+    return context[window.offsets[first, 0] : window.offsets[last, 1]]
+
+
+def test_a_label_is_the_first_and_last_token_of_the_answer(tokenizer: Tokenizer) -> None:
+    reader = encoder(tokenizer)
+    for answer in ("Rollo", "led by Rollo", "sea", "The"):
+        (window,) = reader.windows(QUESTION, CONTEXT)
+        label = reader.label(window, Example("", QUESTION, CONTEXT, spans(CONTEXT, answer)))
+        assert quoted(window, CONTEXT, label).strip() == answer
+
+
+def test_an_answer_that_ends_inside_a_token_takes_the_whole_token(wordpiece: Tokenizer) -> None:
+    reader = encoder(wordpiece)
+    context = "the norse king"
+    (window,) = reader.windows(QUESTION, context)
+    label = reader.label(window, Example("", QUESTION, context, (Span("nors", 4, 8),)))
+    assert quoted(window, context, label) == "norse"
+
+
+def test_a_window_without_the_whole_answer_is_labelled_null(
+    wordpiece: Tokenizer, tiny_config: ReaderConfig
+) -> None:
+    reader = encoder(wordpiece, tiny_config)
+    context = "the river rises in the hills and ends at the sea of the old land " * 4
+    example = Example("", "who?", context, spans(context, "hills and ends"))
+    labels = [(reader.label(w, example), w) for w in reader.windows("who?", context)]
+    assert len(labels) > 2
+    whole = [quoted(w, context, label) for label, w in labels if label != (0, 0)]
+    assert whole == ["hills and ends"]
+    nothing = Example("", "who?", context)
+    assert {reader.label(w, nothing) for _, w in labels} == {(0, 0)}
+
+
+def test_of_several_answers_the_first_that_the_window_holds_counts(
+    wordpiece: Tokenizer, tiny_config: ReaderConfig
+) -> None:
+    reader = encoder(wordpiece, tiny_config)
+    context = "the river rises in the hills and " * 4 + "ends at the sea"
+    example = Example("", "who?", context, spans(context, "sea", "river"))
+    windows = list(reader.windows("who?", context))
+    assert quoted(windows[0], context, reader.label(windows[0], example)) == "river"
+    assert quoted(windows[-1], context, reader.label(windows[-1], example)) == "sea"
+
+
+@settings(max_examples=60)
+@given(context=TEXT.filter(str.strip), data=st.data())
+def test_a_label_covers_its_answer_or_is_null(
+    byte_level: Tokenizer, context: str, data: st.DataObject
+) -> None:
+    reader = encoder(byte_level)
+    start = data.draw(st.integers(0, len(context) - 1))
+    end = data.draw(st.integers(start + 1, len(context)))
+    example = Example("", QUESTION, context, (Span(context[start:end], start, end),))
+    for window in reader.windows(QUESTION, context):
+        first, last = reader.label(window, example)
+        if (first, last) != (window.null_index, window.null_index):
+            assert context[start:end].strip() in quoted(window, context, (first, last))

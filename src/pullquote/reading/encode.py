@@ -279,11 +279,12 @@ class Encoder:
         """
         begins, ends = window.offsets[:, 0], window.offsets[:, 1]  # (C,) each, rising
         for answer in example.answers:
-            first = int(np.searchsorted(ends, answer.start, side="right"))
-            last = int(np.searchsorted(begins, answer.end, side="left")) - 1
+            start = answer.end - len(answer.text.lstrip())  # blanks are in no token
+            end = answer.start + len(answer.text.rstrip())
+            first = int(np.searchsorted(ends, start, side="right"))
+            last = int(np.searchsorted(begins, end, side="left")) - 1
             # tokens of the answer lie before or after the window unless both ends are in it
-            whole = first <= last and begins[0] <= answer.start and answer.end <= ends[-1]
-            if whole:
+            if first <= last and begins[0] <= start and end <= ends[-1]:
                 return window.context_start + first, window.context_start + last
         return window.null_index, window.null_index
 
