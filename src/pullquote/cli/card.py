@@ -28,7 +28,7 @@ from pullquote.files import atomic_write
     help="Labelled data to measure on; the first one's scores go into the metadata. Repeatable.",
 )
 @click.option("--licence", default="apache-2.0", show_default=True, help="Of the weights.")
-@click.option("--language", default="en", show_default=True)
+@click.option("--language", default="en", show_default=True, help="Of the texts it reads.")
 @click.option(
     "--dataset", default="", metavar="HUB_ID", help="The data set of training and --data."
 )

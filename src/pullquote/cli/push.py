@@ -16,7 +16,13 @@ import click
 @click.argument("model_dir")
 @click.argument("repository", metavar="OWNER/NAME")
 @click.option("--private", is_flag=True, help="A new repository is seen by you alone.")
-@click.option("--message", default="Upload a pullquote model", show_default=True, metavar="TEXT")
+@click.option(
+    "--message",
+    default="Upload a pullquote model",
+    show_default=True,
+    metavar="TEXT",
+    help="Of the commit.",
+)
 def command(model_dir: str, repository: str, private: bool, message: str) -> None:
     """Upload a model directory with its card to the Hugging Face hub.
 

@@ -77,12 +77,11 @@ def _flags(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command(
     "run-squad",
-    epilog="""Example:
+    epilog="""Examples:
 
 \b
   pullquote run-squad --model_name_or_path small --do_eval --data_dir data --output_dir out
-  pullquote run-squad --model_name_or_path ./bert --do_train --do_eval --data_dir data \\
-      --version_2_with_negative --output_dir out
+  pullquote run-squad --model_name_or_path ./bert --do_train --data_dir data --output_dir out
 """,
 )
 @_flags

@@ -59,10 +59,13 @@ class Log:
         scores = [entry for entry in entries if "balanced_f1" in entry]
         figure = Figure(figsize=(7, 4), layout="constrained")
         left = figure.add_subplot(xlabel="epoch", ylabel="training loss")
-        left.plot([e["epoch"] for e in losses], [e["loss"] for e in losses], color="0.55", lw=1)
+        epochs, values = [e["epoch"] for e in losses], [e["loss"] for e in losses]
+        left.plot(epochs, values, color="0.8", lw=1)
+        left.plot(epochs, _smooth(values), color="0.45", lw=2)
         left.set_ylim(bottom=0)
         if scores:
             right = left.twinx()
+            right.margins(y=0.15)
             right.set_ylabel("F1 on tune, both kinds weighted equally (%)")
             right.plot(
                 [e["epoch"] for e in scores],
@@ -80,3 +83,10 @@ class Log:
                 )
         with replacing(self.curve) as path:
             figure.savefig(path, dpi=120)
+
+
+def _smooth(values: list[float]) -> list[float]:
+    """The mean of each value and those before it, a twentieth of all at most."""
+    width = max(1, len(values) // 20)
+    parts = [values[max(0, end - width) : end] for end in range(1, len(values) + 1)]
+    return [sum(part) / len(part) for part in parts]
