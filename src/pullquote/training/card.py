@@ -25,7 +25,7 @@ from pullquote.errors import ConfigError
 from pullquote.reading.directory import ModelDirectory, open_model
 from pullquote.reading.evaluate import Evaluation, evaluate
 from pullquote.reading.reader import Reader
-from pullquote.training.family import encoder_flops
+from pullquote.training.family import encoder_flops, reader_parameters
 from pullquote.training.push import model_files
 from pullquote.training.recipe import Recipe
 
@@ -225,12 +225,18 @@ def _config(directory: ModelDirectory) -> dict[str, Any]:
 
 
 def _parameters(directory: ModelDirectory) -> int | None:
-    """The number of weights, from the head of the safetensors file."""
-    if directory.safetensors is None or directory.safetensors.suffix == ".json":
+    """The number of weights: from the head of the safetensors file, or by BERT's arithmetic."""
+    if directory.safetensors and directory.safetensors.suffix != ".json":
+        with open(directory.safetensors, "rb") as file:
+            head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        return sum(int(np.prod(t["shape"])) for name, t in head.items() if name != "__metadata__")
+    config = _config(directory)
+    if config.get("model_type") != "bert" or "intermediate_size" not in config:
         return None
-    with open(directory.safetensors, "rb") as file:
-        head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return sum(int(np.prod(t["shape"])) for name, t in head.items() if name != "__metadata__")
+    rows = config["vocab_size"] + config["max_position_embeddings"] + config["type_vocab_size"]
+    return reader_parameters(
+        config["num_hidden_layers"], config["hidden_size"], config["intermediate_size"], rows
+    )
 
 
 def _is_quantised(directory: ModelDirectory) -> bool:

@@ -34,6 +34,16 @@ def encoder_flops(layers: int, width: int, inner: int, tokens: int) -> int:
     return layers * tokens * (8 * width**2 + 4 * width * inner + 4 * tokens * width)
 
 
+def reader_parameters(layers: int, width: int, inner: int, rows: int) -> int:
+    """Weights of a BERT without pooler and with a head of two logits a token.
+
+    `rows` are those of all embeddings: words, positions and types.
+    """
+    # four H x H, two H x I, their biases, two layer norms
+    layer = 4 * width**2 + 2 * width * inner + 9 * width + inner
+    return (rows + 2) * width + layers * layer + 2 * width + 2
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A BERT encoder of `layers` and `width`; inner layers are four times as wide, heads 64."""
@@ -75,10 +85,8 @@ class Shape:
     @property
     def parameters(self) -> int:
         """Of a reader: encoder without pooler, and a head of two logits a token."""
-        H = self.width
-        embeddings = (_VOCABULARY + _POSITIONS + _TYPES) * H + 2 * H
-        layer = 12 * H * H + 13 * H  # four H x H, two H x 4H, their biases, two layer norms
-        return embeddings + self.layers * layer + 2 * H + 2
+        rows = _VOCABULARY + _POSITIONS + _TYPES
+        return reader_parameters(self.layers, self.width, 4 * self.width, rows)
 
     @property
     def bytes(self) -> int:
