@@ -133,7 +133,8 @@ def test_a_killed_process_goes_on_to_the_same_bits(recipe: Recipe, tmp_path: Pat
 
 
 def test_two_processes_train_the_model_of_one(recipe: Recipe, tmp_path: Path) -> None:
-    recipe = replace(recipe, epochs=1.0)
+    # With the usual epsilon, Adam makes steps of gradients that are rounding and nothing else.
+    recipe = replace(recipe, epochs=1.0, adam_epsilon=1e-3)
     (tmp_path / "r.toml").write_text(recipe.to_toml())
     train(recipe, tmp_path / "one")
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
@@ -151,9 +152,7 @@ def test_two_processes_train_the_model_of_one(recipe: Recipe, tmp_path: Path) ->
     assert done.stdout.decode().count("steps in") == 1  # one of them speaks
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     for name, value in one.items():
-        # a bias of keys changes no attention: its gradient is rounding alone, which Adam scales up
-        if not name.endswith("key.bias"):
-            torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4)
     start = weights(Path(recipe.model))
     moved = max((one[name] - start[name]).abs().max().item() for name in one if name in start)
     assert moved > 0.01  # far more than what they may differ by
