@@ -58,7 +58,7 @@ def test_a_card_tells_scores_size_speed_and_recipe(run: Path) -> None:
 def test_the_hub_reads_the_metadata(run: Path) -> None:
     found = ModelCard(card(run, [Data("dev", lesson(9))], dataset="rajpurkar/squad_v2")).data
     assert (found.license, found.pipeline_tag) == ("apache-2.0", "question-answering")
-    assert found.library_name == "pullquote"
+    assert found.get("library_name") == "pullquote"
     assert found.datasets == ["rajpurkar/squad_v2"]
     assert found.eval_results is not None
     assert [result.metric_type for result in found.eval_results] == ["exact_match", "f1"]
