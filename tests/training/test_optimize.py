@@ -31,9 +31,15 @@ def test_warmup_in_steps_goes_before_the_share() -> None:
     assert [rate_share(step, 100, recipe) for step in (1, 2, 4)] == [0.25, 0.5, 1.0]
 
 
-def test_only_matrices_are_shrunk() -> None:
-    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.LayerNorm(3))
-    matrices, vectors = optimizer(model, Recipe(weight_decay=0.1)).param_groups
+def test_only_matrices_are_shrunk_and_words_have_a_rate_of_their_own() -> None:
+    model = torch.nn.Sequential(
+        torch.nn.Embedding(9, 2), torch.nn.Linear(2, 3), torch.nn.LayerNorm(3)
+    )
+    recipe = Recipe(weight_decay=0.1, embedding_rate_share=0.2)
+    matrices, vectors, words = optimizer(model, model[0].weight, recipe).param_groups
     assert [p.shape for p in matrices["params"]] == [(3, 2)]
-    assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.1, 0.0)
     assert len(vectors["params"]) == 3
+    assert words["params"][0] is model[0].weight
+    groups = (matrices, vectors, words)
+    assert [group["weight_decay"] for group in groups] == [0.1, 0.0, 0.1]
+    assert [group["share"] for group in groups] == [1.0, 1.0, 0.2]

@@ -18,14 +18,20 @@ if TYPE_CHECKING:
     from pullquote.training.recipe import Recipe
 
 
-def optimizer(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW, which shrinks matrices and leaves biases and layer norms alone."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
+def optimizer(model: torch.nn.Module, words: torch.Tensor, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW, which shrinks matrices and leaves biases and layer norms alone.
+
+    `words` is the parameter of `model` that embeds words. Each group has its `share` of the rate.
+    """
+    others = [p for p in model.parameters() if p is not words]
+    matrices = [p for p in others if p.ndim > 1]
+    vectors = [p for p in others if p.ndim <= 1]
+    decay, slower = recipe.weight_decay, recipe.embedding_rate_share
     return torch.optim.AdamW(
         [
-            {"params": matrices, "weight_decay": recipe.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
+            {"params": matrices, "weight_decay": decay, "share": 1.0},
+            {"params": vectors, "weight_decay": 0.0, "share": 1.0},
+            {"params": [words], "weight_decay": decay, "share": slower},
         ],
         lr=recipe.learning_rate,
         betas=(0.9, recipe.beta2),

@@ -59,6 +59,11 @@ class Recipe:
         "",
         "For a shape: a shallower checkpoint, whose layers are repeated.",
     )
+    embeddings: str = _option(
+        "",
+        "For a shape: a checkpoint whose word embeddings it takes, with heads that find the same "
+        "word, the word before and the words around from the start.",
+    )
     train: tuple[str, ...] = _option((), "Data to train on (SQuAD JSON, JSONL, CSV, Parquet).")
     tune: str = _option("", "Held-out data: chooses the best checkpoint, fits the threshold.")
     questions: int = _option(0, "Train on this many questions only, chosen by seed; 0: all.", low=0)
@@ -86,6 +91,9 @@ class Recipe:
     )
     max_steps: int = _option(0, "End after so many steps; 0: by epochs.", low=0)
     learning_rate: float = _option(1e-4, "Peak learning rate of AdamW.", low=0, high=1)
+    embedding_rate_share: float = _option(
+        1.0, "The word embeddings' share of the rate; 0: they stay.", low=0, high=1
+    )
     warmup_share: float = _option(0.05, "Part of all steps in which the rate rises.", low=0, high=1)
     warmup_steps: int = _option(0, "Steps in which the rate rises; 0: by share.", low=0)
     schedule: str = _option(
@@ -141,6 +149,10 @@ class Recipe:
                 "a teacher is given but nothing is learned from it; set one of "
                 f"{', '.join(_TAUGHT)}"
             )
+        if self.stack and self.embeddings:
+            raise ConfigError(
+                "stack and embeddings both say where the weights of a shape come from; set one"
+            )
         if not (self.label_weight or any(weights)):
             raise ConfigError("all weights of the loss are 0; there is nothing to learn")
         self.reader_config()  # which checks how the lengths go together
@@ -161,6 +173,7 @@ class Recipe:
             model=_shown(self.model),
             tokenizer=_shown(self.tokenizer),
             stack=_shown(self.stack),
+            embeddings=_shown(self.embeddings),
             train=tuple(Path(file).name for file in self.train),
             tune=Path(self.tune).name,
             teacher=tuple(_shown(name) for name in self.teacher),

@@ -1,4 +1,4 @@
-"""Where training starts: a checkpoint, a hub repository, or a shape with random weights.
+"""Where training starts: a checkpoint, a hub repository, or a shape with new weights.
 
 Knows torch and transformers; a base encoder gets a new head for question answering.
 
@@ -40,6 +40,8 @@ class Start:
     encoder: Encoder
     files: dict[str, bytes]
     """Tokenizer, licence and notice: names and contents."""
+    words: torch.Tensor | None = None
+    """Word embeddings of another checkpoint, (V, its width), for `structure`."""
 
 
 _LAYER = re.compile(r"(bert\.encoder\.layer\.)(\d+)(\..*)")
@@ -51,6 +53,12 @@ def open_start(recipe: Recipe) -> Start:
     torch.manual_seed(recipe.seed)
     if shape := Shape.parse(recipe.model):
         return _new(shape, recipe)
+    for name in ("stack", "embeddings"):
+        if getattr(recipe, name):
+            raise ConfigError(
+                f"{name} is {getattr(recipe, name)}, but {recipe.model} has layers and embeddings "
+                "of its own; expected a shape such as L2-H128 as model"
+            )
     config = recipe.reader_config()
     with _safe_source(recipe.model) as source:
         encoder = Encoder.from_file(
@@ -83,11 +91,29 @@ def _new(shape: Shape, recipe: Recipe) -> Start:
             intermediate_size=4 * shape.width,
         )
     )
-    if recipe.stack:
-        _stack(load_checkpoint(open_model(recipe.stack, onnx=False).path), model, recipe)
-    _set_dropout(model, recipe.dropout)
     files = [tokenizer, tokenizer.with_name("tokenizer_config.json")]
-    return Start(model, encoder, {f.name: f.read_bytes() for f in files if f.is_file()})
+    words = None
+    if origin := recipe.stack or recipe.embeddings:
+        source = open_model(origin, onnx=False)
+        _check_vocabulary(source, encoder, recipe)
+        given: Any = load_checkpoint(source.path, new_head=not recipe.stack)
+        if recipe.stack:
+            _stack(given, model, recipe)
+        else:
+            words = given.get_input_embeddings().weight.detach()
+        files += [source.path / name for name in ("LICENSE", "NOTICE")]
+    _set_dropout(model, recipe.dropout)
+    return Start(model, encoder, {f.name: f.read_bytes() for f in files if f.is_file()}, words)
+
+
+def _check_vocabulary(source: ModelDirectory, encoder: Encoder, recipe: Recipe) -> None:
+    theirs = Encoder.from_file(source.tokenizer, recipe.reader_config())
+    if theirs.tokenizer.get_vocab() != encoder.tokenizer.get_vocab():
+        raise ConfigError(
+            f"{source.name} has another vocabulary than the tokenizer of {recipe.tokenizer} "
+            f"({theirs.vocab_size:,} and {encoder.vocab_size:,} tokens); expected the same, so "
+            "that its word embeddings belong to the same words: set tokenizer"
+        )
 
 
 def _stack(source: Any, target: Any, recipe: Recipe) -> None:

@@ -67,6 +67,7 @@ try:
     )
     from pullquote.training.release import evaluate_checkpoint, store_threshold
     from pullquote.training.start import has_bf16, open_start
+    from pullquote.training.structure import structure
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "accelerate", "train") from error
 
@@ -157,14 +158,17 @@ class _Run:
             device.type, torch.bfloat16, enabled=recipe.precision == "bf16"
         )
         start = open_start(recipe)
+        self.encoder = start.encoder
+        self.tune = load_examples(recipe.tune) if recipe.tune else ()
+        self.windows, self.soft = self._data()
+        if start.words is not None:
+            counts = np.bincount(self.windows.ids, minlength=len(start.words))
+            structure(start.model, start.words, torch.from_numpy(counts), recipe.seed)
         self.model = start.model.to(device).train()
         if device.type == "cpu":
             use_plain_attention(self.model)
         accepted = inspect.signature(self.model.forward).parameters
         self.inputs = [name for name in INPUTS if name in accepted]  # DistilBERT has no types
-        self.encoder = start.encoder
-        self.tune = load_examples(recipe.tune) if recipe.tune else ()
-        self.windows, self.soft = self._data()
         self.inner = None
         if recipe.hidden_weight or recipe.relation_weight:
             self.inner = InnerTeacher(recipe.teacher[0], self.model, recipe)
@@ -186,7 +190,8 @@ class _Run:
         extra = self.inner.projections if self.inner else torch.nn.ModuleList()
         self.trained = torch.nn.ModuleList([self.model, extra])
         self.parameters: list[torch.Tensor] = list(self.trained.parameters())
-        self.optimizer = optimizer(self.trained, recipe)
+        words = self.model.get_input_embeddings().weight
+        self.optimizer = optimizer(self.trained, words, recipe)
         # copies, which take the place of the weights when they are evaluated and kept
         self.averages = [p.detach().clone() for p in self.parameters] if recipe.average else []
         self.log = Log(out)
@@ -283,7 +288,7 @@ class _Run:
         self.step += 1
         rate = self.recipe.learning_rate * rate_share(self.step, self.steps, self.recipe)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         norm = torch.nn.utils.clip_grad_norm_(
             self.parameters, self.recipe.max_grad_norm or math.inf
         )
