@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,6 +114,7 @@ def test_any_width_starts_from_any_width(words: torch.Tensor, width: int) -> Non
 def test_a_shape_takes_the_words_of_a_checkpoint(
     base: Path, recipe: Recipe, tmp_path: Path
 ) -> None:
+    base = shutil.copytree(base, tmp_path / "base")
     (base / "NOTICE").write_text("made by many")
     given = load_file(base / "model.safetensors")["bert.embeddings.word_embeddings.weight"]
     shaped = replace(
