@@ -4,7 +4,7 @@ SHARED ?= ../shared
 BIN := .venv/bin
 SQUAD := $(SHARED)/data/squad2
 
-.PHONY: demo test check docs bench parity golden small clean help
+.PHONY: demo test check docs bench parity golden models clean help
 
 help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -36,9 +36,12 @@ golden: .venv/ready .hf4/ready  ## record the pipeline calls that the tests comp
 	    --checkpoint $(SHARED)/models/minilm-l6-squad2
 	.hf4/bin/python tests/compat/make_metrics_golden.py $(SHARED)/models/minilm-l6-squad2
 
-small: .venv/ready  ## make the bundled model `small` again from its checkpoint (development)
-	$(BIN)/pullquote export $(SHARED)/models/minilm-l6-squad2 -o src/pullquote/models/small \
+models: .venv/ready  ## make the bundled models again from runs/small and runs/tiny (development)
+	rm -f src/pullquote/models/*/model.safetensors
+	$(BIN)/pullquote export runs/small -o src/pullquote/models/small \
 	    --int8 --data $(SQUAD)/tune.json.gz --fit-threshold
+	$(BIN)/pullquote export runs/tiny -o src/pullquote/models/tiny \
+	    --int8 --weights --data $(SQUAD)/tune.json.gz --fit-threshold
 
 clean:  ## remove the environments and caches
 	rm -rf .demo .venv .hf4 build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

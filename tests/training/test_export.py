@@ -308,6 +308,23 @@ def test_an_older_export_is_replaced(
     assert snapshot(out) == {**snapshot(exported), "README.md": b"mine"}
 
 
+@pytest.mark.parametrize("size", ["10GB", "50KB"])
+def test_the_weights_may_come_along(
+    model: transformers.PreTrainedModel, checkpoint: Path, quick: None, tmp_path: Path, size: str
+) -> None:
+    """Into a new place and over an older export; the ONNX form still is what answers."""
+    (checkpoint / "model.safetensors").unlink()
+    model.save_pretrained(checkpoint, max_shard_size=size)
+    out = tmp_path / "out"
+    export(checkpoint, out)
+    export(checkpoint, out, weights=True)
+    loaded = transformers.BertForQuestionAnswering.from_pretrained(out).state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())
+    assert isinstance(Reader(out).backend, OnnxBackend)
+    with pytest.raises(OutputError, match="not an older export"):
+        export(checkpoint, out)  # which would take them away
+
+
 def test_a_checkpoint_may_gain_its_onnx_form(checkpoint: Path, quick: None) -> None:
     before = snapshot(checkpoint)
     export(checkpoint, checkpoint)

@@ -21,13 +21,25 @@ from pullquote.cli.console import load_data, printable, progress, progress_bar
 @click.argument("model_dir")
 @click.option("-o", "--output", required=True, metavar="OUT", help="The directory to write.")
 @click.option("--int8", is_flag=True, help="Quantise to int8: a quarter of the bytes.")
+@click.option(
+    "--weights",
+    is_flag=True,
+    help="Copy the fp32 weights, too, for transformers and to train on.",
+)
 @click.option("--data", metavar="FILE", help="Measure on this data what int8 changes in EM and F1.")
 @click.option(
     "--fit-threshold",
     is_flag=True,
     help="Fit the no-answer threshold on --data, both classes weighted equally, and store it.",
 )
-def command(model_dir: str, output: str, int8: bool, data: str | None, fit_threshold: bool) -> None:
+def command(
+    model_dir: str,
+    output: str,
+    int8: bool,
+    weights: bool,
+    data: str | None,
+    fit_threshold: bool,
+) -> None:
     """Turn a question-answering checkpoint (safetensors) into ONNX, which answers without torch.
 
     Runs both and refuses to write what differs by more than 1e-4 in a logit. Needs the extra:
@@ -45,7 +57,7 @@ def command(model_dir: str, output: str, int8: bool, data: str | None, fit_thres
 
     dataset = load_data(data) if data else None
     with progress_bar("exporting", 1) as update:
-        report = export(model_dir, output, int8=int8)
+        report = export(model_dir, output, int8=int8, weights=weights)
         update(1)
     click.echo(f"{printable(str(report.path))}: {report.bytes / 2**20:.2f} MiB")
     click.echo(f"largest difference of a logit, torch to fp32 ONNX: {report.fp32_difference:.1e}")

@@ -4,6 +4,7 @@ Runs checkpoint and ONNX file side by side and refuses to write what differs.
 
     export("path/to/checkpoint", "out")                # fp32
     export("path/to/checkpoint", "out", int8=True)     # a quarter of the bytes
+    export("path/to/checkpoint", "out", weights=True)  # with the safetensors beside it
 """
 
 from __future__ import annotations
@@ -61,14 +62,16 @@ def export(
     out: str | Path,
     *,
     int8: bool = False,
+    weights: bool = False,
     config: ReaderConfig | None = None,
 ) -> ExportReport:
     """Write `out` with model.onnx, the tokenizer and reader.json of a safetensors checkpoint.
 
-    `out` is a new place, an older export (whose files are replaced), or the checkpoint's own
-    directory (which gains the ONNX form). `config` replaces the settings of the source. Raises
-    `ModelError`, and writes nothing, when the fp32 ONNX file's logits differ from torch's by more
-    than `TOLERANCE`.
+    `weights` copies the checkpoint's own weights, too, for transformers and to train on. `out` is
+    a new place, an older export (whose files are replaced), or the checkpoint's own directory
+    (which gains the ONNX form). `config` replaces the settings of the source. Raises `ModelError`,
+    and writes nothing, when the fp32 ONNX file's logits differ from torch's by more than
+    `TOLERANCE`.
     """
     source = open_model(model)
     if source.safetensors is None:
@@ -77,9 +80,12 @@ def export(
         source = replace(source, config=config)
     out = Path(out)
     with _new_files(out, source) as new, tempfile.TemporaryDirectory() as work:
-        for name in _COPIED:
-            if (source.path / name).is_file():
-                shutil.copyfile(source.path / name, new / name)
+        copied = [source.path / name for name in _COPIED]
+        if weights and not _is_same(out, source.path):
+            copied += source.path.glob("model*.safetensors*")
+        for file in copied:
+            if file.is_file():
+                shutil.copyfile(file, new / file.name)
         if (source.path / "recipe.toml").is_file():
             recipe = Recipe.from_toml(source.path / "recipe.toml")
             if not _is_same(out, source.path):  # others need not know this machine's folders
@@ -131,8 +137,9 @@ def _new_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
             if fresh:
                 os.replace(new, out)
                 return
-            for name in _WRITTEN:
-                if (new / name).exists():
+            made = {file.name for file in new.iterdir()}
+            for name in sorted(made - set(_WRITTEN)) + list(_WRITTEN):
+                if name in made:
                     os.replace(new / name, out / name)
                 else:  # such as the licence of the older export's model; its card is the user's
                     (out / name).unlink(missing_ok=True)
