@@ -13,7 +13,7 @@ LIGHTHOUSE = Path(__file__).parent.parent.parent / "examples" / "lighthouse.txt"
 
 
 def test_what_is_bundled() -> None:
-    assert bundled_models() == ["small"]
+    assert bundled_models() == ["small", "tiny"]
 
 
 @pytest.mark.parametrize("name", bundled_models())
@@ -31,4 +31,24 @@ def test_a_bundled_model_answers_and_abstains(name: str) -> None:
     context = LIGHTHOUSE.read_text(encoding="utf-8")
     reader = Reader(name)
     assert reader.answer("Who built the first lighthouse?", context).text == "Henry Winstanley"
-    assert reader.answer("Who won the football match in Brazil?", context).answer is None
+    assert reader.answer("What is the capital of France?", context).answer is None
+
+
+def test_tiny_is_a_bert_tiny_in_both_forms() -> None:
+    """What people used before: the same shape, vocabulary and bytes, loaded by the same call."""
+    transformers = pytest.importorskip("transformers")
+    tiny = BUNDLED / "tiny"
+    assert (tiny / "model.safetensors").stat().st_size <= 16.74 * 2**20
+    assert (tiny / "model.onnx").stat().st_size <= 4.6 * 2**20
+    model = transformers.AutoModelForQuestionAnswering.from_pretrained(tiny)
+    config = model.config
+    assert type(model).__name__ == "BertForQuestionAnswering"
+    assert (config.num_hidden_layers, config.hidden_size, config.num_attention_heads) == (2, 128, 2)
+    assert (config.intermediate_size, config.vocab_size) == (512, 30522)
+    assert (config.max_position_embeddings, config.type_vocab_size) == (512, 2)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny)
+    question = "Who built the first lighthouse?"
+    feed = tokenizer(question, LIGHTHOUSE.read_text(encoding="utf-8"), return_tensors="pt")
+    logits = model(**feed)
+    start, end = logits.start_logits.argmax(), logits.end_logits.argmax()
+    assert tokenizer.decode(feed.input_ids[0, start : end + 1]) == "henry winstanley"
