@@ -34,6 +34,12 @@ def test_a_bundled_model_answers_and_abstains(name: str) -> None:
     assert reader.answer("What is the capital of France?", context).answer is None
 
 
+def test_small_is_not_fooled_by_a_question_about_something_else() -> None:
+    """`tiny` is (see its card)."""
+    context = LIGHTHOUSE.read_text(encoding="utf-8")
+    assert Reader("small").answer("Who won the football match in Brazil?", context).answer is None
+
+
 def test_tiny_is_a_bert_tiny_in_both_forms() -> None:
     """What people used before: the same shape, vocabulary and bytes, loaded by the same call."""
     transformers = pytest.importorskip("transformers")

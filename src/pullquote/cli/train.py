@@ -103,7 +103,7 @@ def _words(now: Progress) -> tuple[int, int, str]:
     epilog="""Examples:
 
 \b
-  pullquote train --model L2-H128 --train train.json --tune tune.json -o run
+  pullquote train --model tiny --train train.json --tune tune.json -o run
   pullquote train recipes/tiny.toml -o run --learning-rate 3e-4
   pullquote train recipes/tiny.toml -o run --resume
   accelerate launch --num_processes 2 -m pullquote train recipes/tiny.toml -o run
