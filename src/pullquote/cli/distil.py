@@ -14,8 +14,7 @@ from pullquote.cli.train import recipe_options, resolve, run, run_options
     epilog="""Examples:
 
 \b
-  pullquote distil --teacher small --model L2-H128 --embeddings tiny --train train.json \
-      --tune tune.json -o run
+  pullquote distil --teacher small --model L2-H128 --embeddings tiny --train train.json -o run
   pullquote distil recipes/tiny.toml --teacher ./large --teacher small -o run
 """,
 )
