@@ -62,6 +62,49 @@ def test_a_swapped_question_names_another_thing_of_the_same_kind() -> None:
     }
 
 
+def test_a_question_from_elsewhere_stands_on_a_paragraph_of_another_article() -> None:
+    titled = [replace(e, title=f"Article {number // 2}") for number, e in enumerate(EXAMPLES)]
+    home = {e.question: e for e in titled}
+    made = augmented(titled, ["elsewhere"], 9.0, 0)
+    assert len(made) >= 3
+    for new in made:
+        old = home[new.question]
+        texts = {e.context for e in titled if e.title == old.title}
+        assert new.is_impossible
+        assert new.context in CONTEXTS
+        assert new.context not in texts
+    # an only article has no other
+    assert augmented(EXAMPLES, ["elsewhere"], 2.0, 0) == []
+    # and what another article answers is no question without an answer
+    other = Example("9", "Who was tall?", "Tall was Rollo.", (Span("Rollo", 9, 14),), "Tall men")
+    asked = replace(example(0, "Who ruled 3 towns?", "Rollo"), title="Towns")
+    assert augmented([asked, other], ["elsewhere"], 9.0, 0) == []
+
+
+def test_an_opposed_question_says_the_opposite_in_one_word() -> None:
+    context = "Rollo won the first war. The last war was short, and long is the list."
+    asked = {
+        "Who won the war?": {"Who lost the war?"},
+        "What did Rollo find before 911?": {"What did Rollo find after 911?"},
+        # which the text speaks of itself
+        "What was the first war?": set(),
+        "Who is Rollo?": set(),
+        # one word at a time
+        "What was the highest northern tower?": {
+            "What was the lowest northern tower?",
+            "What was the highest southern tower?",
+        },
+    }
+    answer = (Span("Rollo", 0, 5),)
+    examples = [Example(q, q, context, answer, "Normans") for q in asked]
+    made = augmented(examples, ["opposed"], 20.0, 0)
+    assert all(new.is_impossible and new.context == context for new in made)
+    told = {q: {n.question for n in made if n.id.startswith(q)} for q in asked}
+    assert told == asked
+    impossible = [replace(e, answers=()) for e in examples]
+    assert augmented(impossible, ["opposed"], 20.0, 0) == []
+
+
 def test_a_cloze_asks_for_what_it_left_out() -> None:
     made = augmented(EXAMPLES, ["cloze"], 3.0, 0)
     assert len(made) >= 6
@@ -91,7 +134,7 @@ def test_the_teacher_says_what_a_moved_question_has_for_an_answer(
 
 
 def test_the_same_seed_makes_the_same_questions() -> None:
-    kinds = ["moved", "swapped", "cloze"]
+    kinds = ["moved", "elsewhere", "swapped", "opposed", "cloze"]
     assert augmented(EXAMPLES, kinds, 2.0, 0) == augmented(EXAMPLES, kinds, 2.0, 0)
     assert augmented(EXAMPLES, kinds, 2.0, 0) != augmented(EXAMPLES, kinds, 2.0, 1)
 

@@ -3,13 +3,15 @@
 Knows examples alone; each kind is a function of the data and a seed.
 
     moved     a question on another paragraph of its article, where its answer does not stand
+    elsewhere a question on a paragraph of another article, likewise: unanswerable
     swapped   a question with a name or number exchanged for another of its article: unanswerable
+    opposed   a question with a word exchanged for its opposite: unanswerable
     cloze     a sentence of the text with a name or number replaced by a question word: answerable
     teacher   a moved question with whatever a teacher answers there
 
-`moved` and `swapped` follow what makes SQuAD 2.0's own unanswerable questions (Rajpurkar, Jia and
-Liang 2018, table 2: entity swaps are 21 % of them, mutually exclusive conditions and impossible
-ones are near to `moved`).
+They follow what makes SQuAD 2.0's own unanswerable questions (Rajpurkar, Jia and Liang 2018,
+table 2: entity swaps are 21 % of them and antonyms 20 %; mutually exclusive conditions and
+impossible ones are near to `moved`). All of those are about their text; `elsewhere` is not.
 """
 
 from __future__ import annotations
@@ -33,6 +35,43 @@ _KINDS = {"year": _YEAR, "number": _NUMBER, "name": _NAME}
 _QUESTION_WORD = {"year": "what year", "number": "how many", "name": "what"}
 _LONGEST_SENTENCE = 240
 
+_OPPOSITES = """
+    first-last before-after north-south northern-southern east-west eastern-western above-below
+    largest-smallest larger-smaller highest-lowest higher-lower most-least more-fewer high-low
+    increase-decrease increased-decreased rose-fell growth-decline began-ended begin-end
+    start-stop started-stopped opened-closed open-close won-lost win-lose winner-loser
+    earliest-latest earlier-later early-late oldest-youngest older-younger longest-shortest
+    longer-shorter best-worst better-worse strongest-weakest stronger-weaker strong-weak
+    good-bad positive-negative male-female men-women man-woman boys-girls father-mother
+    brother-sister brothers-sisters son-daughter sons-daughters king-queen husband-wife
+    major-minor majority-minority maximum-minimum public-private urban-rural rich-poor
+    wealthy-poor hot-cold warm-cool hottest-coldest wet-dry upper-lower top-bottom inside-outside
+    internal-external domestic-foreign import-export imports-exports imported-exported
+    allowed-forbidden allow-prevent legal-illegal possible-impossible common-rare
+    likely-unlikely successful-unsuccessful similar-different with-without include-exclude
+    included-excluded accept-reject accepted-rejected support-oppose supported-opposed
+    create-destroy created-destroyed built-destroyed cause-prevent caused-prevented
+    agree-disagree attack-defend attacked-defended victory-defeat always-never
+    same-opposite modern-ancient true-false fastest-slowest faster-slower fast-slow wide-narrow
+    summer-winter day-night advantage-disadvantage advantages-disadvantages strength-weakness
+    benefits-drawbacks gained-lost gain-lose found-lost founded-abolished added-removed
+    buy-sell bought-sold appointed-dismissed entered-left joined-left arrived-left front-back
+    beginning-end start-end past-future heavy-light hard-soft liberal-conservative active-passive
+    """
+
+
+def _both_ways(pairs: str) -> dict[str, tuple[str, ...]]:
+    opposites: dict[str, tuple[str, ...]] = {}
+    for pair in pairs.split():
+        one, other = pair.split("-")
+        opposites[one] = (*opposites.get(one, ()), other)
+        opposites[other] = (*opposites.get(other, ()), one)
+    return opposites
+
+
+_OPPOSITE = _both_ways(_OPPOSITES)
+_WORD = re.compile(r"\w+")
+
 
 @dataclass(frozen=True, slots=True)
 class _Article:
@@ -40,6 +79,17 @@ class _Article:
 
     contexts: tuple[str, ...]
     mentions: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Corpus:
+    """All articles, and the paragraphs of all of them."""
+
+    articles: dict[str, _Article]
+    contexts: tuple[str, ...]
+
+    def article(self, example: Example) -> _Article:
+        return self.articles[_article_of(example)]
 
 
 def augmented(
@@ -56,11 +106,11 @@ def augmented(
     """
     if not kinds:
         return []
-    articles = _articles(examples)
+    corpus = _corpus(examples)
     made: list[Example] = []
     for kind in kinds:
         random = np.random.default_rng([seed, *kind.encode()])
-        new = _made(_MAKERS[kind], examples, articles, random, round(share * len(examples)), kind)
+        new = _made(_MAKERS[kind], examples, corpus, random, round(share * len(examples)), kind)
         if kind == "teacher":
             if teacher is None:
                 raise ConfigError("augment names teacher, which needs one; set teacher")
@@ -73,9 +123,9 @@ def augmented(
 
 
 def _made(
-    maker: Callable[[Example, _Article, np.random.Generator], Example | None],
+    maker: Callable[[Example, _Corpus, np.random.Generator], Example | None],
     examples: Sequence[Example],
-    articles: dict[str, _Article],
+    corpus: _Corpus,
     random: np.random.Generator,
     wanted: int,
     kind: str,
@@ -87,26 +137,39 @@ def _made(
             if len(made) >= wanted:
                 return list(made.values())
             example = examples[index]
-            if new := maker(example, articles[_article_of(example)], random):
+            if new := maker(example, corpus, random):
                 new = replace(new, id=f"{example.id}-{kind}{turn or ''}")
                 made.setdefault((new.question, new.context), new)
     return list(made.values())
 
 
-def _moved(example: Example, article: _Article, random: np.random.Generator) -> Example | None:
-    if example.is_impossible or len(article.contexts) < 2:
+def _moved(example: Example, corpus: _Corpus, random: np.random.Generator) -> Example | None:
+    contexts = corpus.article(example).contexts
+    if example.is_impossible or len(contexts) < 2:
         return None
-    for index in random.permutation(len(article.contexts)):
-        below = article.contexts[index].lower()
-        # where its answer stands, the question may well have it
-        if not any(answer.text.lower() in below for answer in example.answers):
-            return replace(example, context=article.contexts[index], answers=())
+    for index in random.permutation(len(contexts)):
+        if _without_answer(example, contexts[index]):
+            return replace(example, context=contexts[index], answers=())
     return None
 
 
-def _swapped(example: Example, article: _Article, random: np.random.Generator) -> Example | None:
+def _elsewhere(example: Example, corpus: _Corpus, random: np.random.Generator) -> Example | None:
+    context = corpus.contexts[random.integers(len(corpus.contexts))]
+    if context in corpus.article(example).contexts or not _without_answer(example, context):
+        return None
+    return replace(example, context=context, answers=())
+
+
+def _without_answer(example: Example, context: str) -> bool:
+    """Whether no answer stands in a text: where one does, the question may well have it."""
+    below = context.lower()
+    return not any(answer.text.lower() in below for answer in example.answers)
+
+
+def _swapped(example: Example, corpus: _Corpus, random: np.random.Generator) -> Example | None:
     if example.is_impossible:
         return None
+    article = corpus.article(example)
     for kind, start, end in _mentions(example.question):
         mention = example.question[start:end]
         others = [
@@ -125,7 +188,25 @@ def _swapped(example: Example, article: _Article, random: np.random.Generator) -
     return None
 
 
-def _cloze(example: Example, article: _Article, random: np.random.Generator) -> Example | None:
+def _opposed(example: Example, _: _Corpus, random: np.random.Generator) -> Example | None:
+    if example.is_impossible:
+        return None
+    said = set(_WORD.findall(example.context.lower()))
+    choices = [
+        (match.span(), opposite)
+        for match in _WORD.finditer(example.question)
+        for opposite in _OPPOSITE.get(match.group(), ())
+        # of what the text says both, either may be answered
+        if opposite not in said
+    ]
+    if not choices:
+        return None
+    (start, end), opposite = choices[random.integers(len(choices))]
+    question = example.question[:start] + opposite + example.question[end:]
+    return replace(example, question=question, answers=())
+
+
+def _cloze(example: Example, _: _Corpus, random: np.random.Generator) -> Example | None:
     mentions = list(_mentions(example.context))
     if not mentions:
         return None
@@ -140,7 +221,14 @@ def _cloze(example: Example, article: _Article, random: np.random.Generator) -> 
     return replace(example, question=question, answers=(answer,))
 
 
-_MAKERS = {"moved": _moved, "swapped": _swapped, "cloze": _cloze, "teacher": _moved}
+_MAKERS = {
+    "moved": _moved,
+    "elsewhere": _elsewhere,
+    "swapped": _swapped,
+    "opposed": _opposed,
+    "cloze": _cloze,
+    "teacher": _moved,
+}
 
 
 def _article_of(example: Example) -> str:
@@ -148,11 +236,11 @@ def _article_of(example: Example) -> str:
     return example.title or example.context
 
 
-def _articles(examples: Sequence[Example]) -> dict[str, _Article]:
+def _corpus(examples: Sequence[Example]) -> _Corpus:
     contexts: dict[str, dict[str, None]] = defaultdict(dict)
     for example in examples:
         contexts[_article_of(example)][example.context] = None
-    return {
+    articles = {
         title: _Article(
             tuple(texts),
             {
@@ -169,6 +257,7 @@ def _articles(examples: Sequence[Example]) -> dict[str, _Article]:
         )
         for title, texts in contexts.items()
     }
+    return _Corpus(articles, tuple(text for texts in contexts.values() for text in texts))
 
 
 def _mentions(text: str) -> Iterator[tuple[str, int, int]]:

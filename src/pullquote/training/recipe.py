@@ -38,7 +38,7 @@ def _option(
     )
 
 
-AUGMENTATIONS = ("moved", "swapped", "cloze", "teacher")
+AUGMENTATIONS = ("moved", "elsewhere", "swapped", "opposed", "cloze", "teacher")
 """What `augment` may name; see `training/augment.py`."""
 
 
