@@ -225,7 +225,7 @@ def test_a_rounding_is_no_difference(
     assert 4e-5 < export(checkpoint, tmp_path / "out").fp32_difference < 6e-5
 
 
-@pytest.mark.parametrize("name", ["_to_onnx", "TorchBackend", "quantize_int8", "_difference"])
+@pytest.mark.parametrize("name", ["_to_onnx", "TorchBackend", "quantize", "_difference"])
 @pytest.mark.parametrize("older", [False, True])
 def test_an_interrupted_export_leaves_nothing(
     checkpoint: Path,

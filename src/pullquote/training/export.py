@@ -35,7 +35,7 @@ try:
     import torch
 
     from pullquote.reading.backends.torch import TorchBackend, load_checkpoint
-    from pullquote.training.quantize import quantize_int8
+    from pullquote.training.quantize import quantize
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "transformers", "export") from error
 
@@ -108,7 +108,7 @@ def export(
             )
         int8_difference = None
         if int8:
-            quantize_int8(fp32, new / "model.onnx")
+            quantize(fp32, new / "model.onnx")
             int8_difference = _difference(reference, OnnxBackend(new / "model.onnx"), batches)
             if int8_difference == float("inf"):
                 raise ModelError(
