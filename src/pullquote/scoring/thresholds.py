@@ -4,16 +4,19 @@ Knows numbers, not questions or models. The rule throughout: abstain if and only
 `value > threshold`, where `value` is a no-answer probability or a `null_score_diff`.
 
     fit_threshold(score_if_answered, has_answer, null_score_diff).threshold
+    goal = Goal.parse("precision=0.9")
+    operating_point(goal, exact, f1, has_answer, null_score_diff).threshold
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pullquote.errors import DataError
+from pullquote.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,86 @@ class BestThreshold:
 
     score: float
     threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a threshold is chosen for: the best `f1` or `exact`, or so much precision or coverage.
+
+    `precision`: of the answers given, the share that match exactly; `coverage`: of the questions,
+    the share that are answered. Both in (0, 1].
+    """
+
+    kind: str
+    level: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> Goal:
+        """Read `f1`, `exact`, `precision=0.9` or `coverage=0.8`.
+
+        Raises `ConfigError` for anything else.
+        """
+        kind, equals, level = text.partition("=")
+        if kind in ("f1", "exact") and not equals:
+            return cls(kind)
+        if kind in ("precision", "coverage") and equals:
+            with contextlib.suppress(ValueError):
+                if 0.0 < (share := float(level)) <= 1.0:
+                    return cls(kind, share)
+        raise ConfigError(
+            f"threshold for {text!r}: expected f1, exact, precision=P or coverage=C, with P and C "
+            "above 0 and at most 1"
+        )
+
+    def __str__(self) -> str:
+        names = {"f1": "best F1", "exact": "best exact match"}
+        return names.get(self.kind) or f"{self.kind} {self.level:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A threshold, and what the reader does there, both kinds of questions weighted equally."""
+
+    threshold: float
+    precision: float
+    """The share of the given answers that match exactly; 1 when none is given."""
+    coverage: float
+    """The share of the questions that are answered."""
+
+
+def operating_point(
+    goal: Goal, exact: ArrayLike, f1: ArrayLike, has_answer: ArrayLike, value: ArrayLike
+) -> OperatingPoint:
+    """The threshold for a goal; `exact` and `f1` (N,) are the scores if each question is answered.
+
+    For a precision, the one that answers most; for a coverage, the one that answers just as many,
+    or a few more where values are equal. Raises `DataError` where no threshold does it, and as
+    `fit_threshold` does.
+    """
+    gain, answerable, values = _checked(exact, has_answer, value)
+    weight = _balanced(answerable)
+    if goal.kind in ("f1", "exact"):
+        cut = fit_threshold(f1 if goal.kind == "f1" else exact, answerable, values).threshold
+    else:
+        order = np.argsort(values, kind="stable")
+        ends = np.append(values[order][1:] != values[order][:-1], True)  # no cut between equals
+        right = np.cumsum((gain * weight * answerable)[order])
+        given = np.cumsum(weight[order])
+        if goal.kind == "precision":
+            good = np.flatnonzero(ends & (right >= goal.level * given - 1e-12))
+            if not len(good):
+                raise DataError(
+                    f"no threshold gives a precision of {goal.level:g}; the best is "
+                    f"{(right / given)[ends].max():.3f}"
+                )
+            last = int(good[-1])
+        else:
+            last = int(np.flatnonzero(ends & (given >= goal.level - 1e-12))[0])
+        cut = _middle(*_edges(values[order])[last + 1 : last + 3].tolist())
+    answered = values <= cut
+    share = float(weight[answered].sum())
+    correct = float((gain * weight * answerable)[answered].sum())
+    return OperatingPoint(cut, correct / share if share else 1.0, share)
 
 
 def best_threshold(
@@ -63,20 +146,36 @@ def fit_threshold(
     score is weighted likewise. It needs questions of both kinds.
     """
     gain, answerable, values = _checked(score_if_answered, has_answer, value)
-    weight = np.full(len(values), 1 / len(values))
-    if balanced:
-        kinds = [np.count_nonzero(answerable), np.count_nonzero(~answerable)]
-        if 0 in kinds:
-            raise DataError(
-                f"{kinds[0]} answerable and {kinds[1]} unanswerable questions: a balanced "
-                "threshold needs both kinds; add the missing one or pass balanced=False"
-            )
-        weight = np.where(answerable, 0.5 / kinds[0], 0.5 / kinds[1])
+    weight = _balanced(answerable) if balanced else np.full(len(values), 1 / len(values))
     total, low, high = _best_cut(gain * weight, weight[~answerable].sum(), values)
+    return BestThreshold(100.0 * total, _middle(low, high))
+
+
+def _balanced(answerable: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Weights (N,) that sum to 1, half of it for either kind."""
+    kinds = [np.count_nonzero(answerable), np.count_nonzero(~answerable)]
+    if 0 in kinds:
+        raise DataError(
+            f"{kinds[0]} answerable and {kinds[1]} unanswerable questions: a balanced "
+            "threshold needs both kinds; add the missing one or pass balanced=False"
+        )
+    return np.where(answerable, 0.5 / kinds[0], 0.5 / kinds[1])
+
+
+def _middle(low: float, high: float) -> float:
+    """Halfway between two values, of which the lower is answered."""
     middle = (low + high) / 2
     # between neighbouring floats there is no middle: it may round up to `high`, whose questions
     # would then be answered
-    return BestThreshold(100.0 * total, middle if low <= middle < high else low)
+    return middle if low <= middle < high else low
+
+
+def _edges(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values in order, with one beyond either end, (N + 2,)."""
+    # with some room, apart even where adding 1 is lost in rounding
+    first = min(ordered[0] - 1, np.nextafter(ordered[0], -np.inf))
+    last = max(ordered[-1] + 1, np.nextafter(ordered[-1], np.inf))
+    return np.concatenate(([first], ordered, [last]))
 
 
 def _best_cut(
@@ -92,10 +191,7 @@ def _best_cut(
     realisable = np.concatenate(([True], ordered[1:] != ordered[:-1], [True]))  # (N + 1,)
     totals = np.cumsum(np.concatenate(([abstained], gain[order])))  # (N + 1,)
     best = int(np.argmax(np.where(realisable, totals, -np.inf)))  # the first of equal totals
-    # beyond the ends lies a value with some room, apart even where adding 1 is lost in rounding
-    first = min(ordered[0] - 1, np.nextafter(ordered[0], -np.inf))
-    last = max(ordered[-1] + 1, np.nextafter(ordered[-1], np.inf))
-    edges = np.concatenate(([first], ordered, [last]))  # (N + 2,)
+    edges = _edges(ordered)
     return float(totals[best]), float(edges[best]), float(edges[best + 1])
 
 

@@ -17,16 +17,16 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pullquote.errors import MissingExtraError, ModelError, OutputError, PullquoteError, first_line
-from pullquote.files import cannot_write, write_json
+from pullquote.files import cannot_write
 from pullquote.reading.backends.onnx import OnnxBackend
-from pullquote.reading.directory import ModelDirectory, open_model
+from pullquote.reading.directory import ModelDirectory, open_model, store_settings
 from pullquote.training.recipe import Recipe
 from pullquote.types import INPUTS, Batch, ReaderConfig
 
@@ -95,7 +95,7 @@ def export(
         if int8 and config.threshold_fitted_on:
             note = f"{config.threshold_fitted_on} (before int8)"
             config = replace(config, threshold_fitted_on=note)
-        write_json(new / "reader.json", asdict(config))
+        store_settings(new, config)
         fp32 = Path(work if int8 else new) / "model.onnx"
         _to_onnx(source, fp32)
         reference = TorchBackend(source.path)

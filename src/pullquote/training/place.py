@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pullquote.errors import ConfigError, MissingExtraError, TrainingError, first_line
 from pullquote.files import atomic_write, cannot_write, replacing, write_json
+from pullquote.reading.directory import store_settings
 from pullquote.training.recipe import Recipe
 
 try:
@@ -97,7 +98,7 @@ def write_base(
             "architectures": [type(model).__name__],
         },
     )
-    write_json(directory / "reader.json", asdict(config))
+    store_settings(directory, config)
 
 
 def write_weights(model: Any, directory: Path) -> None:
