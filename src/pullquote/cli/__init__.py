@@ -31,6 +31,7 @@ COMMANDS = {
     "train": "Fine-tune a model on questions.",
     "distil": "Train a small model to answer as a larger one does.",
     "export": "Turn a checkpoint into an ONNX model directory.",
+    "quantize": "Make a model fit into so many bytes.",
     "card": "Write the card of a model.",
     "push": "Upload a model to the Hugging Face hub.",
     "data": "Fetch, check and convert data.",
