@@ -30,6 +30,7 @@ COMMANDS = {
     "predict": "Answer a data file and write the predictions.",
     "train": "Fine-tune a model on questions.",
     "distil": "Train a small model to answer as a larger one does.",
+    "average": "Average the weights of several runs.",
     "export": "Turn a checkpoint into an ONNX model directory.",
     "quantize": "Make a model fit into so many bytes.",
     "card": "Write the card of a model.",
