@@ -98,7 +98,7 @@ def test_decisions_are_trusted_by_the_score_of_what_was_said() -> None:
         return Prediction(name, quote if diff <= 0 else None, (quote,), null, diff)
 
     predictions = [prediction("1", 0.8, 0.1, -2.0), prediction("2", 0.2, 0.7, 1.0)]
-    marks = [QuestionScore(name, True, True, 1.0, 1.0) for name in ("1", "2")]
+    marks = [QuestionScore(name, True, True, 0.0, 0.6) for name in ("1", "2")]
     found = trust_of(predictions, marks, threshold=0.0)
     assert found["decisions"] == trust([0.8, 0.7], [1, 0])
     assert found["quotes"] == trust([0.8, 0.2], [1, 1])

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pullquote.errors import ConfigError, DataError
+from pullquote.scoring.squad import QuestionScore
 from pullquote.scoring.thresholds import (
     Goal,
     OperatingPoint,
@@ -167,8 +168,13 @@ F1 = np.array([1.0, 0.5, 1.0, 0.0, 1.0, 0.0])
 HAS = np.array([True, True, True, False, True, False])
 
 
+def marks(has_answer: np.ndarray = HAS) -> list[QuestionScore]:
+    rows = zip(has_answer.tolist(), EXACT.tolist(), F1.tolist(), strict=True)
+    return [QuestionScore(str(n), has, True, e, f) for n, (has, e, f) in enumerate(rows)]
+
+
 def point(goal: str) -> OperatingPoint:
-    return operating_point(Goal.parse(goal), EXACT, F1, HAS, VALUE)
+    return operating_point(Goal.parse(goal), marks(), VALUE)
 
 
 def test_a_goal_of_precision_answers_as_much_as_it_can() -> None:
@@ -193,17 +199,17 @@ def test_goals_of_the_best_score_are_fit_threshold() -> None:
 
 
 def test_a_goal_never_tells_equal_values_apart() -> None:
-    same = operating_point(Goal.parse("coverage=0.2"), EXACT, F1, HAS, np.zeros(6))
+    same = operating_point(Goal.parse("coverage=0.2"), marks(), np.zeros(6))
     assert (same.threshold, same.coverage) == (pytest.approx(0.5), pytest.approx(1.0))
     with pytest.raises(
         DataError, match=r"no threshold gives a precision of 0.9; the best is 0.375"
     ):
-        operating_point(Goal.parse("precision=0.9"), EXACT, F1, HAS, np.zeros(6))
+        operating_point(Goal.parse("precision=0.9"), marks(), np.zeros(6))
 
 
 def test_a_goal_needs_both_kinds() -> None:
     with pytest.raises(DataError, match="6 answerable and 0 unanswerable"):
-        operating_point(Goal.parse("coverage=0.5"), EXACT, F1, np.ones(6, dtype=bool), VALUE)
+        operating_point(Goal.parse("coverage=0.5"), marks(np.ones(6, dtype=bool)), VALUE)
 
 
 @pytest.mark.parametrize(
