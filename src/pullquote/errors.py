@@ -4,6 +4,8 @@
     ├── InputError         a question, context or argument that cannot be answered
     ├── ConfigError        settings that contradict each other (`reader.json`, `ReaderConfig`)
     ├── DataError          a data or prediction file that is not what it should be
+    ├── DocumentError      a document that cannot be read, or no documents at all
+    ├── IndexFileError     an index that is damaged, empty, busy, or not one of ours
     ├── ModelError         a model directory, file or name that cannot be loaded
     ├── TrainingError      training that cannot go on, such as a loss that is NaN
     ├── DownloadError      something that the network did not give
@@ -29,6 +31,14 @@ class ConfigError(PullquoteError, ValueError):
 
 class DataError(PullquoteError, ValueError):
     """A data or prediction file that is not what it should be."""
+
+
+class DocumentError(PullquoteError, ValueError):
+    """A document that cannot be read, or a folder in which there is none."""
+
+
+class IndexFileError(PullquoteError):
+    """An index that is damaged, empty, busy, of another version, or not one of ours."""
 
 
 class ModelError(PullquoteError):

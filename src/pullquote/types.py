@@ -125,6 +125,97 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Where in a passage a line, page, section or paragraph begins, and its number from 1."""
+
+    offset: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that was read into passages; `unit` is what its places are counted in."""
+
+    path: str
+    unit: str
+    """"line", "page" (PDF), "section" (EPUB), "paragraph" (DOCX), or "block" where a mark has a
+    line of the file, but the lines of the text are not the file's (HTML, CSV, JSON Lines)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a file something stands: `print(place)` shows "contract.pdf, page 3"."""
+
+    path: str
+    unit: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.path}, {self.unit} {self.number}"
+
+    @property
+    def link(self) -> str:
+        """What an editor or a browser opens: `notes.txt:12`, `contract.pdf#page=3`, or the file."""
+        if self.unit == "line":
+            return f"{self.path}:{self.number}"
+        return f"{self.path}#page={self.number}" if self.unit == "page" else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of a document: `text_of_the_document[start : start + len(text)] == text`."""
+
+    document: Document
+    text: str
+    start: int
+    marks: tuple[Mark, ...]
+    """Rising; the first stands at 0."""
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+    def place(self, offset: int = 0) -> Place:
+        """Where the character at `offset` of the passage stands.
+
+        >>> marks = (Mark(0, 7),)
+        >>> Passage(Document("a.txt", "line"), "To be,\\nor not", 0, marks).place(10).number
+        8
+        """
+        mark = next(mark for mark in reversed(self.marks) if mark.offset <= offset)
+        unit, number = self.document.unit, mark.number
+        if unit == "line":
+            number += line_breaks(self.text, mark.offset, offset)
+        return Place(self.document.path, "line" if unit == "block" else unit, number)
+
+
+def line_breaks(text: str, start: int, end: int) -> int:
+    """How many lines end within `text[start:end]`: at \\n, \\r\\n and a lone \\r."""
+    alone = text.count("\r", start, end) - text.count("\r\n", start, end)
+    return text.count("\n", start, end) + alone
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A quote from one of many documents, and where it stands.
+
+    `score` is the probability that it is right, comparable over all documents.
+    `start` and `end` are characters of the document's text; `passage.text[offset:]` begins with
+    `text`.
+    """
+
+    text: str
+    score: float
+    place: Place
+    start: int
+    end: int
+    passage: Passage
+    offset: int
+    also: tuple[Place, ...] = ()
+    """Other places whose passages say the same best."""
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """How logits become probabilities; the formulas stand in `scoring/calibration.py`.
 

@@ -1,0 +1,176 @@
+"""Web pages: their main content, block by block, each with its line in the file.
+
+    for part in read_html(file): ...
+
+Knows HTML as lxml (extra `files`) parses it, and is shared with the chapters of EPUB books.
+Menus, footers, scripts and lists of links are left out; `<main>` or `<article>`, where they hold
+most of a page's text, are all that is read.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from pullquote.errors import DocumentError, MissingExtraError, first_line
+from pullquote.searching.parts import Part
+from pullquote.searching.text import guess
+
+_LARGEST = 64 << 20  # bytes; the tree that is made of them takes several times as much
+_HEADING_TAGS = "h1 h2 h3 h4 h5 h6 title dt caption summary"
+_BLOCK_TAGS = """
+address article aside blockquote body center dd details dialog div dl fieldset figcaption figure
+footer form header hgroup hr html li main menu nav ol p pre section table tbody tfoot thead tr ul
+"""
+_LEFT_OUT_TAGS = """
+aside audio button canvas datalist dialog embed footer form head iframe input link map math menu nav
+noscript object script select style svg template textarea video
+"""
+_HEADINGS = frozenset(_HEADING_TAGS.split())
+_BLOCKS = _HEADINGS.union(_BLOCK_TAGS.split())
+_LEFT_OUT = frozenset(_LEFT_OUT_TAGS.split())
+_ROLES = {"navigation", "banner", "contentinfo", "search", "complementary", "menu", "alert"}
+_DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+_XML_DECLARED = re.compile(rb"""^\s*<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""")
+
+
+def read_html(file: BinaryIO) -> Iterator[Part]:
+    """Yield the blocks of a page; numbers are lines of the file."""
+    file.seek(0)
+    data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise DocumentError(f"a page of more than {_LARGEST >> 20} MiB; save it as text")
+    yield from blocks(_decoded(data))
+
+
+def blocks(text: str, number: int | None = None) -> Iterator[Part]:
+    """Yield the blocks of a page's main content, numbered by line, or all with `number`."""
+    etree, html = _lxml()
+    parser = html.HTMLParser(
+        encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True
+    )
+    source = text.replace("\0", "\ufffd").encode("utf-8", "replace")
+    try:
+        page = html.document_fromstring(source, parser=parser) if source.strip() else None
+    except etree.LxmlError as error:
+        if "empty" in str(error).lower():
+            return
+        raise DocumentError(f"not readable as HTML ({first_line(error)})") from None
+    if page is None:
+        return
+    main = _main(page)
+    # of a book's sections the title is often the name of their file
+    title = "" if number else " ".join(page.findtext(".//head/title", default="").split())
+    if title and not any(title in _plain(heading) for heading in main.iter("h1")):
+        yield Part(f"{title}\n\n", 1, open=True)
+    yield from _walk(etree, main, number)
+
+
+def _walk(etree: Any, main: Any, number: int | None) -> Iterator[Part]:
+    pieces: list[str] = []  # of the block that is being read
+    line, kept, heading = main.sourceline or 1, 0, False
+
+    def flush(end: str) -> Iterator[Part]:
+        text = "".join(pieces)
+        text = text.strip("\r\n") if kept else re.sub(r" ?\n ?", "\n", text).strip()
+        pieces.clear()
+        if text.strip():
+            yield Part(text + end, number or line, open=heading)
+
+    skipped = None
+    walk = etree.iterwalk(main, events=("start", "end"))
+    for event, element in walk:
+        tag = element.tag if isinstance(element.tag, str) else ""
+        if event == "start":
+            if element is not main and _left_out(element, tag):
+                walk.skip_subtree()
+                skipped = element
+                continue
+            if tag in _BLOCKS:
+                yield from flush("\n\n")
+                heading = tag in _HEADINGS
+                line = element.sourceline or line
+                kept += tag == "pre"
+            elif tag == "br":
+                pieces.append("\n")
+            elif tag in ("td", "th") and "".join(pieces).strip():
+                pieces.append(" | ")
+            if not pieces:
+                line = element.sourceline or line
+            pieces.append(_inline(element.text, kept))
+        else:
+            if tag in _BLOCKS and element is not skipped:
+                yield from flush("\n" if tag in ("li", "tr") else "\n\n")
+                heading = False
+                kept -= tag == "pre"
+            if element is not main:
+                pieces.append(_inline(element.tail, kept))
+    yield from flush("\n\n")
+
+
+def _inline(text: str | None, kept: int) -> str:
+    """Blanks as one, except in `<pre>`."""
+    return (text or "") if kept else re.sub(r"\s+", " ", text or "")
+
+
+def _main(page: Any) -> Any:
+    """The element with the main content: one that says so and has most of the text, or all."""
+    body = page.find("body")
+    body = page if body is None else body
+    whole = len(_plain(body))
+    for path in (".//main", ".//*[@role='main']", ".//article"):
+        found = body.findall(path)
+        if len(found) == 1 and len(_plain(found[0])) > whole / 3:
+            return found[0]
+    return body
+
+
+def _left_out(element: Any, tag: str) -> bool:
+    if tag in _LEFT_OUT or element.get("role") in _ROLES or element.get("hidden") is not None:
+        return True
+    if element.get("aria-hidden") == "true":
+        return True
+    if tag == "header":  # of the page; that of an article has its title
+        return not any(parent.tag in ("article", "main") for parent in element.iterancestors())
+    if tag in ("ul", "ol", "div", "table", "p"):
+        links = element.findall(".//a")
+        if len(links) >= 4:  # a menu, or "related articles"
+            return sum(len(_plain(link)) for link in links) > 0.75 * len(_plain(element))
+    return False
+
+
+def _plain(element: Any) -> str:
+    """The text of an element on one line, without scripts."""
+    texts = element.xpath("descendant-or-self::*[not(self::script or self::style)]/text()")
+    return " ".join("".join(texts).split())
+
+
+def _decoded(data: bytes) -> str:
+    """The characters of a page, by its mark, what it says, UTF-8, or a guess, in that order."""
+    for mark, name in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if data.startswith(mark):
+            return data.decode(name, "replace")
+    declared = _XML_DECLARED.search(data[:200]) or _DECLARED.search(data[:4096])
+    names = [declared[1].decode("ascii", "replace")] if declared else []
+    for name in [*names, "utf-8"]:
+        # what browsers do: pages that say Latin-1 mean Windows' superset of it
+        name = {"iso-8859-1": "cp1252", "latin1": "cp1252"}.get(name.lower(), name)
+        try:
+            return data.decode(name)
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return data.decode(guess(data[: 1 << 16]), "replace")
+
+
+def _lxml() -> tuple[Any, Any]:
+    try:
+        from lxml import etree, html
+    except ImportError:
+        raise MissingExtraError("lxml, which reads HTML, DOCX and EPUB,", "files") from None
+    return etree, html

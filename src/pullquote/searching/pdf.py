@@ -1,0 +1,104 @@
+"""PDF files: their text, page by page, by PDFium (extra `files`), the reader inside Chromium.
+
+    for part in read_pdf(file): ...
+
+Knows lines of text, not where on a page they stand. Pages are parted by a form feed, and a
+paragraph that a page break cuts in two is one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import statistics
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from pullquote.errors import DocumentError, MissingExtraError, first_line
+from pullquote.searching.parts import Part
+
+_PASSWORD = 4  # FPDF_ERR_PASSWORD
+# what PDFium gives for a hyphen at the end of a line, in a word that goes on in the next
+_HYPHENATED = re.compile("[\ufffe\x02][ \t]*(?:\r\n|\r|\n)?")
+_LIGATURES = str.maketrans(
+    {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\0": "\ufffd"}
+)
+_CLOSED = re.compile(r"""[.!?:;…。！？]["'”’»)\]]*\Z""")
+
+
+# "7", "- 7 -", "Page 7 of 9", alone in the first or the last line of a page
+_PAGE_NUMBER = re.compile(
+    r"\A\s*(?:page\s+)?\W{0,3}\d{1,4}(?:\s*(?:/|of)\s*\d{1,4})?[^\w\n]*(?:\n|\Z)"
+    r"|(?:\A|(?<=\n))[^\w\n]*(?:page\s+)?\d{1,4}(?:\s*(?:/|of)\s*\d{1,4})?[^\w\n]*\s*\Z",
+    re.IGNORECASE,
+)
+
+
+def read_pdf(file: BinaryIO) -> Iterator[Part]:
+    """Yield the paragraphs of a PDF; numbers are pages.
+
+    Raises `DocumentError` for one that is broken, encrypted, or without text (scanned).
+    """
+    pdfium = _pdfium()
+    file.seek(0)
+    try:
+        pdf = pdfium.PdfDocument(file)
+    except pdfium.PdfiumError as error:
+        if error.err_code == _PASSWORD:
+            raise DocumentError("encrypted; save a copy that opens without a password") from None
+        raise DocumentError(f"not readable as a PDF ({first_line(error)})") from None
+    with contextlib.closing(pdf):
+        pages, found = len(pdf), False
+        for index in range(pages):
+            text = _page(pdfium, pdf, index)
+            found = found or bool(text.strip())
+            last = index == pages - 1
+            paragraphs = _paragraphs(text)
+            for paragraph in paragraphs[:-1]:
+                yield Part(paragraph, index + 1)
+            final = paragraphs[-1]
+            # a sentence that has not ended goes on after the page break
+            goes_on = not last and bool(final.strip()) and not _CLOSED.search(final.rstrip())
+            if not last:
+                final = f"{final.rstrip()}\n\f"
+            yield Part(final, index + 1, open=goes_on)
+    if not found:
+        raise DocumentError(
+            f"no text in its {pages:,} page{'s' * (pages != 1)}, as in scanned ones; "
+            "recognise it first, such as: ocrmypdf in.pdf out.pdf"
+        )
+
+
+def _page(pdfium: Any, pdf: Any, index: int) -> str:
+    try:
+        page = pdf[index]
+        with contextlib.closing(page), contextlib.closing(page.get_textpage()) as text:
+            raw: str = text.get_text_range()
+    except pdfium.PdfiumError:
+        return ""  # one broken page does not cost the others
+    raw = _HYPHENATED.sub("", raw).replace("\r\n", "\n").replace("\r", "\n")
+    return _PAGE_NUMBER.sub("", raw.translate(_LIGATURES).replace("\f", "\n"))
+
+
+def _paragraphs(text: str) -> list[str]:
+    """A page in paragraphs: they end with a sentence, in a line shorter than most, or at a gap."""
+    lines = text.splitlines(keepends=True)
+    if not lines:
+        return [""]
+    lengths = [len(line.strip()) for line in lines if line.strip()]
+    usual = statistics.quantiles(lengths, n=4)[2] if len(lengths) > 1 else 0
+    paragraphs = [""]
+    for line in lines:
+        paragraphs[-1] += line
+        words = line.strip()
+        if not words or (len(words) < 0.85 * usual and _CLOSED.search(words)):
+            paragraphs.append("")
+    return [paragraph for paragraph in paragraphs if paragraph] or [""]
+
+
+def _pdfium() -> Any:
+    try:
+        import pypdfium2
+    except ImportError:
+        raise MissingExtraError("pypdfium2, which reads PDF,", "files") from None
+    return pypdfium2

@@ -1,0 +1,346 @@
+"""Files found in folders, and real documents of every kind (made by examples/make_mill.py)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from searching_helpers import FILES, MILL
+
+from pullquote.errors import DocumentError, MissingExtraError
+from pullquote.searching import documents
+from pullquote.searching.documents import ChangedError, File, Problem, find, read
+from pullquote.types import Passage
+
+
+def only(path: Path) -> File:
+    (file,) = find([path])
+    assert isinstance(file, File)
+    return file
+
+
+def place_of(words: str, path: Path) -> str:
+    """Where a document says something, as `place.link` has it, and its unit and number."""
+    found = [p for p in read(only(path)) if words in p.text]
+    assert found, [p.text for p in read(only(path))]
+    place = found[0].place(found[0].text.index(words))
+    return f"{place.unit} {place.number}"
+
+
+def whole_text(path: Path) -> str:
+    file = only(path)
+    with open(path, "rb") as opened:
+        return "".join(part.text for part in file.kind.read(opened))
+
+
+# ---- finding
+
+
+def names(*paths: Path) -> list[str]:
+    return [Path(found.path).name for found in find(paths)]
+
+
+def test_documents_are_found_in_all_folders_below_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("b.txt", "a/z.pdf", "a/b/c.MD", "README", ".git/x.txt", "a/.x.txt", "a/p.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert names(tmp_path) == ["README", "b.txt", "z.pdf", "c.MD"]
+    assert names(tmp_path / "a" / "p.png") == ["p.png"]  # it was named
+    assert names(tmp_path / "a", tmp_path) == ["z.pdf", "c.MD", "README", "b.txt"]  # each once
+
+
+def test_loops_of_links_end_and_links_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.txt").write_text("x")
+    (tmp_path / "real" / "up").symlink_to(tmp_path)
+    (tmp_path / "real" / "self").symlink_to(tmp_path / "real" / "self")
+    (tmp_path / "linked").symlink_to(tmp_path / "real")
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nothing.txt")
+    (tmp_path / "again.txt").symlink_to(tmp_path / "real" / "a.txt")
+    found = list(find([tmp_path]))
+    assert [os.path.realpath(f.path) for f in found] == [str(tmp_path / "real" / "a.txt")]
+    assert names(tmp_path / "linked") == ["a.txt"]
+
+
+def test_pipes_are_left_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    assert names(tmp_path) == []
+    with pytest.raises(DocumentError, match="device or pipe"):
+        names(tmp_path / "pipe.txt")
+
+
+@pytest.mark.parametrize("name", ["договор.txt", "契約書.txt", "عقد.txt", "e\u0301té \n'\".txt"])
+def test_names_in_any_script(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("The rent is due.")
+    (passage,) = read(only(tmp_path / name))
+    assert passage.document.path == str(tmp_path / name)
+
+
+def test_no_such_path(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError, match="nowhere: no such file or folder"):
+        list(find([tmp_path / "nowhere"]))
+
+
+# ---- reading
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "place"),
+    [
+        ("lease.pdf", "840 crowns", "page 1"),
+        ("lease.pdf", "clears the", "page 2"),
+        ("lease.pdf", "three months", "page 3"),
+        ("house-rules.docx", "fourteen nights", "paragraph 12"),
+        ("house-rules.docx", "Blue | the first Friday | paper", "paragraph 9"),
+        ("history.epub", "Hedda Kroon", "section 2"),
+        ("history.epub", "Per Aske", "section 3"),
+        ("visiting.html", "six crowns", "line 14"),
+        ("visiting.html", "nine cars", "line 17"),
+        ("boiler.md", "forty minutes", "line 13"),
+        ("journal.txt", "second gate", "line 8"),
+        ("ferry.csv", "12.40", "line 2"),
+        ("ferry.csv", "14 crowns", "line 5"),
+        ("letters.jsonl", "eleven tiles", "line 3"),
+    ],
+)
+def test_real_documents_and_their_places(name: str, words: str, place: str) -> None:
+    assert place_of(words, MILL / name) == place
+
+
+@pytest.mark.parametrize("path", sorted(MILL.iterdir()), ids=lambda path: path.name)
+def test_offsets_are_those_of_the_documents_text(path: Path) -> None:
+    text = whole_text(path)
+    found = list(read(only(path)))
+    assert found
+    for passage in found:
+        assert text[passage.start : passage.end] == passage.text
+
+
+def test_a_sentence_over_a_page_break_is_whole_and_page_numbers_are_left_out() -> None:
+    (passage,) = read(only(FILES / "pages.pdf"))
+    words = " ".join(passage.text.split())
+    assert words == (
+        "The weir was repaired by masons from Norrhavn, who carried the stones over the frozen "
+        "river on sledges and finished their extraordinarily laborious undertaking on the day "
+        "before the thaw began. The bill came to ninety crowns."
+    )
+    assert passage.place(passage.text.index("weir")).number == 1
+    assert passage.place(passage.text.index("thaw")).number >= 2
+    file = only(FILES / "pages.pdf")
+    with open(file.path, "rb") as opened:
+        first, second, *_ = file.kind.read(opened)
+    assert (first.number, first.open, second.number) == (1, True, 2)
+
+
+def test_headings_of_word_belong_to_what_follows() -> None:
+    file = only(MILL / "house-rules.docx")
+    with open(file.path, "rb") as opened:
+        headings = [part.text.strip() for part in file.kind.read(opened) if part.open]
+    assert headings == ["House rules", "Quiet", "Animals", "Waste", "Guests"]
+
+
+def test_a_file_that_was_written_just_now_is_given_time_to_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(documents.time, "sleep", slept.append)
+    monkeypatch.setattr(documents, "_TICK", 5_000_000_000)
+    (tmp_path / "a.txt").write_text("new")
+    list(read(only(tmp_path / "a.txt")))
+    assert 0 < sum(slept) <= 5
+    monkeypatch.setattr(documents, "_TICK", 0)
+    slept.clear()
+    list(read(only(tmp_path / "a.txt")))
+    assert slept == []
+
+
+def test_a_page_without_its_menus_scripts_and_footers() -> None:
+    text = whole_text(MILL / "visiting.html")
+    assert text.startswith("Visiting the mill\n\nThe mill is open")
+    assert text.rstrip().endswith("opens an hour before the mill.")
+    for noise in ("ninety-nine", "Opening hours", "Shop", "rights reserved", "serif"):
+        assert noise not in text
+
+
+def html(tmp_path: Path, content: str | bytes) -> str:
+    path = tmp_path / "page.html"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return whole_text(path)
+
+
+def test_a_page_without_structure_keeps_its_text(tmp_path: Path) -> None:
+    menu = "".join(f"<a href={n}>Entry {n}</a> " for n in range(9))
+    page = f"<div>{menu}</div>One <i>word</i>,<!-- no --> two<br>three<p>Four <b>five</b>six"
+    assert html(tmp_path, page) == "One word, two\nthree\n\nFour fivesix\n\n"
+
+
+def test_blanks_of_pre_and_cells_of_tables(tmp_path: Path) -> None:
+    page = "<pre>a\n  b</pre><table><tr><th>Bin<th>Day<tr><td>Red<td>Monday</table><p>end"
+    assert html(tmp_path, page) == "a\n  b\n\nBin | Day\nRed | Monday\nend\n\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+def test_what_a_page_says_of_its_encoding(tmp_path: Path, encoding: str) -> None:
+    said = "iso-8859-1" if encoding == "cp1252" else encoding
+    page = f"<html><head><meta charset={said}></head><p>Café – naïve".encode(encoding)
+    assert html(tmp_path, page).strip() == "Café – naïve"
+
+
+@pytest.mark.parametrize(
+    "page", ["", "  ", "<html></html>", "<!-- x -->", "\0", "<p>" * 9000 + "x"]
+)
+def test_odd_pages_do_no_harm(tmp_path: Path, page: str) -> None:
+    html(tmp_path, page)
+
+
+# ---- what cannot be read
+
+
+def reason(path: Path) -> str:
+    with pytest.raises(DocumentError) as raised:
+        list(read(only(path)))
+    return str(raised.value)
+
+
+def test_an_encrypted_pdf() -> None:
+    assert reason(FILES / "encrypted.pdf") == "encrypted; save a copy that opens without a password"
+
+
+def test_a_scanned_pdf() -> None:
+    assert reason(FILES / "blank.pdf").startswith("no text in its 2 pages")
+
+
+@pytest.mark.parametrize("name", ["lease.pdf", "house-rules.docx", "history.epub"])
+@pytest.mark.parametrize("kept", [0, 100, 0.5])
+def test_broken_files_say_so(tmp_path: Path, name: str, kept: float) -> None:
+    data = (MILL / name).read_bytes()
+    broken = tmp_path / name
+    broken.write_bytes(data[: int(kept * len(data)) if kept < 1 else int(kept)])
+    assert any(word in reason(broken) for word in ("not readable as", "no text"))
+
+
+@pytest.mark.parametrize("name", ["lease.pdf", "house-rules.docx", "history.epub"])
+def test_files_with_any_byte_broken_never_crash(tmp_path: Path, name: str) -> None:
+    data = bytearray((MILL / name).read_bytes())
+    broken = tmp_path / name
+    for place in range(7, len(data), len(data) // 60):
+        changed = bytearray(data)
+        changed[place : place + 3] = b"\xff\x00<"
+        broken.write_bytes(changed)
+        with contextlib.suppress(DocumentError):
+            list(read(only(broken)))
+
+
+def packed(path: Path, files: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_a_docx_cannot_read_other_files_or_fill_the_memory(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("swordfish")
+    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    entity = (
+        f'<!DOCTYPE x [<!ENTITY e SYSTEM "file://{tmp_path}/secret">]>'
+        f'<w:document xmlns:w="{space}">'
+        "<w:body><w:p><w:r><w:t>a &e; b</w:t></w:r></w:p></w:body></w:document>"
+    )
+    path = packed(tmp_path / "a.docx", {"word/document.xml": entity})
+    assert "swordfish" not in "".join(passage.text for passage in read(only(path)))
+    path = packed(tmp_path / "b.docx", {"word/document.xml": "x" * (257 << 20)})
+    assert "unpacks to 257 MiB" in reason(path)
+
+
+def test_deleted_words_and_boxes_of_a_docx(tmp_path: Path) -> None:
+    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    compatible = "http://schemas.openxmlformats.org/markup-compatibility/2006"
+    box = "<w:txbxContent><w:p><w:r><w:t>boxed</w:t></w:r></w:p></w:txbxContent>"
+    body = (
+        f'<w:document xmlns:w="{space}" xmlns:mc="{compatible}"><w:body><w:p>'
+        "<w:r><w:t>kept</w:t><w:tab/><w:t>too</w:t></w:r><w:del><w:r><w:t>gone</w:t></w:r></w:del>"
+        f"<w:r><mc:AlternateContent><mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback>"
+        "</mc:AlternateContent></w:r></w:p></w:body></w:document>"
+    )
+    path = packed(tmp_path / "a.docx", {"word/document.xml": body})
+    assert whole_text(path) == "kept too\n\nboxed\n\n"
+
+
+def test_an_old_word_file_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "old.docx").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1" + b"\0" * 500)
+    assert "save it as .docx" in reason(tmp_path / "old.docx")
+
+
+def test_a_protected_book(tmp_path: Path) -> None:
+    with zipfile.ZipFile(MILL / "history.epub") as book:
+        files = {name: book.read(name) for name in book.namelist()}
+    page = next(name for name in files if name.endswith("ch001.xhtml"))
+    files["META-INF/encryption.xml"] = (
+        '<encryption xmlns:e="http://www.w3.org/2001/04/xmlenc#">'
+        f'<e:CipherReference URI="{page}"/></encryption>'
+    ).encode()
+    path = packed(tmp_path / "a.epub", files)  # type: ignore[arg-type]
+    assert "copy-protected" in reason(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        (
+            "a.jsonl",
+            '{"text": "a"}\n{"txet": "b"}\n',
+            "line 2: no text, only txet; expected one of",
+        ),
+        ("a.jsonl", '{"text": 3}\n', "line 1: text is int, expected text"),
+        ("a.jsonl", "{\n", "line 1: not JSON"),
+        ("a.csv", "name,age\nx,3\n", "no column with texts among name, age"),
+    ],
+)
+def test_tables_that_hold_no_passages(tmp_path: Path, name: str, content: str, words: str) -> None:
+    (tmp_path / name).write_text(content)
+    assert words in reason(tmp_path / name)
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old words. " * 1000)
+    passages = read(only(path))
+    assert isinstance(next(passages), Passage)
+    path.write_text("new words. " * 1000)
+    with pytest.raises(ChangedError, match="changed while it was read"):
+        list(passages)
+
+
+def test_a_folder_that_cannot_be_listed_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "a.txt").write_text("x")
+    listed = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = list(find([tmp_path]))
+    assert [type(f) for f in found] == [File, Problem]
+    assert str(found[1]) == f"{tmp_path / 'closed'}: cannot be listed (Permission denied)"
+
+
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [("pypdfium2", "lease.pdf"), ("lxml", "visiting.html"), ("lxml", "history.epub")],
+)
+def test_a_missing_library_names_its_extra(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, package: str, name: str
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    shutil.copy(MILL / name, tmp_path)
+    with pytest.raises(MissingExtraError, match=r'pip install "pullquote\[files\]"'):
+        list(read(only(tmp_path / name)))

@@ -1,0 +1,105 @@
+"""Parts to passages: exact offsets and places, whole paragraphs, overlaps, sizes."""
+
+from __future__ import annotations
+
+import io
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pullquote.searching.parts import Part
+from pullquote.searching.passages import LIMIT, OVERLAP, passages
+from pullquote.searching.text import read_text
+from pullquote.types import Document
+
+TXT, PDF, HTML = Document("a.txt", "line"), Document("a.pdf", "page"), Document("a.html", "block")
+
+WORDS = ["", "river", "hill.", "The", "Zoë", "\u6c34。", "9", "\u05d0\u05d1", "e\u0301", "x" * 30]
+texts = st.lists(
+    st.tuples(st.sampled_from(WORDS), st.sampled_from([" ", "  ", "\n", "\r\n", "\r", "\n\n \n"])),
+    max_size=150,
+).map(lambda pairs: "".join(word + blank for word, blank in pairs))
+
+
+@given(text=texts, limit=st.integers(20, 300))
+def test_passages_hold_their_text_and_every_word_of_it(text: str, limit: int) -> None:
+    found = list(passages(TXT, read_text(io.BytesIO(text.encode())), limit=limit, overlap=15))
+    covered = set()
+    for passage in found:
+        assert text[passage.start : passage.end] == passage.text == passage.text.strip()
+        assert len(passage.text.encode()) <= limit
+        covered |= set(range(passage.start, passage.end))
+    assert {i for i, c in enumerate(text) if not c.isspace()} <= covered
+    starts = [passage.start for passage in found]
+    assert starts == sorted(set(starts))
+
+
+@given(text=texts)
+def test_a_place_is_the_line_that_an_editor_shows(text: str) -> None:
+    for passage in passages(TXT, read_text(io.BytesIO(text.encode())), limit=60, overlap=15):
+        for offset in range(0, len(passage.text), 7):
+            if passage.text[offset] in "\r\n":
+                continue
+            before = text[: passage.start + offset]
+            line = len(before.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+            assert passage.place(offset).number == line
+
+
+def test_paragraphs_stay_whole_and_small_ones_share_a_passage() -> None:
+    one, two, three = (f"{name} {'word ' * 80}\n\n" for name in ("One", "Two", "Three"))
+    parts = [Part(text, number) for number, text in enumerate((one, two, three), 1)]
+    found = list(passages(HTML, parts, limit=900))
+    assert [passage.text.split()[0] for passage in found] == ["One", "Three"]
+    assert found[0].text == f"{one}{two}".strip()
+    assert [(mark.offset, mark.number) for mark in found[0].marks] == [(0, 1), (len(one), 2)]
+    assert found[0].place(len(one) - 3).number == 1
+    assert found[0].place(len(one)).number == 2
+
+
+def test_a_heading_stays_with_what_follows() -> None:
+    parts = [
+        Part("a word " * 100 + "\n\n", 1),
+        Part("Rent\n\n", 2, open=True),
+        Part("It is due on the third.\n\n", 3),
+    ]
+    assert [p.text for p in passages(HTML, parts, limit=720)][
+        1
+    ] == "Rent\n\nIt is due on the third."
+
+
+def test_a_long_paragraph_is_cut_after_sentences_with_an_overlap() -> None:
+    sentences = [f"This is sentence number {n} of a long paragraph." for n in range(100)]
+    text = " ".join(sentences)
+    found = list(passages(TXT, [Part(text, 1)]))
+    assert len(found) > 4
+    for passage, following in itertools.pairwise(found):
+        assert passage.text.endswith(".")
+        assert following.text.startswith("This")
+        assert OVERLAP <= passage.end + 1 - following.start < LIMIT / 2  # with a blank
+    # any thirty words in a row are whole in some passage
+    words = text.split()
+    for first in range(len(words) - 30):
+        stretch = " ".join(words[first : first + 30])
+        assert any(stretch in passage.text for passage in found), stretch
+
+
+def test_a_paragraph_over_a_page_break_is_one_and_knows_both_pages() -> None:
+    parts = [Part("It goes on\n\f", 1, open=True), Part("and ends here.\n\f", 2), Part("New.", 3)]
+    (passage,) = passages(PDF, parts)
+    assert passage.place(passage.text.index("goes")).link == "a.pdf#page=1"
+    assert passage.place(passage.text.index("ends")).link == "a.pdf#page=2"
+    assert str(passage.place(passage.text.index("New"))) == "a.pdf, page 3"
+
+
+def test_rows_are_passages_of_their_own() -> None:
+    rows = [Part(f"row {n}\n\n", n, alone=True) for n in (2, 3, 5)]
+    found = list(passages(HTML, rows))
+    assert [passage.text for passage in found] == ["row 2", "row 3", "row 5"]
+    assert [passage.place().number for passage in found] == [2, 3, 5]
+
+
+def test_chinese_is_counted_in_bytes_since_each_letter_is_a_token() -> None:
+    text = "水从山上流下来。" * 200
+    sizes = [len(passage.text) for passage in passages(TXT, [Part(text, 1)])]
+    assert max(sizes) <= LIMIT // 3

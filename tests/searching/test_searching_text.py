@@ -1,0 +1,99 @@
+"""Text files: encodings, paragraphs, line numbers, memory."""
+
+from __future__ import annotations
+
+import io
+import os
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pullquote.errors import DocumentError
+from pullquote.searching.documents import File, find, read
+from pullquote.searching.text import characters, lines, read_text
+
+GERMAN = "Die Mühle am Fluß wurde im Frühjahr für Gäste geöffnet. Später schloß sie.\r\n" * 20
+RUSSIAN = "Мельница стоит на реке. Её построили в тысяча шестьсот сорок первом году.\n" * 20
+JAPANESE = "川のほとりに水車小屋がある。それは大工の娘によって建てられた。\n" * 20
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (GERMAN, "utf-8"),
+        (GERMAN, "utf-8-sig"),
+        (GERMAN, "utf-16"),
+        (GERMAN, "utf-32"),
+        (GERMAN, "cp1252"),
+        (RUSSIAN, "cp1251"),
+        (RUSSIAN, "koi8-r"),
+        (JAPANESE, "shift_jis"),
+        (JAPANESE, "euc_jp"),
+    ],
+)
+def test_encodings_are_told_apart(text: str, encoding: str) -> None:
+    assert "".join(characters(io.BytesIO(text.encode(encoding)))) == text
+
+
+def test_an_accent_at_the_end_of_a_long_file_is_seen() -> None:
+    text = "plain words, one after another\n" * 5000 + GERMAN
+    assert "".join(characters(io.BytesIO(text.encode("cp1252")))) == text
+
+
+@pytest.mark.parametrize("data", [b"\x7fELF\0\0\1", b"text, " * 20000 + b"\0\0"])
+def test_binary_files_are_no_text(data: bytes) -> None:
+    with pytest.raises(DocumentError, match="binary"):
+        list(characters(io.BytesIO(data)))
+
+
+@given(st.text(alphabet="ab \n\r\té\u2028#", max_size=200))
+def test_paragraphs_together_are_the_file(text: str) -> None:
+    parts = list(read_text(io.BytesIO(text.encode())))
+    assert "".join(part.text for part in parts) == text
+
+
+def test_paragraphs_and_headings() -> None:
+    text = "# Rent\n\nDue on\nthe third.\n \nNotice\n======\n\nThree months."
+    parts = list(read_text(io.BytesIO(text.encode())))
+    assert [(part.text.strip(), part.number, part.open) for part in parts] == [
+        ("# Rent", 1, True),
+        ("Due on\nthe third.", 3, False),
+        ("Notice\n======", 6, True),
+        ("Three months.", 9, False),
+    ]
+
+
+def test_lines_end_at_line_feeds_alone() -> None:
+    assert list(lines(io.BytesIO("a\u2028b\r\nc\x85\n\nd".encode()))) == [
+        "a\u2028b\r\n",
+        "c\x85\n",
+        "\n",
+        "d",
+    ]
+
+
+@pytest.mark.parametrize("line_end", [" ", "\n", "\n\n"], ids=["one line", "lines", "paragraphs"])
+def test_a_large_file_is_read_in_bounded_memory(tmp_path: Path, line_end: str) -> None:
+    """20 MB by default; PULLQUOTE_LARGE=200 for the full size."""
+    size = int(os.environ.get("PULLQUOTE_LARGE", "20")) * 1_000_000
+    block = ("The river rises in the hills and ends at the sea." + line_end) * 2000
+    path = tmp_path / "large.txt"
+    with open(path, "w", encoding="utf-8") as file:
+        for _ in range(size // len(block) + 1):
+            file.write(block)
+    (found,) = find([path])
+    assert isinstance(found, File)
+    tracemalloc.start()
+    try:
+        last = 0
+        for passage in read(found):
+            assert passage.end > last
+            last = passage.end
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert last > size * 0.99
+    assert peak < 5_000_000
