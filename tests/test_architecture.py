@@ -84,6 +84,11 @@ def test_every_module_stands_in_a_room() -> None:
         ("huggingface_hub", ("pullquote.reading.directory", "pullquote.training.push")),
         ("accelerate", ("pullquote.training.train",)),
         ("matplotlib", ("pullquote.training.log",)),
+        ("sqlite3", ("pullquote.searching.index", "pullquote.searching.engines.fts5")),
+        ("tantivy", ("pullquote.searching.engines.tantivy",)),
+        ("pypdfium2", ("pullquote.searching.pdf",)),
+        ("lxml", ("pullquote.searching.html", "pullquote.searching.office")),
+        ("charset_normalizer", ("pullquote.searching.text",)),
     ],
 )
 def test_a_package_is_imported_in_its_place_alone(package: str, places: tuple[str, ...]) -> None:
@@ -100,6 +105,7 @@ def test_importing_pullquote_loads_nothing_heavy() -> None:
     code = "import sys, pullquote; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"torch", "transformers", "onnxruntime", "fastapi", "click", "numpy", "tokenizers"}
+    heavy |= {"sqlite3", "lxml", "pypdfium2", "charset_normalizer", "tantivy", "zipfile", "csv"}
     assert set(done.stdout.split()) & heavy == set()
     assert done.stderr == ""
 

@@ -14,11 +14,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from pullquote.errors import PullquoteError, PullquoteWarning
-from pullquote.types import Answer, Example, Prediction, ReaderConfig, Span
+from pullquote.types import (
+    Answer,
+    Document,
+    Example,
+    Hit,
+    Passage,
+    Place,
+    Prediction,
+    ReaderConfig,
+    Span,
+)
 
 if TYPE_CHECKING:
     from pullquote.compat.pipeline import QuestionAnsweringPipeline, pipeline
     from pullquote.reading.reader import Reader
+    from pullquote.searching.index import Index
+    from pullquote.searching.search import Searcher
 
 __version__ = "0.1.0"
 
@@ -29,6 +41,12 @@ __all__ = [
     "Span",
     "Answer",
     "Prediction",
+    "Index",
+    "Searcher",
+    "Hit",
+    "Place",
+    "Passage",
+    "Document",
     "pipeline",
     "QuestionAnsweringPipeline",
     "PullquoteError",
@@ -38,6 +56,8 @@ __all__ = [
 
 _LAZY = {
     "Reader": "pullquote.reading.reader",
+    "Index": "pullquote.searching.index",
+    "Searcher": "pullquote.searching.search",
     "pipeline": "pullquote.compat.pipeline",
     "QuestionAnsweringPipeline": "pullquote.compat.pipeline",
 }

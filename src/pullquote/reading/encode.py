@@ -151,6 +151,8 @@ class Encoder:
                 f"more than the overlap of {config.overlap}"
             )
         self._context = functools.lru_cache(maxsize=8)(self._tokenize)
+        # one question is asked of many passages; it is cut, and that is said, once
+        self._question = functools.lru_cache(maxsize=8)(self._tokenize_question)
 
     @classmethod
     def from_json(
@@ -220,6 +222,8 @@ class Encoder:
         free = (max_length or self.config.max_length) - len(template)
         if free < 2:
             raise InputError(f"max_length is {max_length}, expected at least {len(template) + 2}")
+        if not isinstance(question, str):
+            raise InputError(f"the question is {type(question).__name__}, expected text (str)")
         limit = max_question_length or self.config.max_question_length
         question_ids = self._question(question, limit, free)
         if not isinstance(context, str):
@@ -304,9 +308,7 @@ class Encoder:
             token_type_ids[row, : len(window)] = window.token_type_ids
         return Batch(input_ids, attention_mask, token_type_ids)
 
-    def _question(self, question: str, limit: int, free: int) -> list[int]:
-        if not isinstance(question, str):
-            raise InputError(f"the question is {type(question).__name__}, expected text (str)")
+    def _tokenize_question(self, question: str, limit: int, free: int) -> list[int]:
         ids: list[int] = self._encode(question.strip()).ids
         if not ids:  # also for zero-width and control characters, which many tokenizers drop
             raise InputError("the question is blank; expected a question in words")

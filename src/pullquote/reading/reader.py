@@ -99,6 +99,16 @@ class Reader:
         """
         return self._answer_all(examples, *self._options(top_k, threshold))
 
+    def read_all(self, examples: Iterable[Example]) -> Iterator[list[decode.Candidates]]:
+        """What the windows of each example say, undecided: for an answer from several texts.
+
+        Lazily and in order, one entry for each window, none for a blank context.
+        """
+        batched = Batched(
+            self.encoder, self.backend, self._windows, self._read, lambda _, windows: windows
+        )
+        return batched.run(examples)
+
     def _options(self, top_k: int, threshold: float | None) -> tuple[int, float]:
         if not isinstance(top_k, int) or not 1 <= top_k <= self.config.n_best_size:
             raise InputError(
@@ -117,26 +127,6 @@ class Reader:
         threshold: float,
         after_chunk: Callable[[Window], None] | None = None,
     ) -> Iterator[Prediction]:
-        def windows(example: Example) -> Iterator[Window]:
-            if not isinstance(example, Example):
-                raise InputError(f"found {type(example).__name__}, expected an Example")
-            try:
-                yield from self.encoder.windows(example.question, example.context)
-            except InputError as error:
-                if not example.id:  # of `answer`
-                    raise
-                raise InputError(f"example {example.id!r}: {error}") from None
-
-        def read(example: Example, window: Window, start: Row, end: Row) -> decode.Candidates:
-            return decode.read_window(
-                window,
-                start,
-                end,
-                example.context,
-                max_answer_length=self.config.max_answer_length,
-                limit=self.config.n_best_size,
-            )
-
         def finish(example: Example, candidates: list[decode.Candidates]) -> Prediction:
             return decode.merge(
                 example.id,
@@ -148,8 +138,28 @@ class Reader:
                 calibration=self.config.calibration,
             )
 
-        batched = Batched(self.encoder, self.backend, windows, read, finish)
+        batched = Batched(self.encoder, self.backend, self._windows, self._read, finish)
         return batched.run(examples, after_chunk)
+
+    def _windows(self, example: Example) -> Iterator[Window]:
+        if not isinstance(example, Example):
+            raise InputError(f"found {type(example).__name__}, expected an Example")
+        try:
+            yield from self.encoder.windows(example.question, example.context)
+        except InputError as error:
+            if not example.id:  # of `answer`
+                raise
+            raise InputError(f"example {example.id!r}: {error}") from None
+
+    def _read(self, example: Example, window: Window, start: Row, end: Row) -> decode.Candidates:
+        return decode.read_window(
+            window,
+            start,
+            end,
+            example.context,
+            max_answer_length=self.config.max_answer_length,
+            limit=self.config.n_best_size,
+        )
 
 
 def load_backend(directory: ModelDirectory, device: str, threads: int | None) -> Backend:

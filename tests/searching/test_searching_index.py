@@ -1,0 +1,572 @@
+"""The index: incremental, whole after a kill, read while it is written, safe to open."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from searching_helpers import FILES, MILL
+
+from pullquote import Index
+from pullquote.errors import DocumentError, IndexFileError, InputError, MissingExtraError
+from pullquote.searching import index as module
+from pullquote.searching.documents import File, find, read
+
+ENGINES = ["fts5", "tantivy"]
+
+
+@pytest.fixture(params=ENGINES)
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> Index:
+    return Index.create(tmp_path / "i.db", engine=request.param)
+
+
+def texts(index: Index, question: str, **options: str) -> list[str]:
+    return [found.passage.text for found in index.search(question, **options)]
+
+
+def counts(index: Index, *paths: Path) -> tuple[int, int, int, int]:
+    done = index.add(paths)
+    return done.added, done.changed, done.unchanged, done.removed
+
+
+# ---- adding
+
+
+def test_passages_come_back_as_they_were_read(index: Index) -> None:
+    index.add([MILL])
+    with index:
+        assert {Path(d.path).name for d in index.documents()} == {p.name for p in MILL.iterdir()}
+        expected = {
+            (p.document.path, p.start): p
+            for file in find([MILL])
+            if isinstance(file, File)
+            for p in read(file)
+        }
+        assert len(index) == len(expected)
+        found = index.search("Who visits the mill, the ferry, the boiler, the weir?", limit=50)
+        assert len(found) > 5
+        for entry in found:
+            assert expected[entry.passage.document.path, entry.passage.start] == entry.passage
+        assert [f.score for f in found] == sorted((f.score for f in found), reverse=True)
+
+
+def test_only_what_is_new_or_changed_is_read(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        (folder / f"{name}.txt").write_text(f"The rent of {name} is due.")
+    opened: list[str] = []
+
+    def reading(file: File) -> object:
+        opened.append(Path(file.path).name)
+        return read(file)
+
+    monkeypatch.setattr(module, "read", reading)
+    assert counts(index, folder) == (3, 0, 0, 0)
+    assert counts(index, folder) == (0, 0, 3, 0)
+    (folder / "b.txt").write_text("The rent of beta is paid.")
+    (folder / "d.txt").write_text("The rent of d is due.")
+    (folder / "a.txt").unlink()
+    opened.clear()
+    assert counts(index) == (1, 1, 1, 1)  # of the earlier paths, without naming them
+    assert opened == ["b.txt", "d.txt"]
+    assert sorted(texts(index, "rent")) == [
+        "The rent of beta is paid.",
+        "The rent of c is due.",
+        "The rent of d is due.",
+    ]
+    assert texts(index, "beta paid")
+    assert not texts(index, "alpha")
+
+
+def test_a_change_that_keeps_size_and_time_is_seen(index: Index, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("The rent is 840.")
+    before = path.stat()
+    index.add([path])
+    path.write_text("The rent is 910.")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert counts(index, path) == (0, 1, 0, 0)
+    assert texts(index, "rent") == ["The rent is 910."]
+
+
+def test_a_file_that_is_written_right_after_it_was_read_is_read_again(
+    index: Index, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.txt"
+    for number in range(5):
+        path.write_text(f"The rent is {number}.")
+        index.add([path])
+        assert texts(index, "rent") == [f"The rent is {number}."]
+
+
+def test_paths_are_kept_apart_and_a_folder_that_is_gone_leaves(
+    index: Index, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text(f"The rent of {name}.")
+    index.add([tmp_path / "one"])
+    index.add([tmp_path / "two"])
+    assert len(index) == 2
+    shutil.rmtree(tmp_path / "one")
+    assert counts(index) == (0, 0, 1, 1)
+    assert texts(index, "rent") == ["The rent of two."]
+    with pytest.raises(DocumentError, match="no such file or folder"):
+        index.add([tmp_path / "one"])
+
+
+def test_what_cannot_be_read_is_reported_and_costs_nothing_else(
+    index: Index, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for name in ("blank.pdf", "encrypted.pdf"):
+        shutil.copy(FILES / name, folder)
+    (folder / "good.txt").write_text("The rent is due.")
+    (folder / "binary.txt").write_bytes(b"\0\1\2")
+    done = index.add([folder])
+    assert done.added == 1
+    assert [Path(problem.path).name for problem in done.problems] == [
+        "binary.txt",
+        "blank.pdf",
+        "encrypted.pdf",
+    ]
+    # not tried again, but told again
+    again = index.add([folder])
+    assert (again.problems, again.unchanged) == (done.problems, 4)
+    # what could be read once and no longer can has no passages any more
+    (folder / "good.txt").write_bytes(b"\0")
+    assert index.add([folder]).changed == 0
+    assert texts(index, "rent") == []
+    (folder / "good.txt").write_text("The rent is late.")
+    index.add([folder])
+    assert texts(index, "rent") == ["The rent is late."]
+
+
+def test_a_missing_library_is_tried_again(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(MILL / "lease.pdf", tmp_path)
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "pypdfium2", None)
+        (problem,) = index.add([tmp_path / "lease.pdf"]).problems
+    assert "pullquote[files]" in problem.reason
+    assert index.add([tmp_path / "lease.pdf"]).read == 1
+
+
+def test_a_long_file_that_changes_while_it_is_read_leaves_no_half(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_HELD", 3)
+    path = tmp_path / "a.txt"
+    path.write_text("An old word about rent.\n\n" * 1000)
+    times = 0
+
+    def reading(file: File) -> object:
+        nonlocal times
+        times += 1
+        for number, passage in enumerate(read(file)):
+            if number == 6 and times <= changes:
+                path.write_text(f"New word {times} about rent.\n\n" * 1000)
+            yield passage
+
+    monkeypatch.setattr(module, "read", reading)
+    changes = 1  # then it holds still
+    assert index.add([path]).read == 1
+    assert all("New word 1" in text and "old" not in text for text in texts(index, "rent"))
+    path.write_text("Another word about rent.\n\n" * 1000)
+    times, changes = 0, 9
+    (problem,) = index.add([path]).problems
+    assert "changed while it was read" in problem.reason
+    assert len(index) == 0
+    times, changes = 0, 0
+    assert index.add([path]).read == 1
+
+
+def test_nobody_sees_half_of_a_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_HELD", 3)
+    monkeypatch.setattr(module, "_BATCH", 0.0)
+    index = Index.create(tmp_path / "i.db")
+    path = tmp_path / "a.txt"
+    path.write_text("A word about rent.\n\n" * 1000)
+    seen: list[int] = []
+    remove = index._remove
+
+    def removing(name: str) -> None:
+        with Index.open(tmp_path / "i.db") as other:
+            seen.append(len(other))
+        remove(name)
+
+    def reading(file: File) -> object:
+        for number, passage in enumerate(read(file)):
+            if number == 6:
+                raise DocumentError("broken in the middle")
+            yield passage
+
+    monkeypatch.setattr(index, "_remove", removing)
+    monkeypatch.setattr(module, "read", reading)
+    assert index.add([path]).problems
+    assert set(seen) == {0}
+
+
+@pytest.mark.parametrize("name", ["договор.txt", "عقد.txt", os.fsdecode(b"\xff\xfe.txt")])
+def test_names_of_any_bytes(index: Index, tmp_path: Path, name: str) -> None:
+    try:
+        (tmp_path / name).write_text("The rent is due.")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    index.add([tmp_path / name])
+    (found,) = index.search("rent", path=f"*{name[-5]}.txt")
+    assert found.passage.document.path == str(tmp_path / name)
+
+
+class Mirror(RuleBasedStateMachine):
+    """Whatever is done to a folder, the index is what a new one of it would be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import tempfile
+
+        self.top = Path(tempfile.mkdtemp())
+        (self.top / "f").mkdir()
+        self.index = Index.create(self.top / "i.db")
+
+    @rule(name=st.sampled_from("abcd"), word=st.sampled_from(["rent", "river", "\0"]))
+    def write(self, name: str, word: str) -> None:
+        (self.top / "f" / f"{name}.txt").write_text(f"{word} of {name}\n\n" * 90)
+
+    @rule(name=st.sampled_from("abcd"))
+    def remove(self, name: str) -> None:
+        (self.top / "f" / f"{name}.txt").unlink(missing_ok=True)
+
+    @rule()
+    def update(self) -> None:
+        self.index.add([self.top / "f"])
+        expected = {}
+        for path in (self.top / "f").iterdir():
+            if "\0" not in path.read_text():
+                (file,) = find([path])
+                assert isinstance(file, File)
+                expected.update({(file.path, p.start): p.text for p in read(file)})
+        found = [f.passage for f in self.index.search("rent river", limit=1000)]
+        assert {(p.document.path, p.start): p.text for p in found} == expected
+        assert len(self.index) == len(expected) == len(found)
+
+    @invariant()
+    def whole(self) -> None:
+        with sqlite3.connect(self.top / "i.db") as other:
+            assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            other.execute("INSERT INTO words(words) VALUES ('integrity-check')")
+        other.close()
+
+    def teardown(self) -> None:
+        self.index.close()
+        shutil.rmtree(self.top)
+
+
+TestMirror = Mirror.TestCase
+TestMirror.settings = settings(max_examples=12, stateful_step_count=15, deadline=None)
+
+
+# ---- searching
+
+
+def test_a_question_finds_what_shares_its_words(index: Index, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '"The lighthouses stood on rocks."\n"A mill stands by the river."\n"Who is it?"'
+    )
+    index.add([path])
+    assert texts(index, "Where does the lighthouse stand?")[0] == "The lighthouses stood on rocks."
+    assert texts(index, "What of rivers?") == ["A mill stands by the river."]
+    assert texts(index, "zebra") == texts(index, "?!") == texts(index, "") == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    ['"', "NEAR(a b)", "a AND OR NOT", "text:x", "*", "a-b c^2", "don't", "(", "\\", "a\0b"],
+)
+def test_a_question_is_words_and_never_an_order(index: Index, question: str) -> None:
+    index.add([MILL])
+    index.search(question)
+    index.search(f"{question} weir")
+    assert "weir" in " ".join(texts(index, f"weir {question}"))
+
+
+def test_filters_match_names_and_folders(index: Index, tmp_path: Path) -> None:
+    for name in ("x/a.txt", "x/a.md", "y/a.txt"):
+        (tmp_path / "d" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "d" / name).write_text(f"rent {name}")
+    index.add([tmp_path / "d"])
+    for glob, expected in {
+        "*.txt": {"rent x/a.txt", "rent y/a.txt"},
+        "x/*": {"rent x/a.txt", "rent x/a.md"},
+        "a.md": {"rent x/a.md"},
+        str(tmp_path / "d/y/*"): {"rent y/a.txt"},
+        "*.pdf": set(),
+    }.items():
+        assert set(texts(index, "rent", path=glob)) == expected
+
+
+def test_both_engines_find_the_same_passages_first(tmp_path: Path) -> None:
+    firsts = []
+    for engine in ENGINES:
+        with Index.create(tmp_path / f"{engine}.db", engine=engine) as index:
+            index.add([MILL])
+            questions = ("Who built the mill?", "When does the ferry leave?", "What is the rent?")
+            firsts.append([index.search(q)[0].passage.text for q in questions])
+    assert firsts[0] == firsts[1]
+
+
+# ---- several processes, and kills
+
+
+def test_readers_go_on_while_a_writer_writes(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The rent is due.")
+    with Index.create(tmp_path / "i.db") as writer, Index.open(tmp_path / "i.db") as reader:
+        writer.add([tmp_path / "a.txt"])
+        batch = module._Batch(writer._connection, writer._engine)
+        batch.begin()
+        writer._remove(str(tmp_path / "a.txt"))
+        assert texts(reader, "rent") == ["The rent is due."]  # of the last moment that was whole
+        batch.commit()
+        assert texts(reader, "rent") == []
+
+
+def test_threads_share_an_index(index: Index) -> None:
+    index.add([MILL])
+    expected = texts(index, "Who visits the weir?")
+    failures = []
+
+    def ask() -> None:
+        for _ in range(20):
+            if texts(index, "Who visits the weir?") != expected:
+                failures.append(1)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_two_writers_take_turns(tmp_path: Path) -> None:
+    for name in range(40):
+        (tmp_path / f"{name}.txt").write_text(f"The rent of {name} is due.\n\n" * 50)
+    code = (
+        "import sys; from pullquote import Index; index = Index.open_or_create(sys.argv[1]); "
+        "index.add([sys.argv[2]]); index.close()"
+    )
+    program = [sys.executable, "-c", code, tmp_path / "i.db", tmp_path]
+    writers = [subprocess.Popen(program) for _ in range(3)]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    with Index.open(tmp_path / "i.db") as index:
+        assert sum(1 for _ in index.documents()) == 40
+        assert counts(index) == (0, 0, 40, 0)
+        assert len(index) == len(
+            {(f.passage.document, f.passage.start) for f in index.search("rent", 9999)}
+        )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_index_is_whole_after_a_kill_at_any_moment(tmp_path: Path, engine: str) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for name in range(60):
+        (folder / f"{name}.txt").write_text(f"The rent of number{name} is due.\n\n" * 200)
+    code = (
+        "import sys; from pullquote.searching import index; index._BATCH = 0.0\n"
+        "made = index.Index.open_or_create(sys.argv[1], engine=sys.argv[3])\n"
+        "print('ready', flush=True); made.add([sys.argv[2]])"
+    )
+    program = [sys.executable, "-c", code, tmp_path / "i.db", folder, engine]
+    seen = []
+    for wait in (0.0, 0.02, 0.1, 0.2):
+        writer = subprocess.Popen(program, stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(wait)
+        writer.send_signal(signal.SIGKILL)
+        writer.communicate()
+        with Index.open(tmp_path / "i.db") as index:
+            seen.append(len(index))
+            found = index.search("rent", limit=100_000)
+            assert len(found) == len(index)
+            assert index._rows("PRAGMA integrity_check") == [("ok",)]
+    assert seen == sorted(seen)
+    with Index.open(tmp_path / "i.db") as index:
+        index.add([folder])
+        assert sum(1 for _ in index.documents()) == 60
+        assert len(index.search("rent", limit=100_000)) == len(index)
+
+
+def test_tantivys_folder_is_made_again_when_it_is_not_of_the_index(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The rent is due.")
+    with Index.create(tmp_path / "i.db", engine="tantivy") as index:
+        index.add([tmp_path / "a.txt"])
+    shutil.rmtree(tmp_path / "i.db.tantivy")
+    with Index.open(tmp_path / "i.db") as index:
+        assert texts(index, "rent") == ["The rent is due."]
+    # a kill between tantivy's commit and SQLite's
+    with Index.open(tmp_path / "i.db") as index:
+        from pullquote.searching.engines import Row
+
+        index._engine.add([Row(99, 1, "ghost")])
+        index._engine.commit(12345)
+    with Index.open(tmp_path / "i.db") as index:
+        assert texts(index, "ghost") == []
+        assert texts(index, "rent") == ["The rent is due."]
+
+
+def test_creating_an_index_again_leaves_the_old_one_alone(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "i.db", engine="tantivy") as index:
+        index.add([MILL])
+        files = sorted(path.name for path in (tmp_path / "i.db.tantivy").iterdir())
+        with pytest.raises(IndexFileError, match="exists already"):
+            Index.create(tmp_path / "i.db", engine="tantivy")
+        assert sorted(path.name for path in (tmp_path / "i.db.tantivy").iterdir()) == files
+
+
+def test_one_file_is_left_when_it_is_closed(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "i.db") as index:
+        index.add([MILL])
+    assert [path.name for path in tmp_path.iterdir()] == ["i.db"]
+
+
+def test_a_kill_while_the_file_is_made_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    for path in (tmp_path / "empty.db", tmp_path / "begun.db"):
+        path.touch()
+    with sqlite3.connect(tmp_path / "begun.db") as begun:
+        begun.execute("PRAGMA journal_mode = WAL")
+    begun.close()
+    for path in (tmp_path / "empty.db", tmp_path / "begun.db"):
+        with Index.open_or_create(path) as index:
+            assert counts(index, MILL)[0] == 8
+
+
+# ---- files that are no index
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(IndexFileError) as raised:
+        Index.open(path)
+    return str(raised.value)
+
+
+def test_what_is_no_index(tmp_path: Path) -> None:
+    path = tmp_path / "i.db"
+    assert "no such index" in refused(path)
+    assert "a folder" in refused(tmp_path)
+    path.write_bytes(b"SQLite format 3\0 or so it says" * 100)
+    assert "no index of pullquote" in refused(path) or "damaged" in refused(path)
+    path.write_bytes(os.urandom(9000))
+    assert "no index of pullquote" in refused(path)
+    path.unlink()
+    with sqlite3.connect(path) as foreign:
+        foreign.execute("CREATE TABLE notes (text)")
+    foreign.close()
+    assert "an SQLite file, but no index of pullquote" in refused(path)
+    with pytest.raises(IndexFileError, match="exists already"):
+        Index.create(path)
+
+
+def changed(path: Path, statement: str) -> str:
+    with Index.create(path) as index:
+        index.add([MILL])
+    with sqlite3.connect(path) as other:
+        other.execute(statement)
+    other.close()
+    return refused(path)
+
+
+def test_an_index_of_another_version(tmp_path: Path) -> None:
+    message = changed(tmp_path / "i.db", "PRAGMA user_version = 2")
+    assert "an index of version 2, expected 1; make it again" in message
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON passages BEGIN DELETE FROM documents; END",
+        "CREATE VIEW v AS SELECT 1",
+        "ALTER TABLE passages ADD COLUMN more",
+    ],
+)
+def test_an_index_with_anything_more_in_it_is_not_opened(tmp_path: Path, statement: str) -> None:
+    assert "not as pullquote makes an index" in changed(tmp_path / "i.db", statement)
+
+
+def test_a_damaged_index_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "i.db"
+    with Index.create(path) as index:
+        index.add([MILL])
+    data = path.read_bytes()
+
+    def use() -> str:
+        try:
+            with Index.open(path) as index:
+                index.search("Who visits the mill, the ferry, the boiler, the weir?", limit=50)
+                index.add([MILL])
+        except IndexFileError as error:
+            return str(error)
+        return ""
+
+    said = set()
+    for start in range(4096, len(data), 4096):
+        path.write_bytes(data[:start] + b"\xa5" * 4096 + data[start + 4096 :])
+        said.add(use())
+    assert len(said - {""}) >= 1
+    assert all("damaged" in message for message in said - {""})
+    path.write_bytes(data[: len(data) // 2])
+    assert "damaged" in use()
+
+
+def test_an_index_that_is_closed_says_so(tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "i.db")
+    index.close()
+    with pytest.raises(IndexFileError, match="closed"):
+        len(index)
+
+
+def test_a_medium_that_is_read_only_can_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Index.create(tmp_path / "i.db") as index:
+        index.add([MILL])
+    connect = module._connect
+
+    def refusing(path: Path, mode: str) -> sqlite3.Connection:
+        if mode == "rw":
+            raise sqlite3.OperationalError("unable to open database file")
+        return connect(path, mode)
+
+    monkeypatch.setattr(module, "_connect", refusing)
+    with Index.open(tmp_path / "i.db") as index:
+        assert "weir" in texts(index, "Who visits the weir?")[0]
+
+
+def test_options_and_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="expected fts5 or tantivy"):
+        Index.create(tmp_path / "i.db", engine="lucene")
+    Index.create(tmp_path / "i.db").close()
+    with pytest.raises(IndexFileError, match="its engine is fts5, not tantivy"):
+        Index.open_or_create(tmp_path / "i.db", engine="tantivy")
+    monkeypatch.setitem(sys.modules, "tantivy", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "pullquote\[tantivy\]"'):
+        Index.create(tmp_path / "t.db", engine="tantivy")
+    assert not (tmp_path / "t.db").exists()

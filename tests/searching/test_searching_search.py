@@ -1,0 +1,206 @@
+"""One answer from many passages: ranking, abstaining, duplicates, places; and the demo corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from searching_helpers import MILL, MakeFolder
+from tokenizers import Tokenizer
+
+from pullquote import Index, PullquoteWarning, Reader, Searcher
+from pullquote.errors import IndexFileError, InputError
+from pullquote.reading.backends.scripted import ScriptedBackend
+from pullquote.searching.search import Ranking
+
+WHO = "Who led the Norse?"
+ALL = {"threshold": 9999.0}
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    return Index.create(tmp_path / "i.db")
+
+
+def added(index: Index, folder: Path) -> Index:
+    index.add([folder])
+    return index
+
+
+def test_the_quote_its_place_and_its_passage(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    folder = make_folder(
+        {
+            "norse.txt": "Of ships.\n\nThe Norse came by sea,\nled by Rollo, in 911.",
+            "river.txt": "The river rises in the hills.",
+        }
+    )
+    (hit,) = Searcher(reader, added(index, folder)).ask(WHO)
+    assert hit.text == "Rollo"
+    assert hit.place.link == f"{folder}/norse.txt:4"
+    text = (folder / "norse.txt").read_text()
+    assert text[hit.start : hit.end] == "Rollo"
+    assert hit.passage.text[hit.offset :].startswith("Rollo")
+    assert 0.5 < hit.score <= 1
+
+
+def test_no_passage_supports_an_answer(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    folder = make_folder({"a.txt": "The Norse came by sea.", "b.txt": "They led the old king."})
+    searcher = Searcher(reader, added(index, folder))
+    assert searcher.ask(WHO, top_k=3) == []
+    result = searcher.search(WHO, top_k=3)
+    assert not result.answered
+    assert result.hits  # the nearest, none of which is an answer
+    assert result.no_answer_score > 0.99
+    assert result.passages == 2
+    assert searcher.ask(WHO, threshold=9999.0)
+    # no word of it is anywhere
+    nothing = searcher.search("Zebra?")
+    assert (nothing.hits, nothing.no_answer_score, nothing.passages) == ((), 1.0, 0)
+
+
+def test_equal_answers_are_one_hit_that_names_the_other_places(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    folder = make_folder(
+        {
+            "a.txt": "The Norse were led by Rollo.",
+            "b.txt": "Rollo led the Norse, and rollo was long.",
+            "c.txt": "The Norse were led by a duke.",
+        }
+    )
+    hits = Searcher(reader, added(index, folder)).ask(WHO, top_k=3)
+    assert [hit.text.casefold() for hit in hits][:2] == ["rollo", "duke"]
+    assert [Path(place.path).name for place in hits[0].also] == ["a.txt"] or [
+        Path(place.path).name for place in hits[0].also
+    ] == ["b.txt"]
+    assert hits[1].also == ()
+    assert hits[0].score > 0.9  # not shared with itself
+
+
+def test_overlapping_passages_give_a_place_once(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    sentence = "The river rises in the hills and the Norse ends at the sea. "
+    folder = make_folder(
+        {"a.txt": sentence * 17 + "The Norse, led by Rollo, came. " + sentence * 17}
+    )
+    added(index, folder)
+    seen_twice = [f for f in index.search(WHO) if "Rollo" in f.passage.text]
+    assert len(seen_twice) == 2
+    hits = Searcher(reader, index).ask(WHO, top_k=5, **ALL)
+    places = [(hit.start, hit.end) for hit in hits]
+    assert all(a[1] <= b[0] or b[1] <= a[0] for a in places for b in places if a != b)
+    assert [hit.text for hit in hits].count("Rollo") == 1
+    assert hits[0].also == ()
+
+
+def test_all_passages_are_read_in_one_go(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    folder = make_folder({f"{n}.txt": f"The Norse of {n}." for n in range(30)})
+    searcher = Searcher(reader, added(index, folder), ranking=Ranking(passages=12))
+    assert searcher.search(WHO).passages == 12
+    backend = reader.backend
+    assert isinstance(backend, ScriptedBackend)
+    assert sum(rows for rows, _ in backend.batches) == 12
+    assert len(backend.batches) == 1
+
+
+def reading(model_dir: Path, wordpiece: Tokenizer, logits: dict[str, float], null: float) -> Reader:
+    """A reader that gives words their logits where "sea" stands, with a null logit of its own."""
+    ids = {wordpiece.token_to_id(word): logit for word, logit in logits.items()}
+    sea = wordpiece.token_to_id("sea")
+
+    def script(tokens: list[int]) -> tuple[list[float], list[float]]:
+        row = [null if sea in tokens else 0.0] + [ids.get(id, -10.0) for id in tokens[1:]]
+        return row, row
+
+    return Reader(model_dir, backend=ScriptedBackend(script))
+
+
+def test_a_quote_is_measured_from_the_null_logit_of_its_own_window(
+    index: Index, make_folder: MakeFolder, model_dir: Path, wordpiece: Tokenizer
+) -> None:
+    folder = make_folder({"a.txt": "The Norse sea duke.", "b.txt": "The Norse hills king."})
+    reader = reading(model_dir, wordpiece, {"duke": 5.0, "king": 4.0}, null=6.0)
+    added(index, folder)
+    plain = Ranking(null=0.0, retrieval=0.0)
+    assert Searcher(reader, index, ranking=plain).ask("Norse?", **ALL)[0].text == "duke"
+    half = Ranking(null=0.5, retrieval=0.0)  # 10 - 6 for the duke, 8 - 0 for the king
+    (hit,) = Searcher(reader, index, ranking=half).ask("Norse?")
+    assert hit.text == "king"
+
+
+def test_retrieval_and_reading_are_weighed(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    folder = make_folder(
+        {
+            "a.txt": "The Norse and the Norse and the Norse led a duke of the Norse.",
+            "b.txt": "Led, Rollo; " + "the river rises in the hills and ends at the sea " * 5,
+            **{f"{n}.txt": "The river rises in the hills." for n in range(20)},
+        }
+    )
+    added(index, folder)
+    for retrieval, expected in ((0.0, "Rollo"), (9.0, "duke")):
+        ranking = Ranking(retrieval=retrieval)
+        assert Searcher(reader, index, ranking=ranking).ask(WHO)[0].text == expected
+
+
+def test_more_passages_ask_for_a_surer_answer(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    folder = make_folder({f"{n}.txt": f"The Norse of {n}." for n in range(20)})
+    searcher = Searcher(reader, added(index, folder))
+    usual = reader.config.no_answer_threshold
+    assert searcher.search("Norse").threshold == pytest.approx(usual - np.log(20) / 3)
+    assert searcher.search("Norse", path="7.txt").threshold == pytest.approx(usual)
+
+
+def test_a_question_that_is_cut_is_noted_once(index: Index, reader: Reader) -> None:
+    added(index, MILL)
+    with pytest.warns(PullquoteWarning, match="only the first 8 are read") as noted:
+        Searcher(reader, index).search("Who led the mill to the weir and to the sea?")
+    assert len(noted) == 1
+
+
+def test_scores_and_no_answer_sum_to_at_most_one(index: Index, reader: Reader) -> None:
+    searcher = Searcher(reader, added(index, MILL))
+    result = searcher.search("Who led the mill?", top_k=500, threshold=9999.0)
+    scores = [hit.score for hit in result.hits]
+    assert scores == sorted(scores, reverse=True)
+    assert 0 < sum(scores[: reader.config.n_best_size]) + result.no_answer_score <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 1.5, True])
+def test_options_that_make_no_sense(index: Index, reader: Reader, top_k: object) -> None:
+    with pytest.raises(InputError, match="top_k"):
+        Searcher(reader, index).ask(WHO, top_k)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="blank"):
+        Searcher(reader, index).ask("  ")
+    with pytest.raises(InputError, match="passages"):
+        Ranking(passages=0)
+    with pytest.raises(IndexFileError, match="an empty index"):
+        Searcher(reader, index).ask(WHO)
+
+
+@pytest.mark.parametrize("engine", ["fts5", "tantivy"])
+def test_the_demo_is_answered_from_every_kind_of_file(tmp_path: Path, engine: str) -> None:
+    index = added(Index.create(tmp_path / "mill.db", engine=engine), MILL)
+    searcher = Searcher(Reader(), index)
+    for question, answer, link in [
+        ("How long is the notice period?", "three months", "lease.pdf#page=3"),
+        ("Who built the first mill?", "Hedda Kroon", "history.epub"),
+        ("How many eels were counted?", "thirty-one", "journal.txt:4"),
+        ("Who mended the gate?", "Ivo Marek", "letters.jsonl:1"),
+        ("When does the ferry leave?", "7.15, 12.40 and 18.05", "ferry.csv:2"),
+    ]:
+        (hit,) = searcher.ask(question)
+        assert (hit.text, Path(hit.place.link).name) == (answer, link)
+    assert searcher.ask("Who is the mayor of Norrhavn?") == []
+    assert searcher.ask("Who built the first mill?", path="*.txt") == []
