@@ -61,7 +61,10 @@ def test_commands_in_the_docs_exist() -> None:
 
 
 @pytest.mark.parametrize(("command", "shown"), SHOWN)
-def test_commands_in_the_docs_print_what_is_shown(command: str, shown: str) -> None:
+def test_commands_in_the_docs_print_what_is_shown(
+    command: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULLQUOTE_CACHE", str(tmp_path))
     done = subprocess.run(
         [sys.executable, "-m", *shlex.split(command)],
         cwd=ROOT,

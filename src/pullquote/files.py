@@ -17,6 +17,14 @@ from typing import IO, Any
 from pullquote.errors import OutputError
 
 
+def cache_directory() -> Path:
+    """Where what can be made again is kept: `PULLQUOTE_CACHE`, or the user's own cache."""
+    root = os.environ.get("PULLQUOTE_CACHE")
+    if root:
+        return Path(root)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pullquote"
+
+
 def cannot_write(path: str | os.PathLike[str], error: OSError, also: str = "") -> OutputError:
     """What to raise for an error of the file system; one that says so already stays as it is."""
     if isinstance(error, OutputError):

@@ -103,7 +103,7 @@ def test_what_is_no_text(run: Run, call: Run, tmp_path: Path, content: bytes, wo
 
 def test_texts_that_are_not_there(call: Run, run: Run, tmp_path: Path) -> None:
     call("ask", WHO, "nowhere.txt").failed("nowhere.txt: no such file")
-    call("ask", WHO, tmp_path).failed(f"{tmp_path}: a folder; expected a text file")
+    call("ask", WHO, tmp_path).failed(f"{tmp_path}: nothing to read in it")
     call("ask", WHO, "x" * 5000).failed("cannot be read (File name too long)")
     run("ask", WHO, "two\nlines\x1b[31m.txt").failed("two lines\ufffd[31m.txt: no such file")
 

@@ -87,7 +87,7 @@ def test_no_text_at_a_terminal_is_wrong_usage() -> None:
     terminal = Terminal("ask", "Who led the Norse?").wait()
     assert terminal.process.returncode == 2
     (line,) = terminal.lines
-    assert line.startswith(b"pullquote: error: no text: give a FILE")
+    assert line.startswith(b"pullquote: error: no text: give a PATH")
 
 
 def test_text_of_a_file_does_not_steer_the_terminal(tmp_path: Path) -> None:
@@ -124,6 +124,16 @@ def test_bars_of_the_long_commands(command: str, dev30: Path, tmp_path: Path) ->
     assert b"reading dev30.json" in shown
     assert b"answering" in shown
     assert shown.count(SHOW_CURSOR) == 2
+
+
+def test_a_bar_while_documents_are_read(tmp_path: Path) -> None:
+    mill = LIGHTHOUSE.parent / "mill"
+    shown = Terminal("index", mill, "-o", tmp_path / "i.db", python=IMPATIENT).wait().shown
+    assert b"reading documents" in shown
+    assert b"100%" in shown
+    assert b"8 documents, 14 passages" in shown
+    asked = Terminal("ask", "Who built the first mill?", tmp_path / "i.db").wait().shown
+    assert b"\x1b[30m\x1b[43mHedda Kroon\x1b[0m" in asked
 
 
 def test_a_bar_does_not_wait_for_the_first_step() -> None:

@@ -14,9 +14,10 @@ from tokenizers import Tokenizer, processors
 
 from pullquote import Reader
 from pullquote.errors import ConfigError
+from pullquote.files import cache_directory
 from pullquote.reading.encode import Encoder
 from pullquote.training import teacher as module
-from pullquote.training.teacher import answered, cache_directory, check_same_tokens, soft_labels
+from pullquote.training.teacher import answered, check_same_tokens, soft_labels
 from pullquote.training.windows import LabelledWindows, encode
 from pullquote.types import Batch, Logits
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
-    "ask": "Ask a question of a text.",
+    "ask": "Ask a question of a text, or of folders of documents.",
+    "index": "Index folders of documents, to ask them often.",
     "evaluate": "Measure a model on labelled data.",
     "calibrate": "Make a model's scores probabilities; choose its threshold.",
     "score": "Score a file of predictions, as evaluate-v2.0.py does.",
@@ -66,7 +67,7 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(__version__, "-V", "--version", prog_name="pullquote")
 def cli() -> None:
-    """Ask a question of a text: an exact quote from it, or "no answer"."""
+    """Ask a question of texts and documents: an exact quote from them, or "no answer"."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -1,4 +1,4 @@
-"""pullquote ask: one question, one text."""
+"""pullquote ask: one question of one text, or of all documents of folders."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pullquote.cli import asking
 from pullquote.cli.console import (
     echo_json,
     json_option,
     model_options,
-    printable,
+    one_line,
     progress_bar,
     read_text,
+    sentence,
     threshold_option,
 )
 from pullquote.errors import InputError
 from pullquote.reading.directory import DEFAULT_MODEL
 from pullquote.reading.reader import Reader
-from pullquote.reading.sentences import sentence_around
 
 if TYPE_CHECKING:
-    from pullquote.types import Answer, Prediction
+    from pullquote.types import Prediction
 
 
 @click.command(
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
   pullquote ask "How long is the notice period?" contract.txt
   cat contract.txt | pullquote ask "Who signs?" --json
   pullquote ask "Who led the Norse?" --context "The Norse, led by Rollo, came by sea."
+  pullquote ask "How long is the notice period?" contracts/ --top-k 3
+  pullquote ask "Who signs?" contracts/ letters/ --filter "path=*.pdf"
+  pullquote ask "When is the rent due?" notes.db --open
 """,
 )
 @click.argument("question")
-@click.argument("file", required=False, metavar="[FILE|-]")
+@click.argument("paths", nargs=-1, metavar="[PATH...|-]")
 @click.option("--context", metavar="TEXT", help="The text itself, in place of a file.")
 @click.option(
     "--model",
@@ -54,31 +58,52 @@ if TYPE_CHECKING:
     metavar="K",
     help="Print the K best quotes.",
 )
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="path=GLOB",
+    help='Ask only documents whose path matches, such as "path=*.pdf".',
+)
+@click.option("--open", "as_link", is_flag=True, help="Print only FILE:LINE or FILE#page=N.")
 @threshold_option
 @model_options
 @json_option
 def command(
     question: str,
-    file: str | None,
+    paths: tuple[str, ...],
     context: str | None,
     model: str,
     top_k: int,
+    filters: tuple[str, ...],
+    as_link: bool,
     threshold: float | None,
     device: str,
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Answer QUESTION from a text with an exact quote, or say that it has no answer.
+    """Answer QUESTION from texts with an exact quote, or say that they have no answer.
 
-    The text is FILE, standard input ("-", or a pipe), or --context. Scores are in [0, 1]. A model
-    abstains where its threshold says so; --threshold 0 is less careful, 9999 always answers.
+    A text is a text file, standard input ("-", or a pipe), or --context. Folders, several paths, an
+    index, and files that are PDF, HTML, DOCX, EPUB, CSV or JSON Lines are searched: the best
+    passages of all documents are read, and a quote comes with its file and page or line. What was
+    read of them is kept for the next question (in PULLQUOTE_CACHE, or ~/.cache/pullquote).
+
+    Scores are in [0, 1]. A model abstains where its threshold says so; --threshold 0 is less
+    careful, 9999 always answers.
     """
-    if context is not None and file is not None:
-        raise click.UsageError("a FILE and --context are two texts; give one of them.")
+    if context is not None and paths:
+        raise click.UsageError("a PATH and --context are two texts; give one of them.")
+    if context is None and asking.is_search(paths):
+        chosen = asking.Choice(model, device, threads, top_k, threshold, as_json, as_link)
+        asking.run(question, paths, filters, chosen)
+        return
+    if filters or as_link:
+        raise click.UsageError("--filter and --open are for folders, indexes and documents.")
     if context is None:
-        if file is None and (sys.stdin is None or sys.stdin.isatty()):
-            raise click.UsageError("no text: give a FILE, --context TEXT, or pipe one in.")
-        context = read_text(file or "-")
+        if not paths and (sys.stdin is None or sys.stdin.isatty()):
+            raise click.UsageError("no text: give a PATH, --context TEXT, or pipe one in.")
+        context = read_text(paths[0] if paths else "-")
     elif not context.strip():
         raise InputError("--context is blank; expected a text to look for the answer in")
 
@@ -119,7 +144,7 @@ def _print(prediction: Prediction, context: str, top_k: int) -> None:
         if not likely:
             line += ", but the threshold asks for a surer answer"
         if top_k == 1 and answers:
-            line += f'; the nearest quote is "{_one_line(answers[0].text)}"'
+            line += f'; the nearest quote is "{one_line(answers[0].text)}"'
         elif answers:
             line += "; the nearest quotes:\n"
         click.echo(line)
@@ -128,25 +153,6 @@ def _print(prediction: Prediction, context: str, top_k: int) -> None:
     for number, answer in enumerate(answers):
         if number:
             click.echo()
-        click.secho(_one_line(answer.text), bold=True)
-        click.echo(f"  {_sentence(context, answer)}")
+        click.secho(one_line(answer.text), bold=True)
+        click.echo(f"  {sentence(context, answer.start, answer.end)}")
         click.echo(f"  score {answer.score:.2f}, characters {answer.start}-{answer.end}")
-
-
-def _sentence(context: str, answer: Answer) -> str:
-    around = sentence_around(context, answer.start, answer.end)
-    before, quote, after = (
-        context[around.start : answer.start],
-        click.style(_one_line(answer.text), fg="black", bg="yellow"),
-        context[answer.end : around.end],
-    )
-    return _blanks(before) + quote + _blanks(after)
-
-
-def _one_line(text: str) -> str:
-    return printable(" ".join(text.split()))
-
-
-def _blanks(text: str) -> str:
-    """Line breaks and runs of blanks as one blank each, those at the ends kept."""
-    return _one_line(f"|{text}|")[1:-1]

@@ -78,6 +78,25 @@ def printable(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """Text for the terminal with its blanks and line breaks as one blank each."""
+    return printable(" ".join(text.split()))
+
+
+def sentence(context: str, start: int, end: int) -> str:
+    """The sentence around a quote, on one line, with the quote marked."""
+    from pullquote.reading.sentences import sentence_around
+
+    around = sentence_around(context, start, end)
+    quote = click.style(one_line(context[start:end]), fg="black", bg="yellow")
+    return _blanks(context[around.start : start]) + quote + _blanks(context[end : around.end])
+
+
+def _blanks(text: str) -> str:
+    """Line breaks and runs of blanks as one blank each, those at the ends kept."""
+    return one_line(f"|{text}|")[1:-1]
+
+
 def echo_json(value: object) -> None:
     """Print JSON: in the characters themselves, or escaped where standard output cannot hold them.
 
@@ -188,7 +207,9 @@ def read_text(path: str) -> str:
         else:
             data = sys.stdin.buffer.read() if sys.stdin else b""  # None when it is closed
     except FileNotFoundError:
-        raise InputError(f"{name}: no such file; expected a text file, or - for a pipe") from None
+        raise InputError(
+            f"{name}: no such file or folder; expected a text file, a folder, or - for a pipe"
+        ) from None
     except IsADirectoryError:
         raise InputError(f"{name}: a folder; expected a text file") from None
     except OSError as error:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -34,14 +33,6 @@ if TYPE_CHECKING:
 _BLOCK = 4096
 """Windows in a file of the cache. Data that is added at the end leaves the files before as they
 are."""
-
-
-def cache_directory() -> Path:
-    """Where teachers' logits are kept: `PULLQUOTE_CACHE`, or the user's own cache."""
-    root = os.environ.get("PULLQUOTE_CACHE")
-    if root:
-        return Path(root)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pullquote"
 
 
 def check_same_tokens(teacher: Reader, student: Encoder) -> None:

@@ -37,13 +37,14 @@ from pullquote.errors import (
     TrainingError,
     first_line,
 )
+from pullquote.files import cache_directory
 from pullquote.reading.directory import open_model
 from pullquote.reading.evaluate import Evaluation, evaluate
 from pullquote.reading.reader import Reader
 from pullquote.training.augment import augmented
 from pullquote.training.log import Log
 from pullquote.training.recipe import Recipe
-from pullquote.training.teacher import answered, cache_directory, check_same_tokens, soft_labels
+from pullquote.training.teacher import answered, check_same_tokens, soft_labels
 from pullquote.training.windows import PADDING, LabelledWindows, SoftLabels, encode, plan
 from pullquote.types import INPUTS
 

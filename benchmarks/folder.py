@@ -1,0 +1,272 @@
+"""Measures asking whole folders: retrieval and answers over SQuAD's paragraphs, and large indexes.
+
+    python benchmarks/folder.py answers DATA --model small -o FILE     # no paragraph is given
+    python benchmarks/folder.py scale TRAIN --passages 1000000 --engine tantivy -o FILE
+    python benchmarks/folder.py weights TUNE --model small --questions 1000
+
+`answers` puts all paragraphs of DATA into one index and asks every question of it. It goes on where
+it was stopped, from FILE. `scale` makes passages of the training paragraphs with their sentences
+shuffled. `weights` is how `Ranking` was chosen; never run it on data that results are reported on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import re
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pullquote import Example, Index, Reader, Searcher
+from pullquote.data import load
+from pullquote.reading.evaluate import evaluate
+from pullquote.scoring.squad import score_questions
+from pullquote.searching.search import Ranking
+
+DEPTHS = (1, 5, 20)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Plain)
+    commands = parser.add_subparsers(required=True)
+    answers = commands.add_parser("answers", help="recall, EM/F1 and abstention over a data set")
+    answers.add_argument("data")
+    answers.add_argument("--model", default="small")
+    answers.add_argument("--engine", default="fts5")
+    answers.add_argument("--questions", type=int, help="only so many, chosen at random (seed 0)")
+    answers.add_argument("-o", "--output", required=True, help="JSON Lines, a question a line")
+    answers.set_defaults(run=run_answers)
+    scale = commands.add_parser("scale", help="time and size of a large index")
+    scale.add_argument("data")
+    scale.add_argument("--passages", type=int, default=100_000)
+    scale.add_argument("--engine", default="fts5")
+    scale.add_argument("--questions", type=int, default=1000)
+    scale.add_argument("-o", "--output", required=True, help="a JSON file for the figures")
+    scale.set_defaults(run=run_scale)
+    weights = commands.add_parser("weights", help="F1 for weights of null logit and retrieval")
+    weights.add_argument("data")
+    weights.add_argument("--model", default="small")
+    weights.add_argument("--questions", type=int, default=1000)
+    weights.set_defaults(run=run_weights)
+    options = parser.parse_args()
+    options.run(options)
+
+
+class _Plain(argparse.RawDescriptionHelpFormatter):
+    pass
+
+
+# ---- answers over a data set
+
+
+def run_answers(options: argparse.Namespace) -> None:
+    every = load(options.data).examples
+    examples = _some(every, options.questions)
+    output = Path(options.output)
+    done = [json.loads(line) for line in _lines(output)]
+    output.write_text("".join(json.dumps(row) + "\n" for row in done), encoding="utf-8")
+    asked = {row["id"] for row in done}
+    reader = Reader(options.model)
+    with tempfile.TemporaryDirectory() as folder, open(output, "a", encoding="utf-8") as file:
+        index, rows = paragraphs_index(Path(folder), every, options.engine)
+        searcher = Searcher(reader, index)
+        for number, example in enumerate(examples, 1):
+            if example.id in asked:
+                continue
+            row = ask(searcher, example, rows[example.context])
+            done.append(row)
+            file.write(json.dumps(row) + "\n")
+            if number % 100 == 0:
+                file.flush()
+                print(f"{number:,} of {len(examples):,}", flush=True)
+        index.close()
+    chosen = {example.id: example for example in examples}
+    done = [row for row in done if row["id"] in chosen]
+    given = evaluate(reader, examples)
+    print(json.dumps(summary(done, examples, given.scores.f1, len(rows)), indent=2))
+
+
+def ask(searcher: Searcher, example: Example, row: int) -> dict[str, Any]:
+    """One question: where its paragraph was found, what was answered, and how long it took."""
+    started = time.perf_counter()
+    found = searcher.index.search(example.question, max(DEPTHS))
+    retrieved = time.perf_counter()
+    result = searcher.search(example.question)
+    ended = time.perf_counter()
+    lines = [entry.passage.marks[0].number for entry in found]
+    return {
+        "id": example.id,
+        "rank": lines.index(row) + 1 if row in lines else None,
+        "quote": result.hits[0].text if result.hits else "",
+        "answered": result.answered,
+        "no_answer_score": result.no_answer_score,
+        "null_score_diff": result.null_score_diff,
+        "retrieval_ms": 1000 * (retrieved - started),
+        "ms": 1000 * (ended - retrieved),
+    }
+
+
+def summary(
+    rows: Sequence[dict[str, Any]], examples: Sequence[Example], given_f1: float, paragraphs: int
+) -> dict[str, Any]:
+    by_id = {row["id"]: row for row in rows}
+    examples = [example for example in examples if example.id in by_id]
+    rows = [by_id[example.id] for example in examples]
+    answerable = np.array([not example.is_impossible for example in examples])
+    quotes = {row["id"]: row["quote"] for row in rows}
+    answers = {row["id"]: row["quote"] if row["answered"] else "" for row in rows}
+    forced, final = score_questions(examples, quotes), score_questions(examples, answers)
+    answered = np.array([row["answered"] for row in rows])
+    ranks = np.array([row["rank"] or np.inf for row in rows])
+
+    def mean(marks: Iterable[float], which: Any = answerable) -> float | None:
+        values = np.array(list(marks), dtype=float)[which]
+        return round(100 * float(values.mean()), 2) if values.size else None
+
+    return {
+        "paragraphs": paragraphs,
+        "questions": len(rows),
+        "answerable": int(answerable.sum()),
+        **{f"recall@{k}": mean(ranks <= k) for k in DEPTHS},
+        **{f"recall@{k}, all questions": mean(ranks <= k, slice(None)) for k in DEPTHS},
+        "EM answerable": mean(mark.exact for mark in final),
+        "F1 answerable": mean(mark.f1 for mark in final),
+        "EM answerable, never abstaining": mean(mark.exact for mark in forced),
+        "F1 answerable, never abstaining": mean(mark.f1 for mark in forced),
+        "abstained on unanswerable": mean(~answered, ~answerable),
+        "abstained on answerable": mean(~answered),
+        "EM all": mean((mark.exact for mark in final), slice(None)),
+        "F1 all": mean((mark.f1 for mark in final), slice(None)),
+        "F1 all, paragraphs given": round(given_f1, 2),
+        "ms a question, median": round(float(np.median([row["ms"] for row in rows])), 2),
+        "ms of retrieval, median": round(float(np.median([r["retrieval_ms"] for r in rows])), 3),
+    }
+
+
+def paragraphs_index(
+    folder: Path, examples: Sequence[Example], engine: str
+) -> tuple[Index, dict[str, int]]:
+    """An index of all paragraphs of some examples, and the line on which each stands."""
+    rows = {text: n for n, text in enumerate(dict.fromkeys(e.context for e in examples), 1)}
+    with open(folder / "paragraphs.jsonl", "w", encoding="utf-8") as file:
+        file.writelines(json.dumps({"text": text}) + "\n" for text in rows)
+    index = Index.create(folder / "paragraphs.db", engine=engine)
+    index.add([folder / "paragraphs.jsonl"])
+    return index, rows
+
+
+# ---- large indexes
+
+
+def run_scale(options: argparse.Namespace) -> None:
+    output = Path(options.output)
+    figures = json.loads(output.read_text()) if output.is_file() else {}
+    name = f"{options.engine}, {options.passages:,} passages"
+    if name in figures:
+        print(f"{name}: measured already, see {output}")
+        return
+    examples = load(options.data).examples
+    with tempfile.TemporaryDirectory() as folder:
+        corpus, file = Path(folder, "corpus.jsonl"), Path(folder, "i.db")
+        with open(corpus, "w", encoding="utf-8") as lines:
+            for text in itertools.islice(shuffled(examples), options.passages):
+                lines.write(json.dumps({"text": text}) + "\n")
+        started = time.perf_counter()
+        with Index.create(file, engine=options.engine) as index:
+            index.add([corpus])
+        seconds = time.perf_counter() - started
+        files = [f for f in Path(folder).rglob("*") if f.is_file() and f != corpus]
+        size = sum(f.stat().st_size for f in files)
+        times = []
+        with Index.open(file) as index:
+            passages = len(index)
+            questions = [e.question for e in _some(examples, options.questions)]
+            for question in questions:
+                started = time.perf_counter()
+                index.search(question, 20)
+                times.append(1000 * (time.perf_counter() - started))
+        cold = times[:20]
+    figures[name] = {
+        "passages": passages,
+        "index seconds": round(seconds, 1),
+        "MiB of index": round(size / 2**20, 1),
+        "ms, median": round(float(np.median(times)), 2),
+        "ms, p99": round(float(np.percentile(times, 99)), 2),
+        "ms, median of the first 20": round(float(np.median(cold)), 2),
+        "questions": len(times),
+    }
+    output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps({name: figures[name]}, indent=2))
+
+
+def shuffled(examples: Sequence[Example], seed: int = 0) -> Iterator[str]:
+    """Without end: the paragraphs as they are, then again and again with sentences exchanged."""
+    paragraphs = list(dict.fromkeys(example.context for example in examples))
+    yield from paragraphs
+    chance = random.Random(seed)
+    sentences = [s for text in paragraphs for s in re.split(r"(?<=[.!?]) +", text)]
+    while True:
+        for text in paragraphs:
+            count = len(re.split(r"(?<=[.!?]) +", text))
+            yield " ".join(chance.choices(sentences, k=count))
+
+
+# ---- weights
+
+
+def run_weights(options: argparse.Namespace) -> None:
+    """F1 over the answerable questions, never abstaining, for weights of `Ranking`."""
+    every = load(options.data).examples
+    examples = [e for e in _some(every, options.questions) if not e.is_impossible]
+    reader = Reader(options.model)
+    with tempfile.TemporaryDirectory() as folder:
+        index, _ = paragraphs_index(Path(folder), every, "fts5")
+        cached = [_Remembered(reader, index, example) for example in examples]
+    for passages in (1, 3, 5, 10, 20):
+        for null, retrieval in itertools.product((0.0, 0.25, 0.5, 0.75, 1.0), (0, 0.5, 1, 1.5, 2)):
+            ranking = Ranking(passages=passages, null=null, retrieval=retrieval)
+            quotes = {e.id: known.best(ranking) for e, known in zip(examples, cached, strict=True)}
+            marks = score_questions(examples, quotes)
+            f1 = 100 * float(np.mean([mark.f1 for mark in marks]))
+            print(f"passages {passages:2}  null {null:.2f}  retrieval {retrieval:.1f}  F1 {f1:.2f}")
+
+
+class _Remembered:
+    """What a reader says of a question's passages, weighed again without reading again."""
+
+    def __init__(self, reader: Reader, index: Index, example: Example) -> None:
+        self.reader = reader
+        self.index = index
+        self.question = example.question
+        self.found = index.search(example.question, 20)
+        contexts = (Example("", example.question, f.passage.text) for f in self.found)
+        self.windows = list(reader.read_all(contexts))
+
+    def best(self, ranking: Ranking) -> str:
+        searcher = Searcher(self.reader, self.index, ranking=ranking)
+        n = ranking.passages
+        result = searcher.decide(self.question, self.found[:n], self.windows[:n], 1, 9999.0)
+        return result.hits[0].text if result.hits else ""
+
+
+def _some(examples: Sequence[Example], count: int | None) -> list[Example]:
+    chosen = list(examples)
+    random.Random(0).shuffle(chosen)
+    return chosen[:count]
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        return []
+    # a line that a kill cut in two is asked again
+    return [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line]
+
+
+main()

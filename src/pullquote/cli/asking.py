@@ -1,0 +1,220 @@
+"""What `pullquote ask` does with folders, indexes and documents: search them, print the quotes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pullquote.cli.console import echo_json, one_line, printable, progress_bar, say, sentence
+from pullquote.errors import DocumentError, IndexFileError
+from pullquote.files import cache_directory
+from pullquote.types import Place
+
+if TYPE_CHECKING:
+    from pullquote.searching.index import Index, Update
+    from pullquote.searching.search import SearchResult
+    from pullquote.types import Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The options of `pullquote ask` that a search takes."""
+
+    model: str
+    device: str
+    threads: int | None
+    top_k: int
+    threshold: float | None
+    as_json: bool
+    as_link: bool
+
+
+def is_search(paths: Sequence[str]) -> bool:
+    """Whether these are documents to be searched, rather than one text to be read."""
+    if len(paths) != 1:
+        return len(paths) > 1
+    from pullquote.searching.documents import TEXT, kind_of
+    from pullquote.searching.index import Index
+
+    (path,) = paths
+    try:
+        if Path(path).is_dir() or Index.is_one(path) or path.endswith(".db"):
+            return True
+        return Path(path).is_file() and kind_of(path) not in (None, TEXT)
+    except (OSError, ValueError):  # a name that is none; whoever reads it says so
+        return False
+
+
+def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Choice) -> None:
+    """Search, read and print."""
+    from pullquote.reading.reader import Reader
+    from pullquote.searching.search import Searcher
+
+    glob = _glob(filters)
+    if "-" in paths:
+        raise click.UsageError("- is one text, not one of several; give files and folders.")
+    with _index(paths) as index:
+        reader = Reader(chosen.model, device=chosen.device, threads=chosen.threads)
+        searcher = Searcher(reader, index)
+        result = searcher.search(question, chosen.top_k, path=glob, threshold=chosen.threshold)
+        if glob and not result.passages and not index.matches(glob):
+            raise DocumentError(f"--filter path={glob}: none of the documents matches")
+    if chosen.as_json:
+        echo_json(_as_json(result, chosen.model))
+    elif chosen.as_link:
+        _print_links(result)
+    else:
+        _print(result, chosen.top_k)
+
+
+def _glob(filters: Sequence[str]) -> str | None:
+    if not filters:
+        return None
+    key, _, glob = filters[-1].partition("=")
+    if len(filters) > 1 or key != "path" or not glob:
+        raise click.UsageError('--filter takes one "path=GLOB", such as "path=*.pdf".')
+    return glob
+
+
+def _index(paths: Sequence[str]) -> Index:
+    """The index that is named, or one of the documents that are, kept in the cache."""
+    from pullquote.searching.documents import existing
+    from pullquote.searching.index import Index
+
+    if len(paths) == 1 and (Index.is_one(paths[0]) or paths[0].endswith(".db")):
+        return Index.open(paths[0])
+    for path in paths:
+        if Index.is_one(path):
+            raise click.UsageError(f"{path} is an index; ask it alone, or its documents.")
+        existing(path)
+    full = sorted({os.path.realpath(path) for path in paths})
+    key = hashlib.sha256(b"\0".join(map(os.fsencode, full))).hexdigest()[:32]
+    file = cache_directory() / "folders" / f"{key}.db"
+    try:
+        index = Index.open_or_create(file)
+    except IndexFileError:  # damaged, or of another version: it can be made again
+        file.unlink(missing_ok=True)
+        index = Index.open_or_create(file)
+    try:
+        found = update(index, paths)
+        if not len(index):
+            raise DocumentError(nothing_in(paths, found))
+    except BaseException:
+        index.close()
+        raise
+    if problems := found.problems:
+        others = f"; and {len(problems) - 1:,} more" if len(problems) > 1 else ""
+        say("note", f"not read: {shown(problems[0].path)}: {problems[0].reason}{others}")
+    return index
+
+
+def update(index: Index, paths: Iterable[str]) -> Update:
+    """Read what is new, with a bar for it on a terminal."""
+    with progress_bar("reading documents", 1000) as bar:
+        return index.add(
+            paths, progress=lambda done, total, _: bar(1000 * done // total if total else 1000)
+        )
+
+
+def nothing_in(paths: Sequence[str], found: Update) -> str:
+    """Why there is nothing to ask."""
+    named = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
+    if found.problems:
+        first = found.problems[0]
+        if len(found.problems) == 1 == len(paths) and Path(named).is_file():
+            return f"{named}: {first.reason}"
+        return (
+            f"{named}: nothing readable in it ({len(found.problems):,} tried); the first: "
+            f"{shown(first.path)}: {first.reason}"
+        )
+    return (
+        f"{named}: nothing to read in it; expected text, Markdown, HTML, PDF, DOCX, EPUB, CSV or "
+        "JSON Lines"
+    )
+
+
+def shown(path: str) -> str:
+    """A path as a person would type it here."""
+    here = str(Path.cwd())
+    inside = path.startswith(here.rstrip(os.sep) + os.sep)
+    return os.path.relpath(path, here) if inside else path
+
+
+def _shown(place: Place) -> Place:
+    return Place(shown(place.path), place.unit, place.number)
+
+
+def _print(result: SearchResult, top_k: int) -> None:
+    hits = result.hits
+    if not result.answered:
+        likely = result.no_answer_score >= 0.5
+        click.secho("No answer in these documents." if likely else "No sure answer.", bold=True)
+        line = f"  no-answer score {result.no_answer_score:.2f}"
+        if not likely:
+            line += ", but the threshold asks for a surer answer"
+        if top_k == 1 and hits:
+            where = printable(str(_shown(hits[0].place)))
+            line += f'; the nearest quote is "{one_line(hits[0].text)}" ({where})'
+        elif hits:
+            line += "; the nearest quotes:\n"
+        click.echo(line)
+        if top_k == 1:
+            return
+    for number, hit in enumerate(hits):
+        if number:
+            click.echo()
+        text = hit.passage.text
+        click.secho(one_line(hit.text), bold=True)
+        click.echo(f"  {sentence(text, hit.offset, hit.offset + len(hit.text))}")
+        click.echo(f"  score {hit.score:.2f}, {printable(str(_shown(hit.place)))}")
+        for place in hit.also:
+            click.echo(f"  also in {printable(str(_shown(place)))}")
+
+
+def _print_links(result: SearchResult) -> None:
+    if not result.answered:
+        say("note", "no answer in these documents")
+        return
+    for hit in result.hits:
+        click.echo(printable(_shown(hit.place).link))
+
+
+def _as_json(result: SearchResult, model: str) -> dict[str, Any]:
+    hits = [_hit(hit) for hit in result.hits]
+    return {
+        "question": result.question,
+        "model": model,
+        "threshold": result.threshold,
+        "answer": hits[0] if result.answered else None,
+        "no_answer_score": result.no_answer_score,
+        "null_score_diff": result.null_score_diff,
+        "passages": result.passages,
+        "answers": hits,
+    }
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
+    from pullquote.reading.sentences import sentence_around
+
+    around = sentence_around(hit.passage.text, hit.offset, hit.offset + len(hit.text))
+    return {
+        "text": hit.text,
+        "score": hit.score,
+        **_place(hit.place),
+        "start": hit.start,
+        "end": hit.end,
+        "sentence": around.text,
+        "passage": hit.passage.text,
+        "passage_start": hit.passage.start,
+        "also": [_place(place) for place in hit.also],
+    }
+
+
+def _place(place: Place) -> dict[str, Any]:
+    return {"path": place.path, place.unit: place.number, "link": place.link}

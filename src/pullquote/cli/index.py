@@ -1,0 +1,64 @@
+"""pullquote index: documents into an index, to ask it often."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pullquote.cli.asking import nothing_in, shown, update
+from pullquote.cli.console import say
+from pullquote.errors import DocumentError, OutputError
+
+_LISTED = 20  # documents that could not be read that are listed one by one
+
+
+@click.command(
+    "index",
+    epilog="""Examples:
+
+\b
+  pullquote index contracts/ letters/ -o notes.db
+  pullquote index -o notes.db
+  pullquote index wiki.jsonl -o wiki.db --engine tantivy
+  pullquote ask "How long is the notice period?" notes.db
+""",
+)
+@click.argument("paths", nargs=-1, metavar="[PATH...]")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The index, new or not.")
+@click.option(
+    "--engine",
+    type=click.Choice(["fts5", "tantivy"]),
+    help="What searches a new index: SQLite's FTS5, or tantivy (an extra), which is faster for "
+    "hundreds of thousands of passages [default: fts5].",
+)
+def command(paths: tuple[str, ...], output: str, engine: str | None) -> None:
+    """Read the documents at each PATH and in the folders below into an index.
+
+    Text, Markdown, HTML, PDF, DOCX, EPUB, and CSV or JSON Lines with a column "text" are read;
+    what cannot be read is reported. Of an index that exists, only what is new or has changed is
+    read again, at its earlier PATHs, too, and what is gone leaves it. It can be asked meanwhile,
+    and a kill costs some seconds of work.
+    """
+    from pullquote.searching.documents import existing
+    from pullquote.searching.index import Index
+
+    if not paths and not Path(output).exists():
+        raise click.UsageError("a new index needs a PATH.")
+    for path in paths:
+        existing(path)
+    if Path(output).is_dir():
+        raise OutputError(f"{output}: a folder; expected the name of a file to write")
+    with Index.open_or_create(output, engine=engine) as index:
+        found = update(index, paths)
+        passages, documents = len(index), sum(1 for _ in index.documents())
+    for problem in found.problems[:_LISTED]:
+        say("note", f"not read: {shown(problem.path)}: {problem.reason}")
+    if (more := len(found.problems) - _LISTED) > 0:
+        say("note", f"and {more:,} more documents could not be read")
+    if not passages:
+        raise DocumentError(nothing_in(paths or [output], found))
+    click.echo(
+        f"{output}: {documents:,} documents, {passages:,} passages ({found.added:,} new, "
+        f"{found.changed:,} changed, {found.removed:,} removed, {found.unchanged:,} as they were)"
+    )

@@ -1,0 +1,209 @@
+"""`pullquote ask` of folders, documents and indexes, and `pullquote index`, as users meet them."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from cli_helpers import LIGHTHOUSE, ROOT, Run
+
+from pullquote.cli import asking
+
+MILL = ROOT / "examples" / "mill"
+FILES = ROOT / "tests" / "searching" / "files"
+NOTICE = "How long is the notice period?"
+MAYOR = "Who is the mayor of Norrhavn?"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("PULLQUOTE_CACHE", str(path))
+    return path
+
+
+def test_a_folder_gives_the_quote_its_sentence_and_its_page(call: Run, tmp_path: Path) -> None:
+    shutil.copytree(MILL, tmp_path / "mill")
+    quote, sentence, place = call("ask", NOTICE, "mill").succeeded().out.splitlines()
+    assert quote == "three months"
+    assert "may end the lease by giving three months’ notice in writing" in sentence
+    assert place.startswith("  score 0.")
+    assert place.endswith(", mill/lease.pdf, page 3")
+
+
+def test_none_of_the_documents_answers(call: Run) -> None:
+    first, second = call("ask", MAYOR, MILL).succeeded().out.splitlines()
+    assert first == "No answer in these documents."
+    assert second.startswith("  no-answer score 0.9") or second.startswith("  no-answer score 1.0")
+    assert second.endswith(", line 3)")  # of the nearest quote
+    assert "the nearest quote is" in second
+    head, *entries = call("ask", MAYOR, MILL, "--top-k", 2).succeeded().out.split("\n\n")
+    assert head.endswith("; the nearest quotes:")
+    assert len(entries) == 2
+    never = call("ask", NOTICE, MILL, "--threshold", "-9999").succeeded().out
+    assert never.startswith("No sure answer.\n  no-answer score 0.")
+
+
+def test_json_has_the_place_the_sentence_and_the_passage(call: Run) -> None:
+    found = call("ask", NOTICE, MILL, "--json", "--top-k", 3).succeeded().json
+    assert found["answer"] == found["answers"][0]
+    assert len(found["answers"]) == 3
+    answer = found["answer"]
+    assert (answer["text"], answer["page"]) == ("three months", 3)
+    assert answer["path"] == str(MILL / "lease.pdf")
+    assert answer["link"] == f"{MILL / 'lease.pdf'}#page=3"
+    assert answer["text"] in answer["sentence"] in answer["passage"]
+    begin = answer["start"] - answer["passage_start"]
+    assert answer["passage"][begin:].startswith("three months")
+    nothing = call("ask", MAYOR, MILL, "--json").succeeded().json
+    assert nothing["answer"] is None
+    assert nothing["null_score_diff"] > nothing["threshold"]
+
+
+def test_open_prints_links_alone(call: Run, tmp_path: Path) -> None:
+    shutil.copytree(MILL, tmp_path / "mill")
+    assert call("ask", NOTICE, "mill", "--open").succeeded().out == "mill/lease.pdf#page=3\n"
+    eels = call("ask", "How many eels were counted?", "mill", "--open")
+    assert eels.succeeded().out == "mill/journal.txt:4\n"
+    nothing = call("ask", MAYOR, "mill", "--open")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert nothing.err == "pullquote: note: no answer in these documents\n"
+
+
+def test_filters(call: Run) -> None:
+    html = call("ask", "How much is a ticket?", MILL, "--filter", "path=*.html", "--json")
+    assert {a["path"] for a in html.succeeded().json["answers"]} == {str(MILL / "visiting.html")}
+    call("ask", NOTICE, MILL, "--filter", "path=*.xyz").failed("none of the documents matches")
+    for bad in ("*.pdf", "page=3", "path="):
+        call("ask", NOTICE, MILL, "--filter", bad).failed('"path=GLOB"', code=2)
+
+
+@pytest.mark.parametrize("paths", [["lease.pdf"], ["lease.pdf", "boiler.md"]])
+def test_a_document_and_several_files_are_searched(call: Run, paths: list[str]) -> None:
+    out = call("ask", NOTICE, *(MILL / path for path in paths)).succeeded().out
+    assert out.endswith("lease.pdf, page 3\n")
+
+
+def test_a_text_file_is_read_whole_as_before(call: Run, cache: Path) -> None:
+    out = call("ask", "Who built the first lighthouse?", LIGHTHOUSE).succeeded().out
+    assert out.splitlines()[-1].endswith(", characters 171-187")
+    assert list(cache.iterdir()) == []
+    for option in (["--open"], ["--filter", "path=*"]):
+        call("ask", NOTICE, LIGHTHOUSE, *option).failed("are for folders", code=2)
+
+
+def test_the_cached_index_follows_the_folder(call: Run, tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    path = tmp_path / "notes" / "a.txt"
+    for name in ("Rollo", "Harald"):
+        path.write_text(f"The Norse, led by {name}, came by sea.")
+        out = call("ask", "Who led the Norse?", "notes").succeeded().out
+        assert out.startswith(f"{name}\n")
+    assert len(list((cache / "folders").glob("*.db"))) == 1
+    (tmp_path / "notes" / "broken.pdf").write_bytes(b"%PDF-1.7 nothing")
+    result = call("ask", "Who led the Norse?", "notes")
+    assert result.out.startswith("Harald\n")
+    assert result.err.startswith("pullquote: note: not read: notes/broken.pdf: not readable as")
+
+
+def test_a_damaged_cache_is_made_again(call: Run, cache: Path) -> None:
+    call("ask", NOTICE, MILL).succeeded()
+    (kept,) = (cache / "folders").glob("*.db")
+    kept.write_bytes(b"SQLite format 3\0" + b"x" * 9000)
+    assert call("ask", NOTICE, MILL).succeeded().out.startswith("three months\n")
+
+
+# ---- pullquote index
+
+
+def test_index_and_ask_it(call: Run, tmp_path: Path, cache: Path) -> None:
+    shutil.copytree(MILL, tmp_path / "mill")
+    shutil.copy(FILES / "encrypted.pdf", tmp_path / "mill")
+    result = call("index", "mill", "-o", "notes.db")
+    assert result.code == 0
+    assert result.out == (
+        "notes.db: 8 documents, 14 passages (8 new, 0 changed, 0 removed, 0 as they were)\n"
+    )
+    assert result.err == (
+        "pullquote: note: not read: mill/encrypted.pdf: encrypted; save a copy that opens without "
+        "a password\n"
+    )
+    assert call("ask", NOTICE, "notes.db").succeeded().out.endswith("mill/lease.pdf, page 3\n")
+    assert list(cache.iterdir()) == []
+    (tmp_path / "mill" / "encrypted.pdf").unlink()
+    (tmp_path / "mill" / "boiler.md").unlink()
+    again = call("index", "-o", "notes.db").succeeded().out
+    assert "(0 new, 0 changed, 2 removed, 7 as they were)" in again
+
+
+def test_an_index_with_tantivy(call: Run, tmp_path: Path) -> None:
+    call("index", MILL, "-o", "notes.db", "--engine", "tantivy").succeeded()
+    assert call("ask", NOTICE, "notes.db", "--open").succeeded().out.endswith("lease.pdf#page=3\n")
+    call("index", MILL, "-o", "notes.db", "--engine", "fts5").failed("its engine is tantivy")
+
+
+@pytest.mark.parametrize("command", [["ask", NOTICE], ["index", "-o", "new.db"]])
+def test_folders_with_nothing_to_read(call: Run, tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "f").mkdir()
+    call(*command, "f").failed("f: nothing to read in it; expected text, Markdown, HTML")
+    (tmp_path / "f" / "picture.png").write_bytes(b"x")
+    call(*command, "f").failed("nothing to read in it")
+    shutil.copy(FILES / "blank.pdf", tmp_path / "f" / "scan.pdf")
+    failed = call(*command, "f")
+    assert failed.code == 1
+    assert "f: nothing readable in it (1 tried); the first: f/scan.pdf: no text" in failed.err
+    call(*command, "nowhere").failed("nowhere: no such file or folder")
+
+
+def test_one_document_that_cannot_be_read(call: Run) -> None:
+    path = FILES / "encrypted.pdf"
+    call("ask", NOTICE, path).failed(f"{path}: encrypted; save a copy")
+
+
+def test_a_missing_extra_is_named(
+    call: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pypdfium2", None)
+    shutil.copy(MILL / "lease.pdf", tmp_path)
+    call("ask", NOTICE, "lease.pdf").failed('pip install "pullquote[files]"')
+
+
+def test_what_is_no_index(call: Run, tmp_path: Path) -> None:
+    call("ask", NOTICE, "gone.db").failed("gone.db: no such index; make one: pullquote index")
+    (tmp_path / "bad.db").write_bytes(b"\x01" * 5000)
+    call("ask", NOTICE, "bad.db").failed("bad.db: no index of pullquote")
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("CREATE TABLE t (x)")
+    other.close()
+    call("ask", NOTICE, "other.db").failed("other.db: an SQLite file, but no index of pullquote")
+    call("index", MILL, "-o", "other.db").failed("other.db: an SQLite file, but no index")
+    call("index", MILL, "-o", tmp_path).failed("a folder; expected the name of a file to write")
+    call("index", "-o", "new.db").failed("a new index needs a PATH", code=2)
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_paths_that_do_not_go_together(call: Run, tmp_path: Path) -> None:
+    call("index", MILL, "-o", "notes.db").succeeded()
+    call("ask", NOTICE, MILL, "notes.db").failed("notes.db is an index; ask it alone", code=2)
+    call("ask", NOTICE, MILL, "-").failed("- is one text", code=2)
+    call("ask", NOTICE, MILL, "--context", "text").failed("two texts", code=2)
+
+
+def test_names_cannot_steer_the_terminal(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "a\x1b[31m.txt").write_text("The Norse, led by Rollo, came by sea.")
+    (tmp_path / "f" / "b\x1b[31m.pdf").write_bytes(b"x")
+    for more in ([], ["--json"], ["--open"]):
+        result = call("ask", "Who led the Norse?", "f", *more)
+        assert result.code == 0
+        assert "\x1b" not in result.out + result.err
+
+
+def test_paths_are_shown_as_one_would_type_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert asking.shown(str(tmp_path / "a" / "b.txt")) == "a/b.txt"
+    assert asking.shown(f"{tmp_path}x/b.txt") == f"{tmp_path}x/b.txt"
