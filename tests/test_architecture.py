@@ -83,7 +83,7 @@ def test_every_module_stands_in_a_room() -> None:
         ("click", ("pullquote.cli",)),
         ("huggingface_hub", ("pullquote.reading.directory", "pullquote.training.push")),
         ("accelerate", ("pullquote.training.train",)),
-        ("matplotlib", ("pullquote.training.log",)),
+        ("matplotlib", ("pullquote.training.log", "pullquote.scoring.figures")),
     ],
 )
 def test_a_package_is_imported_in_its_place_alone(package: str, places: tuple[str, ...]) -> None:

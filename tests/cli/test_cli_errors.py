@@ -379,6 +379,7 @@ def test_predictions_that_are_none(
     [
         ["predict", "small", "{data}", "-o", "/proc/pullquote"],
         ["evaluate", "small", "{data}", "-o", "/proc/pullquote.json"],
+        ["evaluate", "small", "{data}", "--report", "/proc/pullquote"],
         ["score", "{data}", "{predictions}", "-o", "/proc/pullquote.json"],
         ["data", "convert", "{data}", "/proc/pullquote.jsonl"],
         ["data", "squad2", "/proc/pullquote"],
@@ -407,11 +408,13 @@ def test_an_unwritable_place_is_found_before_the_work(
     monkeypatch.setattr("pullquote.reading.reader.open_model", read)
     call("predict", "small", dev30, "-o", "/proc/x").failed("/proc/x")
     call("evaluate", "small", dev30, "-o", "/proc/x").failed("/proc/x")
+    call("evaluate", "small", dev30, "--report", "/proc/x").failed("/proc/x")
 
 
 def test_a_file_where_a_folder_should_be(call: Run, tmp_path: Path, dev30: Path) -> None:
     Path(tmp_path, "out").write_text("mine")
     call("predict", "small", dev30, "-o", "out").failed("out: a file; expected a folder")
+    call("evaluate", "tiny", dev30, "--report", "out").failed("out: a file; expected a folder")
     call("data", "convert", dev30, "out/d.csv").failed("out/d.csv: cannot be written")
     assert Path(tmp_path, "out").read_text() == "mine"
     (tmp_path / "folder").mkdir()

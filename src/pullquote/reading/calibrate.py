@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pullquote.scoring.calibration import Readings, fit
+from pullquote.scoring.calibration import Readings, fit, no_answer_probability, shares
 from pullquote.scoring.squad import score_questions
 from pullquote.scoring.thresholds import Goal, OperatingPoint, operating_point
-from pullquote.types import Example, Prediction, ReaderConfig, Span
+from pullquote.types import Calibration, Example, Prediction, ReaderConfig, Span
 
 if TYPE_CHECKING:
     from pullquote.reading.reader import Reader
@@ -104,6 +104,31 @@ def readings(predictions: Sequence[Prediction]) -> Readings:
         logits,
         np.array([prediction.windows for prediction in predictions]),
     )
+
+
+def recalibrated(calibration: Calibration, predictions: Sequence[Prediction]) -> list[Prediction]:
+    """The same predictions with the scores of another calibration.
+
+    They need all of the model's `n_best_size` quotes, among which a quote's share is taken.
+
+        recalibrated(Calibration(), predictions)       # the raw softmax
+    """
+    rows = [row for row, prediction in enumerate(predictions) if prediction.answers]
+    said = readings([predictions[row] for row in rows])
+    changed = list(predictions)  # a blank text has no answer under any calibration
+    if not rows:
+        return changed
+    null = no_answer_probability(calibration, said).tolist()
+    worth = shares(calibration, said).tolist()
+    for row, p, share in zip(rows, null, worth, strict=True):
+        found = predictions[row]
+        answers = tuple(
+            replace(answer, score=(1.0 - p) * part)
+            for answer, part in zip(found.answers, share, strict=False)  # then zeros
+        )
+        answer = answers[0] if found.answer else None
+        changed[row] = replace(found, answer=answer, answers=answers, no_answer_score=p)
+    return changed
 
 
 def long_texts(examples: Sequence[Example], seed: int = 0) -> list[Example]:
