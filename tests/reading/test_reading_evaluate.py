@@ -152,6 +152,13 @@ def test_what_cannot_be_evaluated(rollo: Reader) -> None:
         evaluate(rollo, [EXAMPLES[0], EXAMPLES[0]])
 
 
+def test_what_the_reader_said_is_scored_as_its_predictions_are(reader: Reader) -> None:
+    evaluation = evaluate(reader, EXAMPLES, threshold=-0.3)
+    answers = evaluation.answers
+    assert answers.texts == tuple(p.text for p in reader.answer_all(EXAMPLES, threshold=-0.3))
+    assert 100 * np.mean([mark.f1 for mark in answers.marks]) == pytest.approx(evaluation.scores.f1)
+
+
 def test_average_precisions_rank_by_the_probability_of_no_answer(rollo: Reader) -> None:
     # Sure of an answer on 1, 3, 4 and 5, of which 1 is right and 4 is unanswerable. Question 7 is
     # the only answerable one of the rest; all have the same probability, so are answered last.

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from pullquote.errors import DataError, PullquoteWarning
 from pullquote.reading.calibrate import recalibrated
 from pullquote.scoring.analysis import Analysis, analyse
+from pullquote.scoring.compare import Answers
 from pullquote.scoring.confidence import Trust, trust_of
 from pullquote.scoring.curves import precision_recall_curves
-from pullquote.scoring.squad import QuestionScore, Scores, score, score_questions
+from pullquote.scoring.squad import QuestionScore, Scores, at_threshold, score, score_questions
 from pullquote.scoring.thresholds import BestThreshold, fit_threshold
 from pullquote.types import Calibration
 
@@ -61,6 +62,17 @@ class Evaluation:
         probabilities = {p.id: p.no_answer_score for p in self.predictions}
         curves = precision_recall_curves(self.quotes, probabilities)
         return {f"pr_{name}_ap": curve.average for name, curve in curves.items()}
+
+    @property
+    def answers(self) -> Answers:
+        """What the reader said at `threshold`, to be compared with another's answers."""
+        odds = {p.id: p.null_score_diff for p in self.predictions}
+        marks = at_threshold(self.quotes, odds, self.threshold)
+        texts = (
+            p.answers[0].text if mark.answered else ""
+            for p, mark in zip(self.predictions, marks, strict=True)
+        )
+        return Answers(tuple(texts), tuple(marks))
 
     def analyse(self, examples: Sequence[Example]) -> Analysis:
         """Look into what was evaluated, for a report: needs all quotes, `top_k=n_best_size`."""
