@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeAlias
 
+import hypothesis
 import numpy as np
 import pytest
 from tokenizers import (
@@ -22,6 +23,10 @@ from tokenizers import (
 )
 
 from pullquote.types import ReaderConfig
+
+# timing never fails a test
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 # Room for 21 context tokens and more, so that a sentence or two already need several windows.
 TINY = ReaderConfig(max_length=32, overlap=8, max_question_length=8, max_answer_length=4)

@@ -87,8 +87,8 @@ class Logits:
 class Answer:
     """A quote from the context: `context[start:end] == text`.
 
-    `score` is the probability that it is right: equal to a gold answer but for capitals, articles
-    and punctuation. Spans of all windows compete with `start_logit + end_logit`.
+    `score` is the probability that it is right: that it shares most words with what a person would
+    mark (F1 above 0.5). Spans of all windows compete with `start_logit + end_logit`.
     """
 
     text: str

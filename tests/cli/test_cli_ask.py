@@ -50,7 +50,7 @@ def test_no_answer_by_a_strict_threshold_says_why(call: Run) -> None:
     # null logit - best span logit is far below 0 here, and even further above -9999
     out = call("ask", WHO, "--context", NORSE, *NEVER).succeeded().out
     assert out.startswith("No sure answer.\n  no-answer score 0.")
-    assert out.endswith('above the 0.00 where it abstains; the nearest quote is "Rollo"\n')
+    assert out.endswith('but the threshold asks for a surer answer; the nearest quote is "Rollo"\n')
 
 
 def test_top_k_lists_the_best_first(call: Run) -> None:
@@ -64,7 +64,7 @@ def test_top_k_without_an_answer_lists_the_nearest_quotes(call: Run) -> None:
     result = call("ask", WHO, "--context", NORSE, "--top-k", 3, *NEVER).succeeded()
     head, *entries = result.out.split("\n\n")
     assert head.startswith("No sure answer.\n  no-answer score 0.")
-    assert head.endswith("; the nearest quotes:")
+    assert head.endswith("surer answer; the nearest quotes:")
     assert entries[0].startswith("Rollo\n")
     assert len(entries) == 3
 

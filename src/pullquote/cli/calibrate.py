@@ -35,9 +35,9 @@ def command(
     """Fit the scores of MODEL_DIR on DATA, so that they are probabilities, and store that.
 
     DATA must be held out: neither trained on, nor what results are reported on. Afterwards an
-    answer's score says how likely it is right, and the no-answer score how likely there is none,
-    where half of the questions have an answer. Some questions are also asked of 4 and 16 paragraphs
-    of their article.
+    answer's score says how likely it is right (shares most words with what a person would mark),
+    and the no-answer score how likely there is none, where half of the questions have an answer.
+    Some questions are also asked of 4 and 16 paragraphs of their article.
 
     GOAL: the best F1 or exact match; precision=0.9, answer as much as possible with 90 % of the
     given answers right; coverage=0.8, answer 80 % of the questions, the surest ones.
@@ -63,5 +63,5 @@ def command(
         click.echo(
             f"no-answer threshold {point.threshold:.4f} for {goal}: answers "
             f"{100 * point.coverage:.1f} % of the questions, {100 * point.precision:.1f} % of them "
-            "exactly"
+            "rightly"
         )

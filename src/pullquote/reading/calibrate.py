@@ -65,17 +65,14 @@ def calibrate(
         [asked[row] for row in rows],
         {predictions[row].id: predictions[row].answers[0].text for row in rows},
     )
-    has_answer = np.array([mark.has_answer for mark in marks])
-    exact = np.array([mark.exact for mark in marks])
-    calibration = fit(said, exact * has_answer, has_answer)
+    right, has_answer = [mark.right for mark in marks], [mark.has_answer for mark in marks]
+    calibration = fit(said, right, has_answer)
     calibration = replace(calibration, fitted_on=described(source, "likelihood", examples))
     config = replace(reader.config, calibration=calibration)
-    given = np.array(rows) < len(examples)  # what follows was made of them
     point = None
     if goal:
-        f1 = np.array([mark.f1 for mark in marks])
-        diff = said.null_score_diff
-        point = operating_point(goal, exact[given], f1[given], has_answer[given], diff[given])
+        given = sum(row < len(examples) for row in rows)  # what follows was made of them
+        point = operating_point(goal, marks[:given], said.null_score_diff[:given])
         config = replace(
             config,
             no_answer_threshold=point.threshold,

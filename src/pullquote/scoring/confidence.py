@@ -78,19 +78,18 @@ def claims_of(
 ) -> dict[str, Claims]:
     """A reader's scores: of `decisions`, of `quotes`, and of `no answer`.
 
-    `quotes` are the marks of the best quotes, given or not. A quote is right when it is an exact
-    match, and never on an unanswerable question. A decision is what the reader says at `threshold`,
-    with the score of just that.
+    `quotes` are the marks of the best quotes, given or not; see `QuestionScore.right`. A decision
+    is what the reader says at `threshold`, with the score of just that.
     """
     quote = np.array([p.answers[0].score if p.answers else 0.0 for p in predictions])
     null = np.array([p.no_answer_score for p in predictions])
     answered = np.array([p.null_score_diff <= threshold for p in predictions])
     impossible = np.array([not mark.has_answer for mark in quotes])
-    exact = np.array([bool(mark.exact) for mark in quotes]) & ~impossible
-    right = np.where(answered, exact, impossible)
+    found = np.array([mark.right for mark in quotes])
+    right = np.where(answered, found, impossible)
     return {
         "decisions": Claims(np.where(answered, quote, null), right),
-        "quotes": Claims(quote, exact),
+        "quotes": Claims(quote, found),
         "no answer": Claims(null, impossible),
     }
 

@@ -72,6 +72,16 @@ class QuestionScore:
     exact: float
     f1: float
 
+    @property
+    def right(self) -> bool:
+        """Whether a quote gives the answer: it shares most words with a gold one (F1 above 0.5).
+
+        What probabilities are about. Exact match depends on how many gold answers a data set
+        gives (SQuAD 2.0: one in train, three or more in dev), since people cut the same answer
+        differently.
+        """
+        return self.has_answer and self.f1 > 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Marks:

@@ -5,18 +5,23 @@ Knows numbers, not questions or models. The rule throughout: abstain if and only
 
     fit_threshold(score_if_answered, has_answer, null_score_diff).threshold
     goal = Goal.parse("precision=0.9")
-    operating_point(goal, exact, f1, has_answer, null_score_diff).threshold
+    operating_point(goal, score_questions(examples, quotes), null_score_diff).threshold
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pullquote.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from pullquote.scoring.squad import QuestionScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,8 @@ class BestThreshold:
 class Goal:
     """What a threshold is chosen for: the best `f1` or `exact`, or so much precision or coverage.
 
-    `precision`: of the answers given, the share that match exactly; `coverage`: of the questions,
-    the share that are answered. Both in (0, 1].
+    `precision`: of the answers given, the share that are right (`QuestionScore.right`); `coverage`:
+    of the questions, the share that are answered. Both in (0, 1].
     """
 
     kind: str
@@ -67,35 +72,37 @@ class OperatingPoint:
 
     threshold: float
     precision: float
-    """The share of the given answers that match exactly; 1 when none is given."""
+    """The share of the given answers that are right; 1 when none is given."""
     coverage: float
     """The share of the questions that are answered."""
 
 
 def operating_point(
-    goal: Goal, exact: ArrayLike, f1: ArrayLike, has_answer: ArrayLike, value: ArrayLike
+    goal: Goal, quotes: Sequence[QuestionScore], value: ArrayLike
 ) -> OperatingPoint:
-    """The threshold for a goal; `exact` and `f1` (N,) are the scores if each question is answered.
+    """The threshold for a goal; `quotes` are the marks of the best quotes, were they all given.
 
     For a precision, the one that answers most; for a coverage, the one that answers just as many,
     or a few more where values are equal. Raises `DataError` where no threshold does it, and as
     `fit_threshold` does.
     """
-    gain, answerable, values = _checked(exact, has_answer, value)
+    right = np.array([mark.right for mark in quotes], dtype=np.float64)
+    _, answerable, values = _checked(right, [mark.has_answer for mark in quotes], value)
     weight = _balanced(answerable)
     if goal.kind in ("f1", "exact"):
-        cut = fit_threshold(f1 if goal.kind == "f1" else exact, answerable, values).threshold
+        scores = [getattr(mark, goal.kind) for mark in quotes]
+        cut = fit_threshold(scores, answerable, values).threshold
     else:
         order = np.argsort(values, kind="stable")
         ends = np.append(values[order][1:] != values[order][:-1], True)  # no cut between equals
-        right = np.cumsum((gain * weight * answerable)[order])
+        found = np.cumsum((right * weight)[order])
         given = np.cumsum(weight[order])
         if goal.kind == "precision":
-            good = np.flatnonzero(ends & (right >= goal.level * given - 1e-12))
+            good = np.flatnonzero(ends & (found >= goal.level * given - 1e-12))
             if not len(good):
                 raise DataError(
                     f"no threshold gives a precision of {goal.level:g}; the best is "
-                    f"{(right / given)[ends].max():.3f}"
+                    f"{(found / given)[ends].max():.3f}"
                 )
             last = int(good[-1])
         else:
@@ -103,7 +110,7 @@ def operating_point(
         cut = _middle(*_edges(values[order])[last + 1 : last + 3].tolist())
     answered = values <= cut
     share = float(weight[answered].sum())
-    correct = float((gain * weight * answerable)[answered].sum())
+    correct = float((right * weight)[answered].sum())
     return OperatingPoint(cut, correct / share if share else 1.0, share)
 
 

@@ -3,7 +3,7 @@
 Runs checkpoint and ONNX file side by side and refuses to write what differs.
 
     export("path/to/checkpoint", "out")                # fp32
-    export("path/to/checkpoint", "out", int8=True)     # a quarter of the bytes
+    export("path/to/checkpoint", "out", scheme=INT8)   # a quarter of the bytes
     export("path/to/checkpoint", "out", weights=True)  # with the safetensors beside it
 """
 
@@ -35,7 +35,7 @@ try:
     import torch
 
     from pullquote.reading.backends.torch import TorchBackend, load_checkpoint
-    from pullquote.training.quantize import quantize
+    from pullquote.training.quantize import Scheme, quantize
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "transformers", "export") from error
 
@@ -61,17 +61,17 @@ def export(
     model: str | Path,
     out: str | Path,
     *,
-    int8: bool = False,
+    scheme: Scheme | None = None,
     weights: bool = False,
     config: ReaderConfig | None = None,
 ) -> ExportReport:
     """Write `out` with model.onnx, the tokenizer and reader.json of a safetensors checkpoint.
 
-    `weights` copies the checkpoint's own weights, too, for transformers and to train on. `out` is
-    a new place, an older export (whose files are replaced), or the checkpoint's own directory
-    (which gains the ONNX form). `config` replaces the settings of the source. Raises `ModelError`,
-    and writes nothing, when the fp32 ONNX file's logits differ from torch's by more than
-    `TOLERANCE`.
+    `scheme` quantises it. `weights` copies the checkpoint's own weights, too, for transformers and
+    to train on. `out` is a new place, an older export (whose files are replaced), or the
+    checkpoint's own directory (which gains the ONNX form). `config` replaces the settings of the
+    source. Raises `ModelError`, and writes nothing, when the fp32 ONNX file's logits differ from
+    torch's by more than `TOLERANCE`.
     """
     source = open_model(model)
     if source.safetensors is None:
@@ -91,12 +91,8 @@ def export(
             if not _is_same(out, source.path):  # others need not know this machine's folders
                 recipe = recipe.named_only()
             (new / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
-        config = source.config
-        if int8 and config.threshold_fitted_on:
-            note = f"{config.threshold_fitted_on} (before int8)"
-            config = replace(config, threshold_fitted_on=note)
-        store_settings(new, config)
-        fp32 = Path(work if int8 else new) / "model.onnx"
+        store_settings(new, _before_int8(source.config) if scheme else source.config)
+        fp32 = Path(work if scheme else new) / "model.onnx"
         _to_onnx(source, fp32)
         reference = TorchBackend(source.path)
         batches = list(_probe_batches(source))
@@ -107,8 +103,8 @@ def export(
                 f"logit, more than {TOLERANCE:g}; nothing was written"
             )
         int8_difference = None
-        if int8:
-            quantize(fp32, new / "model.onnx")
+        if scheme:
+            quantize(fp32, new / "model.onnx", scheme)
             int8_difference = _difference(reference, OnnxBackend(new / "model.onnx"), batches)
             if int8_difference == float("inf"):
                 raise ModelError(
@@ -117,6 +113,20 @@ def export(
                 )
         size = sum(file.stat().st_size for file in new.iterdir())
     return ExportReport(out, size, fp32_difference, int8_difference)
+
+
+def _before_int8(config: ReaderConfig) -> ReaderConfig:
+    """The settings with a note that they were fitted before quantisation."""
+
+    def noted(fitted_on: str) -> str:
+        return f"{fitted_on} (before int8)" if fitted_on else ""
+
+    calibration = replace(config.calibration, fitted_on=noted(config.calibration.fitted_on))
+    return replace(
+        config,
+        threshold_fitted_on=noted(config.threshold_fitted_on),
+        calibration=calibration,
+    )
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pullquote.types import ReaderConfig
 
 STATE = "state.pt"
-_MODEL = (
+MODEL_FILES = (
     *("config.json", "tokenizer.json", "tokenizer_config.json", "LICENSE", "NOTICE"),
     *("reader.json", "model.safetensors"),
 )
@@ -112,7 +112,7 @@ def copy_model(source: Path, target: Path) -> None:
     """Copy a model directory: every file is whole before the first takes its name."""
     _remove_onnx(target)
     with contextlib.ExitStack() as stack:
-        for name in _MODEL:
+        for name in MODEL_FILES:
             if (source / name).is_file():
                 shutil.copyfile(source / name, stack.enter_context(replacing(target / name)))
 
