@@ -129,11 +129,29 @@ def test_a_model_is_made_to_fit(call: Run, tmp_path: Path, data: Path) -> None:
     assert stored(out)["threshold_fitted_on"].startswith("data.jsonl: best F1 over 60 questions")
     assert Reader(out).answer("Who led the Norse?", "The Norse were led by Rollo.").answers
 
-    call(
+    none = call(
         *("quantize", "tiny", "-o", tmp_path / "none", "--max-bytes", 1000, "--data", data),
         *("--questions", 4),
     )
+    assert none.code == 1
+    assert "no form takes 1,000 bytes or less" in none.err
     assert not (tmp_path / "none").exists()
+
+
+def test_a_place_that_is_taken_is_seen_before_the_work(
+    call: Run, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(*_: object, **__: object) -> None:
+        pytest.fail("the forms were measured first")
+
+    monkeypatch.setattr("pullquote.training.shrink.tries", work)
+    checkpoint = tmp_path / "run"
+    checkpoint.mkdir()
+    (checkpoint / "model.safetensors").write_bytes(b"weeks of work")
+    for place in (checkpoint, checkpoint / "model.safetensors"):
+        done = call("quantize", "tiny", "-o", place, "--max-bytes", "9 MiB", "--data", data)
+        done.failed("exists and is not an older export; choose another place")
+    assert (checkpoint / "model.safetensors").read_bytes() == b"weeks of work"
 
 
 @pytest.mark.parametrize("size", ["", "MiB", "-3MB", "3 furlongs", "1e3"])

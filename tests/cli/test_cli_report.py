@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cli_helpers import Run
@@ -57,20 +55,13 @@ def test_with_json_a_report_prints_nothing_more(call: Run, dev30: Path, tmp_path
     assert (tmp_path / "r" / "index.html").exists()
 
 
+@pytest.mark.usefixtures("no_matplotlib")
 def test_a_report_without_matplotlib_fails_before_the_work(
     call: Run, dev30: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = builtins.__import__
-
-    def missing(name: str, *arguments: Any, **options: Any) -> Any:
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real(name, *arguments, **options)
-
     def read(*_: object, **__: object) -> None:
         pytest.fail("the model was loaded first")
 
-    monkeypatch.setattr(builtins, "__import__", missing)
     monkeypatch.setattr("pullquote.reading.reader.open_model", read)
     result = call("evaluate", "tiny", dev30, "--report", "r")
     result.failed('pip install "pullquote[report]"')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import builtins
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -315,17 +314,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, analysis: Analysis) -> 
     assert (tmp_path / "report").read_text() == "mine"
 
 
-def test_without_matplotlib_the_extra_is_named(
-    tmp_path: Path, analysis: Analysis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = builtins.__import__
-
-    def missing(name: str, *arguments: Any, **options: Any) -> Any:
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real(name, *arguments, **options)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+@pytest.mark.usefixtures("no_matplotlib")
+def test_without_matplotlib_the_extra_is_named(tmp_path: Path, analysis: Analysis) -> None:
     with pytest.raises(MissingExtraError, match=r'pip install "pullquote\[report\]"'):
         write_report(tmp_path, analysis, model="m", data="d")
     assert list(tmp_path.iterdir()) == []

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pullquote.scoring.calibration import Readings, fit, no_answer_probability, shares
+from pullquote.scoring.calibration import Readings, fit, scores
 from pullquote.scoring.squad import score_questions
 from pullquote.scoring.thresholds import Goal, OperatingPoint, operating_point
 from pullquote.types import Calibration, Example, Prediction, ReaderConfig, Span
@@ -115,13 +115,12 @@ def recalibrated(calibration: Calibration, predictions: Sequence[Prediction]) ->
     changed = list(predictions)  # a blank text has no answer under any calibration
     if not rows:
         return changed
-    null = no_answer_probability(calibration, said).tolist()
-    worth = shares(calibration, said).tolist()
-    for row, p, share in zip(rows, null, worth, strict=True):
+    null, quotes = scores(calibration, said)
+    for row, p, worth in zip(rows, null.tolist(), quotes.tolist(), strict=True):
         found = predictions[row]
         answers = tuple(
-            replace(answer, score=(1.0 - p) * part)
-            for answer, part in zip(found.answers, share, strict=False)  # then zeros
+            replace(answer, score=score)
+            for answer, score in zip(found.answers, worth, strict=False)  # then zeros
         )
         answer = answers[0] if found.answer else None
         changed[row] = replace(found, answer=answer, answers=answers, no_answer_score=p)

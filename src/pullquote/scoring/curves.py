@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pullquote.errors import DataError
 from pullquote.scoring.squad import QuestionScore
+from pullquote.scoring.thresholds import checked
 
 Floats = NDArray[np.float64]
 
@@ -42,16 +43,9 @@ def precision_recall(
     83.33333333333333
 
     A score counts on answerable questions alone. Questions of equal value are answered together.
-    Raises `DataError` for lengths that differ and where no question is answerable.
+    Raises `DataError` for what `best_threshold` does, and where no question is answerable.
     """
-    score = np.asarray(score_if_answered, dtype=np.float64)
-    answerable = np.asarray(has_answer, dtype=np.bool_)
-    values = np.asarray(value, dtype=np.float64)
-    if not score.shape == answerable.shape == values.shape or score.ndim != 1:
-        raise DataError(
-            f"{score.shape} scores, {answerable.shape} has_answer flags and {values.shape} "
-            "no-answer values: expected one of each per question, in flat sequences"
-        )
+    score, answerable, values = checked(score_if_answered, has_answer, value)
     if not answerable.any():
         raise DataError("no question has an answer: there is no recall")
     order = np.argsort(values, kind="stable")
