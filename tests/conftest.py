@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import string
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import hypothesis
 import numpy as np
@@ -44,6 +45,19 @@ PROSE = [
 ] * 4
 
 MakeModel: TypeAlias = Callable[..., Path]
+
+
+@pytest.fixture
+def no_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the extra `report` were not installed."""
+    real = builtins.__import__
+
+    def missing(name: str, *arguments: Any, **options: Any) -> Any:
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
 
 
 @pytest.fixture(scope="session")

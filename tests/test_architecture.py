@@ -83,12 +83,12 @@ def test_every_module_stands_in_a_room() -> None:
         ("click", ("pullquote.cli",)),
         ("huggingface_hub", ("pullquote.reading.directory", "pullquote.training.push")),
         ("accelerate", ("pullquote.training.train",)),
-        ("matplotlib", ("pullquote.training.log",)),
         ("sqlite3", ("pullquote.searching.index", "pullquote.searching.engines.fts5")),
         ("tantivy", ("pullquote.searching.engines.tantivy",)),
         ("pypdfium2", ("pullquote.searching.pdf",)),
         ("lxml", ("pullquote.searching.html", "pullquote.searching.office")),
         ("charset_normalizer", ("pullquote.searching.text",)),
+        ("matplotlib", ("pullquote.training.log", "pullquote.scoring.figures")),
     ],
 )
 def test_a_package_is_imported_in_its_place_alone(package: str, places: tuple[str, ...]) -> None:

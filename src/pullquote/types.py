@@ -124,6 +124,20 @@ class Prediction:
         return self.answer.text if self.answer else ""
 
 
+def _check_kind(name: str, value: object, kind: object) -> None:
+    """Raise `ConfigError` when a setting is not of the kind that its field is declared with."""
+    if kind == "Calibration":
+        right, expected = isinstance(value, Calibration), "a Calibration"
+    elif kind == "str":
+        right, expected = isinstance(value, str), "a string"
+    else:
+        numbers = int if kind == "int" else (int, float)
+        right = isinstance(value, numbers) and not isinstance(value, bool)
+        expected = f"a number ({kind})"
+    if not right:
+        raise ConfigError(f"{name} is {value!r}, expected {expected}")
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """Where in a passage a line, page, section or paragraph begins, and its number from 1."""
@@ -231,7 +245,7 @@ class Calibration:
     bias: float = 0.0
     """What is always added."""
     windows: float = 0.0
-    """What each doubling (times e, rather) of the number of windows adds."""
+    """What the logarithm of the number of windows is multiplied with before it is added."""
     temperature: float = 1.0
     """Divides the logits of quotes before they share what is left."""
     windows_temperature: float = 0.0
@@ -242,12 +256,8 @@ class Calibration:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name == "fitted_on":
-                if not isinstance(value, str):
-                    raise ConfigError(f"calibration: fitted_on is {value!r}, expected a string")
-            elif isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ConfigError(f"calibration: {field.name} is {value!r}, expected a number")
-            elif not math.isfinite(value):
+            _check_kind(f"calibration: {field.name}", value, field.type)
+            if field.type == "float" and not math.isfinite(value):
                 raise ConfigError(f"calibration: {field.name} is {value}, expected a finite number")
         if self.temperature <= 0:
             raise ConfigError(f"calibration: temperature is {self.temperature}, expected above 0")
@@ -284,17 +294,8 @@ class ReaderConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name == "calibration":
-                if not isinstance(value, Calibration):
-                    raise ConfigError(f"calibration is {value!r}, expected a Calibration")
-            elif field.type == "str":
-                if not isinstance(value, str):
-                    raise ConfigError(f"{field.name} is {value!r}, expected a string")
-            elif isinstance(value, bool) or not isinstance(
-                value, int if field.type == "int" else (int, float)
-            ):
-                raise ConfigError(f"{field.name} is {value!r}, expected a number ({field.type})")
-            elif field.type == "int" and value < 1:
+            _check_kind(field.name, value, field.type)
+            if field.type == "int" and value < 1:
                 raise ConfigError(f"{field.name} is {value}, expected at least 1")
         if not abs(self.no_answer_threshold) <= 1e9:  # nor NaN, which no JSON could hold
             raise ConfigError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from cli_helpers import Run
 
 from pullquote import Reader
 from pullquote.data import load, save
-from pullquote.reading.calibrate import long_texts
+from pullquote.reading.calibrate import calibrate, long_texts
 from pullquote.reading.directory import BUNDLED
 from pullquote.types import Example, Span
 
@@ -72,6 +73,23 @@ def test_a_model_is_calibrated_and_answers_with_other_scores(
     assert stored(model) == settings
 
 
+def test_a_single_gold_answer_may_be_cut_elsewhere(model: Path, data: Path) -> None:
+    def longer(example: Example, people: int) -> Example:
+        golds = []
+        for gold in example.answers:
+            end = gold.start + len(f"{gold.text} came by sea")  # of which the name has F1 0.4
+            golds = [Span(example.context[gold.start : end], gold.start, end)] * people
+        return replace(example, answers=tuple(golds))
+
+    reader, examples = Reader(model), load(data).examples
+    one, three = (
+        calibrate(reader, [longer(example, people) for example in examples]).config.calibration
+        for people in (1, 3)
+    )
+    assert one.temperature < 1 < three.temperature
+    assert one.bias == three.bias  # whether there is an answer is not in doubt
+
+
 def test_a_threshold_is_chosen_for_a_goal(call: Run, model: Path, data: Path) -> None:
     done = call("calibrate", model, data, "--threshold-for", "coverage=0.5").succeeded()
     settings = stored(model)
@@ -129,11 +147,29 @@ def test_a_model_is_made_to_fit(call: Run, tmp_path: Path, data: Path) -> None:
     assert stored(out)["threshold_fitted_on"].startswith("data.jsonl: best F1 over 60 questions")
     assert Reader(out).answer("Who led the Norse?", "The Norse were led by Rollo.").answers
 
-    call(
+    none = call(
         *("quantize", "tiny", "-o", tmp_path / "none", "--max-bytes", 1000, "--data", data),
         *("--questions", 4),
     )
+    assert none.code == 1
+    assert "no form takes 1,000 bytes or less" in none.err
     assert not (tmp_path / "none").exists()
+
+
+def test_a_place_that_is_taken_is_seen_before_the_work(
+    call: Run, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(*_: object, **__: object) -> None:
+        pytest.fail("the forms were measured first")
+
+    monkeypatch.setattr("pullquote.training.shrink.tries", work)
+    checkpoint = tmp_path / "run"
+    checkpoint.mkdir()
+    (checkpoint / "model.safetensors").write_bytes(b"weeks of work")
+    for place in (checkpoint, checkpoint / "model.safetensors"):
+        done = call("quantize", "tiny", "-o", place, "--max-bytes", "9 MiB", "--data", data)
+        done.failed("exists and is not an older export; choose another place")
+    assert (checkpoint / "model.safetensors").read_bytes() == b"weeks of work"
 
 
 @pytest.mark.parametrize("size", ["", "MiB", "-3MB", "3 furlongs", "1e3"])

@@ -13,7 +13,7 @@ from pullquote.reading.evaluate import Evaluation
 from pullquote.scoring.squad import Scores
 from pullquote.scoring.thresholds import BestThreshold
 from pullquote.training.quantize import INT8, Scheme
-from pullquote.training.shrink import SCHEMES, Tried, best_fit, directory_bytes, tries
+from pullquote.training.shrink import Tried, best_fit, directory_bytes, tries
 
 
 def tried(scheme: Scheme | None, size: int, f1: float) -> Tried:
@@ -72,11 +72,6 @@ def test_every_form_is_a_model_directory_that_answers(tmp_path: Path) -> None:
         assert form.evaluation.scores.total == 9
     # packing the seventh bit loses nothing
     assert forms[1].f1 == forms[2].f1
-
-
-def test_the_known_schemes_are_sorted_by_what_layers_keep() -> None:
-    assert SCHEMES[0] == INT8
-    assert len(set(SCHEMES)) == len(SCHEMES)
 
 
 def test_data_of_one_kind(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ COMMANDS = {
     "ask": "Ask a question of a text, or of folders of documents.",
     "index": "Index folders of documents, to ask them often.",
     "evaluate": "Measure a model on labelled data.",
+    "compare": "Measure two models on the same data, and their difference.",
     "calibrate": "Make a model's scores probabilities; choose its threshold.",
     "score": "Score a file of predictions, as evaluate-v2.0.py does.",
     "predict": "Answer a data file and write the predictions.",

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pullquote.scoring.calibration import Readings, fit
+from pullquote.scoring.calibration import Readings, fit, scores
 from pullquote.scoring.squad import score_questions
 from pullquote.scoring.thresholds import Goal, OperatingPoint, operating_point
-from pullquote.types import Example, Prediction, ReaderConfig, Span
+from pullquote.types import Calibration, Example, Prediction, ReaderConfig, Span
 
 if TYPE_CHECKING:
     from pullquote.reading.reader import Reader
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 PARAGRAPHS = (4, 16)
 LONG_QUESTIONS = 400
 """Questions that are asked again of so many paragraphs."""
+_ONE_OPINION = 1 / 3
+"""The F1 above which a quote is right where a single person was asked for the answer.
+
+Another would have cut the same answer elsewhere, so that what shares a third of its words with one
+gold answer is often all of another. Of several gold answers, one has to share half (`right`).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,11 @@ def calibrate(
         [asked[row] for row in rows],
         {predictions[row].id: predictions[row].answers[0].text for row in rows},
     )
-    right, has_answer = [mark.right for mark in marks], [mark.has_answer for mark in marks]
-    calibration = fit(said, right, has_answer)
+    right = [
+        mark.right if len(asked[row].answers) > 1 else mark.has_answer and mark.f1 > _ONE_OPINION
+        for row, mark in zip(rows, marks, strict=True)
+    ]
+    calibration = fit(said, right, [mark.has_answer for mark in marks])
     calibration = replace(calibration, fitted_on=described(source, "likelihood", examples))
     config = replace(reader.config, calibration=calibration)
     point = None
@@ -101,6 +110,30 @@ def readings(predictions: Sequence[Prediction]) -> Readings:
         logits,
         np.array([prediction.windows for prediction in predictions]),
     )
+
+
+def recalibrated(calibration: Calibration, predictions: Sequence[Prediction]) -> list[Prediction]:
+    """The same predictions with the scores of another calibration.
+
+    They need all of the model's `n_best_size` quotes, among which a quote's share is taken.
+
+        recalibrated(Calibration(), predictions)       # the raw softmax
+    """
+    rows = [row for row, prediction in enumerate(predictions) if prediction.answers]
+    said = readings([predictions[row] for row in rows])
+    changed = list(predictions)  # a blank text has no answer under any calibration
+    if not rows:
+        return changed
+    null, quotes = scores(calibration, said)
+    for row, p, worth in zip(rows, null.tolist(), quotes.tolist(), strict=True):
+        found = predictions[row]
+        answers = tuple(
+            replace(answer, score=score)
+            for answer, score in zip(found.answers, worth, strict=False)  # then zeros
+        )
+        answer = answers[0] if found.answer else None
+        changed[row] = replace(found, answer=answer, answers=answers, no_answer_score=p)
+    return changed
 
 
 def long_texts(examples: Sequence[Example], seed: int = 0) -> list[Example]:

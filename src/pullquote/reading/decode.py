@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from pullquote.errors import ModelError
-from pullquote.scoring.calibration import Readings, no_answer_probability, shares
+from pullquote.scoring.calibration import Readings, scores
 from pullquote.types import Answer, Prediction
 
 if TYPE_CHECKING:
@@ -228,21 +228,20 @@ def merge(
         np.array([[span.logit for span in ranked]]),
         np.array([len(windows)]),
     )
-    no_answer_score = float(no_answer_probability(calibration, readings)[0])
-    share = shares(calibration, readings)[0].tolist()
+    null, quotes = scores(calibration, readings)
     answers = tuple(
         Answer(
             text=context[span.start : span.end],
             start=span.start,
             end=span.end,
-            score=(1.0 - no_answer_score) * share[rank],
+            score=score,
             start_logit=span.start_logit,
             end_logit=span.end_logit,
         )
-        for rank, span in enumerate(ranked[:top_k])
+        for span, score in zip(ranked[:top_k], quotes[0].tolist(), strict=False)
     )
     answer = None if null_score_diff > threshold else answers[0]
-    return Prediction(id, answer, answers, no_answer_score, null_score_diff, len(windows))
+    return Prediction(id, answer, answers, float(null[0]), null_score_diff, len(windows))
 
 
 def _text(context: str, span: ScoredSpan) -> str:

@@ -15,9 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pullquote.errors import DataError, PullquoteWarning
+from pullquote.reading.calibrate import recalibrated
+from pullquote.scoring.analysis import Analysis, analyse
+from pullquote.scoring.compare import Answers
 from pullquote.scoring.confidence import Trust, trust_of
-from pullquote.scoring.squad import QuestionScore, Scores, score, score_questions
+from pullquote.scoring.curves import precision_recall_curves
+from pullquote.scoring.squad import QuestionScore, Scores, at_threshold, score, score_questions
 from pullquote.scoring.thresholds import BestThreshold, fit_threshold
+from pullquote.types import Calibration
 
 if TYPE_CHECKING:
     from pullquote.reading.reader import Reader
@@ -47,6 +52,36 @@ class Evaluation:
     def trust(self) -> dict[str, Trust]:
         """How far the scores can be trusted, at `threshold`; see `scoring/confidence.py`."""
         return trust_of(self.predictions, self.quotes, self.threshold)
+
+    @property
+    def average_precisions(self) -> dict[str, float]:
+        """`pr_exact_ap`, `pr_f1_ap` and `pr_oracle_ap`, as evaluate-v2.0.py has them.
+
+        Empty for data without answers.
+        """
+        probabilities = {p.id: p.no_answer_score for p in self.predictions}
+        curves = precision_recall_curves(self.quotes, probabilities)
+        return {f"pr_{name}_ap": curve.average for name, curve in curves.items()}
+
+    @property
+    def answers(self) -> Answers:
+        """What the reader said at `threshold`, to be compared with another's answers."""
+        odds = {p.id: p.null_score_diff for p in self.predictions}
+        marks = at_threshold(self.quotes, odds, self.threshold)
+        texts = (
+            p.answers[0].text if mark.answered else ""
+            for p, mark in zip(self.predictions, marks, strict=True)
+        )
+        return Answers(tuple(texts), tuple(marks))
+
+    def analyse(self, examples: Sequence[Example]) -> Analysis:
+        """Look into what was evaluated, for a report: needs all quotes, `top_k=n_best_size`."""
+        return analyse(
+            examples,
+            self.predictions,
+            threshold=self.threshold,
+            uncalibrated=recalibrated(Calibration(), self.predictions),
+        )
 
 
 def evaluate(

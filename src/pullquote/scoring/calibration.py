@@ -4,8 +4,7 @@ Knows numbers, not questions or models. A probability speaks of a world in which
 questions have an answer, as the threshold does.
 
     calibration = fit(readings, right, has_answer)
-    no_answer_probability(calibration, readings)           # (N,)
-    shares(calibration, readings)                          # (N, K)
+    null, quotes = scores(calibration, readings)           # (N,), (N, K)
 
 With null_score_diff d, the quotes' logits l_1 >= l_2 >= ... and n windows:
 
@@ -53,6 +52,15 @@ class Readings:
 
     def part(self, rows: NDArray[np.bool_]) -> Readings:
         return Readings(self.null_score_diff[rows], self.logits[rows], self.windows[rows])
+
+
+def scores(calibration: Calibration, readings: Readings) -> tuple[Floats, Floats]:
+    """The probabilities that a text has no answer, (N,), and that each quote is right, (N, K).
+
+    The K + 1 numbers of a question sum to 1.
+    """
+    null = no_answer_probability(calibration, readings)
+    return null, (1.0 - null)[:, None] * shares(calibration, readings)
 
 
 def no_answer_probability(calibration: Calibration, readings: Readings) -> Floats:

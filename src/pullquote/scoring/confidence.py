@@ -38,6 +38,14 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Claims:
+    """What was claimed of N decisions, and what came true."""
+
+    confidence: Floats  # (N,)
+    right: NDArray[np.bool_]  # (N,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
     """Claimed against true, in bins of equal width; empty bins are left out."""
 
@@ -60,7 +68,15 @@ def trust(confidence: ArrayLike, right: ArrayLike) -> Trust:
 def trust_of(
     predictions: Sequence[Prediction], quotes: Sequence[QuestionScore], threshold: float
 ) -> dict[str, Trust]:
-    """Measure a reader's scores: of `decisions`, of `quotes`, and of `no answer`.
+    """Measure a reader's scores, those of `claims_of`."""
+    claims = claims_of(predictions, quotes, threshold)
+    return {name: trust(claim.confidence, claim.right) for name, claim in claims.items()}
+
+
+def claims_of(
+    predictions: Sequence[Prediction], quotes: Sequence[QuestionScore], threshold: float
+) -> dict[str, Claims]:
+    """A reader's scores: of `decisions`, of `quotes`, and of `no answer`.
 
     `quotes` are the marks of the best quotes, given or not; see `QuestionScore.right`. A decision
     is what the reader says at `threshold`, with the score of just that.
@@ -72,9 +88,9 @@ def trust_of(
     found = np.array([mark.right for mark in quotes])
     right = np.where(answered, found, impossible)
     return {
-        "decisions": trust(np.where(answered, quote, null), right),
-        "quotes": trust(quote, found),
-        "no answer": trust(null, impossible),
+        "decisions": Claims(np.where(answered, quote, null), right),
+        "quotes": Claims(quote, found),
+        "no answer": Claims(null, impossible),
     }
 
 

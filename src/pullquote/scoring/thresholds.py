@@ -87,7 +87,7 @@ def operating_point(
     `fit_threshold` does.
     """
     right = np.array([mark.right for mark in quotes], dtype=np.float64)
-    _, answerable, values = _checked(right, [mark.has_answer for mark in quotes], value)
+    _, answerable, values = checked(right, [mark.has_answer for mark in quotes], value)
     weight = _balanced(answerable)
     if goal.kind in ("f1", "exact"):
         scores = [getattr(mark, goal.kind) for mark in quotes]
@@ -128,8 +128,8 @@ def best_threshold(
     but a cut between equal values, which the official search allows and no threshold can make, is
     never counted. Raises `DataError` for lengths that differ, no numbers, NaN and infinity.
     """
-    gain, answerable, values = _checked(score_if_answered, has_answer, value)
-    total, low, _ = _best_cut(gain, float(np.sum(~answerable)), values)
+    score, answerable, values = checked(score_if_answered, has_answer, value)
+    total, low, _ = _best_cut(score - ~answerable, float(np.sum(~answerable)), values)
     if low < values.min() and values.min() > 0.0:
         low = 0.0  # abstain always, in the official words, where 0.0 does so
     return BestThreshold(100.0 * total / len(values), low)
@@ -152,9 +152,9 @@ def fit_threshold(
     a threshold fitted on 30 % unanswerable questions costs a point of F1 on data with 50 %; the
     score is weighted likewise. It needs questions of both kinds.
     """
-    gain, answerable, values = _checked(score_if_answered, has_answer, value)
+    score, answerable, values = checked(score_if_answered, has_answer, value)
     weight = _balanced(answerable) if balanced else np.full(len(values), 1 / len(values))
-    total, low, high = _best_cut(gain * weight, weight[~answerable].sum(), values)
+    total, low, high = _best_cut((score - ~answerable) * weight, weight[~answerable].sum(), values)
     return BestThreshold(100.0 * total, _middle(low, high))
 
 
@@ -202,10 +202,10 @@ def _best_cut(
     return float(totals[best]), float(edges[best]), float(edges[best + 1])
 
 
-def _checked(
+def checked(
     score_if_answered: ArrayLike, has_answer: ArrayLike, value: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-    """The arguments as arrays `(N,)`: what each question gains by an answer, kind, value."""
+    """The arguments as arrays `(N,)`; raises `DataError` for what `best_threshold` does."""
     score = np.asarray(score_if_answered, dtype=np.float64)
     answerable = np.asarray(has_answer, dtype=np.bool_)
     values = np.asarray(value, dtype=np.float64)
@@ -222,4 +222,4 @@ def _checked(
                 f"{name} {bad[0]} is {numbers[bad[0]]}, expected a finite number "
                 f"({len(bad)} of {len(numbers)} are not)"
             )
-    return score - ~answerable, answerable, values
+    return score, answerable, values

@@ -134,10 +134,8 @@ def _new_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
     """Yield an empty directory; on success what it holds moves to `out`, else it is removed."""
     try:
         fresh = not out.exists()
-        if not fresh and not _may_write(out, source):
-            raise OutputError(
-                f"{out}: exists and is not an older export; choose another place, or empty it"
-            )
+        if not fresh and not _is_same(out, source.path):
+            check_place(out)
         parent = out.parent if fresh else out  # on the same disk, so that moving is renaming
         parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".pullquote-", dir=parent) as temporary:
@@ -159,14 +157,17 @@ def _new_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
         raise cannot_write(out, error) from error
 
 
-def _may_write(out: Path, source: ModelDirectory) -> bool:
-    """Whether nothing is lost in `out` but an older export."""
-    if not out.is_dir():
-        return False
-    found = {entry.name for entry in out.iterdir()}
+def check_place(out: Path) -> None:
+    """Raise `OutputError` when writing `out` would lose more than an older export."""
+    if not out.exists():
+        return
+    found = {entry.name for entry in out.iterdir()} if out.is_dir() else {out.name}
     is_export = {"model.onnx", "reader.json"} <= found
     is_checkpoint = any(name.endswith(".safetensors") for name in found)
-    return not found or (is_export and not is_checkpoint) or _is_same(out, source.path)
+    if found and (is_checkpoint or not is_export):
+        raise OutputError(
+            f"{out}: exists and is not an older export; choose another place, or empty it"
+        )
 
 
 def _is_same(one: Path, other: Path) -> bool:
