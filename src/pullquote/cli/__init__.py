@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": "Measure a model on labelled data.",
     "score": "Score a file of predictions, as evaluate-v2.0.py does.",
     "predict": "Answer a data file and write the predictions.",
+    "serve": "Answer over HTTP, with a page to ask on.",
     "train": "Fine-tune a model on questions.",
     "distil": "Train a small model to answer as a larger one does.",
     "export": "Turn a checkpoint into an ONNX model directory.",
