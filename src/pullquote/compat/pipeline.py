@@ -65,9 +65,9 @@ def pipeline(
 ) -> QuestionAnsweringPipeline:
     """Make a question-answering pipeline, as `transformers.pipeline` did.
 
-    `model` is a bundled name, a directory, a hub id, a loaded transformers model or a `Reader`, whose
-    weights it shares; the bundled `small` if there is none. `config` is the model's own in any case. `options` are those of
-    `QuestionAnsweringPipeline`.
+    `model` is a bundled name, a directory, a hub id, a loaded transformers model or a `Reader`,
+    whose weights it shares; the bundled `small` if there is none. `config` is the model's own in
+    any case. `options` are those of `QuestionAnsweringPipeline`.
     """
     if task not in (TASK, None):
         raise KeyError(f"Unknown task {task}; pullquote has {TASK!r} alone")

@@ -23,20 +23,21 @@ class AbandonedError(Exception):
 class LaneBackend:
     """Runs each batch in the thread that brings it; several threads may call at once.
 
-    A batch takes all cores when no other one is running, else one. `watched` makes a long text
-    stop between two batches when its answer is no longer wanted.
+    A thread that reads while no other does may take all cores, else one: threads that share a
+    product wait for each other, and ONNX Runtime's spin meanwhile. `reading` surrounds a thread's
+    work, and makes a long text stop between two batches when its answer is no longer wanted.
 
-        with backend.watched(lambda: client_is_gone):
+        with backend.reading(lambda: client_is_gone):
             reader.answer(question, long_context)   # raises AbandonedError
     """
 
-    workers = 1  # to whom it lends itself: each lane brings its own thread
+    workers = 1  # each lane brings its own thread
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.lanes = backend.workers
         self.batch_tokens = backend.batch_tokens
-        self._running = 0
+        self._readers = 0
         self._lock = threading.Lock()
         self._thread = threading.local()
 
@@ -44,20 +45,17 @@ class LaneBackend:
         abandoned: Callable[[], bool] | None = getattr(self._thread, "abandoned", None)
         if abandoned and abandoned():
             raise AbandonedError
-        with self._lock:
-            self._running += 1
-            alone = alone and (self._running == 1 or self.lanes == 1)
-        try:
-            return self.backend(batch, alone=alone)
-        finally:
-            with self._lock:
-                self._running -= 1
+        return self.backend(batch, alone=alone and (self._readers <= 1 or self.lanes == 1))
 
     @contextlib.contextmanager
-    def watched(self, abandoned: Callable[[], bool]) -> Iterator[None]:
-        """Ask `abandoned` before each batch of this thread."""
+    def reading(self, abandoned: Callable[[], bool]) -> Iterator[None]:
+        """Ask `abandoned` before each batch of this thread, from here to the end of the block."""
+        with self._lock:
+            self._readers += 1
         self._thread.abandoned = abandoned
         try:
             yield
         finally:
             self._thread.abandoned = None
+            with self._lock:
+                self._readers -= 1

@@ -88,7 +88,7 @@ def install(app: FastAPI) -> None:
     async def on_invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         details = [
-            Detail(where=".".join(map(str, one["loc"])), message=_words(one))
+            Detail(where=".".join(_names(one["loc"])), message=_words(one))
             for one in error.errors()[:20]
         ]
         first = f"{details[0].where}: {details[0].message}" if details else "not what is expected"
@@ -97,6 +97,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
+
+
+def _names(places: Sequence[str | int]) -> list[str]:
+    """The keys and numbers that lead to a place; pydantic puts in which form of it was tried."""
+    return [str(place) for place in places if isinstance(place, int) or place.isidentifier()]
 
 
 def _words(error: Mapping[str, Any]) -> str:

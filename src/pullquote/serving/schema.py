@@ -8,14 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from pullquote.compat.arguments import Options
 
 _LIGHTHOUSE = "The first lighthouse on the rocks was built by Henry Winstanley."
 
+# One thing or a list of them, told apart first, so that an error is about what was given.
+_ONE, _LIST = "one of it", "a list"
+_which = Discriminator(lambda value: _LIST if isinstance(value, list) else _ONE)
+
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[list[Text], Field(min_length=1)]
+TextOrTexts = Annotated[Annotated[Text, Tag(_ONE)] | Annotated[Texts, Tag(_LIST)], _which]
 
 
 class _Closed(BaseModel):
@@ -27,11 +32,11 @@ class _Closed(BaseModel):
 class AnswerRequest(_Closed):
     """One question or several, each asked of one context or several."""
 
-    question: Text | Texts = Field(
+    question: TextOrTexts = Field(
         description="A question, or a list of them.",
         examples=["Who built the first lighthouse?"],
     )
-    context: Text | Texts = Field(
+    context: TextOrTexts = Field(
         description="The text to quote from, or a list of them.", examples=[_LIGHTHOUSE]
     )
     top_k: int = Field(
@@ -136,7 +141,11 @@ class PipelineParameters(_Closed):
 class PipelineRequest(_Closed):
     """What `huggingface_hub.InferenceClient.question_answering` sends."""
 
-    inputs: PipelineInputs | Annotated[list[PipelineInputs], Field(min_length=1)]
+    inputs: Annotated[
+        Annotated[PipelineInputs, Tag(_ONE)]
+        | Annotated[list[PipelineInputs], Field(min_length=1), Tag(_LIST)],
+        _which,
+    ]
     parameters: PipelineParameters = PipelineParameters()
     options: dict[str, Any] = Field(
         default={}, description="Of Hugging Face's own service; ignored."

@@ -16,7 +16,7 @@ class Settings:
 
     max_batch: int = 16
     """Questions that are read in one batch; 1 reads one request after the other."""
-    max_wait_ms: float = 3.0
+    max_wait_ms: float = 2.0
     """How long a question waits for others to share its batch; a lone one never does."""
     max_queue: int = 256
     """Questions that wait, and requests that are open; more are turned away with 503."""
