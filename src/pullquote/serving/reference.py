@@ -147,12 +147,12 @@ def _fields(schema: Document) -> Table:
 def _type(schema: Document) -> str:
     if "$ref" in schema:
         return str(schema["$ref"].rpartition("/")[2])
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_type(one) for one in schema["anyOf"]))
+    if forms := schema.get("anyOf", schema.get("oneOf")):
+        return " or ".join(dict.fromkeys(_type(one) for one in forms))
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'])}"
     bounds = [
-        f"{sign} {schema[name]:,}"
+        f"{sign} {schema[name]:,.0f}"
         for name, sign in (("minimum", "≥"), ("maximum", "≤"))
         if name in schema
     ]
@@ -170,8 +170,8 @@ def _example(schema: Document, document: Document) -> Any:
     schema = _resolved(schema, document)
     if schema.get("examples"):
         return schema["examples"][0]
-    if "anyOf" in schema:
-        return _example(schema["anyOf"][0], document)
+    if forms := schema.get("anyOf", schema.get("oneOf")):
+        return _example(forms[0], document)
     if schema.get("type") == "array":
         return [_example(schema["items"], document)]
     if "properties" in schema:

@@ -3,15 +3,15 @@
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const TOP_K = 6;
+const PLACES = 5; // quotes that are shown
 const SCALE = 12; // logits to either end of the slider
 const SHOWN = 0.005; // below it, a score would read 0 %
 
 let own = 0; // the threshold stored with the model
-let limits = { max_context: Infinity, max_question: Infinity };
+let limits = { max_context: Infinity, top_k: 20 };
 let token = "";
 let asking = null; // an AbortController while a question is on its way
-let shown = null; // the record on display: {question, text, result, chosen}
+let shown = null; // the record on display: {question, text, result, quotes, chosen}
 const past = [];
 
 // ---- text
@@ -33,6 +33,17 @@ function toUnits(text, points) {
     units.set(place, unit);
   }
   return units;
+}
+
+// The best quote of each place: "Rollo" and not "led by Rollo", too. With its place in UTF-16 units.
+function places(text, answers) {
+  const best = [];
+  for (const one of answers) {
+    const apart = best.every((other) => one.end <= other.start || other.end <= one.start);
+    if (apart && best.length < PLACES) best.push(one);
+  }
+  const units = toUnits(text, best.flatMap((one) => [one.start, one.end]));
+  return best.map((one) => ({ ...one, from: units.get(one.start), to: units.get(one.end) }));
 }
 
 const countPoints = (text) => text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g) || []).length;
@@ -105,10 +116,11 @@ async function ask() {
     const body = await call("v1/answer", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ question, context: text, top_k: TOP_K }),
+      body: JSON.stringify({ question, context: text, top_k: limits.top_k }),
       signal: mine.signal,
     });
-    const record = { question, text, result: body.results[0], chosen: 0 };
+    const [result] = body.results;
+    const record = { question, text, result, quotes: places(text, result.answers), chosen: 0 };
     const same = past.findIndex((one) => one.question === question && one.text === text);
     if (same >= 0) past.splice(same, 1);
     past.unshift(record);
@@ -170,6 +182,7 @@ function show(record) {
   $("question").value = record.question;
   if ($("text").value !== record.text) setText(record.text);
   $("result").hidden = false;
+  $("welcome").hidden = true;
   paintText();
   paintOthers();
   decide();
@@ -184,7 +197,7 @@ function decide() {
   if (!shown) return;
   const { result } = shown;
   const none = abstains(result);
-  const best = result.answers[shown.chosen];
+  const best = shown.quotes[shown.chosen];
   $("answer").classList.toggle("none", none);
   $("verdict").textContent = none ? "The text does not say." : shown.chosen ? "Another quote" : "Answer";
   $("quote").textContent = !best ? "" : none ? `The nearest words: “${flat(best.text)}”` : best.text;
@@ -223,26 +236,18 @@ function settingWords() {
 const position = (logit) => `${(100 * (clamp(logit) + SCALE)) / (2 * SCALE)}%`;
 const flat = (text) => text.split(/\s+/).join(" ").trim();
 
-// Quotes overlap ("Rollo", "led by Rollo"): the text is cut wherever one begins or ends.
 function paintText() {
-  const { text, result } = shown;
-  const units = toUnits(text, result.answers.flatMap((one) => [one.start, one.end]));
-  const quotes = result.answers.map((one) => [units.get(one.start), units.get(one.end)]);
-  const cuts = [...new Set([0, text.length, ...quotes.flat()])].sort((a, b) => a - b);
   const pieces = [];
-  for (let i = 0; i + 1 < cuts.length; i += 1) {
-    const piece = text.slice(cuts[i], cuts[i + 1]);
-    const of = quotes.flatMap(([start, end], number) => (start <= cuts[i] && cuts[i + 1] <= end ? [number] : []));
-    if (!of.length) {
-      pieces.push(piece);
-      continue;
-    }
+  let done = 0;
+  const inOrder = shown.quotes.map((quote, number) => ({ ...quote, number })).sort((a, b) => a.from - b.from);
+  for (const { from, to, number } of inOrder) {
     const mark = document.createElement("mark");
-    mark.textContent = piece;
-    mark.dataset.of = of.join(" ");
-    pieces.push(mark);
+    mark.textContent = shown.text.slice(from, to);
+    mark.dataset.number = number;
+    pieces.push(shown.text.slice(done, from), mark);
+    done = to;
   }
-  $("reading").replaceChildren(...pieces);
+  $("reading").replaceChildren(...pieces, shown.text.slice(done));
   $("text").hidden = true;
   $("reading").hidden = false;
   $("edit").hidden = false;
@@ -251,7 +256,7 @@ function paintText() {
 
 function paintChosen(number) {
   for (const mark of $("reading").querySelectorAll("mark")) {
-    mark.classList.toggle("chosen", mark.dataset.of.split(" ").includes(String(number)));
+    mark.classList.toggle("chosen", mark.dataset.number === String(number));
   }
 }
 
@@ -265,7 +270,7 @@ function scrollToQuote() {
 }
 
 function paintOthers() {
-  const rows = shown.result.answers.map((one, number) => {
+  const rows = shown.quotes.map((one, number) => {
     const button = document.createElement("button");
     button.type = "button";
     const words = span("words", flat(one.text));
@@ -349,7 +354,7 @@ $("file").addEventListener("change", () => {
   if ($("file").files.length) read($("file").files[0]);
   $("file").value = "";
 });
-$("example").addEventListener("click", async () => {
+async function loadExample() {
   try {
     setText(await (await fetch("example.txt")).text());
     $("question").value = "Who built the first lighthouse?";
@@ -357,7 +362,8 @@ $("example").addEventListener("click", async () => {
   } catch {
     fail("The server does not answer. Is it still running?");
   }
-});
+}
+for (const id of ["example", "try"]) $(id).addEventListener("click", loadExample);
 for (const kind of ["dragenter", "dragover"]) {
   $("drop").addEventListener(kind, (event) => {
     event.preventDefault();
