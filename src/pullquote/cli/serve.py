@@ -158,8 +158,11 @@ def command(
     )
     from pullquote.serving.run import Serving, serve
 
-    if host not in _NEAR and not settings.token:
-        say("note", f"anyone who can reach {host} may ask; --token-file lets in who has a token")
+    def on_ready(url: str) -> None:
+        if host not in _NEAR and not settings.token:
+            say("note", f"anyone who can reach {host} may ask; --token-file lets in who has one")
+        click.echo(f"{model} answers on {url} (Ctrl-C ends it)")
+
     serve(
         Serving(
             model=model,
@@ -171,7 +174,7 @@ def command(
             log_requests=log_requests,
         ),
         settings,
-        on_ready=lambda url: click.echo(f"{model} answers on {url} (Ctrl-C ends it)"),
+        on_ready=on_ready,
     )
 
 
