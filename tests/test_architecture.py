@@ -83,6 +83,11 @@ def test_every_module_stands_in_a_room() -> None:
         ("click", ("pullquote.cli",)),
         ("huggingface_hub", ("pullquote.reading.directory", "pullquote.training.push")),
         ("accelerate", ("pullquote.training.train",)),
+        ("fastapi", ("pullquote.serving",)),
+        ("starlette", ("pullquote.serving",)),
+        ("pydantic", ("pullquote.serving",)),
+        ("uvicorn", ("pullquote.serving.run", "pullquote.serving.wire")),
+        ("prometheus_client", ("pullquote.serving.metrics",)),
         ("matplotlib", ("pullquote.training.log",)),
     ],
 )

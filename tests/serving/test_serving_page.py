@@ -61,6 +61,8 @@ def ask(page: Page, question: str, text: str | None = None) -> None:
         page.get_by_role("button", name="Example", exact=True).click()
         expect(page.locator("#size")).to_have_text("1,323 characters")
     else:
+        if page.locator("#edit").is_visible():
+            page.locator("#edit").click()
         page.locator("#text").fill(text)
     page.get_by_label("Question").fill(question)
     page.get_by_role("button", name="Ask").click()
@@ -72,11 +74,11 @@ def slide(page: Page, value: float) -> None:
 
 
 def test_the_answer_is_shown_marked_and_scrolled_to(page: Page) -> None:
-    ask(page, "When was the tower of Douglass lit?")
+    ask(page, "When was the tower of Smeaton lit?")
     expect(page.locator("#verdict")).to_have_text("Answer")
-    expect(page.locator("#quote")).to_have_text("1882")
+    expect(page.locator("#quote")).to_have_text("1759")
     mark = page.locator("mark.chosen")
-    expect(mark).to_have_text("1882")
+    expect(mark).to_have_text("1759")
     expect(mark).to_be_in_viewport()
     score = int(page.get_by_role("meter").get_attribute("aria-valuenow") or 0)
     assert 0 < score <= 100
@@ -166,9 +168,9 @@ def test_it_works_by_keyboard_alone(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#quote")).to_have_text("Henry Winstanley")
     reached = set()
-    for _ in range(12):
+    for _ in range(3):
         page.keyboard.press("Tab")
-        reached.add(page.locator(":focus").get_attribute("id"))
+        reached.add(page.evaluate("() => document.activeElement.id"))
     assert {"ask", "threshold"} <= reached
 
 
