@@ -170,6 +170,18 @@ def test_errors_at_the_start_are_one_line(server: Server) -> None:
     assert "no such file" in fails("--token-file", "nowhere")
 
 
+@pytest.mark.parametrize("missing", ["fastapi", "uvicorn", "prometheus_client"])
+def test_without_the_extra_it_is_named(missing: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; from pullquote.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "serve"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f'pullquote: error: {missing} is not installed. Run: pip install "pullquote[serve]"\n'
+    )
+
+
 def test_listening_for_others_without_a_token_is_noted() -> None:
     with serving("--host", "0.0.0.0") as server:
         assert is_alive(server)

@@ -31,6 +31,8 @@ try:
     from pullquote.serving.app import create_app
     from pullquote.serving.metrics import SHARED
     from pullquote.serving.wire import WaryProtocol
+except MissingExtraError:  # of the application, which names what it misses
+    raise
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "uvicorn", "serve") from error
 

@@ -126,6 +126,7 @@ async function ask() {
     past.unshift(record);
     past.length = Math.min(past.length, 50);
     show(record);
+    announce();
   } catch (error) {
     if (error.name !== "AbortError") fail(error.message);
   } finally {
@@ -336,10 +337,9 @@ function announce() {
 
 // ---- events
 
-$("form").addEventListener("submit", async (event) => {
+$("form").addEventListener("submit", (event) => {
   event.preventDefault();
-  await ask();
-  announce();
+  ask();
 });
 $("text").addEventListener("input", textChanged);
 $("text").addEventListener("keydown", (event) => {
