@@ -45,10 +45,13 @@ golden: .venv/ready .hf4/ready  ## record the pipeline calls that the tests comp
 
 models: .venv/ready  ## make the bundled models again from runs/small and runs/tiny (development)
 	rm -f src/pullquote/models/*/model.safetensors
-	$(BIN)/pullquote export runs/small -o src/pullquote/models/small \
-	    --int8 --data $(SQUAD)/tune.json.gz --fit-threshold
+	rm -rf build/small && $(BIN)/pullquote quantize runs/small -o build/small \
+	    --max-bytes 16.74MiB --data $(SQUAD)/tune.json.gz
+	cp build/small/* src/pullquote/models/small
 	$(BIN)/pullquote export runs/tiny -o src/pullquote/models/tiny \
 	    --int8 --weights --data $(SQUAD)/tune.json.gz --fit-threshold
+	for name in small tiny; do $(BIN)/pullquote calibrate src/pullquote/models/$$name \
+	    $(SQUAD)/tune.json.gz; done
 
 clean:  ## remove the environments and caches
 	rm -rf .demo .venv .hf4 build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -10,6 +10,7 @@ build=build/bench
 .venv/bin/pullquote export "$build/tiny-hf" -o "$build/tiny"
 .venv/bin/pullquote export "$build/tiny-hf" -o "$build/tiny-int8" --int8
 .venv/bin/python benchmarks/train.py "$shared/models/bert-tiny-init" "$shared/data/squad2/train.json.gz"
+.venv/bin/python benchmarks/forms.py "$minilm" "$shared/data/squad2/tune.json.gz"
 exec .venv/bin/python benchmarks/run.py \
     --data "$shared/data/squad2/dev-v2.0.json.gz" --hf4-python .hf4/bin/python \
     --model "tiny=$build/tiny-hf:$build/tiny" \

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import string
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import hypothesis
 import numpy as np
 import pytest
 from tokenizers import (
@@ -22,6 +24,10 @@ from tokenizers import (
 )
 
 from pullquote.types import ReaderConfig
+
+# timing never fails a test
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 # Room for 21 context tokens and more, so that a sentence or two already need several windows.
 TINY = ReaderConfig(max_length=32, overlap=8, max_question_length=8, max_answer_length=4)
@@ -39,6 +45,19 @@ PROSE = [
 ] * 4
 
 MakeModel: TypeAlias = Callable[..., Path]
+
+
+@pytest.fixture
+def no_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the extra `report` were not installed."""
+    real = builtins.__import__
+
+    def missing(name: str, *arguments: Any, **options: Any) -> Any:
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
 
 
 @pytest.fixture(scope="session")

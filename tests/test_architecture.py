@@ -88,7 +88,7 @@ def test_every_module_stands_in_a_room() -> None:
         ("pydantic", ("pullquote.serving",)),
         ("uvicorn", ("pullquote.serving.run", "pullquote.serving.wire")),
         ("prometheus_client", ("pullquote.serving.metrics",)),
-        ("matplotlib", ("pullquote.training.log",)),
+        ("matplotlib", ("pullquote.training.log", "pullquote.scoring.figures")),
     ],
 )
 def test_a_package_is_imported_in_its_place_alone(package: str, places: tuple[str, ...]) -> None:

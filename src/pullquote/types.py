@@ -6,6 +6,7 @@ pullquote stays cheap. All character positions are code points of a Python `str`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -84,9 +85,10 @@ class Logits:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A quote from the context with its score in [0, 1]: `context[start:end] == text`.
+    """A quote from the context: `context[start:end] == text`.
 
-    Spans of all windows compete with `start_logit + end_logit`.
+    `score` is the probability that it is right: that it shares most words with what a person would
+    mark (F1 above 0.5). Spans of all windows compete with `start_logit + end_logit`.
     """
 
     text: str
@@ -103,8 +105,9 @@ class Prediction:
 
     `answers` are the best quotes, best first, whether or not the reader abstains.
     `null_score_diff` is run_squad.py's number: null logit minus best span logit, with the null
-    logit taken as the minimum over windows. `no_answer_score` is its logistic function, so that
-    0.5 means "as likely as not" before any threshold is fitted.
+    logit taken as the minimum over windows. `no_answer_score` is the probability that the text has
+    no answer. Both probabilities are as good as the model's calibration, and speak of a world in
+    which half of the questions have an answer.
     """
 
     id: str
@@ -112,11 +115,65 @@ class Prediction:
     answers: tuple[Answer, ...]
     no_answer_score: float
     null_score_diff: float
+    windows: int = 1
+    """How many windows were read for it."""
 
     @property
     def text(self) -> str:
         """The answer's text, or "" when there is none (as in SQuAD 2.0 prediction files)."""
         return self.answer.text if self.answer else ""
+
+
+def _check_kind(name: str, value: object, kind: object) -> None:
+    """Raise `ConfigError` when a setting is not of the kind that its field is declared with."""
+    if kind == "Calibration":
+        right, expected = isinstance(value, Calibration), "a Calibration"
+    elif kind == "str":
+        right, expected = isinstance(value, str), "a string"
+    else:
+        numbers = int if kind == "int" else (int, float)
+        right = isinstance(value, numbers) and not isinstance(value, bool)
+        expected = f"a number ({kind})"
+    if not right:
+        raise ConfigError(f"{name} is {value!r}, expected {expected}")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How logits become probabilities; the formulas stand in `scoring/calibration.py`.
+
+    These defaults change nothing: `no_answer_score` is the logistic function of `null_score_diff`.
+    """
+
+    below: float = 1.0
+    """Slope of the no-answer odds where `null_score_diff` is below 0; no slope is negative."""
+    above: float = 1.0
+    """The same above 0."""
+    spread: float = 0.0
+    """What it adds to the odds when the best quote has rivals."""
+    bias: float = 0.0
+    """What is always added."""
+    windows: float = 0.0
+    """What the logarithm of the number of windows is multiplied with before it is added."""
+    temperature: float = 1.0
+    """Divides the logits of quotes before they share what is left."""
+    windows_temperature: float = 0.0
+    """The power of the number of windows that multiplies the temperature."""
+    fitted_on: str = ""
+    """The data behind these numbers, in words; empty when they were not fitted."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            _check_kind(f"calibration: {field.name}", value, field.type)
+            if field.type == "float" and not math.isfinite(value):
+                raise ConfigError(f"calibration: {field.name} is {value}, expected a finite number")
+        if self.temperature <= 0:
+            raise ConfigError(f"calibration: temperature is {self.temperature}, expected above 0")
+        if self.below < 0 or self.above < 0:
+            raise ConfigError(
+                f"calibration: slopes are {self.below} and {self.above}, expected none below 0"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +197,14 @@ class ReaderConfig:
     """Abstain when `null_score_diff` exceeds this; fitted on held-out data."""
     threshold_fitted_on: str = ""
     """The data, mix and weights behind the threshold, in words; empty when it was not fitted."""
+    calibration: Calibration = Calibration()
+    """How logits become probabilities."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type == "str":
-                if not isinstance(value, str):
-                    raise ConfigError(f"{field.name} is {value!r}, expected a string")
-            elif isinstance(value, bool) or not isinstance(
-                value, int if field.type == "int" else (int, float)
-            ):
-                raise ConfigError(f"{field.name} is {value!r}, expected a number ({field.type})")
-            elif field.type == "int" and value < 1:
+            _check_kind(field.name, value, field.type)
+            if field.type == "int" and value < 1:
                 raise ConfigError(f"{field.name} is {value}, expected at least 1")
         if not abs(self.no_answer_threshold) <= 1e9:  # nor NaN, which no JSON could hold
             raise ConfigError(
@@ -178,12 +231,20 @@ class ReaderConfig:
 
         `where` names the file in errors.
         """
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise ConfigError(
-                f"{where}: unknown setting {', '.join(unknown)}. Known: {', '.join(sorted(known))}"
-            )
         try:
-            return cls(**values)
+            _check_known(cls, values)
+            calibration = values.get("calibration", {})
+            if not isinstance(calibration, Mapping):
+                raise ConfigError(f"calibration is {calibration!r}, expected an object")
+            _check_known(Calibration, calibration)
+            return cls(**{**values, "calibration": Calibration(**calibration)})
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
+
+
+def _check_known(kind: type[ReaderConfig] | type[Calibration], values: Mapping[str, Any]) -> None:
+    known = {field.name for field in fields(kind)}
+    if unknown := sorted(set(values) - known):
+        raise ConfigError(
+            f"unknown setting {', '.join(unknown)}. Known: {', '.join(sorted(known))}"
+        )

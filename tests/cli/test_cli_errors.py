@@ -43,6 +43,8 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /pro
         (["ask", WHO, "--context", "b", "--threshold", "nan"], ["--threshold", "9999"]),
         (["evaluate", "small", "d.json", "--threshold", "-inf"], ["--threshold", "-9999"]),
         (["evaluate", "small"], ["Missing argument 'DATA'"]),
+        (["compare", "small", "tiny", "d.json", "--show", "-1"], ["--show"]),
+        (["compare", "small", "tiny", "d.json", "--threshold-b", "nan"], ["--threshold-b"]),
         (["predict", "small", "d.json"], ["Missing option '-o'"]),
         (
             ["predict", "small", "d.json", "-o", "x", "--threshold", "1", "--never-abstain"],
@@ -379,6 +381,8 @@ def test_predictions_that_are_none(
     [
         ["predict", "small", "{data}", "-o", "/proc/pullquote"],
         ["evaluate", "small", "{data}", "-o", "/proc/pullquote.json"],
+        ["evaluate", "small", "{data}", "--report", "/proc/pullquote"],
+        ["compare", "small", "tiny", "{data}", "-o", "/proc/pullquote.json"],
         ["score", "{data}", "{predictions}", "-o", "/proc/pullquote.json"],
         ["data", "convert", "{data}", "/proc/pullquote.jsonl"],
         ["data", "squad2", "/proc/pullquote"],
@@ -407,11 +411,14 @@ def test_an_unwritable_place_is_found_before_the_work(
     monkeypatch.setattr("pullquote.reading.reader.open_model", read)
     call("predict", "small", dev30, "-o", "/proc/x").failed("/proc/x")
     call("evaluate", "small", dev30, "-o", "/proc/x").failed("/proc/x")
+    call("evaluate", "small", dev30, "--report", "/proc/x").failed("/proc/x")
+    call("compare", "small", "tiny", dev30, "-o", "/proc/x").failed("/proc/x")
 
 
 def test_a_file_where_a_folder_should_be(call: Run, tmp_path: Path, dev30: Path) -> None:
     Path(tmp_path, "out").write_text("mine")
     call("predict", "small", dev30, "-o", "out").failed("out: a file; expected a folder")
+    call("evaluate", "tiny", dev30, "--report", "out").failed("out: a file; expected a folder")
     call("data", "convert", dev30, "out/d.csv").failed("out/d.csv: cannot be written")
     assert Path(tmp_path, "out").read_text() == "mine"
     (tmp_path / "folder").mkdir()

@@ -90,7 +90,9 @@ def test_predict_writes_four_files(call: Run, dev30: Path, tmp_path: Path, reade
     for content in (texts, n_best, odds, probabilities):
         assert list(content) == ids
     assert all(0 <= p <= 1 for p in probabilities.values())
-    assert sorted(ids, key=odds.get) == sorted(ids, key=probabilities.get)
+    # rivals of the best quote count, too, so that the two sort nearly alike, not quite
+    said = {p.id: p.no_answer_score for p in reader.answer_all(examples)}
+    assert probabilities == pytest.approx(said)
 
     threshold = reader.config.no_answer_threshold
     for example in examples:

@@ -19,10 +19,11 @@ def test_what_is_bundled() -> None:
 @pytest.mark.parametrize("name", bundled_models())
 def test_a_bundled_model_is_whole(name: str) -> None:
     files = {file.name for file in (BUNDLED / name).iterdir()}
-    assert {"README.md", "LICENSE", "NOTICE", "recipe.toml", "reader.json", "model.onnx"} <= files
+    assert {"README.md", "LICENSE", "NOTICE", "reader.json", "model.onnx"} <= files
     config = Reader(name).config
     assert "tune" in config.threshold_fitted_on
-    for text in ("README.md", "recipe.toml", "reader.json"):
+    assert "tune" in config.calibration.fitted_on
+    for text in files & {"README.md", "recipe.toml", "reader.json"}:
         assert "/" + "work" not in (BUNDLED / name / text).read_text(encoding="utf-8")
 
 
@@ -32,6 +33,11 @@ def test_a_bundled_model_answers_and_abstains(name: str) -> None:
     reader = Reader(name)
     assert reader.answer("Who built the first lighthouse?", context).text == "Henry Winstanley"
     assert reader.answer("What is the capital of France?", context).answer is None
+
+
+def test_small_takes_the_bytes_of_the_model_that_people_used_before() -> None:
+    size = sum(file.stat().st_size for file in (BUNDLED / "small").iterdir())
+    assert size <= 16.74 * 2**20
 
 
 def test_small_is_not_fooled_by_a_question_about_something_else() -> None:

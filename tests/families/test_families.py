@@ -27,7 +27,7 @@ from pullquote.reading.backends.onnx import OnnxBackend
 from pullquote.reading.backends.torch import TorchBackend
 from pullquote.reading.encode import Encoder
 from pullquote.training.export import export
-from pullquote.training.quantize import quantize_int8
+from pullquote.training.quantize import quantize
 from pullquote.types import Example, ReaderConfig, Window
 
 CONFIG = ReaderConfig(max_length=64, overlap=20, max_question_length=24, max_answer_length=10)
@@ -276,7 +276,7 @@ def exported(checkpoint: Path) -> Path:
 @pytest.fixture(scope="module")
 def int8(exported: Path) -> Path:
     path = exported.parent / "int8.onnx"
-    quantize_int8(exported / "model.onnx", path)
+    quantize(exported / "model.onnx", path)
     return path
 
 

@@ -20,7 +20,7 @@ from pullquote.reading.decode import (
     read_window,
     whole_characters,
 )
-from pullquote.types import Prediction, Window
+from pullquote.types import Calibration, Prediction, Window
 
 HEAD = 3  # [CLS] question [SEP]
 
@@ -165,13 +165,29 @@ def test_a_window_of_tokens_without_characters_has_no_span() -> None:
 # ---- windows merged to a prediction
 
 
+PLAIN = Calibration()
+
+
 def window(null: float, *spans: tuple[float, tuple[int, int]]) -> Candidates:
     """A window that gives each of these places a logit."""
     return Candidates(tuple(ScoredSpan(*place, logit, 0.0) for logit, place in spans), null, 0.0)
 
 
-def merged(*windows: Candidates, threshold: float = 0.0, top_k: int = 9) -> Prediction:
-    return merge("1", "Rollo the duke", windows, n_best_size=20, top_k=top_k, threshold=threshold)
+def merged(
+    *windows: Candidates,
+    threshold: float = 0.0,
+    top_k: int = 9,
+    calibration: Calibration = PLAIN,
+) -> Prediction:
+    return merge(
+        "1",
+        "Rollo the duke",
+        windows,
+        n_best_size=20,
+        top_k=top_k,
+        threshold=threshold,
+        calibration=calibration,
+    )
 
 
 ROLLO, THE, DUKE = (0, 5), (6, 9), (10, 14)
@@ -204,7 +220,9 @@ def test_no_answer_score_is_one_half_when_null_and_answer_are_equal() -> None:
 def test_the_same_text_in_two_windows_counts_once_where_the_model_is_surest() -> None:
     context = "rollo or Rollo"
     windows = [window(0.0, (2.0, (0, 5))), window(0.0, (3.0, (9, 14)))]
-    prediction = merge("1", context, windows, n_best_size=20, top_k=9, threshold=0.0)
+    prediction = merge(
+        "1", context, windows, n_best_size=20, top_k=9, threshold=0.0, calibration=PLAIN
+    )
     (answer,) = prediction.answers
     assert (answer.text, answer.start, answer.end) == ("Rollo", 9, 14)
 
@@ -212,13 +230,31 @@ def test_the_same_text_in_two_windows_counts_once_where_the_model_is_surest() ->
 def test_a_context_without_spans_has_no_answer_whatever_the_threshold() -> None:
     for windows in ([], [window(-9.0)]):
         prediction = merged(*windows, threshold=math.inf)
-        assert prediction == Prediction("1", None, (), 1.0, NO_SPAN)
+        assert prediction == Prediction("1", None, (), 1.0, NO_SPAN, windows=len(windows))
 
 
 def test_scores_are_shares_of_what_no_answer_leaves() -> None:
     read = window(0.0, (0.0, ROLLO), (0.0, THE), (-math.log(2), DUKE))
     assert [answer.score for answer in merged(read).answers] == pytest.approx([0.2, 0.2, 0.1])
     assert [answer.score for answer in merged(read, top_k=1).answers] == pytest.approx([0.2])
+
+
+def test_calibration_changes_what_scores_say_and_nothing_that_is_decided() -> None:
+    read = [window(1.0, (3.0, ROLLO), (2.0, THE)), window(4.0, (1.0, DUKE))]
+    shy = Calibration(below=0.5, bias=1.0, windows=2.0, temperature=2.0, windows_temperature=0.5)
+    plain, calibrated = merged(*read), merged(*read, calibration=shy)
+    assert calibrated.text == plain.text == "Rollo"
+    assert calibrated.null_score_diff == plain.null_score_diff
+    assert [a.text for a in calibrated.answers] == [a.text for a in plain.answers]
+    # d = 1 - 3: 0.5 x -softplus(2) + softplus(-2) + 1 + 2 log 2, and T = 2 x sqrt(2)
+    soft = math.log1p(math.exp(-2))
+    odds = -0.5 * (2 + soft) + soft + 1 + 2 * math.log(2)
+    assert calibrated.no_answer_score == pytest.approx(1 / (1 + math.exp(-odds)))
+    weights = [math.exp(-x / (2 * math.sqrt(2))) for x in (0, 1, 2)]
+    left = 1 - calibrated.no_answer_score
+    assert [a.score for a in calibrated.answers] == pytest.approx(
+        [left * weight / sum(weights) for weight in weights]
+    )
 
 
 LOGIT = st.floats(-1e6, 1e6) | st.integers(-5, 5).map(float)
@@ -231,11 +267,28 @@ LOGIT = st.floats(-1e6, 1e6) | st.integers(-5, 5).map(float)
         max_size=5,
     ),
     threshold=st.floats(-20, 20),
+    calibration=st.just(PLAIN)
+    | st.builds(
+        Calibration,
+        below=st.floats(0, 3),
+        above=st.floats(0, 3),
+        spread=st.floats(-3, 3),
+        bias=st.floats(-9, 9),
+        windows=st.floats(-2, 2),
+        temperature=st.floats(0.1, 9),
+        windows_temperature=st.floats(-1, 1),
+    ),
 )
 def test_scores_are_probabilities_in_order(
-    windows: list[tuple[float, list[tuple[float, tuple[int, int]]]]], threshold: float
+    windows: list[tuple[float, list[tuple[float, tuple[int, int]]]]],
+    threshold: float,
+    calibration: Calibration,
 ) -> None:
-    prediction = merged(*(window(null, *spans) for null, spans in windows), threshold=threshold)
+    prediction = merged(
+        *(window(null, *spans) for null, spans in windows),
+        threshold=threshold,
+        calibration=calibration,
+    )
     scores = [answer.score for answer in prediction.answers]
     assert all(0.0 <= score <= 1.0 for score in [*scores, prediction.no_answer_score])
     assert math.fsum(scores) + prediction.no_answer_score <= 1.0 + 1e-9

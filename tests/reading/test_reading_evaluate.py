@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ from tokenizers import Tokenizer
 from pullquote import Example, Prediction, PullquoteWarning, Reader, Span
 from pullquote.errors import DataError
 from pullquote.reading.backends.scripted import ScriptedBackend
+from pullquote.reading.calibrate import recalibrated
 from pullquote.reading.evaluate import evaluate
 from pullquote.scoring.squad import score
 from pullquote.scoring.thresholds import fit_threshold
+from pullquote.types import Calibration
 
 NORSE = "The Norse, led by Rollo, came by sea."
 RIVER = "The river rises in the hills and ends at the sea."
@@ -147,3 +150,52 @@ def test_what_cannot_be_evaluated(rollo: Reader) -> None:
         evaluate(rollo, [])
     with pytest.raises(DataError, match="two questions have the id"):
         evaluate(rollo, [EXAMPLES[0], EXAMPLES[0]])
+
+
+def test_what_the_reader_said_is_scored_as_its_predictions_are(reader: Reader) -> None:
+    evaluation = evaluate(reader, EXAMPLES, threshold=-0.3)
+    answers = evaluation.answers
+    assert answers.texts == tuple(p.text for p in reader.answer_all(EXAMPLES, threshold=-0.3))
+    assert 100 * np.mean([mark.f1 for mark in answers.marks]) == pytest.approx(evaluation.scores.f1)
+
+
+def test_average_precisions_rank_by_the_probability_of_no_answer(rollo: Reader) -> None:
+    # Sure of an answer on 1, 3, 4 and 5, of which 1 is right and 4 is unanswerable. Question 7 is
+    # the only answerable one of the rest; all have the same probability, so are answered last.
+    found = evaluate(rollo, EXAMPLES).average_precisions
+    assert set(found) == {"pr_exact_ap", "pr_f1_ap", "pr_oracle_ap"}
+    assert found["pr_exact_ap"] == pytest.approx(100 * 1 / 4 * 1 / 4, rel=1e-6)
+    assert evaluate(rollo, EXAMPLES[1:2]).average_precisions == {}
+
+
+def test_raw_scores_are_those_of_a_reader_without_calibration(
+    model_dir: Path, reader: Reader
+) -> None:
+    fitted = Calibration(below=0.4, above=0.7, spread=0.3, bias=-0.2, windows=0.1, temperature=3.0)
+    raw, calibrated = (
+        Reader(
+            model_dir,
+            backend=reader.backend,
+            config=replace(reader.config, calibration=calibration),
+        )
+        for calibration in (Calibration(), fitted)
+    )
+    most = reader.config.n_best_size
+    expected = list(raw.answer_all(EXAMPLES, top_k=most))
+    said = list(calibrated.answer_all(EXAMPLES, top_k=most))
+    assert said != expected
+    for found, wanted in zip(recalibrated(Calibration(), said), expected, strict=True):
+        assert (found.text, found.null_score_diff) == (wanted.text, wanted.null_score_diff)
+        assert found.no_answer_score == pytest.approx(wanted.no_answer_score)
+        scores = [answer.score for answer in wanted.answers]
+        assert [answer.score for answer in found.answers] == pytest.approx(scores)
+    for found, wanted in zip(recalibrated(fitted, expected), said, strict=True):
+        assert found.no_answer_score == pytest.approx(wanted.no_answer_score)
+
+
+def test_an_analysis_has_raw_scores_beside_calibrated_ones(reader: Reader) -> None:
+    evaluation = evaluate(reader, EXAMPLES, top_k=reader.config.n_best_size)
+    analysis = evaluation.analyse(EXAMPLES)
+    assert analysis.raw is None  # this reader's are the raw ones
+    assert analysis.scores["f1"].value == pytest.approx(evaluation.scores.f1)
+    assert analysis.threshold == evaluation.threshold

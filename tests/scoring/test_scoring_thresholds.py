@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pullquote.errors import DataError
-from pullquote.scoring.thresholds import best_threshold, fit_threshold
+from pullquote.errors import ConfigError, DataError
+from pullquote.scoring.squad import QuestionScore
+from pullquote.scoring.thresholds import (
+    Goal,
+    OperatingPoint,
+    best_threshold,
+    fit_threshold,
+    operating_point,
+)
 
 # Halves and quarters add up without rounding, so that equality below is exact. Few values: ties.
 QUESTIONS = st.lists(
@@ -149,3 +156,70 @@ def test_numbers_that_cannot_be_used(function, columns, message):
 def test_a_balanced_fit_needs_both_kinds():
     with pytest.raises(DataError, match=r"2 answerable and 0 unanswerable.*balanced=False"):
         fit_threshold([1.0, 0.0], [True, True], [0.1, 0.2])
+
+
+# ---- a threshold for a goal
+
+
+# surest first: right, wrong, right, unanswerable (quote counts as wrong), right, unanswerable
+VALUE = np.array([-5.0, -4.0, -3.0, -2.0, -1.0, 0.0])
+EXACT = np.array([1.0, 0.0, 1.0, 0.0, 1.0, 0.0])
+F1 = np.array([1.0, 0.5, 1.0, 0.0, 1.0, 0.0])
+HAS = np.array([True, True, True, False, True, False])
+
+
+def marks(has_answer: np.ndarray = HAS) -> list[QuestionScore]:
+    rows = zip(has_answer.tolist(), EXACT.tolist(), F1.tolist(), strict=True)
+    return [QuestionScore(str(n), has, True, e, f) for n, (has, e, f) in enumerate(rows)]
+
+
+def point(goal: str) -> OperatingPoint:
+    return operating_point(Goal.parse(goal), marks(), VALUE)
+
+
+def test_a_goal_of_precision_answers_as_much_as_it_can() -> None:
+    # answerable ones weigh 1/8, unanswerable ones 1/4; of the first k given, right are
+    #   1/1   1/2   2/3   (2/8)/(5/8) = 0.4   (3/8)/(6/8) = 0.5   (3/8)/1
+    assert point("precision=1").threshold == -4.5
+    assert point("precision=0.6").threshold == -2.5
+    assert point("precision=0.5").threshold == -0.5
+    found = point("precision=0.6")
+    assert (found.precision, found.coverage) == pytest.approx((2 / 3, 3 / 8))
+
+
+def test_a_goal_of_coverage_answers_the_surest() -> None:
+    assert point("coverage=0.25").threshold == -3.5
+    assert point("coverage=0.3").threshold == -2.5
+    assert point("coverage=1").coverage == pytest.approx(1.0)
+
+
+def test_goals_of_the_best_score_are_fit_threshold() -> None:
+    assert point("f1").threshold == fit_threshold(F1, HAS, VALUE).threshold
+    assert point("exact").threshold == fit_threshold(EXACT, HAS, VALUE).threshold
+
+
+def test_a_goal_never_tells_equal_values_apart() -> None:
+    same = operating_point(Goal.parse("coverage=0.2"), marks(), np.zeros(6))
+    assert (same.threshold, same.coverage) == (pytest.approx(0.5), pytest.approx(1.0))
+    with pytest.raises(
+        DataError, match=r"no threshold gives a precision of 0.9; the best is 0.375"
+    ):
+        operating_point(Goal.parse("precision=0.9"), marks(), np.zeros(6))
+
+
+def test_a_goal_needs_both_kinds() -> None:
+    with pytest.raises(DataError, match="6 answerable and 0 unanswerable"):
+        operating_point(Goal.parse("coverage=0.5"), marks(np.ones(6, dtype=bool)), VALUE)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "F1", "f1=0.5", "precision", "precision=0", "precision=1.1", "coverage=x", "=1"]
+)
+def test_a_goal_that_is_none(text: str) -> None:
+    with pytest.raises(ConfigError, match="expected f1, exact, precision=P or coverage=C"):
+        Goal.parse(text)
+
+
+def test_a_goal_in_words() -> None:
+    names = [str(Goal.parse(text)) for text in ("f1", "exact", "precision=0.9", "coverage=.8")]
+    assert names == ["best F1", "best exact match", "precision 0.9", "coverage 0.8"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ from huggingface_hub import CommitOperationAdd, ModelCard
 from lessons import lesson, make_recipe
 
 from pullquote.errors import ConfigError, DownloadError, ModelError
+from pullquote.reading.directory import store_settings
 from pullquote.reading.evaluate import evaluate
 from pullquote.reading.reader import Reader
 from pullquote.training.card import Data, card
 from pullquote.training.push import push
 from pullquote.training.recipe import Recipe
 from pullquote.training.train import train
+from pullquote.types import Calibration
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,21 @@ def test_a_card_tells_scores_size_speed_and_recipe(run: Path) -> None:
     for words in ("MFLOP for a window of 32 tokens", "questions a second", "- It is a test."):
         assert words in text
     assert "CC BY-SA 4.0" in text
+
+
+def test_a_calibrated_model_says_how_far_it_can_be_trusted(run: Path, tmp_path: Path) -> None:
+    data = [Data("dev", lesson(30, first=500))]
+    plain = card(run, data)
+    assert "## Trust" not in plain
+    assert "not calibrated probabilities" in plain
+    model = Path(shutil.copytree(run, tmp_path / "model"))
+    calibration = Calibration(bias=0.5, fitted_on="tune")
+    store_settings(model, replace(Reader(run).config, calibration=calibration))
+    text = card(model, data)
+    trust = evaluate(Reader(model), data[0].examples).trust["decisions"]
+    assert f"| dev | {trust.ece:.3f} | {trust.macro_ce:.3f} | {trust.brier:.3f} |" in text
+    assert "Calibrated on tune." in text
+    assert "not calibrated probabilities" not in text
 
 
 def test_the_hub_reads_the_metadata(run: Path) -> None:

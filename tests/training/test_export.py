@@ -24,6 +24,7 @@ from pullquote.errors import ConfigError, ModelError, OutputError, PullquoteErro
 from pullquote.reading.backends.onnx import OnnxBackend
 from pullquote.training import export as module
 from pullquote.training.export import TOLERANCE, export
+from pullquote.training.quantize import INT8
 from pullquote.training.recipe import Recipe
 from pullquote.types import ReaderConfig
 
@@ -130,7 +131,7 @@ def test_settings_that_the_model_cannot_fulfil_are_refused(
 def test_int8_is_smaller_and_its_difference_told(
     checkpoint: Path, exported: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    report = export(checkpoint, tmp_path / "out", int8=True)
+    report = export(checkpoint, tmp_path / "out", scheme=INT8)
     assert capfd.readouterr() == ("", ""), "export is a library function; it prints nothing"
     assert {path.name for path in report.path.iterdir()} == FILES
     assert report.bytes == sum(path.stat().st_size for path in report.path.iterdir())
@@ -178,7 +179,7 @@ def test_a_model_of_gigabytes_keeps_its_weights_in_a_second_file(
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "_to_onnx", large)
-        report = export(checkpoint, tmp_path / "out", int8=int8)
+        report = export(checkpoint, tmp_path / "out", scheme=INT8 if int8 else None)
     assert (tmp_path / "out" / "model.onnx.data").exists() is not int8
     assert report.bytes == sum(path.stat().st_size for path in (tmp_path / "out").iterdir())
     assert Reader(tmp_path / "out").answer(QUESTION, CONTEXT).answers
@@ -225,7 +226,7 @@ def test_a_rounding_is_no_difference(
     assert 4e-5 < export(checkpoint, tmp_path / "out").fp32_difference < 6e-5
 
 
-@pytest.mark.parametrize("name", ["_to_onnx", "TorchBackend", "quantize_int8", "_difference"])
+@pytest.mark.parametrize("name", ["_to_onnx", "TorchBackend", "quantize", "_difference"])
 @pytest.mark.parametrize("older", [False, True])
 def test_an_interrupted_export_leaves_nothing(
     checkpoint: Path,
@@ -245,7 +246,7 @@ def test_an_interrupted_export_leaves_nothing(
 
     monkeypatch.setattr(module, name, interrupted)
     with pytest.raises(KeyboardInterrupt):
-        export(checkpoint, tmp_path / "out", int8=True)
+        export(checkpoint, tmp_path / "out", scheme=INT8)
     assert snapshot(tmp_path) == before
 
 

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from pullquote.errors import ModelError
-from pullquote.training.quantize import quantize_int8
+from pullquote.errors import ConfigError, ModelError
+from pullquote.training.quantize import INT8, Scheme, quantize
 
 RANDOM = np.random.default_rng(0)
 W = RANDOM.normal(size=(32, 48)).astype(np.float32)
@@ -53,8 +53,8 @@ class Graph:
         )
         return exact[0], rounded[0]
 
-    def quantized(self) -> Graph:
-        quantize_int8(self.fp32, self.int8)
+    def quantized(self, scheme: Scheme = INT8) -> Graph:
+        quantize(self.fp32, self.int8, scheme)
         self.graph = onnx.load(self.int8).graph
         self.count = Counter(node.op_type for node in self.graph.node)
         self.weights = {t.name: numpy_helper.to_array(t) for t in self.graph.initializer}
@@ -104,11 +104,80 @@ def test_the_same_model_gives_the_same_file(layers: Graph) -> None:
     assert layers.quantized().int8.read_bytes() == before
 
 
+@pytest.mark.parametrize("scheme", [INT8, Scheme(5, 6)])
 def test_onnx_runtime_has_nothing_to_warn_of(
-    layers: Graph, capfd: pytest.CaptureFixture[str]
+    layers: Graph, scheme: Scheme, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    layers.run(ids=IDS)  # at the default level, warnings go to stderr
+    layers.quantized(scheme).run(ids=IDS)  # at the default level, warnings go to stderr
     assert capfd.readouterr() == ("", "")
+
+
+def test_seven_bits_of_layers_are_the_same_numbers_in_an_eighth_less(layers: Graph) -> None:
+    before, size = layers.run(ids=IDS)[1], layers.int8.stat().st_size
+    np.testing.assert_array_equal(layers.quantized(Scheme(8, 7)).run(ids=IDS)[1], before)
+    assert layers.matrices(np.int8) == [TABLE.shape]
+    stored = sum(w.nbytes for name, w in layers.weights.items() if name.endswith("packed"))
+    assert stored == (W.size + V.size) * 7 // 8
+    assert layers.int8.stat().st_size > size - (W.size + V.size)
+
+
+@pytest.mark.parametrize("bits", range(2, 8))
+def test_packed_weights_are_what_rounding_makes_of_them(tmp_path: Path, bits: int) -> None:
+    """Looked up one by one, each comes back as a step of its row's scale, and the nearest one."""
+    look_up = helper.make_node("Gather", ["table", "ids"], ["y"])
+    graph = Graph(tmp_path, look_up, table=TABLE).quantized(Scheme(words=bits))
+    packed = [w for name, w in graph.weights.items() if name.endswith("packed")]
+    assert sum(plane.nbytes for plane in packed) == TABLE.size * bits // 8
+    _, rows = graph.run(ids=np.arange(1200)[None])
+    scales, levels = graph.weights["int8.table.scales"], 2 ** (bits - 1) - 1  # (1200, 1)
+    steps = rows[0] / scales
+    np.testing.assert_allclose(steps, np.rint(steps), atol=1e-4)
+    assert np.abs(steps).max() <= levels + 1e-4
+    inside = np.abs(TABLE) <= levels * scales
+    assert np.abs(rows[0] - TABLE)[inside].max() <= 0.501 * scales.max()
+    # a scale that cuts off what lies far out is taken only where the row gains by it
+    naive = np.abs(TABLE).max(axis=1, keepdims=True) / max(levels, 1)
+    plain = np.rint(TABLE / naive) * naive
+    ours, theirs = (np.square(x - TABLE).sum(axis=1) for x in (rows[0], plain))
+    assert (ours <= theirs * 1.0001).all()
+    assert bits > 5 or ours.sum() < 0.98 * theirs.sum()
+
+
+def test_fewer_bits_lose_more_and_take_less(layers: Graph) -> None:
+    sizes, errors = [], []
+    for bits in (8, 6, 4, 3):
+        exact, rounded = layers.quantized(Scheme(bits, bits)).run(ids=IDS)
+        sizes.append(sum(w.nbytes for w in layers.weights.values()))
+        errors.append(float(np.square(rounded - exact).mean()))
+    assert sizes == sorted(sizes, reverse=True)
+    assert errors == sorted(errors)
+    assert errors[-1] > 100 * errors[0]
+
+
+def test_onnx_runtime_unpacks_when_it_loads_and_never_again(layers: Graph, tmp_path: Path) -> None:
+    """What runs for a batch is what runs for plain int8."""
+    ran = []
+    for scheme in (INT8, Scheme(5, 6)):
+        options = ort.SessionOptions()
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(tmp_path / "loaded.onnx")
+        path = str(layers.quantized(scheme).int8)
+        ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        loaded = onnx.load(tmp_path / "loaded.onnx").graph
+        ran.append(Counter(node.op_type for node in loaded.node))
+    assert ran[0] == ran[1]
+
+
+def test_a_matrix_that_fills_no_whole_bytes_stays_unpacked(tmp_path: Path) -> None:
+    odd = W[:, :5].copy()[:31]
+    graph = Graph(tmp_path, matmul("x", "w", "y"), w=odd).quantized(Scheme(4, 4))
+    assert graph.matrices(np.int8) == [odd.shape]
+
+
+@pytest.mark.parametrize("bits", [(1, 8), (8, 9), (0, 0)])
+def test_bits_that_make_no_sense(bits: tuple[int, int]) -> None:
+    with pytest.raises(ConfigError, match="expected 2 to 8 bits"):
+        Scheme(*bits)
 
 
 def test_weights_keep_to_seven_bits(layers: Graph) -> None:
@@ -174,7 +243,10 @@ def test_what_three_layers_read_is_quantised_once(tmp_path: Path) -> None:
     assert_near(*reversed(graph.run(x=X)))
 
 
-def test_weights_that_layers_share_are_stored_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("scheme", "stored"), [(INT8, (32, 32)), (Scheme(8, 4), (1, 512))])
+def test_weights_that_layers_share_are_stored_once(
+    tmp_path: Path, scheme: Scheme, stored: tuple[int, int]
+) -> None:
     """ALBERT."""
     square = W[:, :32].copy()
     graph = Graph(
@@ -183,11 +255,12 @@ def test_weights_that_layers_share_are_stored_once(tmp_path: Path) -> None:
         helper.make_node("Tanh", ["h"], ["t"]),
         matmul("t", "w", "y"),
         w=square,
-    ).quantized()
+    ).quantized(scheme)
     assert graph.count["MatMulIntegerToFloat"] == 2
-    assert graph.matrices(np.int8) == [(32, 32)]
+    assert graph.matrices(np.int8) + graph.matrices(np.uint8) == [stored]
     assert graph.matrices(np.float32) == []
-    assert_near(*reversed(graph.run(x=X)))
+    exact, rounded = graph.run(x=X)
+    assert 0 < np.square(rounded - exact).mean() < 0.05 * exact.var()
 
 
 def test_a_weight_that_is_stored_transposed(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -96,7 +95,7 @@ def command(
     if as_json:
         echo_json(_as_json(question, prediction, model, limit))
     else:
-        _print(prediction, context, top_k, limit)
+        _print(prediction, context, top_k)
 
 
 def _as_json(question: str, prediction: Prediction, model: str, threshold: float) -> dict[str, Any]:
@@ -111,14 +110,14 @@ def _as_json(question: str, prediction: Prediction, model: str, threshold: float
     }
 
 
-def _print(prediction: Prediction, context: str, top_k: int, threshold: float) -> None:
+def _print(prediction: Prediction, context: str, top_k: int) -> None:
     answers = prediction.answers
     if prediction.answer is None:
         likely = prediction.no_answer_score >= 0.5
         click.secho("No answer in this text." if likely else "No sure answer.", bold=True)
         line = f"  no-answer score {prediction.no_answer_score:.2f}"
-        if not likely:  # but for a threshold below 0
-            line += f", above the {0.5 + 0.5 * math.tanh(threshold / 2):.2f} where it abstains"
+        if not likely:
+            line += ", but the threshold asks for a surer answer"
         if top_k == 1 and answers:
             line += f'; the nearest quote is "{_one_line(answers[0].text)}"'
         elif answers:

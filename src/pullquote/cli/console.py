@@ -45,7 +45,7 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def _finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+def finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
     if value is not None and not math.isfinite(value):  # which no JSON could hold
         raise click.BadParameter(f"{value} is no finite number; 9999 always answers, -9999 never.")
     return value
@@ -54,7 +54,7 @@ def _finite(_context: click.Context, _option: click.Parameter, value: float | No
 threshold_option = click.option(
     "--threshold",
     type=float,
-    callback=_finite,
+    callback=finite,
     metavar="T",
     help="Abstain when null logit - best span logit exceeds T [default: the model's own].",
 )
@@ -105,9 +105,12 @@ def ensure_writable(path: str | Path) -> None:
         raise cannot_write(path, error) from None
 
 
-def ensure_folder(path: str | Path) -> None:
-    """Raise `OutputError` for a folder in which nothing can be written."""
-    ensure_writable(Path(path) / "x")
+def ensure_folder(path: str | Path, names: Iterable[str] = ("x",)) -> None:
+    """Raise `OutputError` for a folder in which files of these names cannot be written."""
+    if Path(path).is_file():
+        raise OutputError(f"{path}: a file; expected a folder to write to")
+    for name in names:
+        ensure_writable(Path(path) / name)
 
 
 @contextlib.contextmanager

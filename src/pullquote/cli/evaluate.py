@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
 
 from pullquote.cli.console import (
     echo_json,
+    ensure_folder,
     ensure_writable,
     json_option,
     load_data,
@@ -20,21 +23,29 @@ from pullquote.cli.console import (
 from pullquote.files import write_json
 from pullquote.reading.evaluate import Evaluation, evaluate
 from pullquote.reading.reader import Reader
+from pullquote.scoring.figures import ensure_matplotlib
+from pullquote.scoring.report import FILES, write_report
 from pullquote.scoring.squad import Marks
 
 
 @click.command(
     "evaluate",
-    epilog="""Example:
+    epilog="""Examples:
 
 \b
   pullquote evaluate small dev-v2.0.json.gz
+  pullquote evaluate ./run tune.json --report report
 """,
 )
 @click.argument("model")
 @click.argument("data")
 @threshold_option
 @click.option("-o", "--output", metavar="FILE", help="Write the scores to FILE as JSON, too.")
+@click.option(
+    "--report",
+    metavar="DIR",
+    help="Write DIR/index.html: intervals, curves, calibration, kinds of questions, mistakes.",
+)
 @model_options
 @json_option
 def command(
@@ -42,6 +53,7 @@ def command(
     data: str,
     threshold: float | None,
     output: str | None,
+    report: str | None,
     device: str,
     threads: int | None,
     as_json: bool,
@@ -53,12 +65,16 @@ def command(
     """
     if output:
         ensure_writable(output)
+    if report:
+        ensure_matplotlib()
+        ensure_folder(report, FILES)
     reader = Reader(model, device=device, threads=threads)
     dataset = load_data(data)
     evaluation = evaluate(
         reader,
         dataset.examples,
         threshold=threshold,
+        top_k=reader.config.n_best_size if report else 1,
         progress=lambda items: progress(items, len(dataset.examples), "answering"),
     )
     note_unlabelled(dataset, data)
@@ -70,6 +86,11 @@ def command(
     # after it was printed: a full disk must not cost the scores
     if output:
         write_json(output, result)
+    if report:
+        analysis = evaluation.analyse(dataset.examples)
+        page, *_ = write_report(report, analysis, model=model, data=Path(data).name)
+        if not as_json:
+            click.echo(f"report: {printable(str(page))}")
 
 
 def as_dict(evaluation: Evaluation, model: str, data: str, dropped: int) -> dict[str, Any]:
@@ -78,9 +99,11 @@ def as_dict(evaluation: Evaluation, model: str, data: str, dropped: int) -> dict
         "data": data,
         **evaluation.scores.as_dict(),
         "avna": evaluation.scores.avna,
+        **evaluation.average_precisions,
         "threshold": evaluation.threshold,
         "fitted_threshold": evaluation.fitted.threshold if evaluation.fitted else None,
         "fitted_f1": evaluation.fitted.score if evaluation.fitted else None,  # classes weighted
+        "trust": {kind: asdict(trust) for kind, trust in evaluation.trust.items()},
         "dropped": dropped,
         "seconds": evaluation.seconds,
     }
@@ -106,6 +129,10 @@ def _table(evaluation: Evaluation, model: str, data: str) -> str:
         lines.append(
             f"best for this data itself (an oracle): F1 {best.score:.2f} at {best.threshold:.4g}"
         )
+    trust = evaluation.trust["decisions"]
+    lines.append(f"scores as probabilities of being right: off by {100 * trust.ece:.1f} % (ECE)")
+    reach = [f"{100 * a:.0f} % right on {100 * c:.1f} %" for a, c in trust.coverage.items()]
+    lines.append(f"of the questions, the surest first: {', '.join(reach)}")
     lines.append(
         f"{evaluation.seconds:.1f} s, {evaluation.questions_per_second:,.1f} questions a second"
     )

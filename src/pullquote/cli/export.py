@@ -53,11 +53,12 @@ def command(
     from pullquote.reading.evaluate import evaluate
     from pullquote.reading.reader import Reader
     from pullquote.training.export import export
+    from pullquote.training.quantize import INT8
     from pullquote.training.release import evaluate_checkpoint, store_threshold
 
     dataset = load_data(data) if data else None
     with progress_bar("exporting", 1) as update:
-        report = export(model_dir, output, int8=int8, weights=weights)
+        report = export(model_dir, output, scheme=INT8 if int8 else None, weights=weights)
         update(1)
     click.echo(f"{printable(str(report.path))}: {report.bytes / 2**20:.2f} MiB")
     click.echo(f"largest difference of a logit, torch to fp32 ONNX: {report.fp32_difference:.1e}")

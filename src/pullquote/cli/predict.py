@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import click
 
 from pullquote.cli.console import (
-    ensure_writable,
+    ensure_folder,
     load_data,
     model_options,
     progress,
     threshold_option,
 )
-from pullquote.errors import OutputError
 from pullquote.reading.reader import Reader
 from pullquote.scoring.predictions import save_predictions
 
@@ -59,9 +57,7 @@ def command(
     """
     if never_abstain and threshold is not None:
         raise click.UsageError("--never-abstain and --threshold contradict each other.")
-    if Path(output).is_file():
-        raise OutputError(f"{output}: a file; expected a folder to write four files to")
-    ensure_writable(Path(output) / "predictions.json")
+    ensure_folder(output, ["predictions.json"])
     reader = Reader(model, device=device, threads=threads)
     examples = load_data(data).examples
     predictions = reader.answer_all(

@@ -191,6 +191,7 @@ def _answers(
             n_best_size=settings.n_best_size,
             top_k=settings.n_best_size,
             threshold=settings.null_score_diff_threshold if abstains else math.inf,
+            calibration=reader.config.calibration,
         )
         entries = [Entry(a.text, a.start_logit, a.end_logit) for a in prediction.answers]
         if abstains and candidates:

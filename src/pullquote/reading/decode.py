@@ -6,7 +6,6 @@ start logit + end logit, and the null score is the minimum over windows (run_squ
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from pullquote.errors import ModelError
+from pullquote.scoring.calibration import Readings, scores
 from pullquote.types import Answer, Prediction
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pullquote.types import Window
+    from pullquote.types import Calibration, Window
 
 # What `null_score_diff` is when a context offers no span at all (it is blank): finite, so that it
 # can stand in a JSON file, and above every threshold.
@@ -201,13 +201,13 @@ def merge(
     n_best_size: int,
     top_k: int,
     threshold: float,
+    calibration: Calibration,
 ) -> Prediction:
     """One prediction from the candidates of all windows of one context.
 
     Equal texts count once, at the place where the model is surest. With best span logit b and null
-    logit n, `null_score_diff` is n - b and `no_answer_score` is 1 / (1 + exp(b - n)); an answer's
-    score is (1 - no_answer_score) times its share in a softmax over the `n_best_size` best answers.
-    All scores of one prediction and its `no_answer_score` thus sum to at most 1.
+    logit n, `null_score_diff` is n - b. What the `n_best_size` best answers are worth is
+    `scoring/calibration.py`'s: with `no_answer_score`, their scores sum to 1.
     """
     windows = list(windows)
     best: dict[str, ScoredSpan] = {}
@@ -218,25 +218,30 @@ def merge(
                 best[text] = span
     ranked = sorted(best.values(), key=_rank)[:n_best_size]
     if not ranked:
-        return Prediction(id, None, (), no_answer_score=1.0, null_score_diff=NO_SPAN)
+        return Prediction(
+            id, None, (), no_answer_score=1.0, null_score_diff=NO_SPAN, windows=len(windows)
+        )
 
-    top = ranked[0].logit
-    null_score_diff = min(candidates.null for candidates in windows) - top
-    no_answer_score = _logistic(null_score_diff)
-    total = math.fsum(math.exp(span.logit - top) for span in ranked)
+    null_score_diff = min(candidates.null for candidates in windows) - ranked[0].logit
+    readings = Readings(
+        np.array([null_score_diff]),
+        np.array([[span.logit for span in ranked]]),
+        np.array([len(windows)]),
+    )
+    null, quotes = scores(calibration, readings)
     answers = tuple(
         Answer(
             text=context[span.start : span.end],
             start=span.start,
             end=span.end,
-            score=(1.0 - no_answer_score) * math.exp(span.logit - top) / total,
+            score=score,
             start_logit=span.start_logit,
             end_logit=span.end_logit,
         )
-        for span in ranked[:top_k]
+        for span, score in zip(ranked[:top_k], quotes[0].tolist(), strict=False)
     )
     answer = None if null_score_diff > threshold else answers[0]
-    return Prediction(id, answer, answers, no_answer_score, null_score_diff)
+    return Prediction(id, answer, answers, float(null[0]), null_score_diff, len(windows))
 
 
 def _text(context: str, span: ScoredSpan) -> str:
@@ -247,8 +252,3 @@ def _text(context: str, span: ScoredSpan) -> str:
 def _rank(span: ScoredSpan) -> tuple[float, int, int]:
     """Sort key: the highest logit first; among equals the earlier, then the shorter span."""
     return -span.logit, span.start, span.end
-
-
-def _logistic(x: float) -> float:
-    """1 / (1 + exp(-x)) without overflow."""
-    return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))

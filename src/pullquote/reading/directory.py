@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from pullquote.errors import (
     MissingExtraError,
     ModelError,
 )
+from pullquote.files import write_json
 from pullquote.types import ReaderConfig
 
 BUNDLED = Path(__file__).parent.parent / "models"
@@ -114,6 +115,11 @@ def open_model(
             "file can answer, but not be trained, nor exported again"
         )
     return directory
+
+
+def store_settings(path: str | os.PathLike[str], config: ReaderConfig) -> None:
+    """Write the settings of the model in a directory: all its readers take them from there."""
+    write_json(Path(path) / "reader.json", asdict(config))
 
 
 def find_tokenizer(name: str | os.PathLike[str]) -> Path:

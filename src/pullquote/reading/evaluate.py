@@ -15,8 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pullquote.errors import DataError, PullquoteWarning
-from pullquote.scoring.squad import Scores, score, score_questions
+from pullquote.reading.calibrate import recalibrated
+from pullquote.scoring.analysis import Analysis, analyse
+from pullquote.scoring.compare import Answers
+from pullquote.scoring.confidence import Trust, trust_of
+from pullquote.scoring.curves import precision_recall_curves
+from pullquote.scoring.squad import QuestionScore, Scores, at_threshold, score, score_questions
 from pullquote.scoring.thresholds import BestThreshold, fit_threshold
+from pullquote.types import Calibration
 
 if TYPE_CHECKING:
     from pullquote.reading.reader import Reader
@@ -34,10 +40,48 @@ class Evaluation:
     stored when the data is held out for it, and never to be reported as a result on the same data.
     `None` when one of the classes is missing."""
     seconds: float
+    predictions: tuple[Prediction, ...]
+    quotes: tuple[QuestionScore, ...]
+    """Each question's best quote beside the gold answers, whether or not the reader gave it."""
 
     @property
     def questions_per_second(self) -> float:
         return self.scores.total / self.seconds
+
+    @property
+    def trust(self) -> dict[str, Trust]:
+        """How far the scores can be trusted, at `threshold`; see `scoring/confidence.py`."""
+        return trust_of(self.predictions, self.quotes, self.threshold)
+
+    @property
+    def average_precisions(self) -> dict[str, float]:
+        """`pr_exact_ap`, `pr_f1_ap` and `pr_oracle_ap`, as evaluate-v2.0.py has them.
+
+        Empty for data without answers.
+        """
+        probabilities = {p.id: p.no_answer_score for p in self.predictions}
+        curves = precision_recall_curves(self.quotes, probabilities)
+        return {f"pr_{name}_ap": curve.average for name, curve in curves.items()}
+
+    @property
+    def answers(self) -> Answers:
+        """What the reader said at `threshold`, to be compared with another's answers."""
+        odds = {p.id: p.null_score_diff for p in self.predictions}
+        marks = at_threshold(self.quotes, odds, self.threshold)
+        texts = (
+            p.answers[0].text if mark.answered else ""
+            for p, mark in zip(self.predictions, marks, strict=True)
+        )
+        return Answers(tuple(texts), tuple(marks))
+
+    def analyse(self, examples: Sequence[Example]) -> Analysis:
+        """Look into what was evaluated, for a report: needs all quotes, `top_k=n_best_size`."""
+        return analyse(
+            examples,
+            self.predictions,
+            threshold=self.threshold,
+            uncalibrated=recalibrated(Calibration(), self.predictions),
+        )
 
 
 def evaluate(
@@ -46,12 +90,14 @@ def evaluate(
     *,
     threshold: float | None = None,
     fit: bool = False,
+    top_k: int = 1,
     progress: Callable[[Iterable[Prediction]], Iterable[Prediction]] = iter,
 ) -> Evaluation:
     """Answer all examples and score them; `threshold` replaces the one stored with the model.
 
     `fit` scores at the threshold that is fitted on these very examples, where there is one: for
     data that was held out to fit it.
+    `top_k` bounds the quotes of each of `Evaluation.predictions`.
     `progress` wraps the iterator of predictions, to show how far it is. Raises `DataError` without
     examples.
     """
@@ -60,15 +106,14 @@ def evaluate(
     if threshold is None:
         threshold = reader.config.no_answer_threshold
     start = time.perf_counter()
-    predictions = list(progress(reader.answer_all(examples)))
+    predictions = list(progress(reader.answer_all(examples, top_k=top_k)))
     seconds = time.perf_counter() - start
     # Best quotes and null odds rather than decisions, so that the best threshold is the true one:
     # predictions that abstain already could not be turned into answers by any threshold.
     quotes = {p.id: p.answers[0].text if p.answers else "" for p in predictions}
     odds = {p.id: p.null_score_diff for p in predictions}
-    fitted = None
+    fitted, marks = None, score_questions(examples, quotes)
     if len({example.is_impossible for example in examples}) == 2:
-        marks = score_questions(examples, quotes)
         fitted = fit_threshold(
             [mark.f1 for mark in marks],
             [mark.has_answer for mark in marks],
@@ -81,4 +126,4 @@ def evaluate(
         # is for blank contexts alone
         warnings.simplefilter("ignore", PullquoteWarning)
         scores = score(examples, quotes, no_answer_probabilities=odds, threshold=threshold)
-    return Evaluation(scores, threshold, fitted, seconds)
+    return Evaluation(scores, threshold, fitted, seconds, tuple(predictions), tuple(marks))

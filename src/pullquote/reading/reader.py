@@ -145,6 +145,7 @@ class Reader:
                 n_best_size=self.config.n_best_size,
                 top_k=top_k,
                 threshold=threshold,
+                calibration=self.config.calibration,
             )
 
         batched = Batched(self.encoder, self.backend, windows, read, finish)

@@ -72,6 +72,16 @@ class QuestionScore:
     exact: float
     f1: float
 
+    @property
+    def right(self) -> bool:
+        """Whether a quote gives the answer: it shares most words with a gold one (F1 above 0.5).
+
+        What probabilities are about. Exact match depends on how many gold answers a data set
+        gives (SQuAD 2.0: one in train, three or more in dev), since people cut the same answer
+        differently.
+        """
+        return self.has_answer and self.f1 > 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Marks:
@@ -189,7 +199,7 @@ def score(
         raise InputError(f"threshold {threshold} has no no-answer probabilities to apply to")
     if no_answer_probabilities is not None:
         _check_probabilities(questions, no_answer_probabilities, threshold)
-        final = [_abstain(q) if no_answer_probabilities[q.id] > threshold else q for q in questions]
+        final = at_threshold(questions, no_answer_probabilities, threshold)
         # In the file's order, in which equal values are summed. What an empty prediction is worth
         # is official too: "the" for an unanswerable question is an exact match (it normalises to
         # "", as above), yet costs a point in this search because it is not "".
@@ -213,6 +223,13 @@ def score(
         missing=tuple(example.id for example in golds if example.id not in scored),
         unknown=tuple(id for id in predictions if id not in scored),
     )
+
+
+def at_threshold(
+    questions: Sequence[QuestionScore], no_answer_values: Mapping[str, float], threshold: float
+) -> list[QuestionScore]:
+    """What the questions score when those with a value above `threshold` are not answered."""
+    return [_abstain(q) if no_answer_values[q.id] > threshold else q for q in questions]
 
 
 def _check_probabilities(

@@ -78,17 +78,21 @@ def card(
         "Made with pullquote.\n",
         f"    pullquote ask --model {name} QUESTION FILE\n",
         _scores(results, directory),
+        _trust(results, directory),
         _size(directory, kind if directory.onnx else "safetensors", results),
         _making(recipe, directory),
-        f"## Limits\n\n{notes.strip() or _LIMITS}\n",
+        f"## Limits\n\n{notes.strip() or _limits(directory)}\n",
         f"## Licence\n\nWeights: {licence}.{_training_licence(dataset)}\n",
     ]
     return "\n".join(section for section in sections if section)
 
 
-_LIMITS = """- It knows nothing that is not in the text, and does not count, compare or combine.
-- Its scores are bounded and comparable, not calibrated probabilities.
-- It reads best what resembles its training data."""
+def _limits(directory: ModelDirectory) -> str:
+    lines = ["It knows nothing that is not in the text, and does not count, compare or combine."]
+    if not directory.config.calibration.fitted_on:
+        lines.append("Its scores are bounded and comparable, not calibrated probabilities.")
+    lines.append("It reads best what resembles its training data.")
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _training_licence(dataset: str) -> str:
@@ -167,6 +171,30 @@ def _scores(results: Sequence[tuple[Data, Evaluation]], directory: ModelDirector
         f"It abstains when null logit − best span logit exceeds {config.no_answer_threshold:.4g}, "
         f"the threshold stored in `reader.json` ({fitted}).\n\n"
         + "".join(f"    pullquote evaluate {directory.path.name} {p.name}\n" for p, _ in results)
+    )
+
+
+def _trust(results: Sequence[tuple[Data, Evaluation]], directory: ModelDirectory) -> str:
+    calibration = directory.config.calibration
+    if not calibration.fitted_on:
+        return ""
+    rows = [
+        "| data | ECE | MacroCE | Brier | AURC | coverage at 80 / 90 / 95 % right |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for part, evaluation in results:
+        trust = evaluation.trust["decisions"]
+        coverage = " / ".join(f"{100 * share:.1f}" for share in trust.coverage.values())
+        rows.append(
+            f"| {part.name} | {trust.ece:.3f} | {trust.macro_ce:.3f} | {trust.brier:.3f} | "
+            f"{trust.aurc:.3f} | {coverage} % |"
+        )
+    table = "\n".join(rows)
+    return (
+        "## Trust\n\n"
+        "Scores are probabilities where half of the questions have an answer: how far what it says "
+        "(an answer, or that there is none) can be trusted.\n\n"
+        f"{table}\n\nCalibrated on {calibration.fitted_on}.\n"
     )
 
 

@@ -3,7 +3,7 @@
 Runs checkpoint and ONNX file side by side and refuses to write what differs.
 
     export("path/to/checkpoint", "out")                # fp32
-    export("path/to/checkpoint", "out", int8=True)     # a quarter of the bytes
+    export("path/to/checkpoint", "out", scheme=INT8)   # a quarter of the bytes
     export("path/to/checkpoint", "out", weights=True)  # with the safetensors beside it
 """
 
@@ -17,16 +17,16 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pullquote.errors import MissingExtraError, ModelError, OutputError, PullquoteError, first_line
-from pullquote.files import cannot_write, write_json
+from pullquote.files import cannot_write
 from pullquote.reading.backends.onnx import OnnxBackend
-from pullquote.reading.directory import ModelDirectory, open_model
+from pullquote.reading.directory import ModelDirectory, open_model, store_settings
 from pullquote.training.recipe import Recipe
 from pullquote.types import INPUTS, Batch, ReaderConfig
 
@@ -35,7 +35,7 @@ try:
     import torch
 
     from pullquote.reading.backends.torch import TorchBackend, load_checkpoint
-    from pullquote.training.quantize import quantize_int8
+    from pullquote.training.quantize import Scheme, quantize
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "transformers", "export") from error
 
@@ -61,17 +61,17 @@ def export(
     model: str | Path,
     out: str | Path,
     *,
-    int8: bool = False,
+    scheme: Scheme | None = None,
     weights: bool = False,
     config: ReaderConfig | None = None,
 ) -> ExportReport:
     """Write `out` with model.onnx, the tokenizer and reader.json of a safetensors checkpoint.
 
-    `weights` copies the checkpoint's own weights, too, for transformers and to train on. `out` is
-    a new place, an older export (whose files are replaced), or the checkpoint's own directory
-    (which gains the ONNX form). `config` replaces the settings of the source. Raises `ModelError`,
-    and writes nothing, when the fp32 ONNX file's logits differ from torch's by more than
-    `TOLERANCE`.
+    `scheme` quantises it. `weights` copies the checkpoint's own weights, too, for transformers and
+    to train on. `out` is a new place, an older export (whose files are replaced), or the
+    checkpoint's own directory (which gains the ONNX form). `config` replaces the settings of the
+    source. Raises `ModelError`, and writes nothing, when the fp32 ONNX file's logits differ from
+    torch's by more than `TOLERANCE`.
     """
     source = open_model(model)
     if source.safetensors is None:
@@ -91,12 +91,8 @@ def export(
             if not _is_same(out, source.path):  # others need not know this machine's folders
                 recipe = recipe.named_only()
             (new / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
-        config = source.config
-        if int8 and config.threshold_fitted_on:
-            note = f"{config.threshold_fitted_on} (before int8)"
-            config = replace(config, threshold_fitted_on=note)
-        write_json(new / "reader.json", asdict(config))
-        fp32 = Path(work if int8 else new) / "model.onnx"
+        store_settings(new, _before_int8(source.config) if scheme else source.config)
+        fp32 = Path(work if scheme else new) / "model.onnx"
         _to_onnx(source, fp32)
         reference = TorchBackend(source.path)
         batches = list(_probe_batches(source))
@@ -107,8 +103,8 @@ def export(
                 f"logit, more than {TOLERANCE:g}; nothing was written"
             )
         int8_difference = None
-        if int8:
-            quantize_int8(fp32, new / "model.onnx")
+        if scheme:
+            quantize(fp32, new / "model.onnx", scheme)
             int8_difference = _difference(reference, OnnxBackend(new / "model.onnx"), batches)
             if int8_difference == float("inf"):
                 raise ModelError(
@@ -119,15 +115,27 @@ def export(
     return ExportReport(out, size, fp32_difference, int8_difference)
 
 
+def _before_int8(config: ReaderConfig) -> ReaderConfig:
+    """The settings with a note that they were fitted before quantisation."""
+
+    def noted(fitted_on: str) -> str:
+        return f"{fitted_on} (before int8)" if fitted_on else ""
+
+    calibration = replace(config.calibration, fitted_on=noted(config.calibration.fitted_on))
+    return replace(
+        config,
+        threshold_fitted_on=noted(config.threshold_fitted_on),
+        calibration=calibration,
+    )
+
+
 @contextlib.contextmanager
 def _new_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
     """Yield an empty directory; on success what it holds moves to `out`, else it is removed."""
     try:
         fresh = not out.exists()
-        if not fresh and not _may_write(out, source):
-            raise OutputError(
-                f"{out}: exists and is not an older export; choose another place, or empty it"
-            )
+        if not fresh and not _is_same(out, source.path):
+            check_place(out)
         parent = out.parent if fresh else out  # on the same disk, so that moving is renaming
         parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".pullquote-", dir=parent) as temporary:
@@ -149,14 +157,17 @@ def _new_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
         raise cannot_write(out, error) from error
 
 
-def _may_write(out: Path, source: ModelDirectory) -> bool:
-    """Whether nothing is lost in `out` but an older export."""
-    if not out.is_dir():
-        return False
-    found = {entry.name for entry in out.iterdir()}
+def check_place(out: Path) -> None:
+    """Raise `OutputError` when writing `out` would lose more than an older export."""
+    if not out.exists():
+        return
+    found = {entry.name for entry in out.iterdir()} if out.is_dir() else {out.name}
     is_export = {"model.onnx", "reader.json"} <= found
     is_checkpoint = any(name.endswith(".safetensors") for name in found)
-    return not found or (is_export and not is_checkpoint) or _is_same(out, source.path)
+    if found and (is_checkpoint or not is_export):
+        raise OutputError(
+            f"{out}: exists and is not an older export; choose another place, or empty it"
+        )
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pullquote.errors import ConfigError, MissingExtraError, TrainingError, first_line
 from pullquote.files import atomic_write, cannot_write, replacing, write_json
+from pullquote.reading.directory import store_settings
 from pullquote.training.recipe import Recipe
 
 try:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pullquote.types import ReaderConfig
 
 STATE = "state.pt"
-_MODEL = (
+MODEL_FILES = (
     *("config.json", "tokenizer.json", "tokenizer_config.json", "LICENSE", "NOTICE"),
     *("reader.json", "model.safetensors"),
 )
@@ -97,7 +98,7 @@ def write_base(
             "architectures": [type(model).__name__],
         },
     )
-    write_json(directory / "reader.json", asdict(config))
+    store_settings(directory, config)
 
 
 def write_weights(model: Any, directory: Path) -> None:
@@ -111,7 +112,7 @@ def copy_model(source: Path, target: Path) -> None:
     """Copy a model directory: every file is whole before the first takes its name."""
     _remove_onnx(target)
     with contextlib.ExitStack() as stack:
-        for name in _MODEL:
+        for name in MODEL_FILES:
             if (source / name).is_file():
                 shutil.copyfile(source / name, stack.enter_context(replacing(target / name)))
 

@@ -6,14 +6,14 @@ The data must be held out: neither trained on, nor the test data on which result
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pullquote.errors import DataError
-from pullquote.files import write_json
 from pullquote.reading.backends.torch import TorchBackend
-from pullquote.reading.directory import open_model
+from pullquote.reading.calibrate import described
+from pullquote.reading.directory import open_model, store_settings
 from pullquote.reading.evaluate import Evaluation, evaluate
 from pullquote.reading.reader import Reader
 
@@ -32,16 +32,12 @@ def store_threshold(
     """
     if evaluation.fitted is None:
         raise DataError(f"{source}: a threshold needs answerable and unanswerable questions")
-    unanswerable = sum(example.is_impossible for example in examples)
     config = replace(
         open_model(Path(directory)).config,
         no_answer_threshold=evaluation.fitted.threshold,
-        threshold_fitted_on=(
-            f"{Path(source).name}: best F1 over {len(examples):,} questions, {unanswerable:,} of "
-            "them unanswerable, both kinds weighted equally"
-        ),
+        threshold_fitted_on=described(source, "best F1", examples),
     )
-    write_json(Path(directory) / "reader.json", asdict(config))
+    store_settings(directory, config)
     return config.no_answer_threshold
 
 

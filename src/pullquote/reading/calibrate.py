@@ -1,0 +1,165 @@
+"""Fits a reader's calibration on labelled data: what it said, beside what was true.
+
+Knows the user's own `Reader` and examples; the numbers are `scoring/calibration.py`'s.
+
+    calibrated = calibrate(Reader("run"), load("tune.json.gz").examples, source="tune.json.gz")
+    store_settings("run", calibrated.config)
+
+Questions of a data set stand on one paragraph each, those of users on books. So some questions are
+asked again of 4 and of 16 paragraphs of their article, put together in a random order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pullquote.scoring.calibration import Readings, fit, scores
+from pullquote.scoring.squad import score_questions
+from pullquote.scoring.thresholds import Goal, OperatingPoint, operating_point
+from pullquote.types import Calibration, Example, Prediction, ReaderConfig, Span
+
+if TYPE_CHECKING:
+    from pullquote.reading.reader import Reader
+
+PARAGRAPHS = (4, 16)
+LONG_QUESTIONS = 400
+"""Questions that are asked again of so many paragraphs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """Settings with what was fitted."""
+
+    config: ReaderConfig
+    point: OperatingPoint | None
+    """The threshold for the goal, where there was one."""
+
+
+def calibrate(
+    reader: Reader,
+    examples: Sequence[Example],
+    *,
+    source: str = "",
+    goal: Goal | None = None,
+    seed: int = 0,
+    progress: Callable[[Iterable[Prediction], int], Iterable[Prediction]] = lambda items, _: items,
+) -> Calibrated:
+    """Fit how the reader's logits become probabilities, on data that it was not trained on.
+
+    `goal` also chooses the threshold. `source` names the data in the settings. `progress` wraps the
+    predictions and is told how many there are. Raises `DataError` for data with fewer than 20
+    answerable or unanswerable questions, and for a goal that cannot be reached.
+    """
+    asked = [*examples, *long_texts(examples, seed)]
+    answers = reader.answer_all(asked, top_k=reader.config.n_best_size)
+    predictions = list(progress(answers, len(asked)))
+    # blank texts have no quotes, and nothing to learn from
+    rows = [row for row, prediction in enumerate(predictions) if prediction.answers]
+    said = readings([predictions[row] for row in rows])
+    marks = score_questions(
+        [asked[row] for row in rows],
+        {predictions[row].id: predictions[row].answers[0].text for row in rows},
+    )
+    right, has_answer = [mark.right for mark in marks], [mark.has_answer for mark in marks]
+    calibration = fit(said, right, has_answer)
+    calibration = replace(calibration, fitted_on=described(source, "likelihood", examples))
+    config = replace(reader.config, calibration=calibration)
+    point = None
+    if goal:
+        given = sum(row < len(examples) for row in rows)  # what follows was made of them
+        point = operating_point(goal, marks[:given], said.null_score_diff[:given])
+        config = replace(
+            config,
+            no_answer_threshold=point.threshold,
+            threshold_fitted_on=described(source, str(goal), examples),
+        )
+    return Calibrated(config, point)
+
+
+def described(source: str, what: str, examples: Sequence[Example]) -> str:
+    """What was fitted on what, in words, to stand in `reader.json`."""
+    unanswerable = sum(example.is_impossible for example in examples)
+    return (
+        f"{Path(source).name}: {what} over {len(examples):,} questions, {unanswerable:,} of "
+        "them unanswerable, both kinds weighted equally"
+    )
+
+
+def readings(predictions: Sequence[Prediction]) -> Readings:
+    """What predictions with all their quotes say before calibration."""
+    most = max((len(p.answers) for p in predictions), default=0)
+    logits = np.full((len(predictions), most), -np.inf)  # (N, K)
+    for row, prediction in zip(logits, predictions, strict=True):
+        row[: len(prediction.answers)] = [a.start_logit + a.end_logit for a in prediction.answers]
+    return Readings(
+        np.array([prediction.null_score_diff for prediction in predictions]),
+        logits,
+        np.array([prediction.windows for prediction in predictions]),
+    )
+
+
+def recalibrated(calibration: Calibration, predictions: Sequence[Prediction]) -> list[Prediction]:
+    """The same predictions with the scores of another calibration.
+
+    They need all of the model's `n_best_size` quotes, among which a quote's share is taken.
+
+        recalibrated(Calibration(), predictions)       # the raw softmax
+    """
+    rows = [row for row, prediction in enumerate(predictions) if prediction.answers]
+    said = readings([predictions[row] for row in rows])
+    changed = list(predictions)  # a blank text has no answer under any calibration
+    if not rows:
+        return changed
+    null, quotes = scores(calibration, said)
+    for row, p, worth in zip(rows, null.tolist(), quotes.tolist(), strict=True):
+        found = predictions[row]
+        answers = tuple(
+            replace(answer, score=score)
+            for answer, score in zip(found.answers, worth, strict=False)  # then zeros
+        )
+        answer = answers[0] if found.answer else None
+        changed[row] = replace(found, answer=answer, answers=answers, no_answer_score=p)
+    return changed
+
+
+def long_texts(examples: Sequence[Example], seed: int = 0) -> list[Example]:
+    """Some of the questions, each on 4 and on 16 paragraphs of its article (its `title`).
+
+    Articles of fewer paragraphs give what they have; a single one gives nothing.
+    """
+    paragraphs: dict[str, dict[str, None]] = {}
+    for example in examples:
+        paragraphs.setdefault(example.title, {})[example.context] = None
+    random = np.random.default_rng(seed)
+    asked = [e for e in examples if e.title and len(paragraphs[e.title]) > 1]
+    made = []
+    for count in PARAGRAPHS:
+        for index in random.permutation(len(asked))[:LONG_QUESTIONS]:
+            example = asked[index]
+            others = [text for text in paragraphs[example.title] if text != example.context]
+            chosen = random.permutation(len(others))[: count - 1]
+            made.append(_among(example, [others[i] for i in chosen], count, random))
+    return made
+
+
+def _among(
+    example: Example, others: Sequence[str], count: int, random: np.random.Generator
+) -> Example:
+    """An example whose paragraph stands among others, with its answers where they are now."""
+    place = int(random.integers(len(others) + 1))
+    before = "".join(f"{text}\n\n" for text in others[:place])
+    after = "".join(f"\n\n{text}" for text in others[place:])
+    answers = tuple(
+        Span(a.text, a.start + len(before), a.end + len(before)) for a in example.answers
+    )
+    return replace(
+        example,
+        id=f"{example.id} among {count}",
+        context=f"{before}{example.context}{after}",
+        answers=answers,
+    )

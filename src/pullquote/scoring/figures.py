@@ -1,0 +1,224 @@
+"""The report's figures, in greys: each a PNG as bytes, and what it shows in words.
+
+Knows matplotlib (the extra `report`) and the numbers of an `Analysis`.
+
+    for name, figure in draw(analysis).items():        # "pr_exact.png", ...
+        figure.png, figure.caption, figure.alternative
+
+Precision-recall curves and histograms are those of evaluate-v2.0.py, under its names.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pullquote.errors import MissingExtraError
+from pullquote.scoring.analysis import Analysis
+from pullquote.scoring.confidence import ACCURACIES, BINS, Claims, reliability, risk_coverage, trust
+from pullquote.scoring.curves import Floats, PrecisionRecall
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+# Each figure is 4.2 inches at 100 CSS pixels an inch, in twice the pixels: on a telephone's 343 CSS
+# pixels a label of 10 points is still 11 pixels tall.
+WIDTH, HEIGHT = 420, 330
+_STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "0.35",
+    "axes.labelcolor": "0.15",
+    "xtick.color": "0.35",
+    "ytick.color": "0.35",
+    "xtick.labelcolor": "0.15",
+    "ytick.labelcolor": "0.15",
+    "legend.frameon": False,
+}
+
+RELIABILITY = {
+    "decisions": "reliability_decisions.png",
+    "quotes": "reliability_quotes.png",
+    "no answer": "reliability_no_answer.png",
+}
+PRECISION_RECALL = {"exact": "pr_exact.png", "f1": "pr_f1.png", "oracle": "pr_oracle.png"}
+HISTOGRAMS = {"hasAns": "na_prob_hist_hasAns.png", "noAns": "na_prob_hist_noAns.png"}
+RISK_COVERAGE = "risk_coverage.png"
+NAMES = (*PRECISION_RECALL.values(), *HISTOGRAMS.values(), *RELIABILITY.values(), RISK_COVERAGE)
+"""All files that there can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture, its caption and what it shows, for those who cannot see it."""
+
+    png: bytes
+    caption: str
+    alternative: str
+
+
+def ensure_matplotlib() -> None:
+    """Raise `MissingExtraError` where nothing can be drawn: before long work, not after it."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "report") from error
+
+
+def draw(analysis: Analysis) -> dict[str, Figure]:
+    """All figures that the data allows, by their file names. Raises `MissingExtraError`."""
+    ensure_matplotlib()
+    import matplotlib
+
+    figures = {}
+    with matplotlib.rc_context(_STYLE):
+        for name, curve in analysis.precision_recall.items():
+            figures[PRECISION_RECALL[name]] = _precision_recall(name, curve)
+        for name, shares in analysis.no_answer.items():
+            figures[HISTOGRAMS[name]] = _histogram(name, shares)
+        for name, claims in analysis.claims.items():
+            raw = analysis.raw[name] if analysis.raw else None
+            figures[RELIABILITY[name]] = _reliability(name, claims, raw)
+        raw = analysis.raw["decisions"] if analysis.raw else None
+        figures[RISK_COVERAGE] = _risk_coverage(analysis.claims["decisions"], raw)
+    return figures
+
+
+def _drawing(height: int = HEIGHT) -> Drawing:
+    from matplotlib.figure import Figure as Drawing
+
+    return Drawing(figsize=(WIDTH / 100, height / 100), dpi=200, layout="constrained")
+
+
+def _png(drawing: Drawing) -> bytes:
+    file = io.BytesIO()
+    drawing.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
+
+
+_TASKS = {"exact": "Exact match", "f1": "F1", "oracle": "Answerable or not (oracle)"}
+
+
+def _precision_recall(name: str, curve: PrecisionRecall) -> Figure:
+    drawing = _drawing()
+    axes = drawing.add_subplot(xlabel="recall", ylabel="precision", xlim=(0, 1.05), ylim=(0, 1.05))
+    axes.fill_between(curve.recall, curve.precision, step="post", color="0.88", lw=0)
+    axes.step(curve.recall, curve.precision, where="post", color="0.1", lw=1.3)
+    return Figure(
+        _png(drawing),
+        f"{_TASKS[name]}. Average precision {curve.average:.2f}",
+        f"Precision-recall curve for {_TASKS[name].lower()}: average precision "
+        f"{curve.average:.1f} %; with every question answered, precision "
+        f"{curve.precision[-1]:.2f} at recall {curve.recall[-1]:.2f}.",
+    )
+
+
+def _histogram(name: str, shares: Floats) -> Figure:
+    kind = {"hasAns": "answerable", "noAns": "unanswerable"}[name]
+    drawing = _drawing(260)
+    axes = drawing.add_subplot(
+        xlabel="probability of no answer", ylabel="share of questions", xlim=(0, 1)
+    )
+    edges = np.linspace(0, 1, len(shares) + 1)
+    axes.bar(edges[:-1], shares, np.diff(edges), align="edge", color="0.55", ec="1", lw=0.8)
+    above = shares[len(shares) // 2 :].sum()
+    return Figure(
+        _png(drawing),
+        f"{kind.capitalize()} questions",
+        f"Histogram of the no-answer probability of {kind} questions: {100 * shares[0]:.0f} % in "
+        f"the lowest bin, {100 * shares[-1]:.0f} % in the highest, {100 * above:.0f} % at one half "
+        "or above.",
+    )
+
+
+def _reliability(name: str, claims: Claims, raw: Claims | None) -> Figure:
+    drawing = _drawing(420)
+    above, below = drawing.subplots(2, sharex=True, height_ratios=(4, 1))
+    above.plot([0, 1], [0, 1], color="0.7", lw=0.8, zorder=0)
+    edges = np.linspace(0, 1, BINS + 1)
+    if raw:
+        table = reliability(raw.confidence, raw.right)
+        style: dict[str, Any] = {
+            "color": "0.45",
+            "lw": 1,
+            "ls": "--",
+            "marker": "s",
+            "mfc": "1",
+            "clip_on": False,
+        }
+        above.plot(table.claimed, table.true, ms=5, label="raw softmax", **style)
+        count, _ = np.histogram(raw.confidence, edges)
+        below.stairs(count, edges, color="0.45", ls="--", clip_on=False)
+    table = reliability(claims.confidence, claims.right)
+    label = "calibrated" if raw else "raw softmax"
+    style = {"color": "0", "lw": 1.3, "marker": "o", "clip_on": False}
+    above.plot(table.claimed, table.true, ms=5, label=label, **style)
+    count, _ = np.histogram(claims.confidence, edges)
+    below.stairs(count, edges, color="0", lw=1.2, clip_on=False)
+    above.set(xlim=(0, 1), ylim=(0, 1), ylabel="came true")
+    below.set(xlabel="claimed", ylabel="questions", ylim=(0, None))
+    below.locator_params(axis="y", nbins=2)
+    if raw:
+        above.legend(loc="upper left")
+    found = trust(claims.confidence, claims.right)
+    words = f"calibration error {100 * found.ece:.1f} %"
+    if raw:
+        words += f", {100 * trust(raw.confidence, raw.right).ece:.1f} % for the raw softmax"
+    return Figure(
+        _png(drawing),
+        {
+            "decisions": "What the reader said at its threshold, a quote or none",
+            "quotes": "The best quote of each text, given or not",
+            "no answer": "That the text has no answer, whatever was said",
+        }[name],
+        f"Reliability diagram of {name}, claimed against true, with the sizes of its bins below: "
+        f"{words}.",
+    )
+
+
+def _risk_coverage(claims: Claims, raw: Claims | None) -> Figure:
+    drawing = _drawing(360)
+    axes = drawing.add_subplot(xlabel="questions decided, the surest first (%)", ylabel="wrong (%)")
+    if raw:
+        coverage, risk = risk_coverage(raw.confidence, raw.right)
+        axes.plot(100 * coverage, 100 * risk, color="0.45", lw=1, ls="--", label="raw softmax")
+    coverage, risk = risk_coverage(claims.confidence, claims.right)
+    label = "calibrated" if raw else "raw softmax"
+    axes.plot(100 * coverage, 100 * risk, color="0", lw=1.3, label=label)
+    found = trust(claims.confidence, claims.right)
+    for accuracy in ACCURACIES:
+        at, wrong = 100 * found.coverage[accuracy], 100 * (1 - accuracy)
+        axes.axhline(wrong, color="0.8", lw=0.8, zorder=0)
+        axes.plot(at, wrong, marker="o", color="0", ms=6, clip_on=False, zorder=3)
+        axes.annotate(
+            f"{100 * accuracy:.0f} % right: {at:.1f} %",
+            (at, wrong),
+            textcoords="offset points",
+            xytext=(-8, 4) if at > 60 else (8, 4),
+            ha="right" if at > 60 else "left",
+            bbox={"fc": "1", "ec": "none", "pad": 0.8, "alpha": 0.85},
+        )
+    axes.set(xlim=(0, 100), ylim=(0, None))
+    if raw:
+        axes.legend(loc="lower right")
+    return Figure(
+        _png(drawing),
+        "How many decisions are wrong, the surest first, and how far the reader can go with 80, 90 "
+        "and 95 % right",
+        f"Risk-coverage curve of decisions: {_coverage(found.coverage)} of the questions; "
+        f"{100 * risk[-1]:.1f} % wrong over all.",
+    )
+
+
+def _coverage(coverage: Mapping[float, float]) -> str:
+    return ", ".join(
+        f"{100 * accuracy:.0f} % right up to {100 * share:.1f} %"
+        for accuracy, share in coverage.items()
+    )

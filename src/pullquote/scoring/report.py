@@ -1,0 +1,384 @@
+"""The evaluation report: one HTML page that needs nothing else, and its figures as PNGs.
+
+Knows an `Analysis`, never a model. The page holds its style and figures inside, runs no script and
+may load nothing, whatever the texts of the data say.
+
+    write_report("report", analysis, model="small", data="dev-v2.0.json")
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import os
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from pullquote.files import atomic_write
+from pullquote.scoring.analysis import MISTAKES, OF_EACH_KIND, Analysis, Mistake
+from pullquote.scoring.bootstrap import FEWEST, RESAMPLES, Estimate
+from pullquote.scoring.confidence import ACCURACIES, Claims, Trust, trust
+from pullquote.scoring.figures import (
+    HISTOGRAMS,
+    NAMES,
+    PRECISION_RECALL,
+    RELIABILITY,
+    RISK_COVERAGE,
+    WIDTH,
+    Figure,
+    draw,
+)
+from pullquote.scoring.slices import Slice
+from pullquote.types import Span
+
+PAGE = "index.html"
+FILES = (PAGE, *NAMES)
+"""All that a report may consist of."""
+_WHOLE = 1500
+"""Characters of a text up to which it is shown whole; of a longer one, what is around its marks."""
+_AROUND = 400
+
+
+def write_report(
+    directory: str | os.PathLike[str], analysis: Analysis, *, model: str, data: str
+) -> list[Path]:
+    """Write `index.html` and its figures; `model` and `data` are named in the heading.
+
+    Files of an older report are replaced, or removed where this one has no such figure; whatever
+    else is in the folder stays. Raises `OutputError` and `MissingExtraError`.
+    """
+    figures = draw(analysis)
+    page = _page(analysis, figures, model, data)
+    written = []
+    for name, figure in figures.items():
+        with atomic_write(Path(directory, name), "wb") as file:
+            file.write(figure.png)
+        written.append(Path(directory, name))
+    for name in set(NAMES) - set(figures):
+        Path(directory, name).unlink(missing_ok=True)
+    with atomic_write(Path(directory, PAGE)) as file:  # last: it speaks of the others
+        file.write(page)
+    return [Path(directory, PAGE), *written]
+
+
+def _page(analysis: Analysis, figures: dict[str, Figure], model: str, data: str) -> str:
+    sections = [
+        ("scores", "Scores", _scores(analysis)),
+        ("trust", "Can the scores be trusted?", _trust(analysis, figures)),
+        ("thresholds", "Over all thresholds", _thresholds(figures)),
+        ("kinds", "Kinds of questions", _kinds(analysis)),
+        ("mistakes", "The surest mistakes", _mistakes(analysis)),
+    ]
+    style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+    title = f"{escape(model)} on {escape(data)}"
+    links = "\n".join(f'<li><a href="#{id}">{name}</a></li>' for id, name, _ in sections)
+    body = "\n".join(
+        f'<section aria-labelledby="{id}">\n<h2 id="{id}">{name}</h2>\n{content}\n</section>'
+        for id, name, content in sections
+        if content
+    )
+    threshold = f"{analysis.threshold:.4g}".replace("-", "&minus;")
+    total, paragraphs = analysis.scores["f1"].total, analysis.paragraphs
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header>
+<h1>{title}</h1>
+<p class="soft">{total:,} questions on {paragraphs:,} paragraphs. The reader abstains when null
+logit minus best span logit exceeds {threshold}.</p>
+<nav aria-label="Sections"><ul>
+{links}
+</ul></nav>
+</header>
+<main>
+{body}
+</main>
+<footer>Intervals hold 95 % of {RESAMPLES:,} resamples of whole paragraphs, with their questions;
+there is none for fewer than {FEWEST} paragraphs. They speak of other paragraphs like these, not of
+other training runs. Written by pullquote.</footer>
+</body>
+</html>
+"""
+
+
+# ---- scores
+
+
+def _scores(analysis: Analysis) -> str:
+    found = analysis.scores
+    rows = []
+    for name, prefix in (("all", ""), ("answerable", "HasAns_"), ("unanswerable", "NoAns_")):
+        if f"{prefix}f1" not in found:
+            continue
+        exact, f1 = found[f"{prefix}exact"], found[f"{prefix}f1"]
+        rows.append([name, f"{f1.total:,}", _estimate(exact), _estimate(f1)])
+    table = _table(["", "questions", "exact match", "F1"], rows)
+    return (
+        "<p>The official arithmetic of SQuAD 2.0, in percent; beside each number its 95 % "
+        f'interval.</p>\n<div class="scores">\n{table}\n</div>\n'
+        f"<p>Answer or not, decided rightly: {_estimate(found['avna'])} %.</p>"
+    )
+
+
+def _estimate(estimate: Estimate) -> str:
+    """A number and its interval."""
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.2f}"
+    return f"{estimate.value:.2f} <small>{estimate.low:.1f}&ndash;{estimate.high:.1f}</small>"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
+    """A table of HTML cells, the first of each row its heading."""
+    columns = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    lines = [
+        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
+        for first, *rest in rows
+    ]
+    title = f"<caption>{caption}</caption>\n" if caption else ""
+    return (
+        f"<table>\n{title}<thead><tr>{columns}</tr></thead>\n<tbody>\n"
+        + "\n".join(lines)
+        + "\n</tbody>\n</table>"
+    )
+
+
+# ---- trust
+
+
+def _trust(analysis: Analysis, figures: dict[str, Figure]) -> str:
+    if analysis.raw:
+        said = (
+            "A score is meant as a probability: of the decisions with a score near 0.8, eight in "
+            "ten should be right. The raw softmax of the same logits stands beside it."
+        )
+    else:
+        said = (
+            "A score is meant as a probability: of the decisions with a score near 0.8, eight in "
+            "ten should be right. These scores are the raw softmax of the logits, which was not "
+            "calibrated; <code>pullquote calibrate</code> does that, on held-out data."
+        )
+    share = float(np.mean(analysis.claims["no answer"].right))
+    if analysis.raw and not 0.4 <= share <= 0.6:
+        said += (
+            " Scores speak of questions of which half have no answer; here it is "
+            f"{100 * share:.0f} %, which moves the curves away from the diagonal."
+        )
+    parts = []
+    for name, claims in analysis.claims.items():
+        raw = analysis.raw[name] if analysis.raw else None
+        parts.append((name.capitalize(), RELIABILITY[name], _measures(claims, raw)))
+    along = (
+        "<p>A reader that may decline goes down its decisions from the surest; AURC is the mean "
+        "share of wrong ones on that way.</p>"
+    )
+    parts.append(("Risk and coverage", RISK_COVERAGE, along))
+    together = "\n".join(
+        f"<div>\n<h3>{heading}</h3>\n{_figure(figures, name)}\n{below}\n</div>"
+        for heading, name, below in parts
+    )
+    return f'<p>{said}</p>\n<div class="figures pairs">\n{together}\n</div>'
+
+
+def _measures(claims: Claims, raw: Claims | None) -> str:
+    """The table below a reliability diagram."""
+    kinds = [trust(kind.confidence, kind.right) for kind in (claims, raw) if kind]
+
+    def row(name: str, cells: Iterable[str]) -> list[str]:
+        return [name, *cells]
+
+    def of(name: str) -> list[str]:
+        return [f"{getattr(kind, name):.4f}" for kind in kinds]
+
+    def covered(kind: Trust, accuracy: float) -> str:
+        return f"{100 * kind.coverage[accuracy]:.1f} %"
+
+    rows = [
+        row('<abbr title="expected calibration error">ECE</abbr>', of("ece")),
+        row('<abbr title="macro-averaged calibration error">MacroCE</abbr>', of("macro_ce")),
+        row("Brier score", of("brier")),
+        row('<abbr title="area under the risk-coverage curve">AURC</abbr>', of("aurc")),
+        *(
+            row(f"coverage, {100 * accuracy:.0f} % right", [covered(k, accuracy) for k in kinds])
+            for accuracy in ACCURACIES
+        ),
+    ]
+    return _table(["", *(["calibrated", "raw"] if raw else ["raw"])], rows)
+
+
+def _figure(figures: dict[str, Figure], name: str) -> str:
+    figure = figures[name]
+    data = base64.b64encode(figure.png).decode("ascii")
+    return (
+        f'<figure>\n<img src="data:image/png;base64,{data}" width="{WIDTH}"\n'
+        f'  alt="{escape(figure.alternative)}">\n'
+        f"<figcaption>{escape(figure.caption)}</figcaption>\n</figure>"
+    )
+
+
+# ---- thresholds and kinds
+
+
+def _thresholds(figures: dict[str, Figure]) -> str:
+    curves = [name for name in PRECISION_RECALL.values() if name in figures]
+    bars = [name for name in HISTOGRAMS.values() if name in figures]
+    blocks = []
+    if curves:
+        blocks.append(
+            "<p>Questions are answered in the order of their no-answer scores, the least first. "
+            "Precision is the score per answered question, recall the score per answerable one; "
+            "an oracle is right wherever there is an answer.</p>"
+        )
+    for names in (curves, bars):
+        drawn = "\n".join(_figure(figures, name) for name in names)
+        if names:
+            blocks.append(f'<div class="figures">\n{drawn}\n</div>')
+    return "\n".join(blocks)
+
+
+def _kinds(analysis: Analysis) -> str:
+    blocks = [
+        '<p class="roomy">The dot is F1, the line its 95 % interval, from 0 to 100; the rule is '
+        "F1 over all questions.</p>"
+    ]
+    for division, kinds in analysis.slices.items():
+        rows = [
+            [
+                escape(kind.name),
+                f"{kind.f1.total:,}",
+                _estimate(kind.f1),
+                _plot(kind, analysis.scores["f1"].value),
+                f"{kind.has_answer_f1.value:.1f}" if kind.has_answer_f1 else "&ndash;",
+                f"{kind.no_answer_f1.value:.1f}" if kind.no_answer_f1 else "&ndash;",
+            ]
+            for kind in kinds
+        ]
+        head = [division, "questions", "F1", "", "has answer", "no answer"]
+        table = _table(head, rows).replace("<td><svg", '<td class="plot"><svg')
+        blocks.append(f'<div class="slice wide">\n{table}\n</div>')
+    blocks.append(
+        "<p>An answer's words are those of the shortest gold answer; all kinds of one table add up "
+        "to all questions.</p>"
+    )
+    return "\n".join(blocks)
+
+
+def _plot(kind: Slice, all_f1: float) -> str:
+    """A dot, its interval, and the mean of all: the numbers beside it again, hence hidden."""
+    f1 = kind.f1
+    line = ""
+    if f1.low is not None and f1.high is not None:
+        line = f'<line x1="{f1.low:.1f}%" x2="{f1.high:.1f}%" y1="50%" y2="50%" stroke-width="2"/>'
+    return (
+        '<svg aria-hidden="true">'
+        f'<line class="rule" x1="{all_f1:.1f}%" x2="{all_f1:.1f}%" y1="-40%" y2="140%"/>'
+        f'{line}<circle cx="{f1.value:.1f}%" cy="50%" r="3.5" fill="currentColor"/></svg>'
+    )
+
+
+# ---- mistakes
+
+
+_KINDS = {
+    "quote": "Another quote than the answer",
+    "invented": "A quote where there is no answer",
+    "abstained": "No answer where there is one",
+}
+
+
+def _mistakes(analysis: Analysis) -> str:
+    if not analysis.mistakes:
+        return "<p>There are none.</p>"
+    blocks = [
+        f"<p>The {MISTAKES} wrong decisions of which the reader was surest, and of each kind at "
+        f'least its {OF_EACH_KIND} surest. <mark class="said">Inverse</mark> is what it said, '
+        '<mark class="gold">bold and underlined</mark> what the data has as the answer, '
+        '<mark class="near">dotted</mark> the quote that it did not dare to give.</p>'
+    ]
+    for kind, heading in _KINDS.items():
+        mistakes = [mistake for mistake in analysis.mistakes if mistake.kind == kind]
+        items = "\n".join(_mistake(number, one) for number, one in enumerate(mistakes, 1))
+        if mistakes:
+            blocks.append(f'<h3>{heading}</h3>\n<ol class="mistakes">\n{items}\n</ol>')
+    return "\n".join(blocks)
+
+
+def _mistake(number: int, mistake: Mistake) -> str:
+    example, quote = mistake.example, mistake.quote
+    golds = list(dict.fromkeys(answer.text for answer in example.answers))
+    expected = "; ".join(map(_quoted, golds)) or "no answer in this text"
+    if mistake.answered and quote:
+        said = _quoted(quote.text)
+    else:
+        said = "no answer" + (f" (the nearest quote: {_quoted(quote.text)})" if quote else "")
+    score = f"{mistake.confidence:.3f}"
+    if mistake.f1:
+        score += f", F1 {100 * mistake.f1:.0f}"
+    title = example.title.replace("_", " ")
+    about = f"<dt>Title</dt><dd>{escape(title)}</dd>\n" if title else ""
+    return f"""<li dir="auto">
+<h4><span class="number">{number}</span>{escape(example.question)}</h4>
+<dl>
+<dt>Said</dt><dd>{said}</dd>
+<dt>Gold</dt><dd>{expected}</dd>
+<dt>Score</dt><dd>{score}</dd>
+{about}</dl>
+<blockquote dir="auto">{_marked(mistake)}</blockquote>
+</li>"""
+
+
+def _quoted(text: str) -> str:
+    return f"&ldquo;{escape(text)}&rdquo;"
+
+
+def _marked(mistake: Mistake) -> str:
+    """The text, or what of it is around the marks, with both answers marked."""
+    context = mistake.example.context
+    spans = [("gold", span) for span in mistake.example.answers]
+    if quote := mistake.quote:
+        kind = "said" if mistake.answered else "near"
+        spans.append((kind, Span(quote.text, quote.start, quote.end)))
+    # Cut at every border, since marks may overlap:
+    #   gold        led by Rollo
+    #   said               Rollo, came         ->  <gold>led by |<gold said>Rollo|<said>, came
+    shown = _excerpts(len(context), [span for _, span in spans])
+    borders = {place for _, span in spans for place in (span.start, span.end)}
+    pieces = []
+    for first, last in shown:
+        if first > 0:
+            pieces.append("&hellip; ")
+        inside = sorted({first, last, *(place for place in borders if first < place < last)})
+        for start, end in itertools.pairwise(inside):
+            text = escape(context[start:end])
+            kinds = {kind for kind, span in spans if span.start <= start and end <= span.end}
+            if kinds:
+                text = f'<mark class="{" ".join(sorted(kinds))}">{text}</mark>'
+            pieces.append(text)
+        if last < len(context):
+            pieces.append(" &hellip;\n" if (first, last) != shown[-1] else " &hellip;")
+    return "".join(pieces)
+
+
+def _excerpts(length: int, spans: Sequence[Span]) -> list[tuple[int, int]]:
+    """Stretches of a text of some length in which all spans stand; the whole of a short one."""
+    if length <= _WHOLE:
+        return [(0, length)]
+    stretches: list[tuple[int, int]] = []
+    for span in sorted(spans, key=lambda span: span.start):
+        start, end = max(0, span.start - _AROUND), min(length, span.end + _AROUND)
+        if stretches and start <= stretches[-1][1]:
+            stretches[-1] = (stretches[-1][0], max(end, stretches[-1][1]))
+        else:
+            stretches.append((start, end))
+    return stretches

@@ -1,0 +1,91 @@
+"""Averages the weights of checkpoints that started from the same one: a model soup.
+
+Fine-tuned runs from one start lie in one valley, where the mean of the weights answers better than
+most of them, at no cost (Wortsman et al. 2022). Runs from different starts have nothing in common.
+
+    average(["runs/one", "runs/two"], "runs/both")
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pullquote.errors import ConfigError, MissingExtraError, ModelError, first_line
+from pullquote.files import atomic_write, replacing
+from pullquote.reading.directory import ModelDirectory, open_model, store_settings
+from pullquote.training.place import MODEL_FILES
+from pullquote.types import Calibration
+
+try:
+    import safetensors.torch
+    import torch
+except ImportError as error:  # pragma: no cover - depends on what is installed
+    raise MissingExtraError(error.name or "safetensors", "train") from error
+
+
+def average(models: Sequence[str | Path], out: str | Path) -> Path:
+    """Write a checkpoint whose weights are the mean of the others', fp32.
+
+    Everything else is the first one's; threshold and calibration are not fitted. Raises
+    `ConfigError` for fewer than two models and for an `out` that is taken, `ModelError` for weights
+    of other names or shapes and for another tokenizer.
+    """
+    if len(models) < 2:
+        raise ConfigError(f"{len(models)} model(s) to average, expected two or more")
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out}: exists and is not empty; choose another place")
+    directories = [open_model(model, onnx=False) for model in models]
+    first = directories[0]
+    total = {name: tensor.double() for name, tensor in _weights(first).items()}
+    for other in directories[1:]:
+        if other.tokenizer.read_bytes() != first.tokenizer.read_bytes():
+            raise ModelError(f"{other.path}: has another tokenizer.json than {first.path}")
+        weights = _weights(other)
+        if _shapes(weights) != _shapes(total):
+            raise ModelError(
+                f"{other.path}: has weights of other names or shapes than {first.path}; only "
+                "checkpoints of one shape can be averaged"
+            )
+        for name, tensor in weights.items():
+            total[name] += tensor
+    mean = {name: (tensor / len(models)).float() for name, tensor in total.items()}
+    with contextlib.ExitStack() as done:
+        done.callback(shutil.rmtree, out, ignore_errors=True)  # unless all goes well
+        out.mkdir(parents=True, exist_ok=True)
+        for name in MODEL_FILES:
+            if (first.path / name).is_file():
+                with replacing(out / name) as new:
+                    shutil.copyfile(first.path / name, new)
+        unfitted = replace(
+            first.config,
+            no_answer_threshold=0.0,
+            threshold_fitted_on="",
+            calibration=Calibration(),
+        )
+        store_settings(out, unfitted)
+        with atomic_write(out / "model.safetensors", "wb") as file:
+            file.write(safetensors.torch.save(mean, metadata={"format": "pt"}))
+        done.pop_all()
+    return out
+
+
+def _weights(directory: ModelDirectory) -> dict[str, torch.Tensor]:
+    assert directory.safetensors is not None  # open_model saw to it
+    if directory.safetensors.suffix != ".safetensors":
+        raise ModelError(f"{directory.safetensors}: weights in several files cannot be averaged")
+    try:
+        return safetensors.torch.load_file(directory.safetensors)
+    except Exception as error:
+        raise ModelError(
+            f"{directory.safetensors}: cannot be read ({first_line(error)}); the file may be cut "
+            "short"
+        ) from error
+
+
+def _shapes(weights: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in weights.items()}
