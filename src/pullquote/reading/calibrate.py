@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 PARAGRAPHS = (4, 16)
 LONG_QUESTIONS = 400
 """Questions that are asked again of so many paragraphs."""
+_ONE_OPINION = 1 / 3
+"""The F1 above which a quote is right where a single person was asked for the answer.
+
+Another would have cut the same answer elsewhere, so that what shares a third of its words with one
+gold answer is often all of another. Of several gold answers, one has to share half (`right`).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,11 @@ def calibrate(
         [asked[row] for row in rows],
         {predictions[row].id: predictions[row].answers[0].text for row in rows},
     )
-    right, has_answer = [mark.right for mark in marks], [mark.has_answer for mark in marks]
-    calibration = fit(said, right, has_answer)
+    right = [
+        mark.right if len(asked[row].answers) > 1 else mark.has_answer and mark.f1 > _ONE_OPINION
+        for row, mark in zip(rows, marks, strict=True)
+    ]
+    calibration = fit(said, right, [mark.has_answer for mark in marks])
     calibration = replace(calibration, fitted_on=described(source, "likelihood", examples))
     config = replace(reader.config, calibration=calibration)
     point = None
