@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from cli_helpers import Run
 
 from pullquote import Reader
 from pullquote.data import load, save
-from pullquote.reading.calibrate import long_texts
+from pullquote.reading.calibrate import calibrate, long_texts
 from pullquote.reading.directory import BUNDLED
 from pullquote.types import Example, Span
 
@@ -70,6 +71,23 @@ def test_a_model_is_calibrated_and_answers_with_other_scores(
     # what is fitted does not depend on what was stored before
     call("calibrate", model, data).succeeded()
     assert stored(model) == settings
+
+
+def test_a_single_gold_answer_may_be_cut_elsewhere(model: Path, data: Path) -> None:
+    def longer(example: Example, people: int) -> Example:
+        golds = []
+        for gold in example.answers:
+            end = gold.start + len(f"{gold.text} came by sea")  # of which the name has F1 0.4
+            golds = [Span(example.context[gold.start : end], gold.start, end)] * people
+        return replace(example, answers=tuple(golds))
+
+    reader, examples = Reader(model), load(data).examples
+    one, three = (
+        calibrate(reader, [longer(example, people) for example in examples]).config.calibration
+        for people in (1, 3)
+    )
+    assert one.temperature < 1 < 2 < three.temperature
+    assert one.bias == three.bias  # whether there is an answer is not in doubt
 
 
 def test_a_threshold_is_chosen_for_a_goal(call: Run, model: Path, data: Path) -> None:
