@@ -4,10 +4,10 @@ SHARED ?= ../shared
 BIN := .venv/bin
 SQUAD := $(SHARED)/data/squad2
 
-.PHONY: demo test check docs bench parity golden models clean help
+.PHONY: demo test check docs bench bench-serve soak parity golden models clean help
 
 help:  ## list the verbs
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
 
 demo: .demo/ready  ## answer three questions about a text, offline, with the bundled model
 	@sh examples/demo.sh .demo/bin/pullquote examples/lighthouse.txt
@@ -20,12 +20,19 @@ check: .venv/ready  ## lint, formatting, types, generated docs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/hadolint Dockerfile
 
-docs: .venv/ready  ## write docs/cli.md from the commands' own help
+docs: .venv/ready  ## write docs/cli.md and docs/http.md from the program itself
 	$(BIN)/python docs/generate.py
 
 bench: .venv/ready .hf4/ready  ## time pullquote beside transformers 4.57.6 (about 30 minutes)
 	sh benchmarks/bench.sh $(SHARED)
+
+bench-serve: .venv/ready  ## load a server, batches beside one at a time (wrk; about 15 minutes)
+	$(BIN)/python benchmarks/serve.py --data $(SQUAD)/dev-v2.0.json.gz --model tiny --model small
+
+soak: .venv/ready  ## half an hour of mixed load under a memory cap: no error, no growth
+	$(BIN)/python benchmarks/soak.py --minutes 30
 
 parity: .venv/ready .hf4/ready  ## compare 2,000 fresh pipeline calls with transformers 4.57.6
 	$(BIN)/python tests/compat/parity.py --hf4-python .hf4/bin/python \

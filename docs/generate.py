@@ -1,6 +1,8 @@
-"""Writes docs/cli.md from the commands' own help; with --check, says whether it is up to date.
+"""Writes docs/cli.md from the commands' own help, and docs/http.md from the server's own document.
 
 python docs/generate.py [--check]
+
+With --check, says whether both are up to date.
 """
 
 from __future__ import annotations
@@ -11,15 +13,28 @@ from pathlib import Path
 
 import click
 
+from pullquote import Reader
 from pullquote.cli import cli
+from pullquote.reading.backends.scripted import ScriptedBackend
+from pullquote.serving.app import create_app
+from pullquote.serving.reference import markdown
 
-PAGE = Path(__file__).parent / "cli.md"
-HEAD = """# Command line
+FOLDER = Path(__file__).parent
+CLI_HEAD = """# Command line
 
 Written by `make docs` from the commands' own help; do not edit by hand.
 
 Exit codes: 0 (also when a text has no answer), 1 for an error (one line on standard error), 2 for
 wrong usage, 130 after Ctrl-C.
+"""
+HTTP_HEAD = """# HTTP reference
+
+Written by `make docs` from the server's own OpenAPI document; do not edit by hand. How to run it:
+[serving](serving.md). A running server shows this page at `/docs`, the document at `/openapi.json`.
+
+Every error has one shape: `{"error": "what was found, what was expected", "code": "a name for
+programs", "details": [{"where": "body.question", "message": "..."}]}`.
+
 """
 
 
@@ -36,11 +51,17 @@ def sections(command: click.Command, name: str) -> Iterator[str]:
 
 
 def main() -> None:
-    page = "\n".join([HEAD, *sections(cli, "pullquote")])
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(page, encoding="utf-8")
-    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != page:
-        sys.exit("docs/cli.md is out of date: run `make docs`")
+    app = create_app(Reader("tiny", backend=ScriptedBackend(lambda ids: ([], []))))
+    pages = {
+        "cli.md": "\n".join([CLI_HEAD, *sections(cli, "pullquote")]),
+        "http.md": HTTP_HEAD + markdown(app.openapi()),
+    }
+    for name, page in pages.items():
+        file = FOLDER / name
+        if "--check" not in sys.argv[1:]:
+            file.write_text(page, encoding="utf-8")
+        elif not file.is_file() or file.read_text(encoding="utf-8") != page:
+            sys.exit(f"docs/{name} is out of date: run `make docs`")
 
 
 main()

@@ -32,7 +32,7 @@ from pullquote.errors import InputError
 from pullquote.reading.batching import CHUNK, Batched, Row
 from pullquote.reading.directory import DEFAULT_MODEL, find_tokenizer, open_model
 from pullquote.reading.encode import Encoder
-from pullquote.reading.reader import load_backend
+from pullquote.reading.reader import Reader, load_backend
 from pullquote.types import ReaderConfig, Window
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def pipeline(
 ) -> QuestionAnsweringPipeline:
     """Make a question-answering pipeline, as `transformers.pipeline` did.
 
-    `model` is a bundled name, a directory, a hub id or a loaded transformers model; the bundled
-    `small` if there is none. `config` is the model's own in any case. `options` are those of
-    `QuestionAnsweringPipeline`.
+    `model` is a bundled name, a directory, a hub id, a loaded transformers model or a `Reader`,
+    whose weights it shares; the bundled `small` if there is none. `config` is the model's own in
+    any case. `options` are those of `QuestionAnsweringPipeline`.
     """
     if task not in (TASK, None):
         raise KeyError(f"Unknown task {task}; pullquote has {TASK!r} alone")
@@ -128,6 +128,11 @@ class QuestionAnsweringPipeline:
         if isinstance(self.model, (str, os.PathLike)):
             hub = {name: options.get(name) for name in ("revision", "token", "cache_dir")}
             self._open(self.model, tokenizer, _device(device) or "cpu", threads, hub)
+        elif isinstance(self.model, Reader):
+            directory = self.model.directory
+            self.device = _device(device) or "cpu"
+            self.usual, self.positions = directory.model_max_length, directory.positions
+            self.encoder, self.backend = self.model.encoder, self.model.backend
         elif not hasattr(self.model, "config"):
             kind = type(self.model).__name__
             raise InputError(f"the model is {kind}, expected a name, a path or a loaded model")

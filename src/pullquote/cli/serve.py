@@ -1,0 +1,188 @@
+"""pullquote serve: a model over HTTP, with a page to ask it."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from pullquote.cli.console import model_options, read_text, say
+from pullquote.errors import InputError
+from pullquote.reading.directory import DEFAULT_MODEL
+from pullquote.serving.settings import Settings
+
+_USUAL = Settings()
+_NEAR = ("127.0.0.1", "localhost", "::1")
+
+
+@click.command(
+    "serve",
+    epilog="""Examples:
+
+\b
+  pullquote serve
+  pullquote serve tiny --port 9000
+  PULLQUOTE_TOKEN=$(openssl rand -hex 32) pullquote serve --host 0.0.0.0
+""",
+)
+@click.argument("model", default=DEFAULT_MODEL)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="The port to listen on; 0 takes any that is free.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes that share the port, each with the model.",
+)
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    help="Ask for the token in FILE [default: that in PULLQUOTE_TOKEN, if any].",
+)
+@click.option(
+    "--allow-origin",
+    multiple=True,
+    metavar="URL",
+    help="A site whose pages may ask from a browser. Repeatable.",
+)
+@click.option(
+    "--max-batch",
+    type=click.IntRange(min=1),
+    default=_USUAL.max_batch,
+    show_default=True,
+    metavar="N",
+    help="Questions read together; 1 reads one after the other.",
+)
+@click.option(
+    "--max-wait",
+    type=click.FloatRange(0, 1000),
+    default=_USUAL.max_wait_ms,
+    show_default=True,
+    metavar="MS",
+    help="How long a question waits for others while some are read.",
+)
+@click.option(
+    "--max-queue",
+    type=click.IntRange(min=1),
+    default=_USUAL.max_queue,
+    show_default=True,
+    metavar="N",
+    help="Questions that may wait; more get 503.",
+)
+@click.option(
+    "--max-body",
+    type=click.IntRange(min=1),
+    default=_USUAL.max_body,
+    show_default=True,
+    metavar="BYTES",
+    help="The largest request.",
+)
+@click.option(
+    "--max-question",
+    type=click.IntRange(min=1),
+    default=_USUAL.max_question,
+    show_default=True,
+    metavar="N",
+    help="Characters of the longest question.",
+)
+@click.option(
+    "--max-context",
+    type=click.IntRange(min=1),
+    default=_USUAL.max_context,
+    show_default=True,
+    metavar="N",
+    help="Characters of the longest text.",
+)
+@click.option(
+    "--max-pairs",
+    type=click.IntRange(min=1),
+    default=_USUAL.max_pairs,
+    show_default=True,
+    metavar="N",
+    help="Questions times texts of one request.",
+)
+@click.option(
+    "--max-seconds",
+    type=click.FloatRange(min=0, min_open=True, max=86_400),
+    default=_USUAL.max_seconds,
+    show_default=True,
+    metavar="S",
+    help="How long a request may take; then it gets 504.",
+)
+@click.option("--log-requests", is_flag=True, help="Print a line for each request.")
+@model_options
+def command(
+    model: str,
+    host: str,
+    port: int,
+    workers: int,
+    token_file: str | None,
+    allow_origin: tuple[str, ...],
+    max_batch: int,
+    max_wait: float,
+    max_queue: int,
+    max_body: int,
+    max_question: int,
+    max_context: int,
+    max_pairs: int,
+    max_seconds: float,
+    log_requests: bool,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Serve MODEL over HTTP: a page at /, an API at /v1/answer, and at / that of Hugging Face.
+
+    Concurrent questions are read together. It listens on this machine alone unless --host says
+    otherwise. SIGTERM and Ctrl-C let it finish what is in flight. /docs describes the API,
+    /metrics is for Prometheus. Needs the extra: pip install "pullquote[serve]".
+    """
+    settings = Settings(
+        max_batch=max_batch,
+        max_wait_ms=max_wait,
+        max_queue=max_queue,
+        max_body=max_body,
+        max_question=max_question,
+        max_context=max_context,
+        max_pairs=max_pairs,
+        max_seconds=max_seconds,
+        token=_token(token_file),
+        origins=allow_origin,
+    )
+    from pullquote.serving.run import Serving, serve
+
+    def on_ready(url: str) -> None:
+        if host not in _NEAR and not settings.token:
+            say("note", f"anyone who can reach {host} may ask; --token-file lets in who has one")
+        click.echo(f"{model} answers on {url} (Ctrl-C ends it)")
+
+    serve(
+        Serving(
+            model=model,
+            device=device,
+            threads=threads,
+            host=host,
+            port=port,
+            workers=workers,
+            log_requests=log_requests,
+        ),
+        settings,
+        on_ready=on_ready,
+    )
+
+
+def _token(file: str | None) -> str:
+    """Not an option of its own: other users of the machine see a command's arguments."""
+    if file is None:
+        return os.environ.get("PULLQUOTE_TOKEN", "").strip()
+    token = read_text(file).strip()
+    if len(token.split()) != 1:
+        raise InputError(f"{file}: holds {len(token.split())} words, expected one, the token")
+    return token

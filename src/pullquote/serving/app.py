@@ -1,0 +1,322 @@
+"""The application: paths, and what each of them does; made by a factory, with nothing global.
+
+Knows FastAPI and the rooms around it.
+
+    app = create_app(Reader(), Settings(max_batch=16))
+    # uvicorn.run(app), or any other ASGI server; one application for one event loop
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pullquote import __version__
+from pullquote.errors import InputError, MissingExtraError
+from pullquote.reading.reader import Reader
+from pullquote.types import Answer, Prediction
+
+try:
+    from fastapi import FastAPI
+    from starlette.middleware import Middleware
+    from starlette.middleware.cors import CORSMiddleware
+    from starlette.responses import JSONResponse, Response
+
+    from pullquote.serving import page, problems, reference
+    from pullquote.serving.guard import Guard
+    from pullquote.serving.metrics import CONTENT_TYPE, Metrics
+except ImportError as error:  # pragma: no cover - depends on what is installed
+    raise MissingExtraError(error.name or "fastapi", "serve") from error
+
+from pullquote.serving.gather import FullError, Gatherer
+from pullquote.serving.problems import CODES, Problem, ProblemError
+from pullquote.serving.schema import (
+    AnswerRequest,
+    AnswerResponse,
+    Health,
+    ModelResponse,
+    PipelineRequest,
+    PipelineResponse,
+)
+from pullquote.serving.settings import Settings
+from pullquote.serving.work import ByPipeline, ByReader, Desk, Question
+
+DESCRIPTION = (
+    "Ask a question of a text: an exact quote from it with its place and score, or the word that "
+    "it has no answer. All characters are code points, half open."
+)
+
+
+def create_app(reader: Reader, settings: Settings | None = None) -> FastAPI:
+    """An ASGI application that answers with `reader` within the limits of `settings`."""
+    settings = settings or Settings()
+    desk = Desk(reader)
+    metrics = Metrics()
+    gatherer: Gatherer[Question, Any] = Gatherer(
+        desk.read,
+        lanes=desk.backend.lanes,
+        max_batch=settings.max_batch,
+        max_wait=settings.max_wait_ms / 1000,
+        capacity=settings.max_queue,
+        size=lambda question: question.size,
+        on_batch=metrics.batch.observe,
+    )
+    metrics.watch(lambda: gatherer.waiting)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with gatherer:
+            yield
+        metrics.close()
+
+    app = FastAPI(
+        title="pullquote",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's loads its scripts from elsewhere
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    name = _name(reader)
+    _add_questions(app, name, desk, gatherer, metrics, settings)
+    _add_model(app, name, reader, settings)
+    _add_health(app, gatherer, metrics)
+    _add_page(app)
+    app.user_middleware = [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type"],
+        ),
+        Middleware(
+            Guard,
+            settings=settings,
+            metrics=metrics,
+            paths={route.path for route in app.routes},  # type: ignore[attr-defined]
+        ),
+    ]
+    return app
+
+
+def _name(reader: Reader) -> str:
+    """What the model is called, without the place on the disk where it lies."""
+    path = Path(reader.directory.name)
+    return path.resolve().name if path.is_dir() else reader.directory.name
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a path may answer besides, for the document."""
+    return {
+        status: {"model": Problem, "description": f"`{CODES[status][0]}`: {CODES[status][1]}."}
+        for status in statuses
+    }
+
+
+_ASKING = (401, 408, 413, 422, 500, 503, 504)
+
+
+def _add_questions(
+    app: FastAPI,
+    name: str,
+    desk: Desk,
+    gatherer: Gatherer[Question, Any],
+    metrics: Metrics,
+    settings: Settings,
+) -> None:
+    config = desk.reader.config
+
+    async def ask(questions: Sequence[Question]) -> list[Any]:
+        _check(questions, settings)
+        try:
+            return await gatherer.ask(questions)
+        except FullError as error:
+            raise ProblemError(503, str(error), headers={"retry-after": "1"}) from None
+        except InputError as error:
+            raise ProblemError(422, str(error)) from None
+
+    @app.post(
+        "/v1/answer",
+        response_model=AnswerResponse,
+        responses=_errors(*_ASKING),
+        tags=["Questions"],
+        summary="Ask questions of texts.",
+    )
+    async def answer(request: AnswerRequest) -> Response:
+        """Each question is asked of each context; a result says which two it is about.
+
+        Requests that come at the same time are read together.
+        """
+        way = ByReader(request.threshold)
+        pairs = [
+            (question, context)
+            for question in range(len(request.questions))
+            for context in range(len(request.contexts))
+        ]
+        predictions: list[Prediction] = await ask(
+            [Question(request.questions[q], request.contexts[c], way) for q, c in pairs]
+        )
+        metrics.questions.inc(len(pairs))
+        metrics.abstentions.inc(sum(prediction.answer is None for prediction in predictions))
+        notes = [_note(desk, question) for question in request.questions]
+        return JSONResponse(
+            {
+                "model": name,
+                "threshold": config.no_answer_threshold
+                if request.threshold is None
+                else request.threshold,
+                "results": [
+                    _result(q, c, prediction, request.top_k, notes[q])
+                    for (q, c), prediction in zip(pairs, predictions, strict=True)
+                ],
+            }
+        )
+
+    @app.post(
+        "/",
+        response_model=PipelineResponse,
+        responses=_errors(*_ASKING),
+        tags=["Questions"],
+        summary="Ask as transformers' pipeline was asked.",
+    )
+    async def pipeline(request: PipelineRequest) -> Response:
+        """What `huggingface_hub.InferenceClient(model=URL).question_answering(...)` calls.
+
+        Answers and scores are those of `pullquote.pipeline`.
+        """
+        try:
+            options = request.parameters.options()
+            options.lengths(desk.pipeline.usual, desk.pipeline.positions)
+        except ValueError as error:
+            raise ProblemError(422, f"body.parameters: {error}") from None
+        one = not isinstance(request.inputs, list)
+        inputs = request.inputs if isinstance(request.inputs, list) else [request.inputs]
+        way = ByPipeline(options)
+        answers = await ask([Question(one.question, one.context, way) for one in inputs])
+        metrics.questions.inc(len(inputs))
+        metrics.abstentions.inc(sum(_best(answer) == "" for answer in answers))
+        return JSONResponse(answers[0] if one else answers)
+
+
+def _check(questions: Sequence[Question], settings: Settings) -> None:
+    """Raise for more than a request may ask."""
+    if len(questions) > settings.max_pairs:
+        raise ProblemError(
+            413,
+            f"the request has {len(questions):,} pairs of a question and a context, expected at "
+            f"most {settings.max_pairs:,}",
+        )
+    for name, most in (("question", settings.max_question), ("context", settings.max_context)):
+        longest = max(len(getattr(question, name)) for question in questions)
+        if longest > most:
+            raise ProblemError(
+                413, f"a {name} has {longest:,} characters, expected at most {most:,}"
+            )
+
+
+def _note(desk: Desk, question: str) -> str:
+    limit = desk.reader.config.max_question_length
+    tokens = desk.reader.encoder.count(question.strip())
+    if tokens <= limit:
+        return ""
+    return f"the question has {tokens} tokens; only the first {limit} were read"
+
+
+def _result(
+    question: int, context: int, prediction: Prediction, top_k: int, note: str
+) -> dict[str, Any]:
+    return {
+        "question": question,
+        "context": context,
+        "answer": prediction.answer and _quote(prediction.answer),
+        "answers": [_quote(answer) for answer in prediction.answers[:top_k]],
+        "no_answer_score": prediction.no_answer_score,
+        "null_score_diff": prediction.null_score_diff,
+        "note": note,
+    }
+
+
+def _quote(answer: Answer) -> dict[str, Any]:
+    return {
+        "text": answer.text,
+        "start": answer.start,
+        "end": answer.end,
+        "score": answer.score,
+    }
+
+
+def _best(answer: Any) -> str:
+    """The text of the pipeline's first answer."""
+    first = answer[0] if isinstance(answer, list) and answer else answer
+    return str(first["answer"]) if first else ""
+
+
+def _add_model(app: FastAPI, name: str, reader: Reader, settings: Settings) -> None:
+    @app.get(
+        "/v1/model",
+        response_model=ModelResponse,
+        responses=_errors(401),
+        tags=["Questions"],
+        summary="The model, and the limits of a request.",
+    )
+    async def model() -> Response:
+        names = ("max_question", "max_context", "max_pairs", "max_body", "max_seconds")
+        return JSONResponse(
+            {
+                "model": name,
+                "version": __version__,
+                "threshold": reader.config.no_answer_threshold,
+                "top_k": reader.config.n_best_size,
+                **{name: getattr(settings, name) for name in names},
+            }
+        )
+
+
+def _add_health(app: FastAPI, gatherer: Gatherer[Question, Any], metrics: Metrics) -> None:
+    @app.get("/healthz", response_model=Health, tags=["Operation"], summary="Is it alive?")
+    async def healthz() -> Response:
+        return JSONResponse({"status": "ok"})
+
+    @app.get(
+        "/readyz",
+        response_model=Health,
+        responses=_errors(503),
+        tags=["Operation"],
+        summary="Does it take questions?",
+    )
+    async def readyz() -> Response:
+        """503 while the queue is full, so that a balancer sends requests elsewhere."""
+        if gatherer.full:
+            raise ProblemError(503, "the queue is full", headers={"retry-after": "1"})
+        return JSONResponse({"status": "ready"})
+
+    @app.get(
+        "/metrics",
+        response_class=Response,
+        responses={
+            200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+            **_errors(401),
+        },
+        tags=["Operation"],
+        summary="Figures for Prometheus.",
+    )
+    async def figures() -> Response:
+        return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
+
+
+def _add_page(app: FastAPI) -> None:
+    def add(path: str, file: page.File) -> None:
+        async def show() -> Response:
+            headers = {"content-type": file.kind, "cache-control": "no-cache"}
+            return Response(file.content, headers=headers)
+
+        app.add_api_route(path, show, methods=["GET", "HEAD"], include_in_schema=False)
+
+    for path, file in page.load().items():
+        add(path, file)
+    add("/docs", page.File(reference.html(app.openapi()).encode(), "text/html; charset=utf-8"))

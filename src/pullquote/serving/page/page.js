@@ -1,0 +1,429 @@
+// The page: asks the server, marks what it quotes, and decides anew when the slider moves.
+// All that comes from a text, a question or the server is put in as text, never as markup.
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+const PLACES = 5; // quotes that are shown
+const SCALE = 12; // logits to either end of the slider
+const SHOWN = 0.005; // below it, a score would read 0 %
+
+let own = 0; // the threshold stored with the model
+let limits = { max_context: Infinity, top_k: 20 };
+let token = "";
+let asking = null; // an AbortController while a question is on its way
+let shown = null; // the record on display: {question, text, result, quotes, chosen}
+const past = [];
+
+// ---- text
+
+// Half of a surrogate pair is no character, and no JSON reader takes it.
+const whole = (text) => text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
+
+// The server counts code points, JavaScript UTF-16 units: "😀 Rollo" has Rollo at 2, here at 3.
+function toUnits(text, points) {
+  const wanted = [...new Set(points)].sort((a, b) => a - b);
+  const units = new Map();
+  let point = 0;
+  let unit = 0;
+  for (const place of wanted) {
+    while (point < place && unit < text.length) {
+      unit += text.codePointAt(unit) > 0xffff ? 2 : 1;
+      point += 1;
+    }
+    units.set(place, unit);
+  }
+  return units;
+}
+
+// The best quote of each place: "Rollo" and not "led by Rollo", too. With its place in UTF-16 units.
+function places(text, answers) {
+  const best = [];
+  for (const one of answers) {
+    const apart = best.every((other) => one.end <= other.start || other.end <= one.start);
+    if (apart && best.length < PLACES) best.push(one);
+  }
+  const units = toUnits(text, best.flatMap((one) => [one.start, one.end]));
+  return best.map((one) => ({ ...one, from: units.get(one.start), to: units.get(one.end) }));
+}
+
+const countPoints = (text) => text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g) || []).length;
+
+function setText(text) {
+  $("text").value = text;
+  edit();
+  textChanged();
+}
+
+function textChanged() {
+  const count = countPoints($("text").value);
+  $("size").textContent = count ? `${count.toLocaleString("en")} characters` : "";
+}
+
+function edit() {
+  $("reading").hidden = true;
+  $("edit").hidden = true;
+  $("text").hidden = false;
+}
+
+async function read(file) {
+  fail("");
+  // four bytes are the most that a character takes
+  if (file.size > 4 * limits.max_context) {
+    fail(`${file.name} has ${file.size.toLocaleString("en")} bytes; the longest text that this server reads has ${limits.max_context.toLocaleString("en")} characters.`);
+    return;
+  }
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  try {
+    setText(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    $("question").focus();
+  } catch {
+    fail(`${file.name} is not UTF-8 text. A PDF or a Word document has to be made text first.`);
+  }
+}
+
+// ---- asking
+
+async function call(path, options = {}) {
+  const headers = { ...options.headers };
+  if (token) headers.authorization = `Bearer ${token}`;
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error("The server does not answer. Is it still running?");
+  }
+  const body = await response.json().catch(() => ({}));
+  if (response.status === 401) {
+    $("token-form").hidden = false;
+    $("token").focus();
+  }
+  if (!response.ok) throw new Error(body.error || `The server answered with status ${response.status}.`);
+  return body;
+}
+
+async function ask() {
+  const question = whole($("question").value.trim());
+  const text = whole($("text").value);
+  if (!text.trim()) return fail("There is no text yet: paste one, drop a file, or load the example.", $("text"));
+  if (!question) return fail("There is no question yet.", $("question"));
+  fail("");
+  asking?.abort(); // the server stops reading what nobody waits for
+  asking = new AbortController();
+  const mine = asking;
+  busy(true);
+  try {
+    const body = await call("v1/answer", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ question, context: text, top_k: limits.top_k }),
+      signal: mine.signal,
+    });
+    const [result] = body.results;
+    const record = { question, text, result, quotes: places(text, result.answers), chosen: 0 };
+    const same = past.findIndex((one) => one.question === question && one.text === text);
+    if (same >= 0) past.splice(same, 1);
+    past.unshift(record);
+    past.length = Math.min(past.length, 50);
+    show(record);
+    announce();
+  } catch (error) {
+    if (error.name !== "AbortError") fail(error.message);
+  } finally {
+    if (asking === mine) {
+      asking = null;
+      busy(false);
+    }
+  }
+}
+
+function busy(yes) {
+  $("ask").textContent = yes ? "Reading…" : "Ask";
+  $("form").setAttribute("aria-busy", yes);
+}
+
+function fail(message, focus) {
+  $("error").textContent = message;
+  $("error").hidden = !message;
+  focus?.focus();
+}
+
+// ---- deciding
+
+const threshold = () => Number($("threshold").value);
+const isOwn = () => Math.abs(threshold() - clamp(own)) < 0.05;
+const clamp = (logit) => Math.max(-SCALE, Math.min(SCALE, logit));
+// At its own setting the model's own threshold decides, not the slider's nearest step; and at the
+// right end every quote is given.
+function abstains(result) {
+  if (!result.answers.length) return true;
+  if (isOwn()) return result.null_score_diff > own;
+  return threshold() < SCALE && result.null_score_diff > threshold();
+}
+
+const percent = (score) => (score > 0 && score < SHOWN ? "<1 %" : `${Math.round(100 * score)} %`);
+
+function howClose(margin) {
+  const distance = Math.abs(margin);
+  if (margin > 0) {
+    if (distance < 1) return "It was very close: a little bolder, and it would answer.";
+    if (distance < 3) return "It was not far from answering.";
+    if (distance < 8) return "It was far from answering.";
+    return "It was nowhere near answering.";
+  }
+  if (distance < 1) return "A close call: a little more careful, and it would not answer.";
+  if (distance < 3) return "It is fairly sure that the text answers this.";
+  return "It is sure that the text answers this.";
+}
+
+// ---- showing
+
+function show(record) {
+  shown = record;
+  $("question").value = record.question;
+  if ($("text").value !== record.text) setText(record.text);
+  $("result").hidden = false;
+  $("welcome").hidden = true;
+  paintText();
+  paintOthers();
+  decide();
+  scrollToQuote();
+}
+
+// What depends on the threshold.
+function decide() {
+  $("threshold").setAttribute("aria-valuetext", settingWords());
+  $("own").disabled = isOwn();
+  paintPast();
+  if (!shown) return;
+  const { result } = shown;
+  const none = abstains(result);
+  const best = shown.quotes[shown.chosen];
+  $("answer").classList.toggle("none", none);
+  $("verdict").textContent = none ? "The text does not say." : shown.chosen ? "Another quote" : "Answer";
+  $("quote").textContent = !best ? "" : none ? `The nearest words: “${flat(best.text)}”` : best.text;
+  $("quote").hidden = !best;
+  const score = best ? best.score : 0;
+  $("bar").style.width = `${100 * score}%`;
+  $("score").setAttribute("aria-valuenow", Math.round(100 * score));
+  $("score").setAttribute("aria-valuetext", percent(score));
+  $("score").hidden = !best;
+  const no = percent(result.no_answer_score);
+  $("score-words").textContent = best ? `Score of these words ${percent(score)} · of “no answer” ${no}` : "";
+  const line = isOwn() ? own : threshold();
+  $("closeness").textContent = best ? howClose(result.null_score_diff - line) : "";
+  $("note").textContent = result.note;
+  for (const mark of $("reading").querySelectorAll("mark")) mark.classList.toggle("unsure", none);
+  const turn = result.null_score_diff;
+  $("turn-tick").hidden = !best || Math.abs(turn) > SCALE;
+  $("turn-tick").style.left = position(turn);
+  $("turn").textContent = !best
+    ? "There is nothing to quote in this text."
+    : turn > SCALE
+      ? "Only at the very end would this question be answered."
+      : turn < -SCALE
+        ? "This question is answered wherever the slider stands."
+        : `The arrow shows where this question turns: it is answered to the right of it. ${settingWords()}.`;
+}
+
+function settingWords() {
+  if (isOwn()) return "The slider stands at the model’s own setting";
+  if (threshold() >= SCALE) return "The slider stands at always answering";
+  const step = Math.abs(threshold() - own);
+  const much = step < 1 ? "a touch" : step < 4 ? "somewhat" : "much";
+  return `The slider is ${much} ${threshold() > own ? "bolder" : "more careful"} than the model’s own setting`;
+}
+
+const position = (logit) => `${(100 * (clamp(logit) + SCALE)) / (2 * SCALE)}%`;
+const flat = (text) => text.split(/\s+/).join(" ").trim();
+
+function paintText() {
+  const pieces = [];
+  let done = 0;
+  const inOrder = shown.quotes.map((quote, number) => ({ ...quote, number })).sort((a, b) => a.from - b.from);
+  for (const { from, to, number } of inOrder) {
+    const mark = document.createElement("mark");
+    mark.textContent = shown.text.slice(from, to);
+    mark.dataset.number = number;
+    pieces.push(shown.text.slice(done, from), mark);
+    done = to;
+  }
+  $("reading").replaceChildren(...pieces, shown.text.slice(done));
+  $("text").hidden = true;
+  $("reading").hidden = false;
+  $("edit").hidden = false;
+  paintChosen(shown.chosen);
+}
+
+function paintChosen(number) {
+  for (const mark of $("reading").querySelectorAll("mark")) {
+    mark.classList.toggle("chosen", mark.dataset.number === String(number));
+  }
+}
+
+function scrollToQuote() {
+  const mark = $("reading").querySelector("mark.chosen");
+  if (!mark) return;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const box = $("reading");
+  const top = mark.getBoundingClientRect().top - box.getBoundingClientRect().top + box.scrollTop;
+  box.scrollTo({ top: top - box.clientHeight / 2, behavior: calm ? "auto" : "smooth" });
+}
+
+function paintOthers() {
+  const rows = shown.quotes.map((one, number) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    const words = span("words", flat(one.text));
+    const share = span("share", "");
+    const bar = document.createElement("i");
+    bar.style.width = `${100 * one.score}%`;
+    share.append(bar);
+    button.append(words, share, span("percent", percent(one.score)));
+    button.setAttribute("aria-current", number === shown.chosen);
+    for (const event of ["mouseenter", "focus"]) button.addEventListener(event, () => choose(number));
+    button.addEventListener("click", () => choose(number));
+    const row = document.createElement("li");
+    row.append(button);
+    return row;
+  });
+  $("others").replaceChildren(...rows);
+  $("others").parentElement.hidden = rows.length < 2;
+}
+
+function choose(number) {
+  if (shown.chosen === number) return;
+  shown.chosen = number;
+  [...$("others").querySelectorAll("button")].forEach((button, at) => button.setAttribute("aria-current", at === number));
+  paintChosen(number);
+  decide();
+  scrollToQuote();
+}
+
+function paintPast() {
+  const rows = past.map((record) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    const found = abstains(record.result) ? "no answer" : `“${flat(record.result.answers[0].text)}”`;
+    button.append(span("", record.question), span("found", found));
+    button.addEventListener("click", () => {
+      record.chosen = 0;
+      show(record);
+      announce();
+    });
+    const row = document.createElement("li");
+    row.append(button);
+    return row;
+  });
+  $("history").replaceChildren(...rows);
+  $("past").hidden = !rows.length;
+}
+
+function span(kind, text) {
+  const element = document.createElement("span");
+  if (kind) element.className = kind;
+  element.textContent = text;
+  return element;
+}
+
+// What a screen reader says once an answer is there, or the slider has changed it.
+function announce() {
+  if (!shown) return;
+  const quote = shown.result.answers[0];
+  $("status").textContent = abstains(shown.result)
+    ? `No answer. ${$("closeness").textContent}`
+    : `Answer: ${quote.text}. Score ${percent(quote.score)}.`;
+}
+
+// ---- events
+
+$("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  ask();
+});
+$("text").addEventListener("input", textChanged);
+$("text").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("form").requestSubmit();
+});
+$("edit").addEventListener("click", () => {
+  edit();
+  $("text").focus();
+});
+$("open").addEventListener("click", () => $("file").click());
+$("file").addEventListener("change", () => {
+  if ($("file").files.length) read($("file").files[0]);
+  $("file").value = "";
+});
+async function loadExample() {
+  try {
+    setText(await (await fetch("example.txt")).text());
+    $("question").value = "Who built the first lighthouse?";
+    $("question").focus();
+  } catch {
+    fail("The server does not answer. Is it still running?");
+  }
+}
+for (const id of ["example", "try"]) $(id).addEventListener("click", loadExample);
+for (const kind of ["dragenter", "dragover"]) {
+  $("drop").addEventListener(kind, (event) => {
+    event.preventDefault();
+    $("drop").classList.add("over");
+  });
+}
+for (const kind of ["dragleave", "drop"]) $("drop").addEventListener(kind, () => $("drop").classList.remove("over"));
+$("drop").addEventListener("drop", (event) => {
+  event.preventDefault();
+  const file = event.dataTransfer.files[0];
+  const text = event.dataTransfer.getData("text/plain");
+  if (file) read(file);
+  else if (text) setText(text);
+});
+$("threshold").addEventListener("input", decide);
+$("threshold").addEventListener("change", announce);
+$("own").addEventListener("click", () => {
+  $("threshold").value = clamp(own);
+  decide();
+  announce();
+  $("threshold").focus();
+});
+$("others").addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  const buttons = [...$("others").querySelectorAll("button")];
+  buttons[Math.max(0, Math.min(buttons.length - 1, buttons.indexOf(document.activeElement) + step))].focus();
+});
+$("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  token = $("token").value.trim();
+  $("token-form").hidden = true;
+  fail("");
+  start();
+  $("question").focus();
+});
+document.addEventListener("keydown", (event) => {
+  const typing = /^(INPUT|TEXTAREA)$/.test(document.activeElement?.tagName);
+  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    $("question").focus();
+    $("question").select();
+  }
+});
+
+async function start() {
+  try {
+    const about = await call("v1/model");
+    own = about.threshold;
+    limits = about;
+    $("model").textContent = `model ${about.model}`;
+    $("question").maxLength = about.max_question;
+    $("threshold").value = clamp(own);
+    $("own-tick").style.left = position(own);
+    decide();
+  } catch (error) {
+    fail(error.message);
+  }
+}
+
+textChanged();
+start();

@@ -1,0 +1,187 @@
+"""The JSON that comes in and goes out, as pydantic models: what is checked, and what is documented.
+
+Knows the shapes alone; how long a text may be is a setting, and checked by the application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from pullquote.compat.arguments import Options
+
+_LIGHTHOUSE = "The first lighthouse on the rocks was built by Henry Winstanley."
+
+# One thing or a list of them, told apart first, so that an error is about what was given.
+_ONE, _LIST = "one of it", "a list"
+_which = Discriminator(lambda value: _LIST if isinstance(value, list) else _ONE)
+
+Text = Annotated[str, Field(min_length=1)]
+Texts = Annotated[list[Text], Field(min_length=1)]
+TextOrTexts = Annotated[Annotated[Text, Tag(_ONE)] | Annotated[Texts, Tag(_LIST)], _which]
+
+
+class _Closed(BaseModel):
+    """What comes in: a misspelt name is an error, and a number is no text."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class AnswerRequest(_Closed):
+    """One question or several, each asked of one context or several."""
+
+    question: TextOrTexts = Field(
+        description="A question, or a list of them.",
+        examples=["Who built the first lighthouse?"],
+    )
+    context: TextOrTexts = Field(
+        description="The text to quote from, or a list of them.", examples=[_LIGHTHOUSE]
+    )
+    top_k: int = Field(
+        1, ge=1, le=1000, description="How many quotes `answers` holds, as far as there are."
+    )
+    threshold: float | None = Field(
+        default=None,
+        ge=-1e9,
+        le=1e9,
+        description="Abstain when `null_score_diff` exceeds this; left out, the model's own.",
+    )
+
+    @property
+    def questions(self) -> Sequence[str]:
+        return [self.question] if isinstance(self.question, str) else self.question
+
+    @property
+    def contexts(self) -> Sequence[str]:
+        return [self.context] if isinstance(self.context, str) else self.context
+
+
+class Quote(BaseModel):
+    """A piece of the context: `context[start:end] == text`."""
+
+    text: str = Field(examples=["Henry Winstanley"])
+    start: int = Field(
+        description="In code points, as Python counts; JavaScript counts UTF-16.", examples=[47]
+    )
+    end: int = Field(description="Behind the last character.", examples=[63])
+    score: float = Field(description="In [0, 1].", examples=[0.97])
+
+
+class Result(BaseModel):
+    """What one context has to say to one question."""
+
+    question: int = Field(description="The number of the question, from 0.", examples=[0])
+    context: int = Field(description="The number of the context, from 0.", examples=[0])
+    answer: Quote | None = Field(description="The best quote, or null: the text has no answer.")
+    answers: list[Quote] = Field(
+        description="The best `top_k` quotes, best first, whether or not `answer` is null."
+    )
+    no_answer_score: float = Field(
+        description="How sure it is that there is no answer, in [0, 1].", examples=[0.02]
+    )
+    null_score_diff: float = Field(
+        description="Logit of no answer minus that of the best quote; above the threshold, "
+        "`answer` is null.",
+        examples=[-3.9],
+    )
+    note: str = Field(
+        default="",
+        description="What was done that you may not have meant: a question that was cut.",
+    )
+
+
+class AnswerResponse(BaseModel):
+    """A result for each pair of question and context: all contexts of the first question first."""
+
+    model: str = Field(examples=["small"])
+    threshold: float = Field(description="What decided.", examples=[-0.91])
+    results: list[Result]
+
+
+class PipelineInputs(BaseModel):
+    """A question and its context; other keys are ignored."""
+
+    model_config = ConfigDict(strict=True)
+
+    question: Text = Field(examples=["Who built the first lighthouse?"])
+    context: Text = Field(examples=[_LIGHTHOUSE])
+
+
+class PipelineParameters(_Closed):
+    """The options of transformers' pipeline; what is left out or null has its default."""
+
+    top_k: int | None = Field(default=None, ge=1, le=1000, description="How many answers [1].")
+    align_to_words: bool | None = Field(
+        default=None, description="Whether answers are widened to whole words [true]."
+    )
+    doc_stride: int | None = Field(
+        default=None, ge=0, description="Tokens that neighbouring windows share [128]."
+    )
+    handle_impossible_answer: bool | None = Field(
+        default=None, description='Whether "no answer", an empty text, competes [false].'
+    )
+    max_answer_len: int | None = Field(default=None, ge=1, description="Tokens of an answer [15].")
+    max_question_len: int | None = Field(
+        default=None, ge=1, description="Tokens of a question; more are cut [64]."
+    )
+    max_seq_len: int | None = Field(
+        default=None,
+        ge=8,
+        le=8192,
+        description="Tokens of a window [what the model reads, at most 384].",
+    )
+
+    def options(self) -> Options:
+        """Raises `ValueError` for what cannot be."""
+        return Options().updated(self.model_dump())
+
+
+class PipelineRequest(_Closed):
+    """What `huggingface_hub.InferenceClient.question_answering` sends."""
+
+    inputs: Annotated[
+        Annotated[PipelineInputs, Tag(_ONE)]
+        | Annotated[list[PipelineInputs], Field(min_length=1), Tag(_LIST)],
+        _which,
+    ]
+    parameters: PipelineParameters = PipelineParameters()
+    options: dict[str, Any] = Field(
+        default={}, description="Of Hugging Face's own service; ignored."
+    )
+
+
+class PipelineAnswer(BaseModel):
+    """An answer of transformers' pipeline; an empty text at 0 is "no answer"."""
+
+    answer: str = Field(examples=["Henry Winstanley"])
+    score: float = Field(description="In [0, 1].", examples=[0.97])
+    start: int = Field(examples=[47])
+    end: int = Field(examples=[63])
+
+
+PipelineResponse = (
+    PipelineAnswer | list[PipelineAnswer] | list[PipelineAnswer | list[PipelineAnswer]]
+)
+"""One answer, or a list where there are several; a list of those for a list of inputs."""
+
+
+class ModelResponse(BaseModel):
+    """The model that answers, and what may be asked of it."""
+
+    model: str = Field(examples=["small"])
+    version: str = Field(description="Of pullquote.", examples=["0.1.0"])
+    threshold: float = Field(description="Stored with the model.", examples=[-0.91])
+    top_k: int = Field(description="The most quotes that there are.", examples=[20])
+    max_question: int = Field(description="Characters.")
+    max_context: int = Field(description="Characters.")
+    max_pairs: int = Field(description="Questions times contexts.")
+    max_body: int = Field(description="Bytes.")
+    max_seconds: float
+
+
+class Health(BaseModel):
+    """That all is well."""
+
+    status: str = Field(examples=["ok"])

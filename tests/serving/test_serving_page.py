@@ -1,0 +1,281 @@
+"""The page in a real browser: asking, marks, the slider, no answer, errors, keys, narrow screens.
+
+Needs a Chromium (Debian: apt-get install chromium); skipped without one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from serving_helpers import Server, serving
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+# continuous integration sets this: there, a missing browser is a failure
+MUST = bool(os.environ.get("PULLQUOTE_NEEDS_CHROMIUM"))
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM and not MUST, reason="no chromium to test the page with: apt-get install chromium"
+)
+
+BUILT = "Who built the first lighthouse?"
+COST = "How much did the fourth tower cost?"
+PHONE = {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    assert CHROMIUM, "no chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Server]:
+    with serving(model="small") as server:
+        yield server
+
+
+@pytest.fixture
+def page(browser: Browser, small: Server) -> Iterator[Page]:
+    """The page, which must go through a test without an error or a blocked script."""
+    page = browser.new_page(reduced_motion="reduce")
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.goto(small.url)
+    yield page
+    page.close()
+    assert [one for one in complaints if "Failed to load resource" not in one] == []
+
+
+def ask(page: Page, question: str, text: str | None = None) -> None:
+    """Give the page a text, or the example, and ask."""
+    if text is None:
+        page.get_by_role("button", name="Example", exact=True).click()
+        expect(page.locator("#size")).to_have_text("1,323 characters")
+    else:
+        if page.locator("#edit").is_visible():
+            page.locator("#edit").click()
+        page.locator("#text").fill(text)
+    page.get_by_label("Question").fill(question)
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#history button").first).to_contain_text(question)
+
+
+def slide(page: Page, value: float) -> None:
+    page.get_by_role("slider").fill(str(value))
+
+
+def test_the_answer_is_shown_marked_and_scrolled_to(page: Page) -> None:
+    ask(page, "When was the tower of Smeaton lit?")
+    expect(page.locator("#verdict")).to_have_text("Answer")
+    expect(page.locator("#quote")).to_have_text("1759")
+    mark = page.locator("mark.chosen")
+    expect(mark).to_have_text("1759")
+    expect(mark).to_be_in_viewport()
+    score = int(page.get_by_role("meter").get_attribute("aria-valuenow") or 0)
+    assert 0 < score <= 100
+    expect(page.locator("#score-words")).to_contain_text(f"{score} %")
+
+
+def test_a_long_text_is_scrolled_to_its_answer(page: Page) -> None:
+    text = "Nothing happens here at all.\n" * 300 + "The tower was built by Ann Bell.\n"
+    ask(page, "Who built the tower?", text + "Nothing happens here at all.\n" * 300)
+    expect(page.locator("mark.chosen")).to_have_text("Ann Bell")
+    expect(page.locator("mark.chosen")).to_be_in_viewport()
+
+
+def test_emoji_before_the_answer_do_not_shift_its_mark(page: Page) -> None:
+    text = "😀👩‍👩‍👧🏴󠁧󠁢󠁷󠁬󠁳󠁿 e\u0301 𝕬 The tower was built by Ann Bell 😀 in 1882."
+    ask(page, "Who built the tower?", text)
+    expect(page.locator("mark.chosen")).to_have_text("Ann Bell")
+    assert page.locator("#reading").text_content() == text
+
+
+def test_no_answer_is_said_with_how_close_it_was(page: Page) -> None:
+    ask(page, COST)
+    expect(page.locator("#verdict")).to_have_text("The text does not say.")
+    expect(page.locator("#quote")).to_contain_text("The nearest words: “firmer ground")
+    expect(page.locator("#closeness")).to_have_text(re.compile("from answering"))
+    expect(page.get_by_role("status")).to_contain_text("No answer.")
+    expect(page.locator("mark.unsure.chosen")).to_contain_text("firmer ground")
+
+
+def test_the_slider_decides_again_without_asking(page: Page) -> None:
+    ask(page, COST)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    slide(page, 12)
+    expect(page.locator("#verdict")).to_have_text("Answer")
+    expect(page.locator("#history button").first).to_contain_text("firmer ground")
+    slide(page, -12)
+    expect(page.locator("#verdict")).to_have_text("The text does not say.")
+    expect(page.locator("#history button").first).to_contain_text("no answer")
+    slide(page, 12)
+    page.get_by_role("button", name="The model’s own").click()
+    expect(page.locator("#verdict")).to_have_text("The text does not say.")
+    assert asked == []
+
+
+def test_the_arrow_stands_where_the_answer_turns(page: Page) -> None:
+    ask(page, COST)
+    left = float((page.locator("#turn-tick").get_attribute("style") or "")[6:-2].strip("% "))
+    turn = left / 100 * 24 - 12
+    slide(page, round(turn + 0.1, 2))
+    expect(page.locator("#verdict")).to_have_text("Answer")
+    slide(page, round(turn - 0.1, 2))
+    expect(page.locator("#verdict")).to_have_text("The text does not say.")
+
+
+def test_other_places_are_shown_by_pointing_and_by_keys(page: Page) -> None:
+    ask(page, COST)
+    first, second = (page.locator("#others button").nth(n) for n in (0, 1))
+    nearest, words = (one.locator(".words").text_content() or "" for one in (first, second))
+    assert nearest != words
+    second.hover()
+    expect(page.locator("mark.chosen")).to_have_text(words)
+    first.focus()
+    expect(page.locator("mark.chosen")).to_have_text(nearest)
+    page.keyboard.press("ArrowDown")
+    expect(second).to_be_focused()
+    expect(second).to_have_attribute("aria-current", "true")
+    expect(page.locator("mark.chosen")).to_have_text(words)
+
+
+def test_questions_asked_before_come_back_without_asking(page: Page) -> None:
+    ask(page, BUILT)
+    ask(page, "Who built the tower?", "The tower was built by Ann Bell.")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.locator("#history button").nth(1).click()
+    expect(page.locator("#quote")).to_have_text("Henry Winstanley")
+    expect(page.locator("#reading")).to_contain_text("Eddystone")
+    assert asked == []
+
+
+def test_it_works_by_keyboard_alone(page: Page) -> None:
+    page.keyboard.press("/")
+    expect(page.get_by_label("Question")).to_be_focused()
+    page.locator("#example").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Question")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#quote")).to_have_text("Henry Winstanley")
+    reached = set()
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("() => document.activeElement.id"))
+    assert {"ask", "threshold"} <= reached
+
+
+def test_a_text_is_never_markup(page: Page) -> None:
+    evil = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+    ask(
+        page, f"Who built {evil}?", f"{evil} The tower was built by Ann <b>Bell</b> {evil} in 1882."
+    )
+    assert page.locator("#reading").text_content() == page.locator("#text").input_value()
+    assert page.locator("#reading img, #reading script, #history img, #quote b").count() == 0
+    assert page.title() == "pullquote"
+
+
+def test_files_are_dropped_and_opened(page: Page, tmp_path: Path) -> None:
+    page.locator("#file").set_input_files(
+        {"name": "a.txt", "mimeType": "text/plain", "buffer": "Café\r\nby Ann.".encode()}
+    )
+    expect(page.locator("#text")).to_have_value("Café\nby Ann.")
+    page.locator("#file").set_input_files(
+        {"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-\xff\xfe"}
+    )
+    expect(page.get_by_role("alert")).to_contain_text("a.pdf is not UTF-8 text")
+    drop = page.locator("#drop")
+    data = page.evaluate_handle(
+        "() => { const d = new DataTransfer();"
+        " d.items.add(new File(['dropped words'], 'b.txt', {type: 'text/plain'})); return d; }"
+    )
+    drop.dispatch_event("drop", {"dataTransfer": data})
+    expect(page.locator("#text")).to_have_value("dropped words")
+
+
+def test_errors_are_told_where_they_are_seen_and_heard(page: Page, small: Server) -> None:
+    page.get_by_role("button", name="Ask").click()
+    expect(page.get_by_role("alert")).to_contain_text("There is no text yet")
+    page.locator("#text").fill("x" * 300_001)
+    page.get_by_label("Question").fill("Who?")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.get_by_role("alert")).to_contain_text("a context has 300,001 characters")
+    page.route("**/v1/answer", lambda route: route.abort())
+    page.locator("#text").fill("Ann Bell built it.")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+    page.unroute("**/v1/answer")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#quote")).to_be_visible()
+    expect(page.locator("#error")).to_be_hidden()
+
+
+def test_a_token_is_asked_for_and_used(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULLQUOTE_TOKEN", "secret")
+    with serving() as server:
+        page = browser.new_page()
+        page.goto(server.url)
+        page.get_by_label("This server asks for a token").fill("secret")
+        page.get_by_role("button", name="Use it").click()
+        expect(page.locator("#model")).to_have_text("model tiny")
+        ask(page, "Who led the Norse?", "The Norse, led by Rollo, came by sea.")
+        expect(page.locator("#quote")).to_have_text("Rollo")
+        page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_narrow_screens_show_all_in_one_column(page: Page, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.get_by_role("button", name="Example", exact=True).click()
+    page.get_by_label("Question").fill(BUILT)
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#quote")).to_have_text("Henry Winstanley")
+    expect(page.locator("mark.chosen")).to_be_attached()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    for name in ("#form", "#answer", "#drop"):
+        box = page.locator(name).bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= PHONE["width"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_control_has_a_name_and_every_text_contrast(page: Page, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    ask(page, COST)
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, textarea, [role=meter]")]
+          .filter((e) => e.checkVisibility() && !(e.textContent.trim() || e.labels?.length
+            || e.ariaLabel || e.getAttribute("aria-labelledby"))).map((e) => e.outerHTML)"""
+    )
+    assert unnamed == []
+    # WCAG's contrast of the words with what is behind them: 4.5 for AA
+    weak = page.evaluate(
+        """() => {
+          const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+            .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+          const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+          const behind = (e) => { for (; e; e = e.parentElement) {
+            const c = rgb(getComputedStyle(e).backgroundColor);
+            if (c.length < 4 || c[3] > 0) return c; }
+            return [255, 255, 255]; };
+          return [...document.querySelectorAll("body *")].filter((e) => e.checkVisibility()
+              && !e.disabled && !e.closest(".unseen, .skip")
+              && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+            .map((e) => { const [a, b] = [light(rgb(getComputedStyle(e).color)), light(behind(e))]
+              .sort((x, y) => y - x); return [(a + 0.05) / (b + 0.05), e.outerHTML.slice(0, 80)]; })
+            .filter(([ratio]) => ratio < 4.5); }"""
+    )
+    assert weak == []
