@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,7 +19,6 @@ from pullquote.types import Place
 if TYPE_CHECKING:
     from pullquote.searching.index import Index, Update
     from pullquote.searching.search import SearchResult
-    from pullquote.types import Hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,7 @@ def is_search(paths: Sequence[str]) -> bool:
 def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Choice) -> None:
     """Search, read and print."""
     from pullquote.reading.reader import Reader
+    from pullquote.searching.record import record
     from pullquote.searching.search import Searcher
 
     glob = _glob(filters)
@@ -66,7 +66,7 @@ def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Cho
         if glob and not result.passages and not index.matches(glob):
             raise DocumentError(f"--filter path={glob}: none of the documents matches")
     if chosen.as_json:
-        echo_json(_as_json(result, chosen.model))
+        echo_json(record(result, chosen.model))
     elif chosen.as_link:
         _print_links(result)
     else:
@@ -183,38 +183,3 @@ def _print_links(result: SearchResult) -> None:
         return
     for hit in result.hits:
         click.echo(printable(_shown(hit.place).link))
-
-
-def _as_json(result: SearchResult, model: str) -> dict[str, Any]:
-    hits = [_hit(hit) for hit in result.hits]
-    return {
-        "question": result.question,
-        "model": model,
-        "threshold": result.threshold,
-        "answer": hits[0] if result.answered else None,
-        "no_answer_score": result.no_answer_score,
-        "null_score_diff": result.null_score_diff,
-        "passages": result.passages,
-        "answers": hits,
-    }
-
-
-def _hit(hit: Hit) -> dict[str, Any]:
-    from pullquote.reading.sentences import sentence_around
-
-    around = sentence_around(hit.passage.text, hit.offset, hit.offset + len(hit.text))
-    return {
-        "text": hit.text,
-        "score": hit.score,
-        **_place(hit.place),
-        "start": hit.start,
-        "end": hit.end,
-        "sentence": around.text,
-        "passage": hit.passage.text,
-        "passage_start": hit.passage.start,
-        "also": [_place(place) for place in hit.also],
-    }
-
-
-def _place(place: Place) -> dict[str, Any]:
-    return {"path": place.path, place.unit: place.number, "link": place.link}

@@ -71,7 +71,7 @@ def command(
     pip install "pullquote[export]".
     """
     # here, so that --help needs neither torch nor its two seconds
-    from pullquote.training.export import check_place, export
+    from pullquote.training.export import check_out, export
     from pullquote.training.release import store_threshold
     from pullquote.training.shrink import best_fit, check_loss, measure, tries
 
@@ -81,7 +81,7 @@ def command(
         chosen = np.random.default_rng(0).choice(len(examples), questions, replace=False)
         sample = tuple(examples[index] for index in np.sort(chosen))
     ensure_folder(Path(output).resolve().parent)
-    check_place(Path(output))  # before an hour's work
+    check_out(Path(output))  # before an hour's work
 
     click.echo(f"{len(sample):,} questions of {printable(data)}, each form at its best threshold")
     click.echo(f"{'':26}{'bytes':>12}{'MiB':>8}{'EM':>8}{'F1':>8}{'questions/s':>13}")

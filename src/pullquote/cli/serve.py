@@ -22,10 +22,16 @@ _NEAR = ("127.0.0.1", "localhost", "::1")
 \b
   pullquote serve
   pullquote serve tiny --port 9000
+  pullquote serve --index notes.db
   PULLQUOTE_TOKEN=$(openssl rand -hex 32) pullquote serve --host 0.0.0.0
 """,
 )
 @click.argument("model", default=DEFAULT_MODEL)
+@click.option(
+    "--index",
+    metavar="FILE",
+    help="Documents to ask at /v1/ask and on the page, from pullquote index.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port",
@@ -121,6 +127,7 @@ _NEAR = ("127.0.0.1", "localhost", "::1")
 @model_options
 def command(
     model: str,
+    index: str | None,
     host: str,
     port: int,
     workers: int,
@@ -139,6 +146,9 @@ def command(
     threads: int | None,
 ) -> None:
     """Serve MODEL over HTTP: a page at /, an API at /v1/answer, and at / that of Hugging Face.
+
+    With --index, /v1/ask and the page ask all documents of an index; what they show of a path
+    begins with the folder that was indexed.
 
     Concurrent questions are read together. It listens on this machine alone unless --host says
     otherwise. SIGTERM and Ctrl-C let it finish what is in flight. /docs describes the API,
@@ -166,6 +176,7 @@ def command(
     serve(
         Serving(
             model=model,
+            index=index,
             device=device,
             threads=threads,
             host=host,

@@ -87,9 +87,10 @@ Progress = Callable[[int, int, str], None]
 class Index:
     """Passages of documents, in a file. Make one with `Index.create` or `Index.open`."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, private: bool) -> None:
         self.path = path
         self._connection = connection
+        self._private = private
         self._lock = threading.RLock()  # a connection does one thing at a time
         self._names: tuple[int, dict[int, str]] | None = None  # of documents, by generation
         with self._guarded():
@@ -135,8 +136,12 @@ class Index:
         return cls.open(path)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Index:
-        """Open an index. Raises `IndexFileError` for what is none, is damaged or too old or new."""
+    def open(cls, path: str | os.PathLike[str], *, private: bool = False) -> Index:
+        """Open an index. Raises `IndexFileError` for what is none, is damaged or too old or new.
+
+        A `private` one tells strangers nothing of the disk: its documents have paths, and are found
+        by paths, that begin with what was added, as contracts/lease.pdf of /home/ann/contracts.
+        """
         path = Path(path)
         if not path.exists():
             raise IndexFileError(
@@ -162,7 +167,7 @@ class Index:
                 if connection is not None:
                     connection.close()
                 raise
-        return cls(path, connection)
+        return cls(path, connection, private=private)
 
     @classmethod
     def open_or_create(cls, path: str | os.PathLike[str], *, engine: str | None = None) -> Index:
@@ -213,13 +218,20 @@ class Index:
             (count,) = self._connection.execute("SELECT count(*) FROM passages").fetchone()
             return int(count)
 
+    def count(self) -> int:
+        """The number of documents."""
+        with self._guarded():
+            ((count,),) = self._rows("SELECT count(*) FROM documents WHERE problem IS NULL")
+            return int(count)
+
     def documents(self) -> Iterator[Document]:
         """The documents that were read, in the order of their paths."""
         with self._guarded():
             rows = self._connection.execute(
                 "SELECT path, unit FROM documents WHERE problem IS NULL ORDER BY path"
             ).fetchall()
-        return (Document(os.fsdecode(path), unit) for path, unit in rows)
+            shown = self._shown()
+        return (Document(shown(path), unit) for path, unit in rows)
 
     def problems(self) -> list[Problem]:
         """The documents that could not be read when they were last looked at, and why."""
@@ -227,7 +239,8 @@ class Index:
             rows = self._connection.execute(
                 "SELECT path, problem FROM documents WHERE problem IS NOT NULL ORDER BY path"
             ).fetchall()
-        return [Problem(os.fsdecode(path), reason) for path, reason in rows]
+            shown = self._shown()
+        return [Problem(shown(path), reason) for path, reason in rows]
 
     def matches(self, path: str) -> bool:
         """Whether any document has a path that a glob matches."""
@@ -397,8 +410,9 @@ class Index:
             self._engine.refresh(int(self._setting("generation")))
             matches = self._engine.search(words, limit, documents)
             places = json.dumps([match.id for match in matches])
+            shown = self._shown()
             rows = {
-                id: Passage(Document(os.fsdecode(path), unit), text, start, _unpacked(marks))
+                id: Passage(Document(shown(path), unit), text, start, _unpacked(marks))
                 for id, path, unit, text, start, marks in self._rows(
                     "SELECT p.id, d.path, d.unit, p.text, p.start, p.marks FROM passages p "
                     "JOIN documents d ON d.id = p.document "
@@ -412,13 +426,29 @@ class Index:
         generation = int(self._setting("generation"))
         if self._names is None or self._names[0] != generation:
             rows = self._rows("SELECT id, path FROM documents WHERE problem IS NULL")
-            self._names = generation, {id: os.fsdecode(path) for id, path in rows}
+            shown = self._shown()
+            self._names = generation, {id: shown(path) for id, path in rows}
         return [
             id
             for id, name in self._names[1].items()
             if fnmatch.fnmatchcase(name, pattern)
             or fnmatch.fnmatchcase(name, f"*{os.sep}{pattern}")
         ]
+
+    def _shown(self) -> Callable[[bytes], str]:
+        """How a document's path is told."""
+        if not self._private:
+            return os.fsdecode
+        roots = sorted(os.fsdecode(root) for (root,) in self._rows("SELECT path FROM roots"))
+
+        def name(path: bytes) -> str:
+            full = os.fsdecode(path)
+            for root in roots:  # the outermost first
+                if full == root or full.startswith(root.rstrip(os.sep) + os.sep):
+                    return os.path.relpath(full, Path(root).parent)
+            return Path(full).name
+
+        return name
 
     # ---- SQLite
 

@@ -118,17 +118,19 @@ class Searcher:
         """The same with all that is known: the nearest quotes of an unanswered question, too."""
         if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
             raise InputError(f"top_k is {top_k!r}, expected a number from 1")
+        found = self.retrieve(question, path=path)
+        examples = (Example(f"passage {n}", question, f.passage.text) for n, f in enumerate(found))
+        windows = list(self.reader.read_all(examples))
+        return self.decide(question, found, windows, top_k, threshold)
+
+    def retrieve(self, question: str, *, path: str | None = None) -> list[Found]:
+        """The first part of `search`: the passages to read; raises what that does."""
         if not isinstance(question, str) or not question.strip():
             raise InputError("the question is blank; expected a question in words")
         found = self.index.search(question, self.ranking.passages, path=path)
         if not found and not len(self.index):
             raise IndexFileError(f"{self.index.path}: an empty index; add documents to it first")
-        examples = (Example(f"passage {n}", question, f.passage.text) for n, f in enumerate(found))
-        windows = list(self.reader.read_all(examples))
-        if threshold is None:
-            caution = self.ranking.caution * math.log(max(len(found), 1))
-            threshold = self.reader.config.no_answer_threshold - caution
-        return self.decide(question, found, windows, top_k, threshold)
+        return found
 
     def decide(
         self,
@@ -136,9 +138,12 @@ class Searcher:
         found: Sequence[Found],
         windows: Sequence[Sequence[Candidates]],
         top_k: int,
-        threshold: float,
+        threshold: float | None = None,
     ) -> SearchResult:
-        """The second half of `search`: from what the reader said of each passage's windows."""
+        """The last part of `search`: from what the reader said of each passage's windows."""
+        if threshold is None:
+            caution = self.ranking.caution * math.log(max(len(found), 1))
+            threshold = self.reader.config.no_answer_threshold - caution
         quotes = sorted(self._quotes(found, windows), key=lambda quote: quote.order)
         if not quotes:
             return SearchResult(question, (), False, 1.0, NO_SPAN, threshold, len(found))

@@ -8,14 +8,18 @@ Knows FastAPI and the rooms around it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pullquote import __version__
-from pullquote.errors import InputError, MissingExtraError
+from pullquote.errors import IndexFileError, InputError, MissingExtraError
 from pullquote.reading.reader import Reader
+from pullquote.searching.record import record
+from pullquote.searching.search import Searcher
 from pullquote.types import Answer, Prediction
 
 try:
@@ -35,13 +39,20 @@ from pullquote.serving.problems import CODES, Problem, ProblemError
 from pullquote.serving.schema import (
     AnswerRequest,
     AnswerResponse,
+    AskRequest,
+    AskResponse,
     Health,
     ModelResponse,
     PipelineRequest,
     PipelineResponse,
 )
 from pullquote.serving.settings import Settings
-from pullquote.serving.work import ByPipeline, ByReader, Desk, Question
+from pullquote.serving.work import ByPipeline, ByReader, BySearch, Desk, Question
+
+if TYPE_CHECKING:
+    from pullquote.searching.index import Index
+
+_LOG = logging.getLogger(__name__)
 
 DESCRIPTION = (
     "Ask a question of a text: an exact quote from it with its place and score, or the word that "
@@ -49,8 +60,13 @@ DESCRIPTION = (
 )
 
 
-def create_app(reader: Reader, settings: Settings | None = None) -> FastAPI:
-    """An ASGI application that answers with `reader` within the limits of `settings`."""
+def create_app(
+    reader: Reader, settings: Settings | None = None, *, index: Index | None = None
+) -> FastAPI:
+    """An ASGI application that answers with `reader` within the limits of `settings`.
+
+    `index`, opened as a private one, is what `/v1/ask` searches; it is closed at the end.
+    """
     settings = settings or Settings()
     desk = Desk(reader)
     metrics = Metrics()
@@ -70,6 +86,8 @@ def create_app(reader: Reader, settings: Settings | None = None) -> FastAPI:
         async with gatherer:
             yield
         metrics.close()
+        if index is not None:
+            index.close()
 
     app = FastAPI(
         title="pullquote",
@@ -84,7 +102,8 @@ def create_app(reader: Reader, settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     name = _name(reader)
     _add_questions(app, name, desk, gatherer, metrics, settings)
-    _add_model(app, name, reader, settings)
+    _add_search(app, name, reader, index, gatherer, metrics, settings)
+    _add_model(app, name, reader, index, settings)
     _add_health(app, gatherer, metrics)
     _add_page(app)
     app.user_middleware = [
@@ -132,13 +151,15 @@ def _add_questions(
     config = desk.reader.config
 
     async def ask(questions: Sequence[Question]) -> list[Any]:
-        _check(questions, settings)
-        try:
-            return await gatherer.ask(questions)
-        except FullError as error:
-            raise ProblemError(503, str(error), headers={"retry-after": "1"}) from None
-        except InputError as error:
-            raise ProblemError(422, str(error)) from None
+        if len(questions) > settings.max_pairs:
+            raise ProblemError(
+                413,
+                f"the request has {len(questions):,} pairs of a question and a context, expected "
+                f"at most {settings.max_pairs:,}",
+            )
+        _check_length("question", (one.question for one in questions), settings.max_question)
+        _check_length("context", (one.context for one in questions), settings.max_context)
+        return await _gathered(gatherer, questions)
 
     @app.post(
         "/v1/answer",
@@ -203,20 +224,64 @@ def _add_questions(
         return JSONResponse(answers[0] if one else answers)
 
 
-def _check(questions: Sequence[Question], settings: Settings) -> None:
-    """Raise for more than a request may ask."""
-    if len(questions) > settings.max_pairs:
-        raise ProblemError(
-            413,
-            f"the request has {len(questions):,} pairs of a question and a context, expected at "
-            f"most {settings.max_pairs:,}",
-        )
-    for name, most in (("question", settings.max_question), ("context", settings.max_context)):
-        longest = max(len(getattr(question, name)) for question in questions)
-        if longest > most:
+def _add_search(
+    app: FastAPI,
+    name: str,
+    reader: Reader,
+    index: Index | None,
+    gatherer: Gatherer[Question, Any],
+    metrics: Metrics,
+    settings: Settings,
+) -> None:
+    searcher = None if index is None else Searcher(reader, index)
+
+    @app.post(
+        "/v1/ask",
+        response_model=AskResponse,
+        responses=_errors(404, *_ASKING),
+        tags=["Questions"],
+        summary="Ask all documents of the server's index.",
+    )
+    async def ask(request: AskRequest) -> Response:
+        """The passages that share words with the question are read, and one answer is given.
+
+        404 where the server was started without `--index`. Changes of the index are seen at once.
+        """
+        if searcher is None:
+            raise ProblemError(404, "this server has no documents; pullquote serve --index FILE")
+        _check_length("question", [request.question], settings.max_question)
+        try:
+            found = await asyncio.to_thread(searcher.retrieve, request.question, path=request.path)
+        except InputError as error:
+            raise ProblemError(422, str(error)) from None
+        except IndexFileError as error:  # it names a file of this machine
+            _LOG.error("%s", error)
             raise ProblemError(
-                413, f"a {name} has {longest:,} characters, expected at most {most:,}"
-            )
+                503, "the documents cannot be searched at the moment", {"retry-after": "60"}
+            ) from None
+        way = BySearch()
+        windows = await _gathered(
+            gatherer, [Question(request.question, f.passage.text, way) for f in found]
+        )
+        result = searcher.decide(request.question, found, windows, request.top_k, request.threshold)
+        metrics.questions.inc()
+        metrics.abstentions.inc(not result.answered)
+        return JSONResponse(record(result, name))
+
+
+async def _gathered(gatherer: Gatherer[Question, Any], questions: Sequence[Question]) -> list[Any]:
+    try:
+        return await gatherer.ask(questions)
+    except FullError as error:
+        raise ProblemError(503, str(error), headers={"retry-after": "1"}) from None
+    except InputError as error:
+        raise ProblemError(422, str(error)) from None
+
+
+def _check_length(name: str, texts: Iterable[str], most: int) -> None:
+    longest = max(map(len, texts))
+    if longest > most:
+        raise ProblemError(413, f"a {name} has {longest:,} characters, expected at most {most:,}")
 
 
 def _note(desk: Desk, question: str) -> str:
@@ -256,7 +321,9 @@ def _best(answer: Any) -> str:
     return str(first["answer"]) if first else ""
 
 
-def _add_model(app: FastAPI, name: str, reader: Reader, settings: Settings) -> None:
+def _add_model(
+    app: FastAPI, name: str, reader: Reader, index: Index | None, settings: Settings
+) -> None:
     @app.get(
         "/v1/model",
         response_model=ModelResponse,
@@ -266,12 +333,14 @@ def _add_model(app: FastAPI, name: str, reader: Reader, settings: Settings) -> N
     )
     async def model() -> Response:
         names = ("max_question", "max_context", "max_pairs", "max_body", "max_seconds")
+        documents = 0 if index is None else await asyncio.to_thread(index.count)
         return JSONResponse(
             {
                 "model": name,
                 "version": __version__,
                 "threshold": reader.config.no_answer_threshold,
                 "top_k": reader.config.n_best_size,
+                "documents": documents,
                 **{name: getattr(settings, name) for name in names},
             }
         )

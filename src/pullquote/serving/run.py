@@ -21,6 +21,7 @@ from typing import Any
 from pullquote.errors import InputError, MissingExtraError, PullquoteWarning
 from pullquote.reading.directory import DEFAULT_MODEL
 from pullquote.reading.reader import Reader
+from pullquote.searching.index import Index
 from pullquote.serving.settings import Settings
 
 try:
@@ -42,6 +43,8 @@ class Serving:
     """Which model, where, and in how many processes."""
 
     model: str = DEFAULT_MODEL
+    index: str | None = None
+    """The documents that can be asked: the file of an index."""
     device: str = "cpu"
     threads: int | None = None
     """Of each process; all cores, shared among the processes, if None."""
@@ -59,7 +62,8 @@ def serve(
 ) -> None:
     """Serve until a signal ends it; `on_ready` hears the address.
 
-    Raises `InputError` for an address that cannot be had, `ModelError` for such a model.
+    Raises `InputError` for an address that cannot be had, `ModelError` for such a model,
+    `IndexFileError` for such an index.
     """
     with listen(serving.host, serving.port) as listening:
         host, port = listening.getsockname()[:2]
@@ -96,7 +100,9 @@ def application(serving: Serving, settings: Settings) -> FastAPI:
     threads = serving.threads
     if serving.workers > 1 and threads is None:
         threads = max(1, (os.cpu_count() or 1) // serving.workers)
-    return create_app(Reader(serving.model, device=serving.device, threads=threads), settings)
+    reader = Reader(serving.model, device=serving.device, threads=threads)
+    index = Index.open(serving.index, private=True) if serving.index else None
+    return create_app(reader, settings, index=index)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -100,6 +100,69 @@ class AnswerResponse(BaseModel):
     results: list[Result]
 
 
+class AskRequest(_Closed):
+    """A question to all documents of the server's index."""
+
+    question: Text = Field(description="A question.", examples=["Who repairs the sluice gate?"])
+    top_k: int = Field(
+        1, ge=1, le=1000, description="How many quotes `answers` holds, as far as there are."
+    )
+    path: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(
+        default=None,
+        description="A glob that documents must match, whole or from some folder on.",
+        examples=["*.pdf"],
+    )
+    threshold: float | None = Field(
+        default=None,
+        ge=-1e9,
+        le=1e9,
+        description="Abstain when `null_score_diff` exceeds this; left out, the model's own, less "
+        "a little for each passage that is read.",
+    )
+
+
+class Place(BaseModel):
+    """Where something stands: a line, a page or a section of a document, from 1."""
+
+    path: str = Field(
+        description="From the folder on that was indexed.", examples=["mill/lease.pdf"]
+    )
+    line: int | None = Field(default=None)
+    page: int | None = Field(default=None, examples=[3])
+    section: int | None = Field(default=None)
+    link: str = Field(examples=["mill/lease.pdf#page=3"])
+
+
+class Found(Place):
+    """A quote from a document: `passage[start - passage_start : end - passage_start] == text`."""
+
+    text: str = Field(examples=["three months"])
+    score: float = Field(description="In [0, 1].", examples=[0.68])
+    start: int = Field(description="In code points of the document's text.", examples=[1034])
+    end: int = Field(description="Behind the last character.", examples=[1046])
+    sentence: str = Field(description="The sentence around it.")
+    passage: str = Field(description="What was read of the document.")
+    passage_start: int = Field(description="Where that begins.")
+    also: list[Place] = Field(description="Where else the same stands.")
+
+
+class AskResponse(BaseModel):
+    """The best quotes of all documents."""
+
+    question: str
+    model: str = Field(examples=["small"])
+    threshold: float = Field(description="What decided.", examples=[-2.78])
+    answer: Found | None = Field(description="The best quote, or null: no document has an answer.")
+    no_answer_score: float = Field(description="How sure it is that none has one, in [0, 1].")
+    null_score_diff: float = Field(
+        description="Above the threshold, `answer` is null.", examples=[-5.1]
+    )
+    passages: int = Field(description="How many were read.", examples=[20])
+    answers: list[Found] = Field(
+        description="The best `top_k` quotes, best first, whether or not `answer` is null."
+    )
+
+
 class PipelineInputs(BaseModel):
     """A question and its context; other keys are ignored."""
 
@@ -174,6 +237,7 @@ class ModelResponse(BaseModel):
     version: str = Field(description="Of pullquote.", examples=["0.1.0"])
     threshold: float = Field(description="Stored with the model.", examples=[-0.91])
     top_k: int = Field(description="The most quotes that there are.", examples=[20])
+    documents: int = Field(description="What /v1/ask searches.", examples=[0])
     max_question: int = Field(description="Characters.")
     max_context: int = Field(description="Characters.")
     max_pairs: int = Field(description="Questions times contexts.")

@@ -1,5 +1,7 @@
 """What a request asks: of the reader, or of transformers' pipeline; read together with its like.
 
+A search asks its passages one by one, and decides over all of them when they are read.
+
 Knows the reader and the pipeline, nothing of HTTP. `Desk.read` is what a gatherer calls.
 """
 
@@ -31,7 +33,12 @@ class ByPipeline:
     options: Options
 
 
-Way: TypeAlias = "ByReader | ByPipeline"
+@dataclass(frozen=True, slots=True)
+class BySearch:
+    """Answer with the candidates of each window, undecided (`Reader.read_all`)."""
+
+
+Way: TypeAlias = "ByReader | ByPipeline | BySearch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +95,10 @@ class Desk:
             return [answer for one in questions for answer in self._together(way, [one])]
 
     def _ask(self, way: Way, questions: list[Question]) -> list[Any]:
+        examples = [Example("", one.question, one.context) for one in questions]
+        if isinstance(way, BySearch):
+            return list(self.reader.read_all(examples))
         if isinstance(way, ByReader):
-            examples = [Example("", one.question, one.context) for one in questions]
             most = self.reader.config.n_best_size  # cut for each request as it asks
             return list(self.reader.answer_all(examples, top_k=most, threshold=way.threshold))
         items = [{"question": one.question, "context": one.context} for one in questions]

@@ -135,7 +135,7 @@ def _new_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
     try:
         fresh = not out.exists()
         if not fresh and not _is_same(out, source.path):
-            check_place(out)
+            check_out(out)
         parent = out.parent if fresh else out  # on the same disk, so that moving is renaming
         parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".pullquote-", dir=parent) as temporary:
@@ -157,7 +157,7 @@ def _new_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
         raise cannot_write(out, error) from error
 
 
-def check_place(out: Path) -> None:
+def check_out(out: Path) -> None:
     """Raise `OutputError` when writing `out` would lose more than an older export."""
     if not out.exists():
         return

@@ -7,11 +7,14 @@ const PLACES = 5; // quotes that are shown
 const SCALE = 12; // logits to either end of the slider
 const SHOWN = 0.005; // below it, a score would read 0 %
 
-let own = 0; // the threshold stored with the model
-let limits = { max_context: Infinity, top_k: 20 };
+let own = 0; // the threshold that decides when the slider is left alone
+let limits = { max_context: Infinity, top_k: 20, threshold: 0, documents: 0 };
+let source = "text"; // what is asked: a text, or the server's "documents"
 let token = "";
 let asking = null; // an AbortController while a question is on its way
-let shown = null; // the record on display: {question, text, result, quotes, chosen}
+// The record on display: {source, question, text, result, own, quotes, chosen}. Each quote stands in
+// the text, or in a passage of its own.
+let shown = null;
 const past = [];
 
 // ---- text
@@ -48,10 +51,35 @@ function places(text, answers) {
 
 const countPoints = (text) => text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g) || []).length;
 
+// The best quotes of all documents, each with its passage.
+function found(answers) {
+  return answers.slice(0, PLACES).map((one) => {
+    const [start, end] = [one.start - one.passage_start, one.end - one.passage_start];
+    const units = toUnits(one.passage, [start, end]);
+    const [unit, number] = ["page", "line", "section"].map((name) => [name, one[name]]).find(([, at]) => at) || ["", ""];
+    return { ...one, where: `${one.path}, ${unit} ${number}`, from: units.get(start), to: units.get(end) };
+  });
+}
+
 function setText(text) {
+  setSource("text");
   $("text").value = text;
   edit();
   textChanged();
+}
+
+function setSource(kind) {
+  source = kind;
+  const documents = kind === "documents";
+  $("of-text").setAttribute("aria-pressed", !documents);
+  $("of-documents").setAttribute("aria-pressed", documents);
+  for (const id of ["open", "example", "size"]) $(id).hidden = documents;
+  $("where").hidden = !documents;
+  if (!documents) return edit();
+  $("where").textContent = "";
+  $("reading").replaceChildren(span("quiet", `Ask, and what answers stands here. ${limits.documents.toLocaleString("en")} documents are searched.`));
+  for (const id of ["text", "edit"]) $(id).hidden = true;
+  $("reading").hidden = false;
 }
 
 function textChanged() {
@@ -104,8 +132,9 @@ async function call(path, options = {}) {
 
 async function ask() {
   const question = whole($("question").value.trim());
-  const text = whole($("text").value);
-  if (!text.trim()) return fail("There is no text yet: paste one, drop a file, or load the example.", $("text"));
+  const of = source;
+  const text = of === "text" ? whole($("text").value) : "";
+  if (of === "text" && !text.trim()) return fail("There is no text yet: paste one, drop a file, or load the example.", $("text"));
   if (!question) return fail("There is no question yet.", $("question"));
   fail("");
   asking?.abort(); // the server stops reading what nobody waits for
@@ -113,15 +142,16 @@ async function ask() {
   const mine = asking;
   busy(true);
   try {
-    const body = await call("v1/answer", {
+    const body = await call(of === "text" ? "v1/answer" : "v1/ask", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ question, context: text, top_k: limits.top_k }),
+      body: JSON.stringify(of === "text" ? { question, context: text, top_k: limits.top_k } : { question, top_k: PLACES }),
       signal: mine.signal,
     });
-    const [result] = body.results;
-    const record = { question, text, result, quotes: places(text, result.answers), chosen: 0 };
-    const same = past.findIndex((one) => one.question === question && one.text === text);
+    const result = of === "text" ? body.results[0] : body;
+    const quotes = of === "text" ? places(text, result.answers) : found(result.answers);
+    const record = { source: of, question, text, result, own: body.threshold, quotes, chosen: 0 };
+    const same = past.findIndex((one) => one.question === question && one.text === text && one.source === of);
     if (same >= 0) past.splice(same, 1);
     past.unshift(record);
     past.length = Math.min(past.length, 50);
@@ -155,9 +185,9 @@ const isOwn = () => Math.abs(threshold() - clamp(own)) < 0.05;
 const clamp = (logit) => Math.max(-SCALE, Math.min(SCALE, logit));
 // At its own setting the model's own threshold decides, not the slider's nearest step; and at the
 // right end every quote is given.
-function abstains(result) {
+function abstains({ result, own: usual }) {
   if (!result.answers.length) return true;
-  if (isOwn()) return result.null_score_diff > own;
+  if (isOwn()) return result.null_score_diff > usual;
   return threshold() < SCALE && result.null_score_diff > threshold();
 }
 
@@ -181,7 +211,9 @@ function howClose(margin) {
 function show(record) {
   shown = record;
   $("question").value = record.question;
-  if ($("text").value !== record.text) setText(record.text);
+  if (record.source !== source) setSource(record.source);
+  if (source === "text" && $("text").value !== record.text) setText(record.text);
+  setOwn(record.own);
   $("result").hidden = false;
   $("welcome").hidden = true;
   paintText();
@@ -197,10 +229,11 @@ function decide() {
   paintPast();
   if (!shown) return;
   const { result } = shown;
-  const none = abstains(result);
+  const none = abstains(shown);
   const best = shown.quotes[shown.chosen];
   $("answer").classList.toggle("none", none);
-  $("verdict").textContent = none ? "The text does not say." : shown.chosen ? "Another quote" : "Answer";
+  const silent = source === "text" ? "The text does not say." : "The documents do not say.";
+  $("verdict").textContent = none ? silent : shown.chosen ? "Another quote" : "Answer";
   $("quote").textContent = !best ? "" : none ? `The nearest words: “${flat(best.text)}”` : best.text;
   $("quote").hidden = !best;
   const score = best ? best.score : 0;
@@ -212,13 +245,13 @@ function decide() {
   $("score-words").textContent = best ? `Score of these words ${percent(score)} · of “no answer” ${no}` : "";
   const line = isOwn() ? own : threshold();
   $("closeness").textContent = best ? howClose(result.null_score_diff - line) : "";
-  $("note").textContent = result.note;
+  $("note").textContent = result.note ?? "";
   for (const mark of $("reading").querySelectorAll("mark")) mark.classList.toggle("unsure", none);
   const turn = result.null_score_diff;
   $("turn-tick").hidden = !best || Math.abs(turn) > SCALE;
   $("turn-tick").style.left = position(turn);
   $("turn").textContent = !best
-    ? "There is nothing to quote in this text."
+    ? "There is nothing to quote."
     : turn > SCALE
       ? "Only at the very end would this question be answered."
       : turn < -SCALE
@@ -240,18 +273,22 @@ const flat = (text) => text.split(/\s+/).join(" ").trim();
 function paintText() {
   const pieces = [];
   let done = 0;
-  const inOrder = shown.quotes.map((quote, number) => ({ ...quote, number })).sort((a, b) => a.from - b.from);
+  const numbered = shown.quotes.map((quote, number) => ({ ...quote, number }));
+  const here = source === "text" ? numbered : numbered.filter(({ number }) => number === shown.chosen);
+  const text = source === "text" ? shown.text : (here[0]?.passage ?? "");
+  $("where").textContent = here[0]?.where ?? "";
+  const inOrder = here.sort((a, b) => a.from - b.from);
   for (const { from, to, number } of inOrder) {
     const mark = document.createElement("mark");
-    mark.textContent = shown.text.slice(from, to);
+    mark.textContent = text.slice(from, to);
     mark.dataset.number = number;
-    pieces.push(shown.text.slice(done, from), mark);
+    pieces.push(text.slice(done, from), mark);
     done = to;
   }
-  $("reading").replaceChildren(...pieces, shown.text.slice(done));
+  $("reading").replaceChildren(...pieces, text.slice(done));
   $("text").hidden = true;
   $("reading").hidden = false;
-  $("edit").hidden = false;
+  $("edit").hidden = source !== "text";
   paintChosen(shown.chosen);
 }
 
@@ -279,6 +316,7 @@ function paintOthers() {
     const bar = document.createElement("i");
     bar.style.width = `${100 * one.score}%`;
     share.append(bar);
+    if (one.where) words.append(span("place", one.where));
     button.append(words, share, span("percent", percent(one.score)));
     button.setAttribute("aria-current", number === shown.chosen);
     for (const event of ["mouseenter", "focus"]) button.addEventListener(event, () => choose(number));
@@ -295,7 +333,8 @@ function choose(number) {
   if (shown.chosen === number) return;
   shown.chosen = number;
   [...$("others").querySelectorAll("button")].forEach((button, at) => button.setAttribute("aria-current", at === number));
-  paintChosen(number);
+  if (source === "text") paintChosen(number);
+  else paintText();
   decide();
   scrollToQuote();
 }
@@ -304,7 +343,7 @@ function paintPast() {
   const rows = past.map((record) => {
     const button = document.createElement("button");
     button.type = "button";
-    const found = abstains(record.result) ? "no answer" : `“${flat(record.result.answers[0].text)}”`;
+    const found = abstains(record) ? "no answer" : `“${flat(record.result.answers[0].text)}”`;
     button.append(span("", record.question), span("found", found));
     button.addEventListener("click", () => {
       record.chosen = 0;
@@ -330,7 +369,7 @@ function span(kind, text) {
 function announce() {
   if (!shown) return;
   const quote = shown.result.answers[0];
-  $("status").textContent = abstains(shown.result)
+  $("status").textContent = abstains(shown)
     ? `No answer. ${$("closeness").textContent}`
     : `Answer: ${quote.text}. Score ${percent(quote.score)}.`;
 }
@@ -349,6 +388,20 @@ $("edit").addEventListener("click", () => {
   edit();
   $("text").focus();
 });
+$("of-documents").addEventListener("click", () => {
+  if (source !== "documents") leave("documents");
+});
+$("of-text").addEventListener("click", () => {
+  if (source !== "text") leave("text");
+});
+// What is on display belongs to what was asked before.
+function leave(kind) {
+  shown = null;
+  $("result").hidden = true;
+  setSource(kind);
+  setOwn(limits.threshold);
+  $("question").focus();
+}
 $("open").addEventListener("click", () => $("file").click());
 $("file").addEventListener("change", () => {
   if ($("file").files.length) read($("file").files[0]);
@@ -410,16 +463,24 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A slider that stands at the model's own setting stays there.
+function setOwn(threshold) {
+  if (isOwn()) $("threshold").value = clamp(threshold);
+  own = threshold;
+  $("own-tick").style.left = position(own);
+}
+
 async function start() {
   try {
     const about = await call("v1/model");
-    own = about.threshold;
     limits = about;
     $("model").textContent = `model ${about.model}`;
     $("question").maxLength = about.max_question;
-    $("threshold").value = clamp(own);
-    $("own-tick").style.left = position(own);
+    $("sources").hidden = !about.documents;
+    $("text-title").classList.toggle("unseen", about.documents > 0);
+    setOwn(about.threshold);
     decide();
+    if (about.documents && !$("text").value) setSource("documents");
   } catch (error) {
     fail(error.message);
   }
