@@ -230,7 +230,9 @@ def run_weights(options: argparse.Namespace) -> None:
         index, _ = paragraphs_index(Path(folder), every, "fts5")
         cached = [_Remembered(reader, index, example) for example in examples]
     for passages in (1, 3, 5, 10, 20):
-        for null, retrieval in itertools.product((0.0, 0.25, 0.5, 0.75, 1.0), (0, 0.5, 0.75, 1, 1.5)):
+        for null, retrieval in itertools.product(
+            (0.0, 0.25, 0.5, 0.75, 1.0), (0, 0.5, 0.75, 1, 1.5)
+        ):
             ranking = Ranking(passages=passages, null=null, retrieval=retrieval)
             quotes = {e.id: known.best(ranking) for e, known in zip(examples, cached, strict=True)}
             marks = score_questions(examples, quotes)

@@ -11,7 +11,7 @@ from serving_helpers import MakeClient, Server, serving
 from starlette.testclient import TestClient
 from tokenizers import Tokenizer
 
-from pullquote import Reader
+from pullquote import Index, Reader
 from pullquote.reading.backends.scripted import ScriptedBackend
 from pullquote.serving.app import create_app
 from pullquote.serving.settings import Settings
@@ -49,7 +49,16 @@ def client(make_client: MakeClient) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """`tiny`, as anybody would serve it."""
-    with serving() as server:
+def mill(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of the example documents."""
+    file = tmp_path_factory.mktemp("index") / "mill.db"
+    with Index.create(file) as index:
+        index.add([Path(__file__).parents[2] / "examples" / "mill"])
+    return file
+
+
+@pytest.fixture(scope="session")
+def server(mill: Path) -> Iterator[Server]:
+    """`tiny` with documents, as anybody would serve it."""
+    with serving("--index", str(mill)) as server:
         yield server

@@ -279,3 +279,67 @@ def test_every_control_has_a_name_and_every_text_contrast(page: Page, scheme: st
             .filter(([ratio]) => ratio < 4.5); }"""
     )
     assert weak == []
+
+
+# ---- documents
+
+
+@pytest.fixture(scope="module")
+def library(mill: Path) -> Iterator[Server]:
+    with serving("--index", str(mill), model="small") as server:
+        yield server
+
+
+@pytest.fixture
+def shelf(page: Page, library: Server) -> Page:
+    page.goto(library.url)
+    expect(page.get_by_role("button", name="Documents")).to_have_attribute("aria-pressed", "true")
+    return page
+
+
+def ask_documents(page: Page, question: str) -> None:
+    page.get_by_label("Question").fill(question)
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#history button").first).to_contain_text(question)
+
+
+def test_documents_answer_with_their_place(shelf: Page) -> None:
+    expect(shelf.locator("#reading")).to_contain_text("8 documents are searched")
+    ask_documents(shelf, "How long is the notice period?")
+    expect(shelf.locator("#verdict")).to_have_text("Answer")
+    expect(shelf.locator("#quote")).to_have_text("three months")
+    expect(shelf.locator("#where")).to_have_text("mill/lease.pdf, page 3")
+    expect(shelf.locator("mark.chosen")).to_have_text("three months")
+    expect(shelf.locator("mark.chosen")).to_be_in_viewport()
+    expect(shelf.locator("#edit")).to_be_hidden()
+
+
+def test_other_documents_are_shown_by_pointing(shelf: Page) -> None:
+    ask_documents(shelf, "How long is the notice period?")
+    second = shelf.locator("#others button").nth(1)
+    second.hover()
+    place = second.locator(".place").text_content() or ""
+    assert place
+    expect(shelf.locator("#where")).to_have_text(place)
+    expect(shelf.locator("mark")).to_have_count(1)
+
+
+def test_documents_that_do_not_say(shelf: Page) -> None:
+    ask_documents(shelf, "Who won the race of the ferry?")
+    expect(shelf.locator("#verdict")).to_have_text("The documents do not say.")
+    slide(shelf, 12)
+    expect(shelf.locator("#verdict")).to_have_text("Answer")
+
+
+def test_a_text_and_documents_in_turn(shelf: Page) -> None:
+    ask_documents(shelf, "How long is the notice period?")
+    shelf.get_by_role("button", name="Text", exact=True).click()
+    expect(shelf.locator("#result")).to_be_hidden()
+    ask(shelf, BUILT)
+    expect(shelf.locator("#quote")).to_have_text("Henry Winstanley")
+    expect(shelf.locator("#where")).to_be_hidden()
+    shelf.locator("#history button").nth(1).click()
+    expect(shelf.locator("#quote")).to_have_text("three months")
+    expect(shelf.locator("#where")).to_have_text("mill/lease.pdf, page 3")
+    shelf.locator("#history button").first.click()
+    expect(shelf.locator("mark.chosen")).to_have_text("Henry Winstanley")

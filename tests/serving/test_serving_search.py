@@ -1,0 +1,111 @@
+"""Asking the server's documents: answers as the searcher's, and nothing told of the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from pullquote import Index, Reader, Searcher
+from pullquote.serving.app import create_app
+
+QUESTION = "Who led the Norse?"
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    folder = tmp_path / "secret" / "sagas"
+    (folder / "north").mkdir(parents=True)
+    (folder / "north" / "norse.txt").write_text("It rained.\n\nThe Norse, led by Rollo, came.\n")
+    (folder / "river.md").write_text("# Rivers\n\nWho led the river from the hills?\n")
+    with Index.create(tmp_path / "i.db") as made:
+        made.add([folder])
+    return tmp_path / "i.db"
+
+
+@pytest.fixture
+def client(reader: Reader, index: Path) -> Iterator[TestClient]:
+    app = create_app(reader, index=Index.open(index, private=True))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+def test_the_best_quote_of_all_documents(client: TestClient, reader: Reader, index: Path) -> None:
+    body = client.post("/v1/ask", json={"question": QUESTION, "top_k": 2}).json()
+    answer = body["answer"]
+    assert answer["text"] == "Rollo"
+    assert answer["path"] == "sagas/north/norse.txt"
+    assert (answer["line"], answer["link"]) == (3, "sagas/north/norse.txt:3")
+    start = answer["start"] - answer["passage_start"]
+    assert answer["passage"][start:].startswith("Rollo")
+    assert body["answers"][0] == answer
+    assert client.get("/v1/model").json()["documents"] == 2
+
+    with Index.open(index) as same:
+        expected = Searcher(reader, same).search(QUESTION, 2)
+    assert body["threshold"] == expected.threshold
+    assert body["no_answer_score"] == pytest.approx(expected.no_answer_score)
+    assert answer["score"] == pytest.approx(expected.hits[0].score)
+
+
+def test_no_document_has_an_answer(client: TestClient) -> None:
+    body = client.post("/v1/ask", json={"question": QUESTION, "path": "*.md"}).json()
+    assert body["answer"] is None
+    assert {one["path"] for one in body["answers"]} == {"sagas/river.md"}
+    body = client.post("/v1/ask", json={"question": "zebra"}).json()
+    assert (body["answer"], body["answers"], body["passages"]) == (None, [], 0)
+    figures = client.get("/metrics").text
+    assert "pullquote_abstentions_total 2.0" in figures
+
+
+def test_a_threshold_of_the_request_decides(client: TestClient) -> None:
+    request = {"question": QUESTION, "threshold": -1000}
+    assert client.post("/v1/ask", json=request).json()["answer"] is None
+
+
+@pytest.mark.parametrize("glob", ["*/secret/*", "/*", "*secret*"])
+def test_folders_above_what_was_indexed_are_neither_told_nor_guessed(
+    client: TestClient, index: Path, glob: str
+) -> None:
+    response = client.post("/v1/ask", json={"question": QUESTION, "path": glob})
+    assert response.json()["passages"] == 0
+    told = client.post("/v1/ask", json={"question": QUESTION, "top_k": 1000}).text
+    assert "secret" not in told
+    assert str(index.parent) not in told
+
+
+def test_without_documents(reader: Reader) -> None:
+    with TestClient(create_app(reader)) as client:
+        response = client.post("/v1/ask", json={"question": QUESTION})
+        assert response.status_code == 404
+        assert "--index" in response.json()["error"]
+        assert client.get("/v1/model").json()["documents"] == 0
+
+
+def test_documents_that_cannot_be_searched_are_a_503_without_their_place(
+    reader: Reader, tmp_path: Path
+) -> None:
+    Index.create(tmp_path / "empty.db").close()
+    app = create_app(reader, index=Index.open(tmp_path / "empty.db", private=True))
+    with TestClient(app) as client:
+        response = client.post("/v1/ask", json={"question": QUESTION})
+    assert response.status_code == 503
+    assert "empty.db" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        ({}, 422),
+        ({"question": ""}, 422),
+        ({"question": "  "}, 422),
+        ({"question": ["Who?"]}, 422),
+        ({"question": "Who?", "context": "a text"}, 422),
+        ({"question": "Who?", "top_k": 0}, 422),
+        ({"question": "Who? " * 1000}, 413),
+    ],
+)
+def test_bad_requests(client: TestClient, request_: dict[str, object], status: int) -> None:
+    assert client.post("/v1/ask", json=request_).status_code == status
