@@ -202,8 +202,8 @@ function howClose(margin) {
     return "It was nowhere near answering.";
   }
   if (distance < 1) return "A close call: a little more careful, and it would not answer.";
-  if (distance < 3) return "It is fairly sure that the text answers this.";
-  return "It is sure that the text answers this.";
+  if (distance < 3) return "It is fairly sure of this answer.";
+  return "It is sure of this answer.";
 }
 
 // ---- showing
@@ -316,8 +316,10 @@ function paintOthers() {
     const bar = document.createElement("i");
     bar.style.width = `${100 * one.score}%`;
     share.append(bar);
-    if (one.where) words.append(span("place", one.where));
-    button.append(words, share, span("percent", percent(one.score)));
+    const what = span("what", "");
+    what.append(words);
+    if (one.where) what.append(span("place", one.where));
+    button.append(what, share, span("percent", percent(one.score)));
     button.setAttribute("aria-current", number === shown.chosen);
     for (const event of ["mouseenter", "focus"]) button.addEventListener(event, () => choose(number));
     button.addEventListener("click", () => choose(number));
