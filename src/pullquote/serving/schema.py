@@ -122,7 +122,7 @@ class AskRequest(_Closed):
 
 
 class Place(BaseModel):
-    """Where something stands: a line, a page or a section of a document, from 1."""
+    """Where something stands: a line, page, section or paragraph of a document, from 1."""
 
     path: str = Field(
         description="From the folder on that was indexed.", examples=["mill/lease.pdf"]
@@ -130,6 +130,7 @@ class Place(BaseModel):
     line: int | None = Field(default=None)
     page: int | None = Field(default=None, examples=[3])
     section: int | None = Field(default=None)
+    paragraph: int | None = Field(default=None)
     link: str = Field(examples=["mill/lease.pdf#page=3"])
 
 

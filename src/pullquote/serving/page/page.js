@@ -56,7 +56,7 @@ function found(answers) {
   return answers.slice(0, PLACES).map((one) => {
     const [start, end] = [one.start - one.passage_start, one.end - one.passage_start];
     const units = toUnits(one.passage, [start, end]);
-    const [unit, number] = ["page", "line", "section"].map((name) => [name, one[name]]).find(([, at]) => at) || ["", ""];
+    const [unit, number] = ["page", "line", "section", "paragraph"].map((name) => [name, one[name]]).find(([, at]) => at) || ["", ""];
     return { ...one, where: `${one.path}, ${unit} ${number}`, from: units.get(start), to: units.get(end) };
   });
 }
