@@ -91,7 +91,8 @@ def test_a_text_file_is_read_whole_as_before(call: Run, cache: Path) -> None:
     assert out.splitlines()[-1].endswith(", characters 171-187")
     assert list(cache.iterdir()) == []
     for option in (["--open"], ["--filter", "path=*"]):
-        call("ask", NOTICE, LIGHTHOUSE, *option).failed("are for folders", code=2)
+        call("ask", NOTICE, LIGHTHOUSE, *option).failed(f"{option[0]} is for folders", code=2)
+    call("ask", NOTICE, LIGHTHOUSE, "--open", "--json").failed("two outputs", code=2)
 
 
 def test_the_cached_index_follows_the_folder(call: Run, tmp_path: Path, cache: Path) -> None:

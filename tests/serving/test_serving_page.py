@@ -343,3 +343,12 @@ def test_a_text_and_documents_in_turn(shelf: Page) -> None:
     expect(shelf.locator("#where")).to_have_text("mill/lease.pdf, page 3")
     shelf.locator("#history button").first.click()
     expect(shelf.locator("mark.chosen")).to_have_text("Henry Winstanley")
+
+
+def test_a_text_that_is_dropped_ends_what_the_documents_said(shelf: Page) -> None:
+    ask_documents(shelf, "How long is the notice period?")
+    shelf.locator("#file").set_input_files(
+        {"name": "a.txt", "mimeType": "text/plain", "buffer": b"Ann Bell built the tower."}
+    )
+    expect(shelf.locator("#text")).to_have_value("Ann Bell built the tower.")
+    expect(shelf.locator("#result")).to_be_hidden()

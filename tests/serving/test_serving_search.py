@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,10 +71,33 @@ def test_folders_above_what_was_indexed_are_neither_told_nor_guessed(
     client: TestClient, index: Path, glob: str
 ) -> None:
     response = client.post("/v1/ask", json={"question": QUESTION, "path": glob})
-    assert response.json()["passages"] == 0
+    assert response.status_code == 422
+    assert response.json()["error"] == "body.path: none of the documents matches"
     told = client.post("/v1/ask", json={"question": QUESTION, "top_k": 1000}).text
     assert "secret" not in told
     assert str(index.parent) not in told
+
+
+def test_folders_of_one_name_are_told_apart(reader: Reader, tmp_path: Path) -> None:
+    for name in ("ann", "bob"):
+        (tmp_path / name / "docs").mkdir(parents=True)
+        (tmp_path / name / "docs" / "a.txt").write_text("The Norse, led by Rollo, came.\n")
+    with Index.create(tmp_path / "i.db") as made:
+        made.add([tmp_path / "ann" / "docs", tmp_path / "bob" / "docs"])
+    with Index.open(tmp_path / "i.db", private=True) as private:
+        assert [one.path for one in private.documents()] == ["docs/a.txt", "docs (2)/a.txt"]
+
+
+def test_a_name_that_is_not_utf_8(reader: Reader, tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+    Path(os.fsdecode(odd)).write_text("The Norse, led by Rollo, came.\n")
+    with Index.create(tmp_path / "i.db") as made:
+        made.add([os.fsdecode(odd)])
+    app = create_app(reader, index=Index.open(tmp_path / "i.db", private=True))
+    with TestClient(app) as client:
+        response = client.post("/v1/ask", json={"question": QUESTION})
+    assert response.status_code == 200
+    assert response.json()["answer"]["text"] == "Rollo"
 
 
 def test_without_documents(reader: Reader) -> None:

@@ -94,12 +94,15 @@ def command(
     """
     if context is not None and paths:
         raise click.UsageError("a PATH and --context are two texts; give one of them.")
+    if as_json and as_link:
+        raise click.UsageError("--json and --open are two outputs; give one of them.")
     if context is None and asking.is_search(paths):
         chosen = asking.Choice(model, device, threads, top_k, threshold, as_json, as_link)
         asking.run(question, paths, filters, chosen)
         return
     if filters or as_link:
-        raise click.UsageError("--filter and --open are for folders, indexes and documents.")
+        given = "--filter" if filters else "--open"
+        raise click.UsageError(f"{given} is for folders, indexes and documents, not for one text.")
     if context is None:
         if not paths and (sys.stdin is None or sys.stdin.isatty()):
             raise click.UsageError("no text: give a PATH, --context TEXT, or pipe one in.")

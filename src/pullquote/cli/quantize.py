@@ -73,7 +73,7 @@ def command(
     # here, so that --help needs neither torch nor its two seconds
     from pullquote.training.export import check_out, export
     from pullquote.training.release import store_threshold
-    from pullquote.training.shrink import best_fit, check_loss, measure, tries
+    from pullquote.training.shrink import best_fit, check_loss, directory_bytes, measure, tries
 
     examples = load_data(data).examples
     sample = examples
@@ -111,8 +111,9 @@ def command(
         check_loss(before.fitted.score, after.fitted.score, best.name, max_loss)
     report = export(model_dir, output, scheme=best.scheme)
     threshold = store_threshold(output, after, examples, data)
+    size = directory_bytes(report.path) / 2**20
     click.echo(
-        f"{printable(str(report.path))}: {best.name}, {report.bytes / 2**20:.2f} MiB; F1 on all "
+        f"{printable(str(report.path))}: {best.name}, {size:.2f} MiB; F1 on all "
         f"{len(examples):,} questions {before.fitted.score:.2f} in fp32, "
         f"{after.fitted.score:.2f} now"
     )

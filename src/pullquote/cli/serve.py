@@ -30,7 +30,7 @@ _NEAR = ("127.0.0.1", "localhost", "::1")
 @click.option(
     "--index",
     metavar="FILE",
-    help="Documents to ask at /v1/ask and on the page, from pullquote index.",
+    help="An index of documents, to ask them at /v1/ask and on the page.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(

@@ -439,13 +439,22 @@ class Index:
         """How a document's path is told."""
         if not self._private:
             return os.fsdecode
-        roots = sorted(os.fsdecode(root) for (root,) in self._rows("SELECT path FROM roots"))
+        labels: dict[str, str] = {}  # the outermost first; equal names are told apart
+        for (root,) in sorted(self._rows("SELECT path FROM roots")):
+            label = base = Path(os.fsdecode(root)).name or "documents"
+            number = 1
+            while label in labels.values():
+                number += 1
+                label = f"{base} ({number})"
+            labels[os.fsdecode(root)] = label
 
         def name(path: bytes) -> str:
             full = os.fsdecode(path)
-            for root in roots:  # the outermost first
-                if full == root or full.startswith(root.rstrip(os.sep) + os.sep):
-                    return os.path.relpath(full, Path(root).parent)
+            for root, label in labels.items():
+                if full == root:
+                    return label
+                if full.startswith(inside := root.rstrip(os.sep) + os.sep):
+                    return f"{label}{os.sep}{full[len(inside) :]}"
             return Path(full).name
 
         return name

@@ -118,6 +118,8 @@ class Searcher:
         """The same with all that is known: the nearest quotes of an unanswered question, too."""
         if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
             raise InputError(f"top_k is {top_k!r}, expected a number from 1")
+        if threshold is not None and math.isnan(threshold):
+            raise InputError("threshold is nan, expected a number")
         found = self.retrieve(question, path=path)
         examples = (Example(f"passage {n}", question, f.passage.text) for n, f in enumerate(found))
         windows = list(self.reader.read_all(examples))

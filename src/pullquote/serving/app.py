@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pullquote import __version__
-from pullquote.errors import IndexFileError, InputError, MissingExtraError
+from pullquote.errors import IndexFileError, InputError, MissingExtraError, OutputError
 from pullquote.reading.reader import Reader
 from pullquote.searching.record import record
 from pullquote.searching.search import Searcher
@@ -251,22 +252,42 @@ def _add_search(
             raise ProblemError(404, "this server has no documents; pullquote serve --index FILE")
         _check_length("question", [request.question], settings.max_question)
         try:
-            found = await asyncio.to_thread(searcher.retrieve, request.question, path=request.path)
+            with _searchable():
+                found = await asyncio.to_thread(
+                    searcher.retrieve, request.question, path=request.path
+                )
+                if request.path and not found and not searcher.index.matches(request.path):
+                    raise ProblemError(422, "body.path: none of the documents matches")
         except InputError as error:
             raise ProblemError(422, str(error)) from None
-        except IndexFileError as error:  # it names a file of this machine
-            _LOG.error("%s", error)
-            raise ProblemError(
-                503, "the documents cannot be searched at the moment", {"retry-after": "60"}
-            ) from None
         way = BySearch()
         windows = await _gathered(
             gatherer, [Question(request.question, f.passage.text, way) for f in found]
         )
-        result = searcher.decide(request.question, found, windows, request.top_k, request.threshold)
+
+        def decided() -> tuple[bool, str]:
+            result = searcher.decide(
+                request.question, found, windows, request.top_k, request.threshold
+            )
+            # escaped to ASCII, so that a name that is not UTF-8 can stand in it
+            return result.answered, json.dumps(record(result, name))
+
+        answered, body = await asyncio.to_thread(decided)
         metrics.questions.inc()
-        metrics.abstentions.inc(not result.answered)
-        return JSONResponse(record(result, name))
+        metrics.abstentions.inc(not answered)
+        return Response(body, media_type="application/json")
+
+
+@contextlib.contextmanager
+def _searchable() -> Iterator[None]:
+    """An index that cannot be read is told of without its place, which the log has."""
+    try:
+        yield
+    except (IndexFileError, OutputError) as error:
+        _LOG.error("%s", error)
+        raise ProblemError(
+            503, "the documents cannot be searched at the moment", {"retry-after": "60"}
+        ) from None
 
 
 async def _gathered(gatherer: Gatherer[Question, Any], questions: Sequence[Question]) -> list[Any]:
@@ -327,13 +348,14 @@ def _add_model(
     @app.get(
         "/v1/model",
         response_model=ModelResponse,
-        responses=_errors(401),
+        responses=_errors(401, 503),
         tags=["Questions"],
         summary="The model, and the limits of a request.",
     )
     async def model() -> Response:
         names = ("max_question", "max_context", "max_pairs", "max_body", "max_seconds")
-        documents = 0 if index is None else await asyncio.to_thread(index.count)
+        with _searchable():
+            documents = 0 if index is None else await asyncio.to_thread(index.count)
         return JSONResponse(
             {
                 "model": name,

@@ -32,6 +32,7 @@ SCHEMES = (
     *(Scheme(words, layers) for words, layers in [(8, 7), (6, 7), (5, 7), (4, 7), (6, 6), (5, 6)]),
     *(Scheme(words, layers) for words, layers in [(4, 6), (4, 5), (4, 4), (3, 4)]),
 )
+_NOTES = 512  # bytes, for the words that `reader.json` gets when a threshold is stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def tries(
             path = work / str(scheme)
             shutil.copytree(fp32, path, ignore=shutil.ignore_patterns("model.onnx*"))
             quantize(fp32 / "model.onnx", path / "model.onnx", scheme)
-        yield Tried(scheme, path, directory_bytes(path), measure(path, examples, watch))
+        yield Tried(scheme, path, directory_bytes(path) + _NOTES, measure(path, examples, watch))
 
 
 def measure(path: Path, examples: Sequence[Example], watch: Watch) -> Evaluation:

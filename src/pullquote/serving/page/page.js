@@ -70,6 +70,10 @@ function setText(text) {
 
 function setSource(kind) {
   source = kind;
+  if (shown && shown.source !== kind) {
+    shown = null; // it belongs to what was asked before
+    $("result").hidden = true;
+  }
   const documents = kind === "documents";
   $("of-text").setAttribute("aria-pressed", !documents);
   $("of-documents").setAttribute("aria-pressed", documents);
@@ -396,10 +400,8 @@ $("of-documents").addEventListener("click", () => {
 $("of-text").addEventListener("click", () => {
   if (source !== "text") leave("text");
 });
-// What is on display belongs to what was asked before.
 function leave(kind) {
-  shown = null;
-  $("result").hidden = true;
+  asking?.abort();
   setSource(kind);
   setOwn(limits.threshold);
   $("question").focus();
