@@ -43,6 +43,7 @@ class Tried:
     """None for fp32."""
     path: Path
     bytes: int
+    """Of the directory, with room for what is noted there when its threshold is stored."""
     evaluation: Evaluation
 
     @property
