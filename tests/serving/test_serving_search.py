@@ -51,6 +51,12 @@ def test_the_best_quote_of_all_documents(client: TestClient, reader: Reader, ind
     assert answer["score"] == pytest.approx(expected.hits[0].score)
 
 
+@pytest.mark.filterwarnings("ignore:the question has")
+def test_a_question_that_was_cut_is_noted(client: TestClient) -> None:
+    body = client.post("/v1/ask", json={"question": "who led the norse " * 5}).json()
+    assert body["note"] == "the question has 20 tokens; only the first 8 were read"
+
+
 def test_no_document_has_an_answer(client: TestClient) -> None:
     body = client.post("/v1/ask", json={"question": QUESTION, "path": "*.md"}).json()
     assert body["answer"] is None

@@ -185,7 +185,7 @@ def _add_questions(
         )
         metrics.questions.inc(len(pairs))
         metrics.abstentions.inc(sum(prediction.answer is None for prediction in predictions))
-        notes = [_note(desk, question) for question in request.questions]
+        notes = [_note(desk.reader, question) for question in request.questions]
         return JSONResponse(
             {
                 "model": name,
@@ -265,12 +265,14 @@ def _add_search(
             gatherer, [Question(request.question, f.passage.text, way) for f in found]
         )
 
+        note = _note(reader, request.question)
+
         def decided() -> tuple[bool, str]:
             result = searcher.decide(
                 request.question, found, windows, request.top_k, request.threshold
             )
             # escaped to ASCII, so that a name that is not UTF-8 can stand in it
-            return result.answered, json.dumps(record(result, name))
+            return result.answered, json.dumps({**record(result, name), "note": note})
 
         answered, body = await asyncio.to_thread(decided)
         metrics.questions.inc()
@@ -305,9 +307,9 @@ def _check_length(name: str, texts: Iterable[str], most: int) -> None:
         raise ProblemError(413, f"a {name} has {longest:,} characters, expected at most {most:,}")
 
 
-def _note(desk: Desk, question: str) -> str:
-    limit = desk.reader.config.max_question_length
-    tokens = desk.reader.encoder.count(question.strip())
+def _note(reader: Reader, question: str) -> str:
+    limit = reader.config.max_question_length
+    tokens = reader.encoder.count(question.strip())
     if tokens <= limit:
         return ""
     return f"the question has {tokens} tokens; only the first {limit} were read"

@@ -162,6 +162,10 @@ class AskResponse(BaseModel):
     answers: list[Found] = Field(
         description="The best `top_k` quotes, best first, whether or not `answer` is null."
     )
+    note: str = Field(
+        default="",
+        description="What was done that you may not have meant: a question that was cut.",
+    )
 
 
 class PipelineInputs(BaseModel):
