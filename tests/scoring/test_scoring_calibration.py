@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from pullquote.errors import DataError
-from pullquote.scoring.calibration import Readings, fit, no_answer_probability, shares
+from pullquote.scoring.calibration import (
+    Readings,
+    fit,
+    no_answer_probability,
+    scores,
+    shares,
+)
 from pullquote.scoring.confidence import expected_calibration_error
 from pullquote.types import Calibration
 
@@ -144,3 +150,15 @@ def test_lengths_that_differ() -> None:
     readings = Readings(np.zeros(50), np.zeros((50, 2)), np.ones(50, dtype=int))
     with pytest.raises(DataError, match="50 readings, 49 marks and 50 has_answer flags"):
         fit(readings, np.ones(49), np.ones(50))
+
+
+def test_quotes_after_the_usual_ones_leave_the_scores_of_these_alone() -> None:
+    readings, _, _ = world(TRUE, count=200, windows=3)
+    first = Readings(readings.null_score_diff, readings.logits[:, :4], readings.windows)
+    null, quotes = scores(TRUE, first)
+    assert null + quotes.sum(axis=1) == pytest.approx(1)
+    same_null, more = scores(TRUE, readings, among=4)
+    assert same_null == pytest.approx(null)
+    assert more[:, :4] == pytest.approx(quotes)
+    assert (more[:, 4] <= more[:, 3]).all()
+    assert (more[:, 4:] > 0).all()

@@ -204,3 +204,5 @@ def test_the_demo_is_answered_from_every_kind_of_file(tmp_path: Path, engine: st
         assert (hit.text, Path(hit.place.link).name) == (answer, link)
     assert searcher.ask("Who is the mayor of Norrhavn?") == []
     assert searcher.ask("Who built the first mill?", path="*.txt") == []
+    with pytest.raises(InputError, match=r"path=\*\.xyz: none of the documents matches"):
+        searcher.ask("Who built the first mill?", path="*.xyz")

@@ -63,8 +63,6 @@ def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Cho
         reader = Reader(chosen.model, device=chosen.device, threads=chosen.threads)
         searcher = Searcher(reader, index)
         result = searcher.search(question, chosen.top_k, path=glob, threshold=chosen.threshold)
-        if glob and not result.passages and not index.matches(glob):
-            raise DocumentError(f"--filter path={glob}: none of the documents matches")
     if chosen.as_json:
         echo_json(record(result, chosen.model))
     elif chosen.as_link:

@@ -54,13 +54,21 @@ class Readings:
         return Readings(self.null_score_diff[rows], self.logits[rows], self.windows[rows])
 
 
-def scores(calibration: Calibration, readings: Readings) -> tuple[Floats, Floats]:
+def scores(
+    calibration: Calibration, readings: Readings, *, among: int | None = None
+) -> tuple[Floats, Floats]:
     """The probabilities that a text has no answer, (N,), and that each quote is right, (N, K).
 
-    The K + 1 numbers of a question sum to 1.
+    The K + 1 numbers of a question sum to 1. `among` lets only so many of the best quotes, which
+    the calibration was fitted on, speak of an answer and share what is left; those after them are
+    measured by the same scale.
     """
-    null = no_answer_probability(calibration, readings)
-    return null, (1.0 - null)[:, None] * shares(calibration, readings)
+    best = replace(readings, logits=readings.logits[:, :among])
+    null = no_answer_probability(calibration, best)
+    worth = shares(calibration, readings)
+    if among is not None:
+        worth = worth / worth[:, :among].sum(axis=1, keepdims=True)
+    return null, (1.0 - null)[:, None] * worth
 
 
 def no_answer_probability(calibration: Calibration, readings: Readings) -> Floats:

@@ -239,8 +239,7 @@ class Index:
             rows = self._connection.execute(
                 "SELECT path, problem FROM documents WHERE problem IS NOT NULL ORDER BY path"
             ).fetchall()
-            shown = self._shown()
-        return [Problem(shown(path), reason) for path, reason in rows]
+        return [Problem(os.fsdecode(path), reason) for path, reason in rows]
 
     def matches(self, path: str) -> bool:
         """Whether any document has a path that a glob matches."""

@@ -23,7 +23,7 @@ import numpy as np
 
 from pullquote.errors import IndexFileError, InputError
 from pullquote.reading.decode import NO_SPAN, Candidates, ScoredSpan
-from pullquote.scoring.calibration import Readings, no_answer_probability, shares
+from pullquote.scoring.calibration import Readings, scores
 from pullquote.types import Example, Hit, Passage
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Searcher:
 
         `path` is a glob that documents must match (see `Index.search`). `threshold` replaces the
         reader's: none is an answer if `null_score_diff` exceeds it. Raises `InputError` for a blank
-        question and `IndexFileError` for an empty index.
+        question and a glob that no document matches, `IndexFileError` for an empty index.
         """
         result = self.search(question, top_k, path=path, threshold=threshold)
         return list(result.hits) if result.answered else []
@@ -132,6 +132,8 @@ class Searcher:
         found = self.index.search(question, self.ranking.passages, path=path)
         if not found and not len(self.index):
             raise IndexFileError(f"{self.index.path}: an empty index; add documents to it first")
+        if path is not None and not found and not self.index.matches(path):
+            raise InputError(f"path={path}: none of the documents matches")
         return found
 
     def decide(
@@ -165,15 +167,11 @@ class Searcher:
         )
         # what the reader's calibration was fitted on: so many of the best
         usual = self.reader.config.n_best_size
-        best = Readings(readings.null_score_diff, readings.logits[:, :usual], readings.windows)
-        calibration = self.reader.config.calibration
-        no_answer_score = float(no_answer_probability(calibration, best)[0])
-        share = shares(calibration, readings)[0]
-        scores = (1.0 - no_answer_score) * share / share[:usual].sum()
+        null, worth = scores(self.reader.config.calibration, readings, among=usual)
 
         hits: list[Hit] = []
         taken: list[tuple[str, int, int]] = []
-        for quote, score in zip(ranked, scores.tolist(), strict=True):
+        for quote, score in zip(ranked, worth[0].tolist(), strict=True):
             passage = found[quote.rank].passage
             start = passage.start + quote.span.start
             end = passage.start + quote.span.end
@@ -198,7 +196,7 @@ class Searcher:
                 break
         diff = ranked[0].null_score_diff
         return SearchResult(
-            question, tuple(hits), diff <= threshold, no_answer_score, diff, threshold, len(found)
+            question, tuple(hits), diff <= threshold, float(null[0]), diff, threshold, len(found)
         )
 
     def _quotes(

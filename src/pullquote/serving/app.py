@@ -256,8 +256,6 @@ def _add_search(
                 found = await asyncio.to_thread(
                     searcher.retrieve, request.question, path=request.path
                 )
-                if request.path and not found and not searcher.index.matches(request.path):
-                    raise ProblemError(422, "body.path: none of the documents matches")
         except InputError as error:
             raise ProblemError(422, str(error)) from None
         way = BySearch()
