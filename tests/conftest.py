@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import signal
 import string
 from collections.abc import Callable
 from dataclasses import asdict
@@ -28,6 +29,9 @@ from pullquote.types import ReaderConfig
 # timing never fails a test
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
+
+# A shell's background job ignores Ctrl-C and hands that down; tests that send one want it heard.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Room for 21 context tokens and more, so that a sentence or two already need several windows.
 TINY = ReaderConfig(max_length=32, overlap=8, max_question_length=8, max_answer_length=4)
