@@ -116,7 +116,7 @@ def test_every_option_of_the_pipeline_is_a_parameter() -> None:
 @pytest.mark.parametrize(
     ("path", "body", "status", "words"),
     [
-        ("/v1/answer", "{", 422, "body"),
+        ("/v1/answer", '{"question": x', 422, "body: JSON decode error: Expecting value at char"),
         ("/v1/answer", "[" * 100_000, 422, "body"),
         ("/v1/answer", "", 422, "body"),
         ("/v1/answer", "{}", 422, "body.question: Field required"),
@@ -153,6 +153,18 @@ def test_a_bad_request_is_told_what_is_wrong(
     assert response.status_code == status
     assert set(response.json()) == {"error", "code", "details"}
     assert words in response.json()["error"]
+
+
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain"])
+def test_json_has_to_be_called_json(client: TestClient, kind: str | None) -> None:
+    body = b'{"question": "?", "context": "x"}'
+    response = client.post(
+        "/v1/answer", content=body, headers={"content-type": kind} if kind else {}
+    )
+    assert response.status_code == 422
+    found = repr(kind) if kind else "missing"
+    message = f"headers.content-type: {found}, expected application/json"
+    assert response.json()["error"] == message
 
 
 def test_unknown_paths_and_methods_have_the_same_shape(client: TestClient) -> None:

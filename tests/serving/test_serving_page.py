@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from serving_helpers import Server, serving
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -158,6 +158,28 @@ def test_questions_asked_before_come_back_without_asking(page: Page) -> None:
     expect(page.locator("#quote")).to_have_text("Henry Winstanley")
     expect(page.locator("#reading")).to_contain_text("Eddystone")
     assert asked == []
+
+
+def test_what_is_typed_while_an_answer_comes_is_kept(page: Page) -> None:
+    ask(page, BUILT)
+    waiting: list[Route] = []
+    page.route("**/v1/answer", lambda route: waiting.append(route))
+    question, button = page.get_by_label("Question"), page.get_by_role("button", name="Ask")
+    question.fill("Who lit it?")
+    button.click()
+    expect(page.get_by_role("button", name="Reading")).to_be_visible()
+    question.fill("Who built the second")
+    waiting.pop().continue_()
+    expect(page.locator("#history button").first).to_contain_text("Who lit it?")
+    assert question.input_value() == "Who built the second"
+
+    button.click()
+    expect(page.get_by_role("button", name="Reading")).to_be_visible()
+    page.locator("#edit").click()
+    page.locator("#text").fill("The tower was built by Ann Bell.")
+    expect(button).to_have_text("Ask")  # nobody waits for what another text says
+    expect(page.locator("#text")).to_have_value("The tower was built by Ann Bell.")
+    expect(page.locator("#history button")).to_have_count(2)
 
 
 def test_it_works_by_keyboard_alone(page: Page) -> None:

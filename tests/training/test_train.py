@@ -262,6 +262,15 @@ def test_a_directory_with_another_run_is_left_alone(recipe: Recipe, tmp_path: Pa
     assert not (out / "model.onnx").exists()  # a reader would prefer it
 
 
+def test_a_run_may_have_a_bundled_models_name(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train(replace(recipe, **ONE_STEP, model="tiny"), "tiny")
+    train(replace(recipe, **ONE_STEP, model="tiny"), "tiny", resume=True)
+    assert weights(Path("tiny"))["bert.embeddings.word_embeddings.weight"].shape == (30522, 128)
+
+
 def test_what_cannot_begin_leaves_an_older_run_as_it_is(recipe: Recipe, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train(replace(recipe, **ONE_STEP), out)

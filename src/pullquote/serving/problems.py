@@ -85,12 +85,12 @@ def install(app: FastAPI) -> None:
         status = 422 if error.status_code == 400 else error.status_code  # JSON too odd to parse
         return problem(status, str(error.detail), headers=error.headers)
 
-    async def on_invalid(_: Request, error: Exception) -> Response:
+    async def on_invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        details = [
-            Detail(where=".".join(_names(one["loc"])), message=_words(one))
-            for one in error.errors()[:20]
-        ]
+        if isinstance(error.body, bytes):  # FastAPI did not take it for JSON
+            details = [_not_json(request.headers.get("content-type"))]
+        else:
+            details = [_detail(one) for one in error.errors()[:20]]
         first = f"{details[0].where}: {details[0].message}" if details else "not what is expected"
         return problem(422, first, details)
 
@@ -99,12 +99,19 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, on_invalid)
 
 
-def _names(places: Sequence[str | int]) -> list[str]:
-    """The keys and numbers that lead to a place; pydantic puts in which form of it was tried."""
-    return [str(place) for place in places if isinstance(place, int) or place.isidentifier()]
+def _not_json(kind: str | None) -> Detail:
+    found = "missing" if kind is None else repr(kind)
+    return Detail(where="headers.content-type", message=f"{found}, expected application/json")
 
 
-def _words(error: Mapping[str, Any]) -> str:
-    """What pydantic says, without the input, which may be long or no text at all."""
-    why = (error.get("ctx") or {}).get("error")
-    return f"{error['msg']}: {why}" if error["type"] == "json_invalid" and why else error["msg"]
+def _detail(error: Mapping[str, Any]) -> Detail:
+    """What pydantic says, without the input, which may be long or no text at all.
+
+    Of the names of a place some are those of the form that was tried, and are left out.
+    """
+    if error["type"] == "json_invalid":
+        where, character = error["loc"]
+        why = (error.get("ctx") or {}).get("error")
+        return Detail(where=where, message=f"{error['msg']}: {why} at character {character}")
+    names = [str(place) for place in error["loc"] if isinstance(place, int) or place.isidentifier()]
+    return Detail(where=".".join(names), message=error["msg"])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pullquote.errors import ConfigError, MissingExtraError, TrainingError, first_line
 from pullquote.files import atomic_write, cannot_write, replacing, write_json
-from pullquote.reading.directory import store_settings
+from pullquote.reading.directory import bundled_models, store_settings
 from pullquote.training.recipe import Recipe
 
 try:
@@ -38,7 +38,13 @@ def check_place(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
 
     With `resume` a free place is begun in: a run may have been ended before it left anything.
     """
-    if out.exists() and Path(recipe.model).exists() and out.samefile(recipe.model):
+    start = Path(recipe.model)
+    if (
+        recipe.model not in bundled_models()  # that is one of ours, whatever lies here
+        and out.exists()
+        and start.exists()
+        and out.samefile(start)
+    ):
         raise ConfigError(f"{out}: the model to start from; choose another place to write to")
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out}: a file; expected a directory to write to")

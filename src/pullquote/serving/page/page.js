@@ -86,7 +86,9 @@ function setSource(kind) {
   $("reading").hidden = false;
 }
 
+// What is being read then is no longer what stands there.
 function textChanged() {
+  asking?.abort();
   const count = countPoints($("text").value);
   $("size").textContent = count ? `${count.toLocaleString("en")} characters` : "";
 }
@@ -214,7 +216,6 @@ function howClose(margin) {
 
 function show(record) {
   shown = record;
-  $("question").value = record.question;
   if (record.source !== source) setSource(record.source);
   if (source === "text" && $("text").value !== record.text) setText(record.text);
   setOwn(record.own);
@@ -353,6 +354,7 @@ function paintPast() {
     button.append(span("", record.question), span("found", found));
     button.addEventListener("click", () => {
       record.chosen = 0;
+      $("question").value = record.question;
       show(record);
       announce();
     });
