@@ -11,6 +11,7 @@ share the cores.
 import argparse
 import datetime
 import json
+import os
 import re
 import shlex
 import shutil
@@ -45,7 +46,11 @@ function done(summary, latency)
     e.connect + e.read + e.write + e.status + e.timeout))
 end
 """
-WAYS = {"one at a time": ["--max-batch", "1"], "gathered": []}
+WAYS = {
+    "one at a time": ["--max-batch", "1"],
+    "gathered": [],
+    "gathered, a process for each core": ["--workers", str(os.cpu_count()), "--threads", "1"],
+}
 
 
 def main() -> None:
@@ -174,14 +179,23 @@ def markdown(result: dict) -> str:
         "memory, MiB": "rss_mib",
     }
     for model, ways in result["models"].items():
-        lines += ["", f"| `{model}` | {' | '.join(WAYS)} | ratio |", "|---|---:|---:|---:|"]
+        lines += ["", f"| `{model}` | {' | '.join(WAYS)} |", f"|---|{'---:|' * len(WAYS)}"]
         for label, key in rows.items():
-            before, after = ([run[key] for run in ways[way]] for way in WAYS)
-            ratio = median(after) / median(before)
-            lines.append(f"| {label} | {cell(before)} | {cell(after)} | {ratio:.2f} |")
-        single = median([run["single_p50_ms"] for run in ways["gathered"]])
-        tail = median([run["p99_ms"] for run in ways["gathered"]])
-        lines += ["", f"99th percentile with load / median without: {tail / single:.1f}."]
+            cells = " | ".join(cell([run[key] for run in runs]) for runs in ways.values())
+            lines.append(f"| {label} | {cells} |")
+        middle = {
+            key: [median(run[key] for run in runs) for runs in ways.values()]
+            for key in ("per_second", "p99_ms", "single_p50_ms")
+        }
+        base = middle["per_second"][0]
+        times = " | ".join(f"{value / base:.2f}" for value in middle["per_second"])
+        tails = zip(middle["p99_ms"], middle["single_p50_ms"], strict=True)
+        lines += [
+            f"| questions/s, times one at a time | {times} |",
+            "| 99th percentile, times the median of a single client | "
+            + " | ".join(f"{tail / single:.1f}" for tail, single in tails)
+            + " |",
+        ]
     return "\n".join(lines)
 
 
