@@ -119,6 +119,12 @@ def test_requests_take_turns_so_that_one_with_many_questions_holds_up_nobody() -
     assert 9 in desk.batches[1]
 
 
+def test_free_lanes_share_what_waits() -> None:
+    desk = Desk()
+    run(desk, lambda gatherer: gatherer.ask([1, 2, 3, 4, 5, 6, 7]), lanes=2, max_batch=16)
+    assert sorted(desk.batches) == [[1, 2, 3, 4], [5, 6, 7]]
+
+
 def test_what_is_larger_than_a_batch_is_read_alone() -> None:
     desk = Desk()
 

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 BUILT = "Who built the first lighthouse?"
 COST = "How much did the fourth tower cost?"
+expect.set_options(timeout=60_000)  # on a busy machine an answer takes longer than 5 s
 PHONE = {"width": 360, "height": 740}
 
 

@@ -158,8 +158,9 @@ class Gatherer(Generic[Question, Answer]):
             few = self._waiting < self._max_batch and (self._busy or self._waiting > 1)
             if few and self._max_wait:
                 await asyncio.sleep(self._max_wait)
+            share = -(-self._waiting // (self._lanes - self._busy))  # of each lane that is free
             room = self._max_batch
-            while self._requests and room > 0:
+            while self._requests and room > 0 and len(batch) < share:
                 request = self._requests.popleft()
                 if not request:  # cancelled
                     continue

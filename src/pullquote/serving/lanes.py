@@ -23,11 +23,12 @@ class AbandonedError(Exception):
 class LaneBackend:
     """Runs each batch in the thread that brings it; several threads may call at once.
 
-    A thread that reads while no other does may take all cores, else one: threads that share a
-    product wait for each other, and ONNX Runtime's spin meanwhile. `reading` surrounds a thread's
-    work, and makes a long text stop between two batches when its answer is no longer wanted.
+    A single question may take all cores while no other is read, else each thread takes one: threads
+    that share a product wait for each other, and ONNX Runtime's go on spinning when it is over.
+    `reading` surrounds a thread's work on so many questions, and makes a long text stop between two
+    batches when its answer is no longer wanted.
 
-        with backend.reading(lambda: client_is_gone):
+        with backend.reading(1, lambda: client_is_gone):
             reader.answer(question, long_context)   # raises AbandonedError
     """
 
@@ -37,7 +38,7 @@ class LaneBackend:
         self.backend = backend
         self.lanes = backend.workers
         self.batch_tokens = backend.batch_tokens
-        self._readers = 0
+        self._questions = 0
         self._lock = threading.Lock()
         self._thread = threading.local()
 
@@ -45,17 +46,17 @@ class LaneBackend:
         abandoned: Callable[[], bool] | None = getattr(self._thread, "abandoned", None)
         if abandoned and abandoned():
             raise AbandonedError
-        return self.backend(batch, alone=alone and (self._readers <= 1 or self.lanes == 1))
+        return self.backend(batch, alone=alone and (self._questions <= 1 or self.lanes == 1))
 
     @contextlib.contextmanager
-    def reading(self, abandoned: Callable[[], bool]) -> Iterator[None]:
+    def reading(self, questions: int, abandoned: Callable[[], bool]) -> Iterator[None]:
         """Ask `abandoned` before each batch of this thread, from here to the end of the block."""
         with self._lock:
-            self._readers += 1
+            self._questions += questions
         self._thread.abandoned = abandoned
         try:
             yield
         finally:
             self._thread.abandoned = None
             with self._lock:
-                self._readers -= 1
+                self._questions -= questions

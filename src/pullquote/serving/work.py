@@ -76,7 +76,7 @@ class Desk:
         for number, question in enumerate(questions):
             ways.setdefault(question.way, []).append(number)
         answers: list[Any] = [None] * len(questions)
-        with self.backend.reading(abandoned):
+        with self.backend.reading(len(questions), abandoned):
             for way, numbers in ways.items():
                 together = self._together(way, [questions[number] for number in numbers])
                 for number, answer in zip(numbers, together, strict=True):
