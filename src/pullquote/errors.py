@@ -7,6 +7,7 @@
     ├── DocumentError      a document that cannot be read, or no documents at all
     ├── IndexFileError     an index that is damaged, empty, busy, or not one of ours
     ├── ModelError         a model directory, file or name that cannot be loaded
+    │   └── OldFormError   it has pickled weights, or vocab.txt alone
     ├── TrainingError      training that cannot go on, such as a loss that is NaN
     ├── DownloadError      something that the network did not give
     ├── OutputError        a file that could not be written; what stood there is untouched
@@ -43,6 +44,10 @@ class IndexFileError(PullquoteError):
 
 class ModelError(PullquoteError):
     """A model directory, file or name that cannot be loaded."""
+
+
+class OldFormError(ModelError):
+    """A checkpoint with pickled weights, or with vocab.txt alone; training converts it first."""
 
 
 class TrainingError(PullquoteError):

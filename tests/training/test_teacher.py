@@ -96,9 +96,13 @@ def test_answers_of_a_teacher_are_kept(
     said = [reader.answer(e.question, e.context).answer for e in examples]
     assert [span.text if span else "" for span in first] == [a.text if a else "" for a in said]
     assert any(first)
-    monkeypatch.setattr(reader, "backend", None)
+
+    def refuse(_: object) -> None:
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr(reader, "answer_all", refuse)
     assert answered(reader, examples, tmp_path) == first
-    with pytest.raises(AttributeError):  # asked again
+    with pytest.raises(AssertionError, match="asked again"):
         answered(reader, examples[1:], tmp_path)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pullquote.cli.console import ensure_writable, load_data, printable, progress
+from pullquote.cli.console import ensure_writable, load_data, printable, progress, read_text
 from pullquote.errors import OutputError
 from pullquote.files import atomic_write
 
@@ -49,7 +49,6 @@ def command(
 
     Scores and speed are measured here, at the threshold stored with the model.
     """
-    from pullquote.cli.console import read_text
     from pullquote.training.card import Data, card
 
     file = Path(model_dir) / "README.md"

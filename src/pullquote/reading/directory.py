@@ -24,6 +24,7 @@ from pullquote.errors import (
     InputError,
     MissingExtraError,
     ModelError,
+    OldFormError,
 )
 from pullquote.files import write_json
 from pullquote.types import ReaderConfig
@@ -177,9 +178,8 @@ def _download(name: str, options: dict[str, Any], kinds: Sequence[str]) -> Path:
         if not weights or "tokenizer.json" not in files:
             needed = "model.onnx or model.safetensors" if len(kinds) > 2 else "model.safetensors"
             lacks = "tokenizer.json" if weights else needed
-            raise ModelError(
-                f"{name} (hub): no {lacks} among its files: {', '.join(sorted(files))}"
-            )
+            kind = OldFormError if weights else ModelError
+            raise kind(f"{name} (hub): no {lacks} among its files: {', '.join(sorted(files))}")
         wanted = [*_SETTINGS, weights[0]]
         if weights[0].endswith(".index.json"):
             wanted.append("model-*.safetensors")
@@ -218,7 +218,8 @@ def _inspect(name: str, path: Path) -> ModelDirectory:
         )
     for needed in ("config.json", "tokenizer.json"):
         if needed not in present:
-            raise ModelError(
+            kind = OldFormError if needed == "tokenizer.json" else ModelError
+            raise kind(
                 f"{path}: no {needed} (found {_listing(path)}). "
                 "Copy it from the base model, or export again."
             )
@@ -307,9 +308,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _pickle_error(name: str) -> ModelError:
+def _pickle_error(name: str) -> OldFormError:
     out = f"{Path(name).name}-safe"
-    return ModelError(
+    return OldFormError(
         f"{name}: has pickled weights only (a .bin or .pt file), which can run any code when they "
         f"are opened; pullquote loads safetensors and ONNX. {_CONVERT.format(name=name, out=out)}"
     )

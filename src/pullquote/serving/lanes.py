@@ -1,7 +1,7 @@
 """The threads that read, and a backend that shares the cores among them and can be stopped.
 
 Knows backends, nothing of text or HTTP. Each lane reads a batch from its text to its answers, so
-that one tokenises while another is in the model. A lane that is alone may take all cores.
+that one tokenises while another is in the model. A single question alone may take all cores.
 """
 
 from __future__ import annotations

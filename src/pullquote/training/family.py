@@ -104,4 +104,4 @@ class Shape:
 FAMILY = tuple(
     Shape(layers, width) for layers in (2, 4, 6, 8, 10, 12) for width in (128, 256, 512, 768)
 )
-"""The miniatures, smallest first."""
+"""The miniatures, by depth and then by width."""

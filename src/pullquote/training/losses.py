@@ -30,7 +30,7 @@ def soft_loss(
     Logits (B, T) each. Times the temperature squared, so that gradients keep their size
     (Hinton, Vinyals, Dean 2015, section 2).
     """
-    total = torch.zeros(())
+    total = torch.zeros((), device=student[0].device)
     for mine, theirs in zip(student, teacher, strict=True):
         total = total + F.kl_div(
             F.log_softmax(mine / temperature, dim=-1),

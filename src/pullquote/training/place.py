@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,8 @@ MODEL_FILES = (
     *("config.json", "tokenizer.json", "tokenizer_config.json", "LICENSE", "NOTICE"),
     *("reader.json", "model.safetensors"),
 )
+_ONNX = ("model.onnx*", "onnx/model.onnx*")
+_REPLACED = ("log.jsonl", "curve.png", "model.safetensors", *_ONNX)
 
 
 def check_place(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
@@ -50,8 +52,8 @@ def check_place(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
         raise ConfigError(f"{out}: a file; expected a directory to write to")
     file = out / "recipe.toml"
     if not file.exists():
-        if (out / "config.json").exists() and not overwrite:
-            raise ConfigError(f"{out}: holds a model; choose another place")
+        if not overwrite:
+            _check_foreign(out)
         return
     if not resume:
         if not overwrite:
@@ -69,25 +71,36 @@ def check_place(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
             )
 
 
+def _check_foreign(out: Path) -> None:
+    """Raise `ConfigError` where a run would replace files that no run has made."""
+    if (out / "config.json").exists():
+        raise ConfigError(f"{out}: holds a model; choose another place")
+    if found := _found(out, _REPLACED):
+        raise ConfigError(
+            f"{out}: holds {found[0].name}, which is not of a run and would be removed; choose "
+            "another place"
+        )
+
+
 def make_place(out: Path, recipe: Recipe, *, resume: bool) -> None:
     """Make `out` the place of a run: an older one's files go, and what a sudden end left behind."""
     if not resume:
         if (out / "recipe.toml").exists():
             shutil.rmtree(out / "last", ignore_errors=True)
-        for name in ("recipe.toml", "log.jsonl", "curve.png", "model.safetensors"):
-            (out / name).unlink(missing_ok=True)
-        _remove_onnx(out)
+        for older in _found(out, ("recipe.toml", *_REPLACED)):
+            older.unlink()
     for folder in (out, out / "last"):
         for litter in folder.glob(".pullquote-*"):
-            litter.unlink()
+            if litter.is_dir():  # of an export
+                shutil.rmtree(litter)
+            else:
+                litter.unlink()
     with atomic_write(out / "recipe.toml") as file:
         file.write(recipe.to_toml())
 
 
-def _remove_onnx(directory: Path) -> None:
-    """The ONNX form of older weights: a reader would prefer it."""
-    for file in (*directory.glob("model.onnx*"), *directory.glob("onnx/model.onnx*")):
-        file.unlink()
+def _found(out: Path, patterns: Sequence[str]) -> list[Path]:
+    return [file for pattern in patterns for file in sorted(out.glob(pattern))]
 
 
 def write_base(
@@ -116,7 +129,8 @@ def write_weights(model: Any, directory: Path) -> None:
 
 def copy_model(source: Path, target: Path) -> None:
     """Copy a model directory: every file is whole before the first takes its name."""
-    _remove_onnx(target)
+    for older in _found(target, _ONNX):  # a reader would prefer it
+        older.unlink()
     with contextlib.ExitStack() as stack:
         for name in MODEL_FILES:
             if (source / name).is_file():

@@ -203,7 +203,8 @@ class Recipe:
             elif isinstance(specs[name].default, float) and type(value) is int:
                 value = float(value)
             taken[name] = value
-        named = set(_TAUGHT) & set(taken) or "teacher" in taken.get("augment", ())
+        kinds = taken.get("augment")
+        named = set(_TAUGHT) & set(taken) or (isinstance(kinds, tuple) and "teacher" in kinds)
         if taken.get("teacher") and not named:
             taken["soft_weight"] = 1.0
         try:

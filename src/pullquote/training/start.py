@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pullquote.errors import ConfigError, MissingExtraError, ModelError, first_line
+from pullquote.errors import ConfigError, MissingExtraError, ModelError, OldFormError, first_line
 from pullquote.reading.backends.torch import load_checkpoint, load_tokenizer, quiet_transformers
 from pullquote.reading.directory import ModelDirectory, find_tokenizer, open_model
 from pullquote.reading.encode import Encoder
@@ -67,11 +67,7 @@ def open_start(recipe: Recipe) -> Start:
             type_vocab_size=source.type_vocab_size,
             context_first=source.context_first,
         )
-        if config.max_length > source.positions:
-            raise ConfigError(
-                f"max_length is {config.max_length}, {recipe.model} has {source.positions} "
-                "positions"
-            )
+        _check_length(recipe, source.positions)
         source.check_vocabulary(encoder.vocab_size)
         model = load_checkpoint(source.path, new_head=True)
         files = [source.path / name for name in _FILES]
@@ -91,19 +87,27 @@ def _new(shape: Shape, recipe: Recipe) -> Start:
             intermediate_size=4 * shape.width,
         )
     )
+    _check_length(recipe, model.config.max_position_embeddings)
     files = [tokenizer, tokenizer.with_name("tokenizer_config.json")]
     words = None
     if origin := recipe.stack or recipe.embeddings:
-        source = open_model(origin, onnx=False)
-        _check_vocabulary(source, encoder, recipe)
-        given: Any = load_checkpoint(source.path, new_head=not recipe.stack)
-        if recipe.stack:
-            _stack(given, model, recipe)
-        else:
-            words = given.get_input_embeddings().weight.detach()
-        files += [source.path / name for name in ("LICENSE", "NOTICE")]
+        with _safe_source(origin) as source:
+            _check_vocabulary(source, encoder, recipe)
+            given: Any = load_checkpoint(source.path, new_head=not recipe.stack)
+            if recipe.stack:
+                _stack(given, model, recipe)
+            else:
+                words = given.get_input_embeddings().weight.detach()
+            files += [source.path / name for name in ("LICENSE", "NOTICE")]
     _set_dropout(model, recipe.dropout)
     return Start(model, encoder, {f.name: f.read_bytes() for f in files if f.is_file()}, words)
+
+
+def _check_length(recipe: Recipe, positions: int) -> None:
+    if recipe.max_length > positions:
+        raise ConfigError(
+            f"max_length is {recipe.max_length}, {recipe.model} has {positions} positions"
+        )
 
 
 def _check_vocabulary(source: ModelDirectory, encoder: Encoder, recipe: Recipe) -> None:
@@ -150,9 +154,7 @@ def _safe_source(name: str) -> Iterator[ModelDirectory]:
     """
     try:
         source = open_model(name, onnx=False)
-    except ModelError as error:
-        if not ("pickled weights" in str(error) or "no tokenizer.json" in str(error)):
-            raise
+    except OldFormError as error:
         refusal = error
     else:
         yield source
@@ -163,7 +165,7 @@ def _safe_source(name: str) -> Iterator[ModelDirectory]:
                 model = transformers.AutoModelForQuestionAnswering.from_pretrained(
                     name, dtype=torch.float32, weights_only=True, trust_remote_code=False
                 )
-            model.save_pretrained(place)
+                model.save_pretrained(place)
             load_tokenizer(name).backend_tokenizer.save(str(Path(place) / "tokenizer.json"))
         except Exception as error:
             raise ModelError(

@@ -74,7 +74,7 @@ def soft_labels(
     starts, ends = [], []
     for teacher in teachers:
         check_same_tokens(teacher, encoder)
-    names = [_fingerprint(teacher) for teacher in teachers]
+    names = [fingerprint(teacher) for teacher in teachers]
     for first in range(0, len(windows), _BLOCK):
         block = windows.part(first, min(first + _BLOCK, len(windows)))
         total = np.zeros((2, len(block.ids)), dtype=np.float32)
@@ -88,7 +88,7 @@ def soft_labels(
 
 def answered(teacher: Reader, examples: Sequence[Example], cache: Path) -> list[Span | None]:
     """A teacher's answer to each example, or None where it abstains; read from `cache` likewise."""
-    digest = hashlib.sha256(_fingerprint(teacher).encode())
+    digest = hashlib.sha256(fingerprint(teacher).encode())
     digest.update(json.dumps(asdict(teacher.config)).encode())
     for example in examples:
         digest.update(json.dumps([example.question, example.context]).encode())
@@ -141,14 +141,14 @@ def _joined(encoder: Encoder) -> str:
     return f"{order} {[(ids, [min(type, most) for type in types]) for ids, types in parts]}"
 
 
-def _fingerprint(teacher: Reader) -> str:
-    """Names a teacher by the bytes of its weights and of its config."""
+def fingerprint(teacher: Reader) -> str:
+    """Names a teacher by what runs it and by the bytes of its config, tokenizer and weights."""
     directory = teacher.directory
-    kind, folder = "model*.safetensors", directory.path
+    digest = hashlib.sha256(type(teacher.backend).__name__.encode())
+    files = [directory.path / "config.json", directory.tokenizer]
     if directory.onnx:
-        kind, folder = "model.onnx*", directory.onnx.parent
-    digest = hashlib.sha256((directory.path / "config.json").read_bytes())
-    for file in sorted(folder.glob(kind)):
+        files += sorted(directory.onnx.parent.glob("model.onnx*"))
+    for file in files + sorted(directory.path.glob("model*.safetensors")):
         with open(file, "rb") as weights:
             while piece := weights.read(2**20):
                 digest.update(piece)

@@ -44,7 +44,7 @@ from pullquote.reading.reader import Reader
 from pullquote.training.augment import augmented
 from pullquote.training.log import Log
 from pullquote.training.recipe import Recipe
-from pullquote.training.teacher import answered, check_same_tokens, soft_labels
+from pullquote.training.teacher import answered, check_same_tokens, fingerprint, soft_labels
 from pullquote.training.windows import PADDING, LabelledWindows, SoftLabels, encode, plan
 from pullquote.types import INPUTS
 
@@ -210,6 +210,7 @@ class _Run:
         teachers = [self._teacher(name) for name in recipe.teacher]
         for teacher in teachers:
             check_same_tokens(teacher, encoder)
+        self.teachers = [fingerprint(teacher) for teacher in teachers]
 
         def answers(examples: Sequence[Example]) -> list[Span | None]:
             self._doing("asking the teacher")
@@ -295,10 +296,15 @@ class _Run:
         )
         mean = float(total)
         if not (math.isfinite(mean) and math.isfinite(float(norm))):
+            good = (
+                "holds what was good before"
+                if (self.out / "model.safetensors").exists()
+                else "has nothing good yet"
+            )
             raise TrainingError(
                 f"step {self.step}: the loss is {mean:g}, its gradient {float(norm):g}; nothing of "
-                f"this step was kept, and {self.out} holds what was good before. Try a lower "
-                f"learning_rate (now {self.recipe.learning_rate:g}) or precision fp32"
+                f"this step was kept, and {self.out} {good}. Try a lower learning_rate "
+                f"(now {self.recipe.learning_rate:g}) or precision fp32"
             )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -407,8 +413,10 @@ class _Run:
         kept = [p.detach().clone() for p in self.parameters]
         with torch.no_grad():
             torch._foreach_copy_(self.parameters, self.averages)
-            yield
-            torch._foreach_copy_(self.parameters, kept)
+            try:
+                yield
+            finally:
+                torch._foreach_copy_(self.parameters, kept)
 
     def _save(self) -> None:
         """Write all that `resume` needs; an older state stays whole until this one is."""
@@ -416,6 +424,7 @@ class _Run:
             return
         state = {
             "data": self._data_fingerprint(),
+            "teachers": self.teachers,
             "step": self.step,
             "best": self.best,
             "seconds": self.seconds,
@@ -433,6 +442,11 @@ class _Run:
         if state["data"] != self._data_fingerprint():
             raise ConfigError(
                 f"{self.out}: its run had other data, or another tokenizer, than its files hold "
+                "now; put the old ones back, or choose another place"
+            )
+        if state["teachers"] != self.teachers:
+            raise ConfigError(
+                f"{self.out}: its run had other teachers than {', '.join(self.recipe.teacher)} "
                 "now; put the old ones back, or choose another place"
             )
         try:

@@ -167,8 +167,7 @@ def plan(
 
     A micro-batch holds windows of like length, of at most `micro_tokens` tokens with padding; a
     step holds micro-batches of any lengths, about `tokens` together, and at most `windows` windows
-    where that is not 0. The same arguments give the
-    same plan, and every epoch has as many steps.
+    where that is not 0. The same arguments give the same plan, and every epoch has as many steps.
 
         # lengths 3 1 3 2 2 1, micro_tokens 6, tokens 12
         #   sorted, ties by chance:   1 1 2 | 2 3 | 3     no row is padded by more than a token
