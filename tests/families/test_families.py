@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,14 +21,17 @@ import torch
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from pullquote import Reader
+from pullquote.errors import ModelError
 from pullquote.reading.backends.onnx import OnnxBackend
 from pullquote.reading.backends.torch import TorchBackend
 from pullquote.reading.encode import Encoder
 from pullquote.training.export import export
 from pullquote.training.quantize import quantize
+from pullquote.training.unpack import unpack
 from pullquote.types import Example, ReaderConfig, Window
 
 CONFIG = ReaderConfig(max_length=64, overlap=20, max_question_length=24, max_answer_length=10)
@@ -359,6 +363,24 @@ def test_int8_stays_near_fp32(reader: Reader, int8: Path) -> None:
     )
     # measured: 0.02 of the spread of the logits, 0.05 for ModernBERT
     assert np.sqrt(np.mean((exact - rounded) ** 2)) < 0.1 * exact.std()
+
+
+def test_int8_is_unpacked_or_refused(
+    checkpoint: Path, exported: Path, int8: Path, tmp_path: Path
+) -> None:
+    """What is shared or worked out by nodes has lost its name; no wrong weights come out."""
+    folder = Path(shutil.copytree(exported, tmp_path / "int8"))
+    shutil.copy(int8, folder / "model.onnx")
+    try:
+        out = unpack(folder, tmp_path / "out")
+    except ModelError:
+        assert not (tmp_path / "out").exists()
+        return
+    exact = load_file(checkpoint / "model.safetensors")
+    for name, tensor in load_file(out / "model.safetensors").items():
+        torch.testing.assert_close(
+            tensor, exact[name], rtol=0, atol=0.01 * tensor.abs().max().item()
+        )
 
 
 def test_int8_takes_every_linear_layer_and_the_embeddings(family: Family, int8: Path) -> None:

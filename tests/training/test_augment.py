@@ -105,6 +105,29 @@ def test_an_opposed_question_says_the_opposite_in_one_word() -> None:
     assert augmented(impossible, ["opposed"], 20.0, 0) == []
 
 
+def test_a_shuffled_paragraph_has_the_same_sentences_and_answers() -> None:
+    context = "Rollo came in 911.  He stayed, says Dudo. Rollo died in 933! Who knows where"
+    start = context.index("Rollo died")
+    asked = [
+        Example("a", "Who died?", context, (Span("Rollo", start, start + 5),), "Normans"),
+        Example("b", "Who was Dudo?", context, (), "Normans"),
+        Example("c", "Who came?", "Rollo came.", (Span("Rollo", 0, 5),), "Normans"),
+        # of an answer over two sentences nothing is left
+        Example("d", "What?", "It is he. He came.", (Span("he. He", 6, 12),), "Normans"),
+    ]
+    made = augmented(asked, ["shuffled"], 9.0, 0)
+    assert {new.id[0] for new in made} == {"a", "b"}
+    sentences = ["Rollo came in 911.", "He stayed, says Dudo.", "Rollo died in 933!"]
+    for new in made:
+        assert new.context != " ".join(context.split())
+        assert len(new.context) == len(context) - 1  # one blank between sentences
+        assert all(sentence in new.context for sentence in [*sentences, "Who knows where"])
+        for answer in new.answers:
+            assert new.context[answer.start :].startswith("Rollo died")
+            assert new.context[answer.start : answer.end] == answer.text
+        assert new.is_impossible == (new.id[0] == "b")
+
+
 def test_a_cloze_asks_for_what_it_left_out() -> None:
     made = augmented(EXAMPLES, ["cloze"], 3.0, 0)
     assert len(made) >= 6
@@ -134,7 +157,7 @@ def test_the_teacher_says_what_a_moved_question_has_for_an_answer(
 
 
 def test_the_same_seed_makes_the_same_questions() -> None:
-    kinds = ["moved", "elsewhere", "swapped", "opposed", "cloze"]
+    kinds = ["moved", "elsewhere", "swapped", "opposed", "shuffled", "cloze"]
     assert augmented(EXAMPLES, kinds, 2.0, 0) == augmented(EXAMPLES, kinds, 2.0, 0)
     assert augmented(EXAMPLES, kinds, 2.0, 0) != augmented(EXAMPLES, kinds, 2.0, 1)
 

@@ -18,7 +18,7 @@ import pytest
 import torch
 import transformers
 from lessons import lesson, make_recipe
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from pullquote import Reader
@@ -31,9 +31,11 @@ from pullquote.errors import (
     PullquoteWarning,
     TrainingError,
 )
+from pullquote.reading.backends.torch import load_checkpoint
 from pullquote.training import train as module
 from pullquote.training.recipe import Recipe
 from pullquote.training.start import open_start
+from pullquote.training.teacher import fingerprint, soft_labels
 from pullquote.training.train import train, training_examples
 
 ONE_STEP = {"epochs": 0.01, "evaluations": 1}
@@ -257,9 +259,64 @@ def test_a_directory_with_another_run_is_left_alone(recipe: Recipe, tmp_path: Pa
     with pytest.raises(ConfigError, match="the model to start from"):
         train(replace(recipe, model=str(out)), out, overwrite=True)
     (out / "model.onnx").write_bytes(b"the older weights")
+    (out / "NOTICE").write_text("of the older model")
     train(replace(recipe, **ONE_STEP, seed=1), out, overwrite=True)
     assert not same(weights(out), before)
     assert not (out / "model.onnx").exists()  # a reader would prefer it
+    assert not (out / "NOTICE").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["config.json", "model.onnx"], "holds a model; choose another place"),
+        (["recipe.toml", "config.json", "model.onnx"], "holds a model"),  # exported from a run
+        (["last/config.json"], "holds last, which is not of a run and would be removed"),
+        (["log.jsonl"], "holds log.jsonl, which is not of a run"),
+    ],
+)
+@pytest.mark.parametrize("resume", [False, True])
+def test_what_no_run_has_made_is_left_alone(
+    recipe: Recipe, tmp_path: Path, files: list[str], said: str, resume: bool
+) -> None:
+    for name in files:
+        file = tmp_path / "out" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(recipe.to_toml())
+    with pytest.raises(ConfigError, match=said):
+        train(recipe, tmp_path / "out", resume=resume)
+    assert all((tmp_path / "out" / name).read_text() == recipe.to_toml() for name in files)
+
+
+def test_a_run_goes_on_with_its_own_teachers_alone(
+    base: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    teacher = Path(shutil.copytree(base, tmp_path / "teacher"))
+    taught = replace(recipe, **ONE_STEP, teacher=(str(teacher),), soft_weight=1.0)
+    train(taught, tmp_path / "run")
+    train(taught, tmp_path / "run", resume=True)
+    other = {name: tensor + 1 for name, tensor in weights(teacher).items()}
+    save_file(other, teacher / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ConfigError, match="its run had other teachers than"):
+        train(taught, tmp_path / "run", resume=True)
+
+
+def test_a_teacher_in_torch_is_asked_in_the_precision_of_the_run(
+    base: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def remember(teachers: list[Reader], *rest: object) -> object:
+        asked.extend((reader.backend.precision, fingerprint(reader)) for reader in teachers)
+        return soft_labels(teachers, *rest)
+
+    monkeypatch.setattr(module, "soft_labels", remember)
+    for precision in ("fp32", "bf16"):
+        taught = replace(recipe, **ONE_STEP, teacher=(str(base),), soft_weight=1.0)
+        train(replace(taught, precision=precision), tmp_path / precision)
+    (exact, name), (half, another) = asked
+    assert (exact, half) == ("float32", "bfloat16")
+    assert name != another
 
 
 def test_a_run_may_have_a_bundled_models_name(
@@ -412,11 +469,15 @@ def test_a_deep_shape_can_start_from_a_shallow_one(recipe: Recipe, tmp_path: Pat
     train(replace(shallow, **ONE_STEP), tmp_path / "shallow")
     deep = open_start(replace(shallow, model="L5-H64", stack=str(tmp_path / "shallow"))).model
     source, stacked = weights(tmp_path / "shallow"), deep.state_dict()
-    for layer, origin in enumerate((0, 1, 0, 1, 0)):
-        name = "bert.encoder.layer.{}.output.dense.weight"
+    for layer, origin in enumerate((0, 1, 0, 1, 0)):  # heads that look at something
+        name = "bert.encoder.layer.{}.attention.self.query.weight"
         assert torch.equal(stacked[name.format(layer)], source[name.format(origin)])
-    for name in ("bert.embeddings.word_embeddings.weight", "qa_outputs.weight"):
-        assert torch.equal(stacked[name], source[name])
+    # and what writes nothing yet: the deep one says what the shallow one says
+    ids = torch.randint(5, 100, (3, 20), generator=torch.manual_seed(0))
+    with torch.inference_mode():
+        says = deep.eval()(input_ids=ids).start_logits
+        said = load_checkpoint(tmp_path / "shallow")(input_ids=ids).start_logits
+    torch.testing.assert_close(says, said, rtol=0, atol=0.05 * said.std().item())
     with pytest.raises(ConfigError, match="has hidden_size 64, L2-H128 has 128; expected the same"):
         open_start(replace(shallow, model="L2-H128", stack=str(tmp_path / "shallow")))
 

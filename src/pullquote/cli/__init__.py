@@ -36,6 +36,7 @@ COMMANDS = {
     "average": "Average the weights of several runs.",
     "export": "Turn a checkpoint into an ONNX model directory.",
     "quantize": "Make a model fit into so many bytes.",
+    "unpack": "Give a quantised model its checkpoint back, to train on.",
     "card": "Write the card of a model.",
     "push": "Upload a model to the Hugging Face hub.",
     "data": "Fetch, check and convert data.",

@@ -100,7 +100,8 @@ def command(**flags: Any) -> None:
     if flags["do_train"]:
         if not _train(flags, predict_file):
             return  # of several processes one answers
-        flags["model_name_or_path"] = flags["output_dir"]
+        # whole, so that it is no name of a bundled model
+        flags["model_name_or_path"] = str(Path(flags["output_dir"]).resolve())
     if not flags["do_eval"]:
         return
     if flags["no_cuda"]:

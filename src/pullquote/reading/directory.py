@@ -113,7 +113,8 @@ def open_model(
     if not onnx and not directory.safetensors:
         raise ModelError(
             f"{directory.path}: no model.safetensors (found {_listing(directory.path)}); an ONNX "
-            "file can answer, but not be trained, nor exported again"
+            "file can answer, but not be trained, nor exported again; "
+            f"pullquote unpack {name} -o OUT gives a model of ours its checkpoint back"
         )
     return directory
 

@@ -1,8 +1,9 @@
-"""Finds the sentence around a quote, to show it where it stands. Knows text and offsets only."""
+"""Finds sentences: all of a text, or the one around a quote. Knows text and offsets only."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from pullquote.types import Span
 
@@ -42,3 +43,16 @@ def sentence_around(context: str, start: int, end: int, *, limit: int = 240) -> 
     while right > end and context[right - 1].isspace():
         right -= 1
     return Span(context[left:right], left, right)
+
+
+def sentences(context: str) -> Iterator[Span]:
+    """All sentences, without the blanks around them.
+
+    >>> [sentence.text for sentence in sentences("It rained. Rollo came by sea.")]
+    ['It rained.', 'Rollo came by sea.']
+    """
+    ends = [match.end() for match in _END.finditer(context)]
+    for start, end in zip([0, *ends], [*ends, len(context)], strict=True):
+        if text := context[start:end].strip():
+            left = context.index(text, start)
+            yield Span(text, left, left + len(text))

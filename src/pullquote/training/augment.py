@@ -1,4 +1,4 @@
-"""Training questions that nobody wrote: moved, swapped, cut out of sentences, teacher-labelled.
+"""Training examples that nobody wrote: moved, swapped, shuffled, cut out, teacher-labelled.
 
 Knows examples alone; each kind is a function of the data and a seed.
 
@@ -6,6 +6,7 @@ Knows examples alone; each kind is a function of the data and a seed.
     elsewhere a question on a paragraph of another article, likewise: unanswerable
     swapped   a question with a name or number exchanged for another of its article: unanswerable
     opposed   a question with a word exchanged for its opposite: unanswerable
+    shuffled  a question on its paragraph with the sentences in another order: as it was
     cloze     a sentence of the text with a name or number replaced by a question word: answerable
     teacher   a moved question with whatever a teacher answers there
 
@@ -24,7 +25,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pullquote.errors import ConfigError
-from pullquote.reading.sentences import sentence_around
+from pullquote.reading.sentences import sentence_around, sentences
 from pullquote.types import Example, Span
 
 _YEAR = re.compile(r"\b1[0-9]{3}\b|\b20[0-9]{2}\b")
@@ -206,6 +207,24 @@ def _opposed(example: Example, _: _Corpus, random: np.random.Generator) -> Examp
     return replace(example, question=question, answers=())
 
 
+def _shuffled(example: Example, _: _Corpus, random: np.random.Generator) -> Example | None:
+    parts = list(sentences(example.context))
+    order = random.permutation(len(parts))
+    if len(parts) < 2 or (np.diff(order) == 1).all():
+        return None
+    context, answers = "", []
+    for part in (parts[index] for index in order):
+        context += " " if context else ""
+        for answer in example.answers:
+            if part.start <= answer.start and answer.end <= part.end:
+                start = len(context) + answer.start - part.start
+                answers.append(Span(answer.text, start, start + len(answer.text)))
+        context += part.text
+    if len(answers) < len(example.answers):  # one that two sentences share
+        return None
+    return replace(example, context=context, answers=tuple(answers))
+
+
 def _cloze(example: Example, _: _Corpus, random: np.random.Generator) -> Example | None:
     mentions = list(_mentions(example.context))
     if not mentions:
@@ -226,6 +245,7 @@ _MAKERS = {
     "elsewhere": _elsewhere,
     "swapped": _swapped,
     "opposed": _opposed,
+    "shuffled": _shuffled,
     "cloze": _cloze,
     "teacher": _moved,
 }

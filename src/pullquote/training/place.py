@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +51,7 @@ def check_place(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out}: a file; expected a directory to write to")
     file = out / "recipe.toml"
-    if not file.exists():
+    if not _holds_run(out):
         if not overwrite:
             _check_foreign(out)
         return
@@ -71,11 +71,18 @@ def check_place(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
             )
 
 
+def _holds_run(out: Path) -> bool:
+    """A recipe stands in what was exported from a run, too, but then nothing of its last state."""
+    return (out / "recipe.toml").exists() and (
+        (out / "last").is_dir() or not (out / "config.json").exists()
+    )
+
+
 def _check_foreign(out: Path) -> None:
     """Raise `ConfigError` where a run would replace files that no run has made."""
     if (out / "config.json").exists():
         raise ConfigError(f"{out}: holds a model; choose another place")
-    if found := _found(out, _REPLACED):
+    if found := _found(out, ("last", *_REPLACED)):
         raise ConfigError(
             f"{out}: holds {found[0].name}, which is not of a run and would be removed; choose "
             "another place"
@@ -85,10 +92,12 @@ def _check_foreign(out: Path) -> None:
 def make_place(out: Path, recipe: Recipe, *, resume: bool) -> None:
     """Make `out` the place of a run: an older one's files go, and what a sudden end left behind."""
     if not resume:
-        if (out / "recipe.toml").exists():
+        older = ["recipe.toml", *_REPLACED]
+        if _holds_run(out):
             shutil.rmtree(out / "last", ignore_errors=True)
-        for older in _found(out, ("recipe.toml", *_REPLACED)):
-            older.unlink()
+            older += MODEL_FILES  # some of which the new one may not have
+        for name in dict.fromkeys(_found(out, older)):
+            name.unlink()
     for folder in (out, out / "last"):
         for litter in folder.glob(".pullquote-*"):
             if litter.is_dir():  # of an export
@@ -120,20 +129,40 @@ def write_base(
     store_settings(directory, config)
 
 
-def write_weights(model: Any, directory: Path) -> None:
-    """Write the weights; they are fp32, whatever the arithmetic of training is."""
-    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+def write_weights(weights: Mapping[str, torch.Tensor], directory: Path) -> None:
+    """Write a state dictionary; weights are fp32, whatever the arithmetic of training is."""
+    whole = {name: value.contiguous() for name, value in weights.items()}
     with atomic_write(directory / "model.safetensors", "wb") as file:
-        file.write(safetensors.torch.save(weights, metadata={"format": "pt"}))
+        file.write(safetensors.torch.save(whole, metadata={"format": "pt"}))
 
 
-def copy_model(source: Path, target: Path) -> None:
+@contextlib.contextmanager
+def new_directory(out: Path) -> Iterator[None]:
+    """Make a directory; unless all goes well, things are as before.
+
+    Raises `ConfigError` where something stands already.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out}: exists and is not empty; choose another place")
+    new = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for file in out.iterdir():
+            file.unlink()
+        if new:
+            out.rmdir()
+        raise
+
+
+def copy_model(source: Path, target: Path, *, weights: bool = True) -> None:
     """Copy a model directory: every file is whole before the first takes its name."""
     for older in _found(target, _ONNX):  # a reader would prefer it
         older.unlink()
     with contextlib.ExitStack() as stack:
         for name in MODEL_FILES:
-            if (source / name).is_file():
+            if (source / name).is_file() and (weights or name != "model.safetensors"):
                 shutil.copyfile(source / name, stack.enter_context(replacing(target / name)))
 
 

@@ -38,7 +38,7 @@ def _option(
     )
 
 
-AUGMENTATIONS = ("moved", "elsewhere", "swapped", "opposed", "cloze", "teacher")
+AUGMENTATIONS = ("moved", "elsewhere", "swapped", "opposed", "shuffled", "cloze", "teacher")
 """What `augment` may name; see `training/augment.py`."""
 
 
@@ -57,7 +57,7 @@ class Recipe:
     tokenizer: str = _option("small", "For a shape: the model whose vocabulary it takes.")
     stack: str = _option(
         "",
-        "For a shape: a shallower checkpoint, whose layers are repeated.",
+        "For a shape: a shallower checkpoint, under new layers that change nothing at first.",
     )
     embeddings: str = _option(
         "",

@@ -8,16 +8,13 @@ most of them, at no cost (Wortsman et al. 2022). Runs from different starts have
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pullquote.errors import ConfigError, MissingExtraError, ModelError, first_line
-from pullquote.files import atomic_write, replacing
 from pullquote.reading.directory import ModelDirectory, open_model, store_settings
-from pullquote.training.place import MODEL_FILES
+from pullquote.training.place import copy_model, new_directory, write_weights
 from pullquote.types import Calibration
 
 try:
@@ -36,9 +33,6 @@ def average(models: Sequence[str | Path], out: str | Path) -> Path:
     """
     if len(models) < 2:
         raise ConfigError(f"{len(models)} model(s) to average, expected two or more")
-    out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out}: exists and is not empty; choose another place")
     directories = [open_model(model, onnx=False) for model in models]
     first = directories[0]
     total = {name: tensor.double() for name, tensor in _weights(first).items()}
@@ -53,24 +47,15 @@ def average(models: Sequence[str | Path], out: str | Path) -> Path:
             )
         for name, tensor in weights.items():
             total[name] += tensor
-    mean = {name: (tensor / len(models)).float() for name, tensor in total.items()}
-    with contextlib.ExitStack() as done:
-        done.callback(shutil.rmtree, out, ignore_errors=True)  # unless all goes well
-        out.mkdir(parents=True, exist_ok=True)
-        for name in MODEL_FILES:
-            if (first.path / name).is_file():
-                with replacing(out / name) as new:
-                    shutil.copyfile(first.path / name, new)
-        unfitted = replace(
-            first.config,
-            no_answer_threshold=0.0,
-            threshold_fitted_on="",
-            calibration=Calibration(),
-        )
+    unfitted = replace(
+        first.config, no_answer_threshold=0.0, threshold_fitted_on="", calibration=Calibration()
+    )
+    out = Path(out)
+    with new_directory(out):
+        copy_model(first.path, out, weights=False)
         store_settings(out, unfitted)
-        with atomic_write(out / "model.safetensors", "wb") as file:
-            file.write(safetensors.torch.save(mean, metadata={"format": "pt"}))
-        done.pop_all()
+        mean = {name: (tensor / len(models)).float() for name, tensor in total.items()}
+        write_weights(mean, out)
     return out
 
 

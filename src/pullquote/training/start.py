@@ -9,6 +9,7 @@ Knows torch and transformers; a base encoder gets a new head for question answer
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import tempfile
 from collections.abc import Iterator
@@ -88,7 +89,7 @@ def _new(shape: Shape, recipe: Recipe) -> Start:
         )
     )
     _check_length(recipe, model.config.max_position_embeddings)
-    files = [tokenizer, tokenizer.with_name("tokenizer_config.json")]
+    files = [tokenizer]
     words = None
     if origin := recipe.stack or recipe.embeddings:
         with _safe_source(origin) as source:
@@ -100,7 +101,10 @@ def _new(shape: Shape, recipe: Recipe) -> Start:
                 words = given.get_input_embeddings().weight.detach()
             files += [source.path / name for name in ("LICENSE", "NOTICE")]
     _set_dropout(model, recipe.dropout)
-    return Start(model, encoder, {f.name: f.read_bytes() for f in files if f.is_file()}, words)
+    contents = {file.name: file.read_bytes() for file in files if file.is_file()}
+    # BERT's own: that of another family may say that there are no token types, or pad on the left
+    contents["tokenizer_config.json"] = json.dumps({"tokenizer_class": "BertTokenizer"}).encode()
+    return Start(model, encoder, contents, words)
 
 
 def _check_length(recipe: Recipe, positions: int) -> None:
@@ -121,10 +125,10 @@ def _check_vocabulary(source: ModelDirectory, encoder: Encoder, recipe: Recipe) 
 
 
 def _stack(source: Any, target: Any, recipe: Recipe) -> None:
-    """Copy embeddings and head, and layer `i` from layer `i` modulo the source's depth.
+    """Copy embeddings, head and layers; layers above are copies that write nothing yet.
 
-    Stacking a trained shallow model is a far better start than chance (Gong et al. 2019,
-    "Efficient Training of BERT by Progressively Stacking").
+    The deep model thus answers as the shallow one does from the first step on, and its new layers
+    find heads that look at something (staged training: Shen et al. 2022, section 3.2).
     """
     mine, theirs = target.config, source.config
     for name in ("model_type", "hidden_size", "intermediate_size", "vocab_size"):
@@ -133,15 +137,26 @@ def _stack(source: Any, target: Any, recipe: Recipe) -> None:
                 f"stack: {recipe.stack} has {name} {getattr(theirs, name)}, {recipe.model} has "
                 f"{getattr(mine, name)}; expected the same"
             )
+    known = source.state_dict()
     weights = {}
     for name, value in target.state_dict().items():
         layer = _LAYER.match(name)
-        if layer:
-            index = int(layer[2]) % theirs.num_hidden_layers
-            name_there = f"{layer[1]}{index}{layer[3]}"
-        else:
-            name_there = name
-        weights[name] = source.state_dict().get(name_there, value)
+        if not layer:
+            weights[name] = known.get(name, value)
+            continue
+        depth, part = int(layer[2]), layer[3]
+        origin = depth % theirs.num_hidden_layers
+        weights[name] = known[f"{layer[1]}{origin}{part}"]
+        if depth >= theirs.num_hidden_layers and "output.dense" in part:
+            weights[name] = torch.zeros_like(value)
+    last = f"bert.encoder.layer.{theirs.num_hidden_layers - 1}.output.LayerNorm."
+    gain, shift = known[f"{last}weight"], known[f"{last}bias"]
+    # What the last layer gives has about this mean and deviation; norms above keep them.
+    mean, deviation = shift.mean(), (gain.square().mean() + shift.var(correction=0)).sqrt()
+    for name, value in weights.items():
+        layer = _LAYER.match(name)
+        if layer and int(layer[2]) >= theirs.num_hidden_layers and "LayerNorm" in name:
+            weights[name] = torch.full_like(value, deviation if "weight" in name else mean)
     target.load_state_dict(weights)
 
 

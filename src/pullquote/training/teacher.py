@@ -143,12 +143,14 @@ def _joined(encoder: Encoder) -> str:
 
 def fingerprint(teacher: Reader) -> str:
     """Names a teacher by what runs it and by the bytes of its config, tokenizer and weights."""
-    directory = teacher.directory
-    digest = hashlib.sha256(type(teacher.backend).__name__.encode())
-    files = [directory.path / "config.json", directory.tokenizer]
-    if directory.onnx:
-        files += sorted(directory.onnx.parent.glob("model.onnx*"))
-    for file in files + sorted(directory.path.glob("model*.safetensors")):
+    directory, backend = teacher.directory, teacher.backend
+    precision = getattr(backend, "precision", "")  # torch's
+    if precision or not directory.onnx:
+        forms = directory.path.glob("model*.safetensors")
+    else:
+        forms = directory.onnx.parent.glob("model.onnx*")
+    digest = hashlib.sha256(f"{type(backend).__name__} {precision}".strip().encode())
+    for file in (directory.path / "config.json", directory.tokenizer, *sorted(forms)):
         with open(file, "rb") as weights:
             while piece := weights.read(2**20):
                 digest.update(piece)

@@ -52,7 +52,7 @@ try:
     import accelerate
     import torch
 
-    from pullquote.reading.backends.torch import TorchBackend
+    from pullquote.reading.backends.torch import TorchBackend, load_checkpoint
     from pullquote.training.attention import last_attention, use_plain_attention
     from pullquote.training.inner import InnerTeacher
     from pullquote.training.losses import soft_loss, span_loss
@@ -232,8 +232,15 @@ class _Run:
             )
 
     def _teacher(self, name: str) -> Reader:
-        on_device = self.accelerator.device.type != "cpu" and open_model(name).safetensors
-        return Reader(name, device=str(self.accelerator.device) if on_device else "cpu")
+        """A reader in the run's precision; on a CPU, an ONNX form is what it reads with."""
+        directory, device = open_model(name), self.accelerator.device
+        if not directory.safetensors or (device.type == "cpu" and directory.onnx):
+            return Reader(name, device="cpu")
+        model = load_checkpoint(directory.path)
+        if self.recipe.precision == "bf16":
+            for weight in model.parameters():  # not the tables of rotary positions
+                weight.data = weight.data.to(torch.bfloat16)
+        return Reader(name, backend=TorchBackend(model, device=str(device)))
 
     def train(self) -> TrainingReport:
         plan_of, steps = -1, []
@@ -378,7 +385,7 @@ class _Run:
         if self.main:
             last = self.out / "last"
             with self._averaged():
-                write_weights(self.model, last)
+                write_weights(self.model.state_dict(), last)
                 score = -math.inf
                 if self.tune:
                     examples = _sample(self.tune, self.recipe.evaluation_questions, 0)
@@ -444,7 +451,7 @@ class _Run:
                 f"{self.out}: its run had other data, or another tokenizer, than its files hold "
                 "now; put the old ones back, or choose another place"
             )
-        if state["teachers"] != self.teachers:
+        if state.get("teachers", self.teachers) != self.teachers:
             raise ConfigError(
                 f"{self.out}: its run had other teachers than {', '.join(self.recipe.teacher)} "
                 "now; put the old ones back, or choose another place"

@@ -6,6 +6,7 @@ text. Importing this package imports none of them.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -24,3 +25,8 @@ class Backend(Protocol):
     def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
         """Run the model; `alone` when no other batch runs meanwhile: it may take all cores."""
         ...
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,7 +5,6 @@ Knows ONNX Runtime, nothing of text.
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import numpy as np
 import onnxruntime as ort
 
 from pullquote.errors import InputError, ModelError, first_line
+from pullquote.reading.backends import cores
 from pullquote.types import INPUTS, Logits
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class OnnxBackend:
         self._providers = _providers(device)
         if not self._path.is_file():
             raise ModelError(f"{path}: no such file; expected a model in ONNX format")
-        threads = threads or _cores()
+        threads = threads or cores()
         self._version = self._path.stat().st_mtime_ns, self._path.stat().st_size
         self.session = self._load(threads)
         if self._providers[0] != "CPUExecutionProvider" and len(self.session.get_providers()) < 2:
@@ -117,11 +117,6 @@ class OnnxBackend:
                     )
                 self._single_threaded = self._load(1)
             return self._single_threaded
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:

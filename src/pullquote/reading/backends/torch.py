@@ -119,6 +119,7 @@ class TorchBackend:
             loaded = model if isinstance(model, torch.nn.Module) else load_checkpoint(model)
             self.device = torch.device(device or next(loaded.parameters()).device)
             self.model = loaded.eval().to(self.device)
+            self.precision = str(next(self.model.parameters()).dtype).removeprefix("torch.")
         except torch.OutOfMemoryError as error:
             raise ModelError(f"{model}: too large for the memory of {device!r}") from error
         except (RuntimeError, AssertionError) as error:
