@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+import resource
 from dataclasses import fields
 from pathlib import Path
 
@@ -61,6 +61,11 @@ def test_a_threshold_of_the_request_decides(client: TestClient) -> None:
     body = client.post("/v1/answer", json=request).json()
     assert body["threshold"] == 20.5
     assert body["results"][0]["answer"] is not None
+
+
+def peak_memory() -> float:
+    """MiB that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def test_every_question_is_asked_of_every_context(client: TestClient) -> None:
@@ -201,6 +206,34 @@ def test_more_than_the_limits_is_too_large(
     assert words in response.json()["error"]
 
 
+@pytest.mark.parametrize(
+    ("request_", "status", "words"),
+    [
+        ({"question": ["?"] * 100_000, "context": ["x"] * 100_000}, 413, "10,000,000,000 pairs"),
+        ({"question": [1] * 500_000}, 422, "body.question.0: Input should be a valid string"),
+        ({"top-k": 1}, 422, "body.top-k: Extra inputs are not permitted"),
+        ({"k" * 100_000: 1}, 422, "body." + "k" * 100 + ":"),
+    ],
+)
+def test_what_is_far_too_much_is_refused_at_once(
+    client: TestClient, request_: dict[str, object], status: int, words: str
+) -> None:
+    before = peak_memory()
+    response = client.post("/v1/answer", json={"question": "?", "context": "x", **request_})
+    assert response.status_code == status
+    assert words in response.json()["error"]
+    assert len(response.content) < 10_000
+    assert peak_memory() - before < 100  # MiB
+
+
+def test_parameters_that_make_too_many_candidates_are_refused(client: TestClient) -> None:
+    inputs = {"question": QUESTION, "context": NORSE * 5000}
+    parameters = {"top_k": 500, "max_seq_len": 32, "doc_stride": 20}
+    response = client.post("/", json={"inputs": inputs, "parameters": parameters})
+    assert response.status_code == 422
+    assert "expected at most 200,000; lower top_k or doc_stride" in response.json()["error"]
+
+
 def test_a_bad_question_does_not_spoil_the_batch_of_others(reader: Reader) -> None:
     good, bad, again = Desk(reader).read(
         [Question(QUESTION, NORSE), Question("\u200b", NORSE), Question("Who?", NORSE)],
@@ -283,4 +316,3 @@ def test_the_reference_shows_every_path(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     shown = client.get("/docs").text
     assert [path for path in document["paths"] if f" {path}</h2>" not in shown] == []
-    assert json.dumps(document)

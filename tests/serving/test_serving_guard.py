@@ -210,6 +210,8 @@ def test_a_full_server_turns_away_and_stays_alive(
         assert (busy.status_code, busy.json()["code"]) == (503, "busy")
         assert busy.headers["retry-after"] == "1"
         assert client.get("/healthz").status_code == 200
+        ready = client.get("/readyz")
+        assert (ready.status_code, ready.headers["retry-after"]) == (503, "1")
         gate.set()
         for thread in threads:
             thread.join()

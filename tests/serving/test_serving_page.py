@@ -142,12 +142,39 @@ def test_other_places_are_shown_by_pointing_and_by_keys(page: Page) -> None:
     assert nearest != words
     second.hover()
     expect(page.locator("mark.chosen")).to_have_text(words)
+    expect(page.locator("#quote")).to_contain_text("Other words it considered")
+    expect(page.locator("#closeness")).to_have_text("")
+    page.mouse.move(0, 0)  # the pointer only looked
+    expect(page.locator("mark.chosen")).to_have_text(nearest)
     first.focus()
     expect(page.locator("mark.chosen")).to_have_text(nearest)
     page.keyboard.press("ArrowDown")
     expect(second).to_be_focused()
     expect(second).to_have_attribute("aria-current", "true")
     expect(page.locator("mark.chosen")).to_have_text(words)
+
+
+def test_where_there_is_one_place_other_ways_to_cut_it_are_shown(page: Page) -> None:
+    ask(page, BUILT)
+    quotes = page.locator("#others .words").all_text_contents()
+    assert len(quotes) >= 3
+    assert quotes[0] == "Henry Winstanley"
+    for number, words in enumerate(quotes):
+        page.locator("#others button").nth(number).focus()
+        expect(page.locator("mark.chosen")).to_have_text(words)
+    assert (page.locator("#reading").text_content() or "").startswith("The Eddystone Rocks")
+
+
+def test_a_text_that_was_not_asked_yet_is_kept(page: Page) -> None:
+    ask(page, BUILT)
+    page.locator("#edit").click()
+    page.locator("#text").fill("The tower was built by Ann Bell.")
+    expect(page.locator("#result")).to_be_hidden()  # it belonged to another text
+    page.locator("#history button").first.click()
+    expect(page.locator("#reading")).to_contain_text("Eddystone")
+    page.get_by_role("button", name="The text you had not asked yet").click()
+    expect(page.locator("#text")).to_have_value("The tower was built by Ann Bell.")
+    expect(page.get_by_role("button", name="The text you had not asked yet")).to_have_count(0)
 
 
 def test_questions_asked_before_come_back_without_asking(page: Page) -> None:

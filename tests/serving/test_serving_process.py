@@ -205,7 +205,7 @@ def exchange(server: Server, data: bytes, patience: float = 3) -> bytes:
 
 
 def request(body: bytes, *headers: bytes, path: bytes = b"/v1/answer") -> bytes:
-    head = [b"POST %b HTTP/1.1" % path, b"host: x", b"connection: close", *headers]
+    head = [b"POST %b HTTP/1.1" % path, b"host: localhost", b"connection: close", *headers]
     if not any(header.startswith((b"content-length", b"transfer")) for header in headers):
         head.append(b"content-length: %d" % len(body))
     if not any(header.startswith(b"content-type") for header in headers):
@@ -222,8 +222,8 @@ GOOD = json.dumps({"question": QUESTION, "context": NORSE}).encode()
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),  # TLS
         (b"GET / HTTP/9.9\r\n\r\n", 400),
         (b"\x00" * 1000, 400),
-        (b"GET /\xff\xfe HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", None),
-        (b"GET /%ff%00 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", 404),
+        (b"GET /\xff\xfe HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", None),
+        (b"GET /%ff%00 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", 404),
         (request(GOOD, b"content-length: 99999999999999999999999"), None),
         (request(GOOD, b"content-length: -1"), None),
         (request(b"zz\r\n" + GOOD, b"transfer-encoding: chunked"), None),
@@ -249,6 +249,57 @@ def test_malformed_requests_are_refused_one_by_one(
     else:
         assert not answer.startswith(b"HTTP/1.1 5")
     assert is_alive(server)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        request(b"0\r\n", b"transfer-encoding: chunked")[:-2] + b"\r\n0\r\n",  # and trailers follow
+        request(GOOD) + b"GET / HTTP/1.1\r\n",  # while the first one is read
+        request(b"", b"transfer-encoding: chunked") + b"1;",  # and what a chunk is said to be
+    ],
+)
+@pytest.mark.parametrize("line", [b"x: " + b"a" * 1000 + b"\r\n", b"a" * 1000])
+def test_heads_without_an_end_are_refused_wherever_they_come(
+    server: Server, head: bytes, line: bytes
+) -> None:
+    sent = 0
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    with connection, suppress(OSError):
+        connection.sendall(head)
+        while sent < 20_000_000:
+            sent += connection.send(line)
+    assert sent < 19_000_000  # of which buffers on the way hold the most
+    assert is_alive(server)
+
+
+def test_a_body_that_is_too_large_is_told_so_however_large(server: Server) -> None:
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+        for size in (3_000_000, 20_000_000):
+            connection.request("POST", "/v1/answer", b" " * size)
+            answer = connection.getresponse()
+            assert (answer.status, json.loads(answer.read())["code"]) == (413, "too_large")
+        # and the same connection goes on
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read() == b'{"status":"ok"}'
+
+
+def test_only_its_own_names_are_answered(server: Server) -> None:
+    """A page whose name leads here is of the same origin as the server for a browser."""
+    for name, status in (("evil.example:80", 421), ("[::1]:8000", 200), ("LOCALHOST", 200)):
+        data = request(GOOD).replace(b"host: localhost", b"host: " + name.encode())
+        assert exchange(server, data).startswith(b"HTTP/1.1 %d" % status)
+    with serving("--allow-host", "qa.example") as named:
+        data = request(GOOD).replace(b"host: localhost", b"host: qa.example")
+        assert exchange(named, data).startswith(b"HTTP/1.1 200")
+
+
+def test_a_token_that_is_set_and_empty_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULLQUOTE_TOKEN", " ")
+    command = [sys.executable, "-m", "pullquote", "serve", "tiny", "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "PULLQUOTE_TOKEN is set and empty" in done.stderr
 
 
 def test_random_bytes_never_take_it_down(server: Server) -> None:

@@ -13,6 +13,7 @@ from pullquote.serving.settings import Settings
 
 _USUAL = Settings()
 _NEAR = ("127.0.0.1", "localhost", "::1")
+_NAMES = ("127.0.0.1", "localhost", "[::1]")  # as a browser says them
 
 
 @click.command(
@@ -58,6 +59,13 @@ _NEAR = ("127.0.0.1", "localhost", "::1")
     multiple=True,
     metavar="URL",
     help="A site whose pages may ask from a browser. Repeatable.",
+)
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="Another name under which it answers. Without a token, a server that listens on this "
+    "machine alone answers under localhost, 127.0.0.1 and [::1] only. Repeatable.",
 )
 @click.option(
     "--max-batch",
@@ -133,6 +141,7 @@ def command(
     workers: int,
     token_file: str | None,
     allow_origin: tuple[str, ...],
+    allow_host: tuple[str, ...],
     max_batch: int,
     max_wait: float,
     max_queue: int,
@@ -154,6 +163,8 @@ def command(
     otherwise. SIGTERM and Ctrl-C let it finish what is in flight. /docs describes the API,
     /metrics is for Prometheus. Needs the extra: pip install "pullquote[serve]".
     """
+    token = _token(token_file)
+    guarded = allow_host or (host in _NEAR and not token)
     settings = Settings(
         max_batch=max_batch,
         max_wait_ms=max_wait,
@@ -163,7 +174,8 @@ def command(
         max_context=max_context,
         max_pairs=max_pairs,
         max_seconds=max_seconds,
-        token=_token(token_file),
+        token=token,
+        hosts=(*_NAMES, *(name.lower() for name in allow_host)) if guarded else (),
         origins=allow_origin,
     )
     from pullquote.serving.run import Serving, serve
@@ -192,7 +204,10 @@ def command(
 def _token(file: str | None) -> str:
     """Not an option of its own: other users of the machine see a command's arguments."""
     if file is None:
-        return os.environ.get("PULLQUOTE_TOKEN", "").strip()
+        given = os.environ.get("PULLQUOTE_TOKEN")
+        if given is not None and not given.strip():
+            raise InputError("PULLQUOTE_TOKEN is set and empty; give it a token, or unset it")
+        return (given or "").strip()
     token = read_text(file).strip()
     if len(token.split()) != 1:
         raise InputError(f"{file}: holds {len(token.split())} words, expected one, the token")

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import operator
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,8 +80,8 @@ def create_app(
         capacity=settings.max_queue,
         size=lambda question: question.size,
         on_batch=metrics.batch.observe,
+        on_waiting=metrics.waiting.set,
     )
-    metrics.watch(lambda: gatherer.waiting)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -107,20 +108,19 @@ def create_app(
     _add_model(app, name, reader, index, settings)
     _add_health(app, gatherer, metrics)
     _add_page(app)
-    app.user_middleware = [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type"],
-        ),
-        Middleware(
-            Guard,
-            settings=settings,
-            metrics=metrics,
-            paths={route.path for route in app.routes},  # type: ignore[attr-defined]
-        ),
-    ]
+    others = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type"],
+    )
+    guard = Middleware(
+        Guard,
+        settings=settings,
+        metrics=metrics,
+        paths={route.path for route in app.routes},  # type: ignore[attr-defined]
+    )
+    app.user_middleware = [others, guard] if settings.origins else [guard]
     return app
 
 
@@ -138,6 +138,9 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+_MAX_SPANS = 200_000
+"""Spans that transformers' parameters may have kept of one text; 200 bytes each."""
+
 _ASKING = (401, 408, 413, 422, 500, 503, 504)
 
 
@@ -151,16 +154,15 @@ def _add_questions(
 ) -> None:
     config = desk.reader.config
 
-    async def ask(questions: Sequence[Question]) -> list[Any]:
-        if len(questions) > settings.max_pairs:
+    def check(questions: Sequence[str], contexts: Sequence[str], pairs: int) -> None:
+        if pairs > settings.max_pairs:
             raise ProblemError(
                 413,
-                f"the request has {len(questions):,} pairs of a question and a context, expected "
-                f"at most {settings.max_pairs:,}",
+                f"the request has {pairs:,} pairs of a question and a context, expected at most "
+                f"{settings.max_pairs:,}",
             )
-        _check_length("question", (one.question for one in questions), settings.max_question)
-        _check_length("context", (one.context for one in questions), settings.max_context)
-        return await _gathered(gatherer, questions)
+        _check_length("question", questions, settings.max_question)
+        _check_length("context", contexts, settings.max_context)
 
     @app.post(
         "/v1/answer",
@@ -175,17 +177,16 @@ def _add_questions(
         Requests that come at the same time are read together.
         """
         way = ByReader(request.threshold)
-        pairs = [
-            (question, context)
-            for question in range(len(request.questions))
-            for context in range(len(request.contexts))
-        ]
-        predictions: list[Prediction] = await ask(
-            [Question(request.questions[q], request.contexts[c], way) for q, c in pairs]
+        questions, contexts = request.questions, request.contexts
+        check(questions, contexts, len(questions) * len(contexts))
+        # a context's questions one after another, so that it is tokenised once
+        pairs = [(q, c) for c in range(len(contexts)) for q in range(len(questions))]
+        predictions: list[Prediction] = await _gathered(
+            gatherer, [Question(questions[q], contexts[c], way) for q, c in pairs]
         )
         metrics.questions.inc(len(pairs))
         metrics.abstentions.inc(sum(prediction.answer is None for prediction in predictions))
-        notes = [_note(desk.reader, question) for question in request.questions]
+        notes = [_note(desk.reader, question) for question in questions]
         return JSONResponse(
             {
                 "model": name,
@@ -194,7 +195,9 @@ def _add_questions(
                 else request.threshold,
                 "results": [
                     _result(q, c, prediction, request.top_k, notes[q])
-                    for (q, c), prediction in zip(pairs, predictions, strict=True)
+                    for (q, c), prediction in sorted(
+                        zip(pairs, predictions, strict=True), key=operator.itemgetter(0)
+                    )
                 ],
             }
         )
@@ -211,15 +214,19 @@ def _add_questions(
 
         Answers and scores are those of `pullquote.pipeline`.
         """
-        try:
-            options = request.parameters.options()
-            options.lengths(desk.pipeline.usual, desk.pipeline.positions)
-        except ValueError as error:
-            raise ProblemError(422, f"body.parameters: {error}") from None
         one = not isinstance(request.inputs, list)
         inputs = request.inputs if isinstance(request.inputs, list) else [request.inputs]
+        check([one.question for one in inputs], [one.context for one in inputs], len(inputs))
+        try:
+            options = request.parameters.options()
+            length, stride = options.lengths(desk.pipeline.usual, desk.pipeline.positions)
+        except ValueError as error:
+            raise ProblemError(422, f"body.parameters: {error}") from None
+        _check_spans(max(len(one.context) for one in inputs), length, stride, options.top_k)
         way = ByPipeline(options)
-        answers = await ask([Question(one.question, one.context, way) for one in inputs])
+        answers = await _gathered(
+            gatherer, [Question(one.question, one.context, way) for one in inputs]
+        )
         metrics.questions.inc(len(inputs))
         metrics.abstentions.inc(sum(_best(answer) == "" for answer in answers))
         return JSONResponse(answers[0] if one else answers)
@@ -305,8 +312,23 @@ def _check_length(name: str, texts: Iterable[str], most: int) -> None:
         raise ProblemError(413, f"a {name} has {longest:,} characters, expected at most {most:,}")
 
 
+def _check_spans(characters: int, length: int, stride: int, top_k: int) -> None:
+    """Refuse parameters that make so many windows with so many spans each that memory goes."""
+    # a token has a character at least; what a question takes of a window is not known yet
+    windows = characters / max(1, length - stride)
+    if windows * top_k > _MAX_SPANS:
+        raise ProblemError(
+            422,
+            f"body.parameters: top_k {top_k}, max_seq_len {length} and doc_stride {stride} make "
+            f"about {windows * top_k:,.0f} candidates of a text of {characters:,} characters, "
+            f"expected at most {_MAX_SPANS:,}; lower top_k or doc_stride",
+        )
+
+
 def _note(reader: Reader, question: str) -> str:
     limit = reader.config.max_question_length
+    if len(question.encode("utf-8", "replace")) <= limit:
+        return ""  # a token has a byte at least
     tokens = reader.encoder.count(question.strip())
     if tokens <= limit:
         return ""

@@ -46,7 +46,8 @@ class Gatherer(Generic[Question, Answer]):
     """A queue in front of `lanes` threads; see the module's head.
 
     `size` tells about how many windows a question needs: what is larger than a batch is read
-    alone, so that nobody has to wait for it to the end. `on_batch` hears how many were gathered.
+    alone, so that nobody has to wait for it to the end. `on_batch` hears how many were gathered,
+    `on_waiting` how many wait whenever that changes.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Gatherer(Generic[Question, Answer]):
         capacity: int,
         size: Callable[[Question], int] = lambda question: 1,
         on_batch: Callable[[int], None] = lambda count: None,
+        on_waiting: Callable[[int], None] = lambda count: None,
     ) -> None:
         self._read = read
         self._lanes = lanes if max_batch > 1 else 1
@@ -67,6 +69,7 @@ class Gatherer(Generic[Question, Answer]):
         self._capacity = capacity
         self._size = size
         self._on_batch = on_batch
+        self._on_waiting = on_waiting
         # Requests take turns, a question each, so that one with many holds up nobody.
         self._requests: deque[deque[Asked[Question, Answer]]] = deque()
         self._waiting = 0
@@ -109,16 +112,20 @@ class Gatherer(Generic[Question, Answer]):
         asked = [Asked(one, self._size(one), loop.create_future()) for one in questions]
         request = deque(asked)
         self._requests.append(request)
-        self._waiting += len(request)
+        self._wait(len(request))
         self._arrival.set()
         try:
             return [await one.answer for one in asked]
         finally:
-            self._waiting -= len(request)
+            self._wait(-len(request))
             request.clear()
             for one in asked:
                 if not one.answer.cancel() and not one.answer.cancelled():
                     one.answer.exception()  # of several, asyncio wants each to be looked at
+
+    def _wait(self, change: int) -> None:
+        self._waiting += change
+        self._on_waiting(self._waiting)
 
     async def _lane(self) -> None:
         """Take a batch, have it read, hand out the answers; for ever."""
@@ -168,7 +175,7 @@ class Gatherer(Generic[Question, Answer]):
                     self._requests.appendleft(request)
                     break
                 batch.append(request.popleft())
-                self._waiting -= 1
+                self._wait(-1)
                 room -= batch[-1].size
                 self._requests.append(request)
         return batch

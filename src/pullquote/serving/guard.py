@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hmac
 import logging
+import re
 import time
 from collections.abc import Awaitable, Collection
 
@@ -68,8 +69,13 @@ class Guard:
         path = scope["path"] if scope["path"] in self.paths else "other"
         asks = scope["method"] not in ("GET", "HEAD")
         try:
+            self._check_host(scope)
+            if path == "/readyz":
+                self._check_room()
             if asks:
-                self._let_in()
+                self._check_room()
+                self.open += 1
+                self.metrics.open.inc()
             try:
                 self._check_token(scope, asks)
                 await self._run(scope, receive, watched_send, asks)
@@ -89,7 +95,19 @@ class Guard:
             self.metrics.requests.labels(scope["method"], path, status).inc()
             self.metrics.seconds.labels(path).observe(time.perf_counter() - begun)
 
-    def _let_in(self) -> None:
+    def _check_host(self, scope: Scope) -> None:
+        if not self.settings.hosts:
+            return
+        named = Headers(scope=scope).get("host", "")
+        host = named.rpartition(":")[0] if re.search(r":\d*$", named) else named
+        if host.lower() not in self.settings.hosts:
+            raise ProblemError(
+                421,
+                f"this server does not answer under the name {host[:100]!r}, but under "
+                f"{', '.join(self.settings.hosts)}; --allow-host adds one",
+            )
+
+    def _check_room(self) -> None:
         if self.open >= self.settings.max_queue:
             raise ProblemError(
                 503,
@@ -97,8 +115,6 @@ class Guard:
                 "come again in a moment",
                 headers={"retry-after": "1"},
             )
-        self.open += 1
-        self.metrics.open.inc()
 
     def _check_token(self, scope: Scope, asks: bool) -> None:
         """The page and the documents are for all; asking and figures are for who has the token."""

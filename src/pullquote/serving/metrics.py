@@ -7,7 +7,6 @@ its worker processes share where `PROMETHEUS_MULTIPROC_DIR` is set.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -64,13 +63,8 @@ class Metrics:
             "pullquote_abstentions", "Questions to which there was no answer.", registry=registry
         )
 
-    def watch(self, waiting: Callable[[], int]) -> None:
-        """Ask `waiting` for how many questions wait whenever somebody looks."""
-        self._waiting = waiting
-
     def text(self) -> bytes:
         """Prometheus' text format."""
-        self.waiting.set(self._waiting())
         registry = self.registry
         if SHARED in os.environ:
             registry = CollectorRegistry()

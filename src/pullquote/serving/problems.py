@@ -16,16 +16,23 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from pullquote.serving.schema import TAGS
+
 CODES = {
     400: ("bad_request", "the request is not HTTP as it should be"),
     401: ("unauthorized", "the token is missing or wrong"),
     404: ("not_found", "there is nothing under this path"),
     405: ("method_not_allowed", "the path takes other methods"),
     408: ("too_slow", "the request took too long to arrive"),
-    413: ("too_large", "the request has too many bytes"),
+    413: ("too_large", "the request has too many bytes, characters or pairs"),
+    421: ("misdirected", "the server does not answer under this name"),
     422: ("invalid", "the request is not what the schema says, or cannot be answered"),
     500: ("internal", "a fault of the server, which its log describes"),
-    503: ("busy", "too many questions wait; `Retry-After` says when to come again"),
+    503: (
+        "busy",
+        "too many questions wait, or the documents cannot be searched now; `Retry-After` says when "
+        "to come again",
+    ),
     504: ("timeout", "the answer took too long and was given up"),
 }
 """Status to the code of its errors, and what it means."""
@@ -107,11 +114,12 @@ def _not_json(kind: str | None) -> Detail:
 def _detail(error: Mapping[str, Any]) -> Detail:
     """What pydantic says, without the input, which may be long or no text at all.
 
-    Of the names of a place some are those of the form that was tried, and are left out.
+    Of the names of a place some are those of the form that was tried, and are left out; an unknown
+    key may be as long as a request.
     """
     if error["type"] == "json_invalid":
         where, character = error["loc"]
         why = (error.get("ctx") or {}).get("error")
         return Detail(where=where, message=f"{error['msg']}: {why} at character {character}")
-    names = [str(place) for place in error["loc"] if isinstance(place, int) or place.isidentifier()]
+    names = [str(place)[:100] for place in error["loc"] if place not in TAGS]
     return Detail(where=".".join(names), message=error["msg"])

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pullquote.errors import InputError, MissingExtraError, PullquoteWarning
+from pullquote.reading.backends import cores
 from pullquote.reading.directory import DEFAULT_MODEL
 from pullquote.reading.reader import Reader
 from pullquote.searching.index import Index
@@ -67,9 +68,13 @@ def serve(
     """
     with listen(serving.host, serving.port) as listening:
         host, port = listening.getsockname()[:2]
-        app = application(serving, settings)  # an error of the model is told here, by one process
+        if serving.workers == 1:
+            app: Any = application(serving, settings)
+        else:
+            _check(serving)  # an error of the model is told here, by one process
+            app = functools.partial(application, serving, settings)
         config = uvicorn.Config(
-            app if serving.workers == 1 else functools.partial(application, serving, settings),
+            app,
             factory=serving.workers > 1,
             workers=serving.workers,
             http=WaryProtocol,
@@ -99,10 +104,17 @@ def application(serving: Serving, settings: Settings) -> FastAPI:
     warnings.simplefilter("ignore", PullquoteWarning)  # of a request; its answer says it, too
     threads = serving.threads
     if serving.workers > 1 and threads is None:
-        threads = max(1, (os.cpu_count() or 1) // serving.workers)
+        threads = max(1, cores() // serving.workers)
     reader = Reader(serving.model, device=serving.device, threads=threads)
     index = Index.open(serving.index, private=True) if serving.index else None
     return create_app(reader, settings, index=index)
+
+
+def _check(serving: Serving) -> None:
+    """Open what each process will open, and keep nothing of it."""
+    Reader(serving.model, device=serving.device, threads=1)
+    if serving.index:
+        Index.open(serving.index, private=True).close()
 
 
 def listen(host: str, port: int) -> socket.socket:

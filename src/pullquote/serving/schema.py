@@ -16,10 +16,12 @@ _LIGHTHOUSE = "The first lighthouse on the rocks was built by Henry Winstanley."
 
 # One thing or a list of them, told apart first, so that an error is about what was given.
 _ONE, _LIST = "one of it", "a list"
+TAGS = (_ONE, _LIST)
 _which = Discriminator(lambda value: _LIST if isinstance(value, list) else _ONE)
 
 Text = Annotated[str, Field(min_length=1)]
-Texts = Annotated[list[Text], Field(min_length=1)]
+# at the first wrong item of a list there is no more to say: a request could hold a million
+Texts = Annotated[list[Text], Field(min_length=1, fail_fast=True)]
 TextOrTexts = Annotated[Annotated[Text, Tag(_ONE)] | Annotated[Texts, Tag(_LIST)], _which]
 
 
@@ -211,7 +213,7 @@ class PipelineRequest(_Closed):
 
     inputs: Annotated[
         Annotated[PipelineInputs, Tag(_ONE)]
-        | Annotated[list[PipelineInputs], Field(min_length=1), Tag(_LIST)],
+        | Annotated[list[PipelineInputs], Field(min_length=1, fail_fast=True), Tag(_LIST)],
         _which,
     ]
     parameters: PipelineParameters = PipelineParameters()
@@ -253,4 +255,4 @@ class ModelResponse(BaseModel):
 class Health(BaseModel):
     """That all is well."""
 
-    status: str = Field(examples=["ok"])
+    status: str = Field(description="`ok`, or `ready`.", examples=["ok"])

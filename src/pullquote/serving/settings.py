@@ -32,6 +32,9 @@ class Settings:
     """From a request's arrival to its answer; then 504."""
     token: str = ""
     """What `Authorization: Bearer` has to name; empty asks for nothing."""
+    hosts: tuple[str, ...] = ()
+    """Names, without ports, under which it answers; empty: any. A page on the network whose name is
+    made to lead here (DNS rebinding) comes with its own."""
     origins: tuple[str, ...] = ()
     """Other sites whose pages may ask (CORS), such as "https://example.org"."""
 

@@ -20,7 +20,8 @@ PATIENCE = 10.0  # seconds for a head to arrive
 class WaryProtocol(HttpToolsProtocol):
     """Closes a connection whose request's head is too long, or does not come."""
 
-    _head = 0  # bytes that came since the last whole head
+    _head = 0  # bytes that are neither of a body nor of a whole head
+    _in_body = False
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -37,23 +38,35 @@ class WaryProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self._timer is None and self._waits_for_a_head():  # the next request of a connection
-            self._timer = self.loop.call_later(PATIENCE, self._too_slow)
-        if self._timer is not None:
-            self._head += len(data)
+        if self._timer is None and self._answered():
+            # the next request of a connection, or what is left of one that was refused by its head
+            late = self.transport.close if self._in_body else self._too_slow
+            self._timer = self.loop.call_later(PATIENCE, late)
+        self._head += len(data)
         super().data_received(data)
-        if self._timer is not None and self._head > MAX_HEAD:
+        if self._head > MAX_HEAD and not self.transport.is_closing():
             text = f"the request's head has over {MAX_HEAD:,} bytes, the most that is read"
             self._refuse(b"431 Request Header Fields Too Large", "too_large", text)
 
     def on_headers_complete(self) -> None:
         self._stop_timer()
+        self._in_body = True
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._head = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        if self._answered():
+            self._stop_timer()
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(b"400 Bad Request", "bad_request", "this is not HTTP")
 
-    def _waits_for_a_head(self) -> bool:
+    def _answered(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
     def _too_slow(self) -> None:

@@ -4,6 +4,7 @@
 
 const $ = (id) => document.getElementById(id);
 const PLACES = 5; // quotes that are shown
+const FEW = 3; // with fewer places, other ways to cut them are shown, too
 const SCALE = 12; // logits to either end of the slider
 const SHOWN = 0.005; // below it, a score would read 0 %
 
@@ -16,6 +17,7 @@ let asking = null; // an AbortController while a question is on its way
 // the text, or in a passage of its own.
 let shown = null;
 const past = [];
+let draft = ""; // a text that was typed and not asked, when one asked before took its place
 
 // ---- text
 
@@ -38,12 +40,17 @@ function toUnits(text, points) {
   return units;
 }
 
-// The best quote of each place: "Rollo" and not "led by Rollo", too. With its place in UTF-16 units.
+const apart = (one, other) => one.end <= other.start || other.end <= one.start;
+
+// The best quote of each place: "Rollo" and not "led by Rollo", too, unless there are few places.
+// With its place in UTF-16 units.
 function places(text, answers) {
   const best = [];
   for (const one of answers) {
-    const apart = best.every((other) => one.end <= other.start || other.end <= one.start);
-    if (apart && best.length < PLACES) best.push(one);
+    if (best.length < PLACES && best.every((other) => apart(one, other))) best.push(one);
+  }
+  for (const one of answers) {
+    if (best.length < FEW && !best.includes(one)) best.push({ ...one, cut: true });
   }
   const units = toUnits(text, best.flatMap((one) => [one.start, one.end]));
   return best.map((one) => ({ ...one, from: units.get(one.start), to: units.get(one.end) }));
@@ -89,6 +96,10 @@ function setSource(kind) {
 // What is being read then is no longer what stands there.
 function textChanged() {
   asking?.abort();
+  if (shown?.source === "text" && shown.text !== $("text").value) {
+    shown = null;
+    $("result").hidden = true;
+  }
   const count = countPoints($("text").value);
   $("size").textContent = count ? `${count.toLocaleString("en")} characters` : "";
 }
@@ -238,8 +249,10 @@ function decide() {
   const best = shown.quotes[shown.chosen];
   $("answer").classList.toggle("none", none);
   const silent = source === "text" ? "The text does not say." : "The documents do not say.";
-  $("verdict").textContent = none ? silent : shown.chosen ? "Another quote" : "Answer";
-  $("quote").textContent = !best ? "" : none ? `The nearest words: “${flat(best.text)}”` : best.text;
+  const nearest = shown.chosen ? "Other words it considered" : "The nearest words";
+  const other = best?.cut ? "Cut otherwise" : "Another place";
+  $("verdict").textContent = none ? silent : shown.chosen ? other : "Answer";
+  $("quote").textContent = !best ? "" : none ? `${nearest}: “${flat(best.text)}”` : best.text;
   $("quote").hidden = !best;
   const score = best ? best.score : 0;
   $("bar").style.width = `${100 * score}%`;
@@ -249,7 +262,7 @@ function decide() {
   const no = percent(result.no_answer_score);
   $("score-words").textContent = best ? `Score of these words ${percent(score)} · of “no answer” ${no}` : "";
   const line = isOwn() ? own : threshold();
-  $("closeness").textContent = best ? howClose(result.null_score_diff - line) : "";
+  $("closeness").textContent = best && !shown.chosen ? howClose(result.null_score_diff - line) : "";
   $("note").textContent = result.note ?? "";
   for (const mark of $("reading").querySelectorAll("mark")) mark.classList.toggle("unsure", none);
   const turn = result.null_score_diff;
@@ -279,28 +292,25 @@ function paintText() {
   const pieces = [];
   let done = 0;
   const numbered = shown.quotes.map((quote, number) => ({ ...quote, number }));
-  const here = source === "text" ? numbered : numbered.filter(({ number }) => number === shown.chosen);
+  const chosen = shown.quotes[shown.chosen];
+  const beside = (one) => source === "text" && !one.cut && apart(one, chosen);
+  const here = numbered.filter((one) => one.number === shown.chosen || beside(one));
   const text = source === "text" ? shown.text : (here[0]?.passage ?? "");
   $("where").textContent = here[0]?.where ?? "";
   const inOrder = here.sort((a, b) => a.from - b.from);
   for (const { from, to, number } of inOrder) {
     const mark = document.createElement("mark");
     mark.textContent = text.slice(from, to);
-    mark.dataset.number = number;
+    mark.classList.toggle("chosen", number === shown.chosen);
     pieces.push(text.slice(done, from), mark);
     done = to;
   }
+  const top = $("reading").scrollTop;
   $("reading").replaceChildren(...pieces, text.slice(done));
+  $("reading").scrollTop = top;
   $("text").hidden = true;
   $("reading").hidden = false;
   $("edit").hidden = source !== "text";
-  paintChosen(shown.chosen);
-}
-
-function paintChosen(number) {
-  for (const mark of $("reading").querySelectorAll("mark")) {
-    mark.classList.toggle("chosen", mark.dataset.number === String(number));
-  }
 }
 
 function scrollToQuote() {
@@ -310,6 +320,8 @@ function scrollToQuote() {
   const box = $("reading");
   const top = mark.getBoundingClientRect().top - box.getBoundingClientRect().top + box.scrollTop;
   box.scrollTo({ top: top - box.clientHeight / 2, behavior: calm ? "auto" : "smooth" });
+  // on a phone the text is above the answer, and may be out of sight
+  if (box.getBoundingClientRect().bottom < 80) box.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
 }
 
 function paintOthers() {
@@ -326,8 +338,13 @@ function paintOthers() {
     if (one.where) what.append(span("place", one.where));
     button.append(what, share, span("percent", percent(one.score)));
     button.setAttribute("aria-current", number === shown.chosen);
-    for (const event of ["mouseenter", "focus"]) button.addEventListener(event, () => choose(number));
-    button.addEventListener("click", () => choose(number));
+    button.addEventListener("mouseenter", () => choose(number));
+    for (const event of ["focus", "click"]) {
+      button.addEventListener(event, () => {
+        shown.stays = number; // when the pointer goes away
+        choose(number);
+      });
+    }
     const row = document.createElement("li");
     row.append(button);
     return row;
@@ -340,8 +357,7 @@ function choose(number) {
   if (shown.chosen === number) return;
   shown.chosen = number;
   [...$("others").querySelectorAll("button")].forEach((button, at) => button.setAttribute("aria-current", at === number));
-  if (source === "text") paintChosen(number);
-  else paintText();
+  paintText();
   decide();
   scrollToQuote();
 }
@@ -353,7 +369,8 @@ function paintPast() {
     const found = abstains(record) ? "no answer" : `“${flat(record.result.answers[0].text)}”`;
     button.append(span("", record.question), span("found", found));
     button.addEventListener("click", () => {
-      record.chosen = 0;
+      keepDraft();
+      record.chosen = record.stays = 0;
       $("question").value = record.question;
       show(record);
       announce();
@@ -362,8 +379,30 @@ function paintPast() {
     row.append(button);
     return row;
   });
+  if (draft) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(span("", "The text you had not asked yet"), span("found", flat(draft.slice(0, 80))));
+    button.addEventListener("click", () => {
+      const text = draft;
+      draft = "";
+      keepDraft();
+      setText(text);
+      paintPast();
+      $("question").focus();
+    });
+    const row = document.createElement("li");
+    row.append(button);
+    rows.unshift(row);
+  }
   $("history").replaceChildren(...rows);
   $("past").hidden = !rows.length;
+}
+
+// A text of one's own that was never asked is not lost when an older one takes its place.
+function keepDraft() {
+  const text = $("text").value;
+  if (text.trim() && past.every((one) => one.text !== text)) draft = text;
 }
 
 function span(kind, text) {
@@ -445,6 +484,7 @@ $("own").addEventListener("click", () => {
   announce();
   $("threshold").focus();
 });
+$("others").addEventListener("mouseleave", () => choose(shown.stays ?? 0));
 $("others").addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!step) return;
