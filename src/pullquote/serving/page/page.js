@@ -262,7 +262,9 @@ function decide() {
   const no = percent(result.no_answer_score);
   $("score-words").textContent = best ? `Score of these words ${percent(score)} · of “no answer” ${no}` : "";
   const line = isOwn() ? own : threshold();
-  $("closeness").textContent = best && !shown.chosen ? howClose(result.null_score_diff - line) : "";
+  $("closeness").textContent = best ? howClose(result.null_score_diff - line) : "";
+  // of the best quote alone; it keeps its room, so that the list stays under the pointer
+  $("closeness").classList.toggle("away", shown.chosen > 0);
   $("note").textContent = result.note ?? "";
   for (const mark of $("reading").querySelectorAll("mark")) mark.classList.toggle("unsure", none);
   const turn = result.null_score_diff;
@@ -338,7 +340,7 @@ function paintOthers() {
     if (one.where) what.append(span("place", one.where));
     button.append(what, share, span("percent", percent(one.score)));
     button.setAttribute("aria-current", number === shown.chosen);
-    button.addEventListener("mouseenter", () => choose(number));
+    button.addEventListener("mouseenter", (event) => moved(event) && choose(number));
     for (const event of ["focus", "click"]) {
       button.addEventListener(event, () => {
         shown.stays = number; // when the pointer goes away
@@ -351,6 +353,14 @@ function paintOthers() {
   });
   $("others").replaceChildren(...rows);
   $("others").parentElement.hidden = rows.length < 2;
+}
+
+// A longer quote shifts the list: what comes under a pointer that rests was not pointed at.
+let pointer = "";
+function moved(event) {
+  const before = pointer;
+  pointer = `${event.clientX} ${event.clientY}`;
+  return pointer !== before;
 }
 
 function choose(number) {
@@ -484,7 +494,8 @@ $("own").addEventListener("click", () => {
   announce();
   $("threshold").focus();
 });
-$("others").addEventListener("mouseleave", () => choose(shown.stays ?? 0));
+$("others").addEventListener("mousemove", moved);
+$("others").addEventListener("mouseleave", (event) => moved(event) && choose(shown.stays ?? 0));
 $("others").addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!step) return;
