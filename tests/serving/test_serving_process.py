@@ -236,6 +236,7 @@ GOOD = json.dumps({"question": QUESTION, "context": NORSE}).encode()
         (request(b" " * 3_000_000), 413),
         (request(GOOD, b"authorization: Bearer " + b"a" * 1_000_000), 431),
         (b"GET /" + b"a" * 1_000_000, 431),
+        (request(GOOD, b"x: " + b"a" * 40_000), 431),  # whole, in one piece
         (request(GOOD, b"upgrade: websocket", b"connection: upgrade"), None),
         (request(GOOD), 200),
     ],
@@ -300,6 +301,10 @@ def test_a_token_that_is_set_and_empty_is_no_token(monkeypatch: pytest.MonkeyPat
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "PULLQUOTE_TOKEN is set and empty" in done.stderr
+    command += ["--token-file", "absent"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "absent: no token can be read from it" in done.stderr
 
 
 def test_random_bytes_never_take_it_down(server: Server) -> None:

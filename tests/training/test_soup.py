@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from pullquote import Reader
-from pullquote.errors import ConfigError, ModelError, OutputError
+from pullquote.errors import ConfigError, ModelError, OutputError, PullquoteWarning
+from pullquote.training.recipe import Recipe
 from pullquote.training.soup import average
 
 
@@ -42,6 +44,16 @@ def test_weights_are_the_mean_and_the_rest_is_the_first_ones(
     assert Reader(out).config.max_length == before.max_length
     assert Reader(out).config.threshold_fitted_on == ""
     transformers.BertForQuestionAnswering.from_pretrained(out)
+
+
+def test_runs_of_different_starts_are_noted(
+    runs: list[Path], recipe: Recipe, tmp_path: Path
+) -> None:
+    for run, model in zip(runs, ("one", "one", "other"), strict=True):
+        (run / "recipe.toml").write_text(replace(recipe, model=model).to_toml())
+    average(runs[:2], tmp_path / "alike")
+    with pytest.warns(PullquoteWarning, match="started from one and other"):
+        average(runs, tmp_path / "mixed")
 
 
 def test_what_cannot_be_averaged_leaves_nothing_behind(

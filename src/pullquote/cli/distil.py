@@ -15,7 +15,7 @@ from pullquote.cli.train import recipe_options, resolve, run, run_options
 
 \b
   pullquote distil --teacher small --model L2-H128 --embeddings tiny --train train.json -o run
-  pullquote distil recipes/tiny.toml --teacher ./large --teacher small -o run
+  pullquote distil recipes/tiny-1.toml --teacher ./large --teacher small -o run
 """,
 )
 @run_options

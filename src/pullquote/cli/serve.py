@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
-from pullquote.cli.console import model_options, read_text, say
-from pullquote.errors import InputError
+from pullquote.cli.console import model_options, say
+from pullquote.errors import InputError, first_line
 from pullquote.reading.directory import DEFAULT_MODEL
 from pullquote.serving.settings import Settings
 
@@ -208,7 +209,10 @@ def _token(file: str | None) -> str:
         if given is not None and not given.strip():
             raise InputError("PULLQUOTE_TOKEN is set and empty; give it a token, or unset it")
         return (given or "").strip()
-    token = read_text(file).strip()
-    if len(token.split()) != 1:
-        raise InputError(f"{file}: holds {len(token.split())} words, expected one, the token")
-    return token
+    try:
+        words = Path(file).read_text(encoding="utf-8").split()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: no token can be read from it ({first_line(error)})") from None
+    if len(words) != 1:
+        raise InputError(f"{file}: holds {len(words)} words, expected one, the token")
+    return words[0]

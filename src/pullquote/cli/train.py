@@ -104,9 +104,9 @@ def _words(now: Progress) -> tuple[int, int, str]:
 
 \b
   pullquote train --model tiny --train train.json --tune tune.json -o run
-  pullquote train recipes/tiny.toml -o run --learning-rate 3e-4
-  pullquote train recipes/tiny.toml -o run --resume
-  accelerate launch --num_processes 2 -m pullquote train recipes/tiny.toml -o run
+  pullquote train recipes/tiny-1.toml -o run --learning-rate 3e-4
+  pullquote train recipes/tiny-1.toml -o run --resume
+  accelerate launch --num_processes 2 -m pullquote train recipes/tiny-1.toml -o run
 """,
 )
 @run_options

@@ -232,7 +232,8 @@ def _span(text: object, start: object, context: str) -> Span:
     if isinstance(start, float) and start.is_integer():
         start = int(start)  # pandas turns a column of integers with gaps into floats
     if isinstance(start, bool) or not isinstance(start, Integral) or start < 0:
-        raise DataError(f"answer_start is {describe(start)}, expected a whole number from 0")
+        found = "missing" if start is None else describe(start)
+        raise DataError(f"answer_start is {found}, expected a whole number from 0")
     # context "The Norse, led by Rollo", answer "Rollo" at 17:
     #   found ' Roll', expected 'Rollo', which stands at 18
     begin, end = int(start), int(start) + len(text)

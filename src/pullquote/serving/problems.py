@@ -97,7 +97,9 @@ def install(app: FastAPI) -> None:
         if isinstance(error.body, bytes):  # FastAPI did not take it for JSON
             details = [_not_json(request.headers.get("content-type"))]
         else:
-            details = [_detail(one) for one in error.errors()[:20]]
+            # an unknown key first: it may be the one that is missed, misspelt
+            told = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+            details = [_detail(one) for one in told[:20]]
         first = f"{details[0].where}: {details[0].message}" if details else "not what is expected"
         return problem(422, first, details)
 

@@ -45,11 +45,13 @@ class WaryProtocol(HttpToolsProtocol):
         self._head += len(data)
         super().data_received(data)
         if self._head > MAX_HEAD and not self.transport.is_closing():
-            text = f"the request's head has over {MAX_HEAD:,} bytes, the most that is read"
-            self._refuse(b"431 Request Header Fields Too Large", "too_large", text)
+            self._refuse_head()
 
     def on_headers_complete(self) -> None:
         self._stop_timer()
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
+            self._refuse_head()
+            raise ValueError  # so that the parser reads no further
         self._in_body = True
         super().on_headers_complete()
 
@@ -64,7 +66,12 @@ class WaryProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(b"400 Bad Request", "bad_request", "this is not HTTP")
+        if not self.transport.is_closing():
+            self._refuse(b"400 Bad Request", "bad_request", "this is not HTTP")
+
+    def _refuse_head(self) -> None:
+        text = f"the request's head has over {MAX_HEAD:,} bytes, the most that is read"
+        self._refuse(b"431 Request Header Fields Too Large", "too_large", text)
 
     def _answered(self) -> bool:
         return self.cycle is None or self.cycle.response_complete

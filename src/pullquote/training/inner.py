@@ -12,7 +12,7 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
-from pullquote.errors import ConfigError, MissingExtraError
+from pullquote.errors import ConfigError, MissingExtraError, ModelError
 from pullquote.reading.directory import open_model
 from pullquote.types import INPUTS
 
@@ -40,7 +40,13 @@ class InnerTeacher:
     def __init__(self, name: str, student: Any, recipe: Recipe) -> None:
         self.recipe = recipe
         device = next(student.parameters()).device
-        self.model = load_checkpoint(open_model(name, onnx=False).path).to(device)
+        try:
+            source = open_model(name, onnx=False)
+        except ModelError as error:
+            raise ModelError(
+                f"hidden_weight and relation_weight look inside the first teacher: {error}"
+            ) from None
+        self.model = load_checkpoint(source.path).to(device)
         self.model.requires_grad_(False)
         accepted = inspect.signature(self.model.forward).parameters
         self.inputs = [name for name in INPUTS if name in accepted]

@@ -2,7 +2,7 @@
 
 Knows names and numbers, neither torch nor data.
 
-    recipe = Recipe.from_toml("recipes/tiny.toml", learning_rate=1e-3)
+    recipe = Recipe.from_toml("recipes/tiny-1.toml", learning_rate=1e-3)
     recipe.to_toml()
 """
 

@@ -8,13 +8,21 @@ most of them, at no cost (Wortsman et al. 2022). Runs from different starts have
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pullquote.errors import ConfigError, MissingExtraError, ModelError, first_line
+from pullquote.errors import (
+    ConfigError,
+    MissingExtraError,
+    ModelError,
+    PullquoteWarning,
+    first_line,
+)
 from pullquote.reading.directory import ModelDirectory, open_model, store_settings
 from pullquote.training.place import copy_model, new_directory, write_weights
+from pullquote.training.recipe import Recipe
 from pullquote.types import Calibration
 
 try:
@@ -35,6 +43,14 @@ def average(models: Sequence[str | Path], out: str | Path) -> Path:
         raise ConfigError(f"{len(models)} model(s) to average, expected two or more")
     directories = [open_model(model, onnx=False) for model in models]
     first = directories[0]
+    starts = {start for directory in directories if (start := _start(directory))}
+    if len(starts) > 1:
+        warnings.warn(
+            f"these runs started from {' and '.join(sorted(starts))}; the mean of weights of "
+            "different starts answers worse than each of them",
+            PullquoteWarning,
+            stacklevel=2,
+        )
     total = {name: tensor.double() for name, tensor in _weights(first).items()}
     for other in directories[1:]:
         if other.tokenizer.read_bytes() != first.tokenizer.read_bytes():
@@ -57,6 +73,12 @@ def average(models: Sequence[str | Path], out: str | Path) -> Path:
         mean = {name: (tensor / len(models)).float() for name, tensor in total.items()}
         write_weights(mean, out)
     return out
+
+
+def _start(directory: ModelDirectory) -> str:
+    """What a run began with, as its recipe says; empty where there is none."""
+    file = directory.path / "recipe.toml"
+    return Recipe.from_toml(file).model if file.is_file() else ""
 
 
 def _weights(directory: ModelDirectory) -> dict[str, torch.Tensor]:

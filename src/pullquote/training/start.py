@@ -52,6 +52,10 @@ _FILES = ("tokenizer.json", "tokenizer_config.json", "LICENSE", "NOTICE")
 def open_start(recipe: Recipe) -> Start:
     """Load or make the model that a recipe names; random weights come from its seed."""
     torch.manual_seed(recipe.seed)
+    if not recipe.model:
+        raise ConfigError(
+            "model is not set: a checkpoint directory, a hub id, tiny, or a shape such as L2-H128"
+        )
     if shape := Shape.parse(recipe.model):
         return _new(shape, recipe)
     for name in ("stack", "embeddings"):

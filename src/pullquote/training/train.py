@@ -2,7 +2,7 @@
 
 Knows torch and accelerate. Evaluation is the user's own `Reader`; what is learned from is `losses`.
 
-    train(Recipe.from_toml("recipes/tiny.toml"), "runs/tiny")
+    train(Recipe.from_toml("recipes/tiny-1.toml"), "runs/tiny")
     train(recipe, "runs/tiny", resume=True)      # after kill -9: the same weights, to the bit
 
     runs/tiny/           the best checkpoint by now: a model directory for `Reader` and `export`
@@ -32,6 +32,7 @@ import numpy as np
 from pullquote.data import load
 from pullquote.errors import (
     ConfigError,
+    DataError,
     MissingExtraError,
     PullquoteWarning,
     TrainingError,
@@ -445,6 +446,12 @@ class _Run:
     def _restore(self) -> None:
         state = read_state(self.out, self.accelerator.device)
         if state is None:
+            if self.main:
+                warnings.warn(
+                    f"{self.out}: nothing to go on from; the run begins with its first step",
+                    PullquoteWarning,
+                    stacklevel=4,
+                )
             return
         if state["data"] != self._data_fingerprint():
             raise ConfigError(
@@ -490,6 +497,8 @@ def training_examples(
     if not recipe.train:
         raise ConfigError("train names no data; expected a file such as train-v2.0.json")
     real = [example for path in recipe.train for example in load_examples(path)]
+    if not real:
+        raise DataError(f"{', '.join(recipe.train)}: no questions; expected some to train on")
     examples = _sample(real, recipe.questions, recipe.seed)
     made = augmented(examples, recipe.augment, recipe.augment_share, recipe.seed, teacher)
     return examples + made
