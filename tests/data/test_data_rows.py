@@ -115,7 +115,7 @@ def test_offsets_count_characters_not_bytes_or_utf16_units() -> None:
         ({"answers": "Rollo"}, "answers is 'Rollo', expected"),
         ({"answers": {"text": ["Rollo"], "answer_start": []}}, "of one length"),
         ({"answers": {"text": ["Rollo"]}}, "of one length"),
-        ({"answers": ["Rollo"]}, "answer_start is NoneType None"),
+        ({"answers": ["Rollo"]}, "answer_start is missing"),
         ({"answers": [{"text": "", "answer_start": 0}]}, "text is str '', expected some text"),
         ({"answers": [{"text": ".", "answer_start": -1}]}, "answer_start is int -1"),
         ({"answers": [{"text": "h", "answer_start": True}]}, "answer_start is bool True"),

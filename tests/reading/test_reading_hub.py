@@ -161,7 +161,7 @@ def test_safetensors_are_fetched_when_there_is_no_onnx(hub: Hub, look_up: LookUp
 
 def test_a_pickle_is_refused_and_not_fetched(hub: Hub, look_up: LookUp) -> None:
     found = look_up("owner/pickled")
-    assert found["error"] == "ModelError"
+    assert found["error"] == "OldFormError"
     assert "pickled weights only" in found["message"]
     assert "from_pretrained('owner/pickled')" in found["message"]
     assert hub.fetched == []
@@ -171,7 +171,7 @@ def test_a_repository_without_a_tokenizer_is_refused_and_not_fetched(
     hub: Hub, look_up: LookUp
 ) -> None:
     found = look_up("owner/bare")
-    assert found["error"] == "ModelError"
+    assert found["error"] == "OldFormError"
     assert "no tokenizer.json among its files: config.json" in found["message"]
     assert hub.fetched == []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pullquote.cli.console import model_options, say
-from pullquote.errors import InputError, first_line
+from pullquote.errors import InputError
 from pullquote.reading.directory import DEFAULT_MODEL
 from pullquote.serving.settings import Settings
 
@@ -212,7 +212,8 @@ def _token(file: str | None) -> str:
     try:
         words = Path(file).read_text(encoding="utf-8").split()
     except (OSError, ValueError) as error:
-        raise InputError(f"{file}: no token can be read from it ({first_line(error)})") from None
+        why = (isinstance(error, OSError) and error.strerror) or "it is not UTF-8"
+        raise InputError(f"{file}: no token can be read from it ({why.lower()})") from None
     if len(words) != 1:
         raise InputError(f"{file}: holds {len(words)} words, expected one, the token")
     return words[0]
