@@ -285,6 +285,15 @@ def test_a_body_that_is_too_large_is_told_so_however_large(server: Server) -> No
         assert connection.getresponse().read() == b'{"status":"ok"}'
 
 
+def test_what_is_left_of_a_refused_body_is_no_head(server: Server) -> None:
+    head = b"POST /v1/answer HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3000000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(head)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413")
+        connection.sendall(b" " * 1000)
+        assert connection.recv(65536) == b""  # closed after ten seconds, without another answer
+
+
 def test_only_its_own_names_are_answered(server: Server) -> None:
     """A page whose name leads here is of the same origin as the server for a browser."""
     for name, status in (("evil.example:80", 421), ("[::1]:8000", 200), ("LOCALHOST", 200)):

@@ -115,7 +115,7 @@ def test_a_shuffled_paragraph_has_the_same_sentences_and_answers() -> None:
         # of an answer over two sentences nothing is left
         Example("d", "What?", "It is he. He came.", (Span("he. He", 6, 12),), "Normans"),
     ]
-    made = augmented(asked, ["shuffled"], 9.0, 0)
+    made = augmented(asked, ["shuffled"], 100.0, 0)
     assert {new.id[0] for new in made} == {"a", "b"}
     sentences = ["Rollo came in 911.", "He stayed, says Dudo.", "Rollo died in 933!"]
     for new in made:
