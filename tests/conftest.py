@@ -1,4 +1,4 @@
-"""Tiny models, made here: three kinds of tokenizer and an ONNX file with random weights."""
+"""Tiny models, made here: three kinds of tokenizer, an ONNX file, and a checkpoint to train."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ from tokenizers import (
     trainers,
 )
 
+from lessons import lesson, make_recipe
+from pullquote.data.formats import save
+from pullquote.training.recipe import Recipe
 from pullquote.types import ReaderConfig
 
 # timing never fails a test
@@ -196,3 +199,41 @@ def make_model(wordpiece: Tokenizer, onnx_bytes: bytes) -> MakeModel:
 def model_dir(tmp_path: Path, make_model: MakeModel) -> Path:
     """A model directory of one's own to read with, or to break."""
     return make_model(tmp_path / "model")
+
+
+@pytest.fixture(scope="session")
+def base(wordpiece: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT checkpoint of a few thousand random weights, with a head."""
+    import torch
+    import transformers
+
+    directory = tmp_path_factory.mktemp("base")
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=wordpiece.get_vocab_size(),
+        hidden_size=32,
+        intermediate_size=64,
+        num_attention_heads=2,
+        num_hidden_layers=2,
+        max_position_embeddings=64,
+        initializer_range=0.2,
+    )
+    transformers.BertForQuestionAnswering(config).save_pretrained(directory)
+    wordpiece.save(str(directory / "tokenizer.json"))
+    (directory / "reader.json").write_text(json.dumps(asdict(TINY)))
+    return directory
+
+
+@pytest.fixture(scope="session")
+def lessons(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Training and tune data as files."""
+    folder = tmp_path_factory.mktemp("lessons")
+    save(lesson(60), folder / "train.jsonl")
+    save(lesson(30, first=100), folder / "tune.jsonl")
+    return folder / "train.jsonl", folder / "tune.jsonl"
+
+
+@pytest.fixture
+def recipe(base: Path, lessons: tuple[Path, Path]) -> Recipe:
+    """A run of a second or two that learns the lesson."""
+    return make_recipe(base, lessons)

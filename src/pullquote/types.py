@@ -1,4 +1,4 @@
-"""The words of the house: frozen records that cross module borders.
+"""Shared types: frozen dataclasses that modules pass to each other.
 
 Knows nothing but the standard library; numpy appears in annotations alone, so that importing
 pullquote stays cheap. All character positions are code points of a Python `str`, half open.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from pullquote.errors import ConfigError
@@ -53,10 +53,10 @@ class Window:
     input_ids: NDArray[np.int64]  # (T,)
     token_type_ids: NDArray[np.int64]  # (T,)
     offsets: NDArray[np.int32]  # (C, 2) characters of the context, half open
-    words: NDArray[np.int32]  # (C, 2) the same for the whole word that a token is part of
-    seen_by: NDArray[np.int32]  # (C,) how many windows of the context hold a token
     context_start: int
     null_index: int = 0
+    first: int = 0
+    """The number of its first context token, counted over all tokens of the context."""
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -98,6 +98,10 @@ class Answer:
     start_logit: float
     end_logit: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """All fields by their names, for JSON."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -117,11 +121,34 @@ class Prediction:
     null_score_diff: float
     windows: int = 1
     """How many windows were read for it."""
+    threshold: float = 0.0
+    """The threshold that was used: `answer` is `None` where `null_score_diff` exceeds it."""
 
     @property
     def text(self) -> str:
         """The answer's text, or "" when there is none (as in SQuAD 2.0 prediction files)."""
         return self.answer.text if self.answer else ""
+
+    @property
+    def best_text(self) -> str:
+        """The text of the best quote, given or not; "" for a blank context."""
+        return self.answers[0].text if self.answers else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The one JSON form of a prediction: every key but `id`, which not every caller has.
+
+        >>> Prediction("7", None, (), no_answer_score=1.0, null_score_diff=9.5).to_dict()["answer"]
+
+        The keys are `answer` (an object or null), `answers`, `no_answer_score`, `null_score_diff`
+        and `threshold`; an answer has `text`, `start`, `end`, `score`, `start_logit`, `end_logit`.
+        """
+        return {
+            "answer": self.answer and self.answer.to_dict(),
+            "answers": [answer.to_dict() for answer in self.answers],
+            "no_answer_score": self.no_answer_score,
+            "null_score_diff": self.null_score_diff,
+            "threshold": self.threshold,
+        }
 
 
 def _check_kind(name: str, value: object, kind: object) -> None:
@@ -173,6 +200,21 @@ class Place:
         if self.unit == "line":
             return f"{self.path}:{self.number}"
         return f"{self.path}#page={self.number}" if self.unit == "page" else self.path
+
+    def to_dict(self) -> dict[str, Any]:
+        """`document`, the number under the name of its unit, and `link`.
+
+        >>> Place("lease.pdf", "page", 3).to_dict()
+        {'document': 'lease.pdf', 'page': 3, 'link': 'lease.pdf#page=3', 'path': 'lease.pdf'}
+
+        `path` is the name that `document` had in 0.1.
+        """
+        return {
+            "document": self.path,
+            self.unit: self.number,
+            "link": self.link,
+            "path": self.path,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +269,27 @@ class Hit:
     offset: int
     also: tuple[Place, ...] = ()
     """Other places whose passages say the same best."""
+    sentence: str = ""
+    """The sentence around the quote, cut to 240 characters on either side."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The one JSON form of a quote from a document.
+
+        Its keys are those of an answer (`text`, `start`, `end`, `score`), those of its place
+        (`document`, `page` or `line` or `section` or `paragraph`, `link`), `sentence`, `passage`,
+        `passage_start`, and `also`, a list of other places.
+        """
+        return {
+            "text": self.text,
+            "start": self.start,
+            "end": self.end,
+            "score": self.score,
+            **self.place.to_dict(),
+            "sentence": self.sentence,
+            "passage": self.passage.text,
+            "passage_start": self.passage.start,
+            "also": [place.to_dict() for place in self.also],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +328,10 @@ class Calibration:
             raise ConfigError(
                 f"calibration: slopes are {self.below} and {self.above}, expected none below 0"
             )
+
+
+READER_FORMAT = 1
+"""The format of `reader.json` that is written, and the newest that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,9 +387,18 @@ class ReaderConfig:
     def from_json(cls, values: Mapping[str, Any], where: str) -> ReaderConfig:
         """Read the content of `reader.json`; an unknown key is an error, a missing one a default.
 
-        `where` names the file in errors.
+        `where` names the file in errors. Raises `ConfigError` for a file of a newer format, too.
         """
         try:
+            values = dict(values)
+            found = values.pop("format", 1)  # files of pullquote 0.1 do not say
+            if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+                raise ConfigError(f"format is {found!r}, expected a whole number from 1")
+            if found > READER_FORMAT:
+                raise ConfigError(
+                    f"format {found}, written by a newer pullquote; this one reads formats up to "
+                    f"{READER_FORMAT}: pip install --upgrade pullquote"
+                )
             _check_known(cls, values)
             calibration = values.get("calibration", {})
             if not isinstance(calibration, Mapping):
@@ -331,6 +407,10 @@ class ReaderConfig:
             return cls(**{**values, "calibration": Calibration(**calibration)})
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `reader.json`, which `from_json` reads."""
+        return {"format": READER_FORMAT, **asdict(self)}
 
 
 def _check_known(kind: type[ReaderConfig] | type[Calibration], values: Mapping[str, Any]) -> None:

@@ -12,9 +12,9 @@ import pytest
 from cli_helpers import Run
 
 from pullquote import Reader
+from pullquote.checkpoints.bundled import BUNDLED
 from pullquote.data import load, save
 from pullquote.reading.calibrate import calibrate, long_texts
-from pullquote.reading.directory import BUNDLED
 from pullquote.types import Example, Span
 
 NAMES = ("Rollo", "Ragnar", "Harald", "Emma", "Bjorn")
@@ -162,7 +162,7 @@ def test_a_place_that_is_taken_is_seen_before_the_work(
     def work(*_: object, **__: object) -> None:
         pytest.fail("the forms were measured first")
 
-    monkeypatch.setattr("pullquote.training.shrink.tries", work)
+    monkeypatch.setattr("pullquote.publishing.bit_search.tries", work)
     checkpoint = tmp_path / "run"
     checkpoint.mkdir()
     (checkpoint / "model.safetensors").write_bytes(b"weeks of work")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from cli_helpers import ENVIRONMENT, LIGHTHOUSE, Run, question, squad
 
-from pullquote.reading.directory import BUNDLED
+from pullquote.checkpoints.bundled import BUNDLED
 
 NORSE = "The Norse, led by Rollo, came by sea."
 WHO = "Who led the Norse?"

@@ -11,8 +11,8 @@ import pytest
 from cli_helpers import Run
 
 import pullquote
+from pullquote.checkpoints.bundled import BUNDLED
 from pullquote.cli import COMMANDS, cli
-from pullquote.reading.directory import BUNDLED
 
 
 def commands() -> list[str]:

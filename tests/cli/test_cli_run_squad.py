@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cli_helpers import Run
 
-from pullquote.reading.directory import BUNDLED
+from pullquote.checkpoints.bundled import BUNDLED
 
 FLAGS = ["--model_name_or_path", "small", "--do_eval"]
 

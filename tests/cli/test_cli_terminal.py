@@ -141,12 +141,12 @@ def test_a_bar_does_not_wait_for_the_first_step() -> None:
 import time
 import pullquote.cli.console as console
 console._PATIENCE = 0.05
-with console.progress_bar("long", 8) as update:
+with console.progress_bar("long") as update:
     time.sleep(0.5)
     print("asleep", flush=True)
-    update(2)
-with console.progress_bar("short", 8) as update:
-    update(8)
+    update(2, 8, "")
+with console.progress_bar("short") as update:
+    update(8, 8, "")
 """
     before, after = Terminal(python=python).wait().shown.split(b"asleep")
     assert b"long" in before
@@ -161,7 +161,7 @@ def test_a_bar_ends_where_its_work_fails() -> None:
 import pullquote.cli.console as console
 console._PATIENCE = 0.0
 import time
-with console.progress_bar("long", 8) as update:
+with console.progress_bar("long") as update:
     time.sleep(0.3)
     raise SystemExit(3)
 """

@@ -234,17 +234,15 @@ def test_run_squads_defaults_are_the_scripts_own() -> None:
     assert asdict(recipe.reader_config()).keys() == asdict(ReaderConfig()).keys()
 
 
-def test_a_bar_shows_loss_speed_and_time(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pullquote.cli.console import watch_bar
-    from pullquote.cli.train import _words
-    from pullquote.training.train import Progress
+def test_a_bar_shows_what_training_says(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pullquote.cli.console import progress_bar
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     shown: list[str] = []
     monkeypatch.setattr("click._termui_impl.echo", lambda text="", **_: shown.append(text))
-    with watch_bar("training") as show:
-        show(*_words(Progress(5, 10, 1.25, 61_400.0, 3725.0)))
-        show(*_words(Progress(5, 10, float("nan"), 0, 0, "evaluating")))
+    with progress_bar("training", words=True) as progress:
+        progress(5, 10, "loss 1.250, 61,400 tokens/s, 1:02:05 left")
+        progress(5, 10, "evaluating")
     text = "".join(shown)
     assert "loss 1.250, 61,400 tokens/s, 1:02:05 left" in text
     assert "evaluating" in text

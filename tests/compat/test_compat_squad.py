@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from pullquote.checkpoints.bundled import BUNDLED
 from pullquote.compat import squad_metrics
 from pullquote.compat.features import squad_convert_examples_to_features
 from pullquote.compat.squad import SquadExample, SquadFeatures, SquadResult, SquadV2Processor
 from pullquote.errors import DataError
-from pullquote.reading.directory import BUNDLED
 
 GOLDEN = Path(__file__).parent / "golden" / "squad_metrics.json.gz"
 

@@ -97,7 +97,7 @@ def test_the_official_files_are_pinned() -> None:
 def test_a_file_is_fetched_once_with_progress(server: Server, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
 
-    def progress(name: str, done: int, total: int) -> None:
+    def progress(done: int, total: int, name: str) -> None:
         seen.append((name, done, total))
 
     assert fetch(server, tmp_path / "new" / "folder", progress=progress) == CONTENT
@@ -131,7 +131,7 @@ def test_a_stalled_download_is_given_up_and_resumed(server: Server, tmp_path: Pa
 
 
 def test_ctrl_c_leaves_the_part_to_resume_from(server: Server, tmp_path: Path) -> None:
-    def interrupt(name: str, done: int, total: int) -> None:
+    def interrupt(done: int, total: int, name: str) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pullquote import Reader
-from pullquote.reading.directory import BUNDLED, bundled_models
+from pullquote.checkpoints.bundled import BUNDLED, bundled_models
 
 LIGHTHOUSE = Path(__file__).parent.parent.parent / "examples" / "lighthouse.txt"
 

@@ -26,12 +26,12 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 
 from pullquote import Reader
 from pullquote.errors import ModelError
+from pullquote.publishing.export import export
+from pullquote.publishing.quantize import quantize
+from pullquote.publishing.unpack import unpack
 from pullquote.reading.backends.onnx import OnnxBackend
 from pullquote.reading.backends.torch import TorchBackend
 from pullquote.reading.encode import Encoder
-from pullquote.training.export import export
-from pullquote.training.quantize import quantize
-from pullquote.training.unpack import unpack
 from pullquote.types import Example, ReaderConfig, Window
 
 CONFIG = ReaderConfig(max_length=64, overlap=20, max_question_length=24, max_answer_length=10)

@@ -32,8 +32,6 @@ def a_window(offsets: Sequence[tuple[int, int]]) -> Window:
         input_ids=np.arange(length),
         token_type_ids=np.zeros(length, dtype=np.int64),
         offsets=characters,
-        words=characters,
-        seen_by=np.ones(len(offsets), dtype=np.int32),
         context_start=HEAD,
     )
 
@@ -230,7 +228,8 @@ def test_the_same_text_in_two_windows_counts_once_where_the_model_is_surest() ->
 def test_a_context_without_spans_has_no_answer_whatever_the_threshold() -> None:
     for windows in ([], [window(-9.0)]):
         prediction = merged(*windows, threshold=math.inf)
-        assert prediction == Prediction("1", None, (), 1.0, NO_SPAN, windows=len(windows))
+        expected = Prediction("1", None, (), 1.0, NO_SPAN, len(windows), threshold=math.inf)
+        assert prediction == expected
 
 
 def test_scores_are_shares_of_what_no_answer_leaves() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from pullquote import Example, Prediction, PullquoteWarning, Reader, Span
+from pullquote import Example, PullquoteWarning, Reader, Span
 from pullquote.errors import DataError
 from pullquote.reading.backends.scripted import ScriptedBackend
 from pullquote.reading.calibrate import recalibrated
@@ -131,16 +130,10 @@ def test_no_warnings_about_files_that_there_are_not(reader: Reader) -> None:
         evaluate(reader, EXAMPLES, threshold=1.0)
 
 
-def test_progress_sees_every_prediction_in_order(rollo: Reader) -> None:
-    seen = []
-
-    def watch(predictions: Iterable[Prediction]) -> Iterator[Prediction]:
-        for prediction in predictions:
-            seen.append(prediction.id)
-            yield prediction
-
-    evaluation = evaluate(rollo, EXAMPLES, progress=watch)
-    assert seen == [example.id for example in EXAMPLES]
+def test_progress_counts_every_prediction(rollo: Reader) -> None:
+    seen: list[tuple[int, int, str]] = []
+    evaluation = evaluate(rollo, EXAMPLES, progress=lambda *told: seen.append(told))
+    assert seen == [(done, len(EXAMPLES), "answering") for done in range(1, len(EXAMPLES) + 1)]
     assert evaluation.seconds > 0
     assert evaluation.questions_per_second == pytest.approx(8 / evaluation.seconds)
 

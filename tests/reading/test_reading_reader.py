@@ -253,11 +253,16 @@ def test_bad_options_are_input_errors_before_anything_is_read(
 
 @pytest.mark.parametrize("context", [NORSE, "", RIVER * 900 + "  \n" * 5])
 def test_progress_rises_to_one(reader: Reader, context: str) -> None:
-    parts: list[float] = []
-    reader.answer(QUESTION, context, progress=parts.append)
+    parts: list[int] = []
+
+    def progress(done: int, total: int, doing: str) -> None:
+        assert (total, doing) == (len(context), "reading")
+        parts.append(done)
+
+    reader.answer(QUESTION, context, progress=progress)
     assert parts == sorted(parts)
-    assert all(0.0 < part <= 1.0 for part in parts)
-    assert parts[-1] == 1.0
+    assert all(0 < part <= len(context) for part in parts) or not context
+    assert parts[-1] == len(context)
     assert len(parts) > 2 or len(context) < 1000
 
 

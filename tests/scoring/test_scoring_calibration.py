@@ -15,7 +15,7 @@ from pullquote.scoring.calibration import (
     scores,
     shares,
 )
-from pullquote.scoring.confidence import expected_calibration_error
+from pullquote.scoring.calibration_metrics import expected_calibration_error
 from pullquote.types import Calibration
 
 PLAIN = Calibration()

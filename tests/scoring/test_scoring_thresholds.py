@@ -8,14 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pullquote.errors import ConfigError, DataError
+from pullquote.scoring.operating_points import Goal, OperatingPoint, operating_point
 from pullquote.scoring.squad import QuestionScore
-from pullquote.scoring.thresholds import (
-    Goal,
-    OperatingPoint,
-    best_threshold,
-    fit_threshold,
-    operating_point,
-)
+from pullquote.scoring.thresholds import best_threshold, fit_threshold
 
 # Halves and quarters add up without rounding, so that equality below is exact. Few values: ties.
 QUESTIONS = st.lists(

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from lessons import LENGTHS
 
+from lessons import LENGTHS
 from pullquote import Reader
 from pullquote.errors import ConfigError
 from pullquote.training.augment import augmented

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lessons import lesson
 from tokenizers import Tokenizer, processors
 
+from lessons import lesson
 from pullquote import Reader
 from pullquote.errors import ConfigError
 from pullquote.files import cache_directory

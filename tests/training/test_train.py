@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from lessons import lesson, make_recipe
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
+from lessons import lesson, make_recipe
 from pullquote import Reader
 from pullquote.data.formats import save
 from pullquote.errors import (

@@ -32,7 +32,7 @@ COMMANDS = {
     "predict": "Answer a data file and write the predictions.",
     "serve": "Answer over HTTP, with a page to ask on.",
     "train": "Fine-tune a model on questions.",
-    "distil": "Train a small model to answer as a larger one does.",
+    "distill": "Train a small model to answer as a larger one does.",
     "average": "Average the weights of several runs.",
     "export": "Turn a checkpoint into an ONNX model directory.",
     "quantize": "Make a model fit into so many bytes.",
@@ -45,6 +45,10 @@ COMMANDS = {
 }
 
 
+ALIASES = {"distil": "distill"}
+"""Other names of commands, which no list shows."""
+
+
 class _LazyGroup(click.Group):
     """Knows the commands' names and first lines; imports one when it runs or is asked for help."""
 
@@ -52,6 +56,7 @@ class _LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        cmd_name = ALIASES.get(cmd_name, cmd_name)
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"pullquote.cli.{cmd_name.replace('-', '_')}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.cli import asking
 from pullquote.cli.console import (
     echo_json,
@@ -20,7 +20,6 @@ from pullquote.cli.console import (
     threshold_option,
 )
 from pullquote.errors import InputError
-from pullquote.reading.directory import DEFAULT_MODEL
 from pullquote.reading.reader import Reader
 
 if TYPE_CHECKING:
@@ -111,31 +110,14 @@ def command(
         raise InputError("--context is blank; expected a text to look for the answer in")
 
     reader = Reader(model, device=device, threads=threads)
-    with progress_bar("reading", 1000) as update:
+    with progress_bar("reading") as progress:
         prediction = reader.answer(
-            question,
-            context,
-            top_k=top_k,
-            threshold=threshold,
-            progress=lambda part: update(int(1000 * part)),
+            question, context, top_k=top_k, threshold=threshold, progress=progress
         )
-    limit = reader.config.no_answer_threshold if threshold is None else threshold
     if as_json:
-        echo_json(_as_json(question, prediction, model, limit))
+        echo_json({"question": question, "model": model, **prediction.to_dict()})
     else:
         _print(prediction, context, top_k)
-
-
-def _as_json(question: str, prediction: Prediction, model: str, threshold: float) -> dict[str, Any]:
-    return {
-        "question": question,
-        "model": model,
-        "threshold": threshold,
-        "answer": asdict(prediction.answer) if prediction.answer else None,
-        "no_answer_score": prediction.no_answer_score,
-        "null_score_diff": prediction.null_score_diff,
-        "answers": [asdict(answer) for answer in prediction.answers],
-    }
 
 
 def _print(prediction: Prediction, context: str, top_k: int) -> None:

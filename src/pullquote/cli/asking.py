@@ -114,10 +114,8 @@ def _index(paths: Sequence[str]) -> Index:
 
 def update(index: Index, paths: Iterable[str]) -> Update:
     """Read what is new, with a bar for it on a terminal."""
-    with progress_bar("reading documents", 1000) as bar:
-        return index.add(
-            paths, progress=lambda done, total, _: bar(1000 * done // total if total else 1000)
-        )
+    with progress_bar("reading documents") as progress:
+        return index.add(paths, progress=progress)
 
 
 def nothing_in(paths: Sequence[str], found: Update) -> str:

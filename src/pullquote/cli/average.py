@@ -24,7 +24,7 @@ def command(model_dirs: tuple[str, ...], output: str) -> None:
     pullquote calibrate OUT DATA --threshold-for f1. Needs the extra: pip install
     "pullquote[train]".
     """
-    from pullquote.training.soup import average
+    from pullquote.publishing.average import average
 
     out = average(model_dirs, output)
     click.echo(f"{printable(str(out))}: the mean of {len(model_dirs)} checkpoints")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from pullquote.cli.console import load_data, model_options, printable, progress
+from pullquote.checkpoints.bundled import bundled_models
+from pullquote.checkpoints.directory import store_settings
+from pullquote.cli.console import load_data, model_options, printable, progress_bar
 from pullquote.errors import InputError
 from pullquote.reading.calibrate import calibrate
-from pullquote.reading.directory import bundled_models, store_settings
 from pullquote.reading.reader import Reader
-from pullquote.scoring.thresholds import Goal
+from pullquote.scoring.operating_points import Goal
 
 
 @click.command(
@@ -49,13 +50,9 @@ def command(
             "bundled one first, and give the copy's path"
         )
     reader = Reader(model_dir, device=device, threads=threads)
-    result = calibrate(
-        reader,
-        load_data(data).examples,
-        source=data,
-        goal=goal,
-        progress=lambda items, total: progress(items, total, "answering"),
-    )
+    examples = load_data(data).examples
+    with progress_bar("answering") as progress:
+        result = calibrate(reader, examples, source=data, goal=goal, progress=progress)
     store_settings(reader.directory.path, result.config)
     click.echo(f"{printable(str(reader.directory.path))}: calibrated on {printable(data)}")
     if result.point:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from pullquote.cli.console import ensure_writable, load_data, printable, progress, read_text
+from pullquote.checkpoints import layout
+from pullquote.cli.console import ensure_writable, load_data, printable, progress_bar, read_text
 from pullquote.errors import OutputError
 from pullquote.files import atomic_write
 
@@ -49,23 +50,24 @@ def command(
 
     Scores and speed are measured here, at the threshold stored with the model.
     """
-    from pullquote.training.card import Data, card
+    from pullquote.publishing.card import Data, card
 
-    file = Path(model_dir) / "README.md"
+    file = Path(model_dir) / layout.CARD
     if file.exists() and not force:
         raise OutputError(f"{file}: there is a card; give --force to replace it")
     ensure_writable(file)
     parts = [Data(Path(path).name, load_data(path).examples) for path in data]
-    text = card(
-        Path(model_dir),
-        parts,
-        licence=licence,
-        language=language,
-        dataset=dataset,
-        base_model=base_model,
-        notes=read_text(notes) if notes else "",
-        progress=lambda part, items: progress(items, len(part.examples), part.name),
-    )
+    with progress_bar() as progress:
+        text = card(
+            Path(model_dir),
+            parts,
+            licence=licence,
+            language=language,
+            dataset=dataset,
+            base_model=base_model,
+            notes=read_text(notes) if notes else "",
+            progress=progress,
+        )
     with atomic_write(file) as out:
         out.write(text)
     click.echo(printable(str(file)))

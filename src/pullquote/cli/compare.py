@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,13 @@ from pullquote.cli.console import (
     model_options,
     note_unlabelled,
     printable,
-    progress,
+    progress_bar,
 )
 from pullquote.files import write_json
 from pullquote.reading.evaluate import evaluate
 from pullquote.reading.reader import Reader
 from pullquote.scoring.compare import Answers, Comparison, Disagreement, compare
-from pullquote.types import Example, Prediction
+from pullquote.types import Example
 
 _ROWS = {
     "exact match": "exact",
@@ -119,10 +119,8 @@ def _answers(
     if reader is None:
         return Answers.of_file(examples, name)
 
-    def watch(items: Iterable[Prediction]) -> Iterator[Prediction]:
-        return progress(items, len(examples), f"answering by {printable(name)}")
-
-    return evaluate(reader, examples, threshold=threshold, progress=watch).answers
+    with progress_bar(f"answering by {printable(name)}") as progress:
+        return evaluate(reader, examples, threshold=threshold, progress=progress).answers
 
 
 def _as_dict(comparison: Comparison, a: str, b: str, data: str) -> dict[str, Any]:

@@ -12,17 +12,16 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pullquote.errors import DataError, InputError, OutputError
 from pullquote.files import cannot_write
+from pullquote.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from pullquote.data import Dataset
-
-T = TypeVar("T")
 
 _PATIENCE = 2.0  # seconds before a progress bar appears
 _LISTED = 20  # dropped entries that are listed one by one
@@ -133,37 +132,39 @@ def ensure_folder(path: str | Path, names: Iterable[str] = ("x",)) -> None:
 
 
 @contextlib.contextmanager
-def watch_bar(label: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Yield a function for steps done, steps in all and a few words, of work without a plan yet."""
+def progress_bar(label: str = "", *, words: bool = False) -> Iterator[Progress]:
+    """Yield a `Progress` that draws a bar on a terminal once work has taken 2 seconds.
+
+    Without a label, what is being done is the label, and each thing has a bar of its own. With
+    `words` it stands beside the bar instead, which shows at once and without the time left.
+    """
     if not (sys.stderr and sys.stderr.isatty()):
-        yield lambda done, total, words: None
+        yield no_progress
         return
-    shown = ""
-    bar: Any = click.progressbar(
-        length=1, label=label, file=sys.stderr, show_eta=False, item_show_func=lambda _: shown
-    )
+    with contextlib.ExitStack() as stack:
+        bar: Progress | None = stack.enter_context(_bar(label, words)) if label else None
+        shown = label
 
-    def show(done: int, total: int, words: str) -> None:
-        nonlocal shown
-        shown = words
-        bar.length = max(total, 1)
-        bar.make_step(done - bar.pos)
-        bar.render_progress()
+        def update(done: int, total: int, doing: str) -> None:
+            nonlocal bar, shown
+            if bar is None or (not label and doing != shown):
+                stack.close()
+                bar, shown = stack.enter_context(_bar(printable(doing), words)), doing
+            bar(done, total, doing)
 
-    bar.render_progress()
-    try:
-        yield show
-    finally:
-        bar.render_finish()
+        yield update
 
 
 @contextlib.contextmanager
-def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with how much is done; a bar shows on a terminal after 2 seconds."""
-    if not (sys.stderr and sys.stderr.isatty()):
-        yield lambda done: None
-        return
-    bar: Any = click.progressbar(length=total, label=label, file=sys.stderr)
+def _bar(label: str, words: bool) -> Iterator[Progress]:
+    doing = ""
+    bar: Any = click.progressbar(
+        length=1,
+        label=label,
+        file=sys.stderr,
+        show_eta=not words,
+        item_show_func=(lambda _: doing) if words else None,
+    )
     lock = threading.Lock()
     shown = over = False
 
@@ -174,8 +175,11 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
                 shown = True
                 bar.render_progress()
 
-    def update(done: int) -> None:
+    def update(done: int, total: int, what: str) -> None:
+        nonlocal doing
         with lock:
+            doing = what
+            bar.length = max(total, 1)
             bar.make_step(done - bar.pos)
             if shown:
                 bar.render_progress()
@@ -183,7 +187,10 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     timer = threading.Timer(_PATIENCE, show)
     timer.daemon = True
     try:
-        timer.start()
+        if words:
+            show()
+        else:
+            timer.start()
         yield update
     finally:
         timer.cancel()
@@ -191,14 +198,6 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
             over = True
             if shown:
                 bar.render_finish()
-
-
-def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
-    """Pass items on and show how many have passed."""
-    with progress_bar(label, total) as update:
-        for done, item in enumerate(items, 1):
-            yield item
-            update(done)
 
 
 def read_text(path: str) -> str:
@@ -242,10 +241,8 @@ def read_data(path: str) -> Dataset:
     """Load a data file."""
     from pullquote.data import load
 
-    with progress_bar(f"reading {printable(Path(path).name)}", 1) as update:
-        dataset = load(path)
-        update(1)
-    return dataset
+    with progress_bar(f"reading {printable(Path(path).name)}"):
+        return load(path)
 
 
 def load_data(path: str) -> Dataset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import click
@@ -34,16 +33,8 @@ def squad2(directory: str, url: str | None) -> None:
     """
     from pullquote.data.download import OFFICIAL, download_squad2
 
-    with contextlib.ExitStack() as stack:
-        bars: dict[str, object] = {}
-
-        def show(name: str, done: int, total: int) -> None:
-            if name not in bars:
-                stack.close()
-                bars[name] = stack.enter_context(progress_bar(name, total))
-            bars[name](done)  # type: ignore[operator]
-
-        paths = download_squad2(directory, base_url=url or OFFICIAL, progress=show)
+    with progress_bar() as progress:
+        paths = download_squad2(directory, base_url=url or OFFICIAL, progress=progress)
     for path in paths:
         click.echo(path)
 
@@ -93,8 +84,7 @@ def convert(source: str, target: str) -> None:
             f"{target}: is the source itself, which would lose what was dropped; choose another "
             "name for the target"
         )
-    with progress_bar(f"writing {printable(Path(target).name)}", 1) as update:
+    with progress_bar(f"writing {printable(Path(target).name)}"):
         save(dataset.examples, target)
-        update(1)
     n = len(dataset.examples)
     click.echo(f"{printable(target)}: {n:,} question{'s' * (n != 1)}")

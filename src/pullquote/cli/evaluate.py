@@ -17,7 +17,7 @@ from pullquote.cli.console import (
     model_options,
     note_unlabelled,
     printable,
-    progress,
+    progress_bar,
     threshold_option,
 )
 from pullquote.files import write_json
@@ -70,13 +70,14 @@ def command(
         ensure_folder(report, FILES)
     reader = Reader(model, device=device, threads=threads)
     dataset = load_data(data)
-    evaluation = evaluate(
-        reader,
-        dataset.examples,
-        threshold=threshold,
-        top_k=reader.config.n_best_size if report else 1,
-        progress=lambda items: progress(items, len(dataset.examples), "answering"),
-    )
+    with progress_bar("answering") as progress:
+        evaluation = evaluate(
+            reader,
+            dataset.examples,
+            threshold=threshold,
+            top_k=reader.config.n_best_size if report else 1,
+            progress=progress,
+        )
     note_unlabelled(dataset, data)
     result = as_dict(evaluation, model, data, len(dataset.dropped))
     if as_json:
@@ -103,7 +104,7 @@ def as_dict(evaluation: Evaluation, model: str, data: str, dropped: int) -> dict
         "threshold": evaluation.threshold,
         "fitted_threshold": evaluation.fitted.threshold if evaluation.fitted else None,
         "fitted_f1": evaluation.fitted.score if evaluation.fitted else None,  # classes weighted
-        "trust": {kind: asdict(trust) for kind, trust in evaluation.trust.items()},
+        "trust": {kind: asdict(trust) for kind, trust in evaluation.calibration_metrics.items()},
         "dropped": dropped,
         "seconds": evaluation.seconds,
     }
@@ -129,9 +130,9 @@ def _table(evaluation: Evaluation, model: str, data: str) -> str:
         lines.append(
             f"best for this data itself (an oracle): F1 {best.score:.2f} at {best.threshold:.4g}"
         )
-    trust = evaluation.trust["decisions"]
-    lines.append(f"scores as probabilities of being right: off by {100 * trust.ece:.1f} % (ECE)")
-    reach = [f"{100 * a:.0f} % right on {100 * c:.1f} %" for a, c in trust.coverage.items()]
+    metrics = evaluation.calibration_metrics["decisions"]
+    lines.append(f"scores as probabilities of being right: off by {100 * metrics.ece:.1f} % (ECE)")
+    reach = [f"{100 * a:.0f} % right on {100 * c:.1f} %" for a, c in metrics.coverage.items()]
     lines.append(f"of the questions, the surest first: {', '.join(reach)}")
     lines.append(
         f"{evaluation.seconds:.1f} s, {evaluation.questions_per_second:,.1f} questions a second"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from pullquote.cli.console import load_data, printable, progress, progress_bar
+from pullquote.cli.console import load_data, printable, progress_bar
 
 
 @click.command(
@@ -50,40 +48,36 @@ def command(
     if data and not (int8 or fit_threshold):
         raise click.UsageError("--data is for --int8 or --fit-threshold; give one of them, too.")
     # here, so that --help needs neither torch nor its two seconds
-    from pullquote.reading.evaluate import evaluate
-    from pullquote.reading.reader import Reader
-    from pullquote.training.export import export
-    from pullquote.training.quantize import INT8
-    from pullquote.training.release import evaluate_checkpoint, store_threshold
+    from pullquote.publishing.quantize import INT8
+    from pullquote.publishing.release import release
 
-    dataset = load_data(data) if data else None
-    with progress_bar("exporting", 1) as update:
-        report = export(model_dir, output, scheme=INT8 if int8 else None, weights=weights)
-        update(1)
+    examples = load_data(data).examples if data else ()
+    with progress_bar() as progress:
+        result = release(
+            model_dir,
+            output,
+            scheme=INT8 if int8 else None,
+            weights=weights,
+            examples=examples,
+            source=data or "",
+            fit_threshold=fit_threshold,
+            progress=progress,
+        )
+    report = result.report
     click.echo(f"{printable(str(report.path))}: {report.bytes / 2**20:.2f} MiB")
     click.echo(f"largest difference of a logit, torch to fp32 ONNX: {report.fp32_difference:.1e}")
     if report.int8_difference is not None:
         click.echo(f"largest difference of a logit, torch to int8: {report.int8_difference:.2f}")
-    if int8 and dataset is None:
+    if int8 and not data:
         click.echo("pullquote: note: what int8 costs was not measured; give --data", err=True)
-    if dataset is None or data is None:
-        return
-
-    examples = dataset.examples
-    total = len(examples)
-    exported = evaluate(
-        Reader(Path(output)), examples, progress=lambda items: progress(items, total, "export")
-    )
-    if fit_threshold:
-        threshold = store_threshold(output, exported, examples, data)
-        click.echo(f"no-answer threshold {threshold:.4f}, fitted on {data} and stored")
-    if int8:
-        source = evaluate_checkpoint(
-            model_dir, examples, progress=lambda items: progress(items, total, "checkpoint")
-        )
+    if result.threshold is not None:
+        click.echo(f"no-answer threshold {result.threshold:.4f}, fitted on {data} and stored")
+    if result.checkpoint and result.exported:
         # Each at the threshold where it is best: quantisation may shift all null scores alike,
         # which a fitted threshold takes back.
-        click.echo(f"{'best on ' + data:32}{'fp32':>8}{'int8':>8}{'change':>8}")
+        click.echo(f"{f'best on {data}':32}{'fp32':>8}{'int8':>8}{'change':>8}")
         for name, key in (("EM", "best_exact"), ("F1", "best_f1")):
-            before, after = (getattr(e.scores, key).score for e in (source, exported))
+            before, after = (
+                getattr(e.scores, key).score for e in (result.checkpoint, result.exported)
+            )
             click.echo(f"{name:32}{before:8.2f}{after:8.2f}{after - before:+8.2f}")

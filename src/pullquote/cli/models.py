@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from pullquote.checkpoints import layout
+from pullquote.checkpoints.bundled import bundled_models
+from pullquote.checkpoints.directory import open_model
 from pullquote.cli.console import printable
 from pullquote.errors import ModelError
-from pullquote.reading.directory import bundled_models, open_model
 from pullquote.training.family import FAMILY
 
 
@@ -39,9 +41,9 @@ def command(name: str | None, family: bool) -> None:
                 f"{config.no_answer_threshold:11.3f}  {model.path}"
             )
         return
-    card = open_model(name).path / "README.md"
+    card = open_model(name).path / layout.CARD
     if not card.is_file():
-        raise ModelError(f"{name}: has no model card (README.md)")
+        raise ModelError(f"{name}: has no model card ({layout.CARD})")
     click.echo(printable(card.read_text(encoding="utf-8", errors="replace")).rstrip())
 
 

@@ -10,9 +10,10 @@ from pullquote.cli.console import (
     ensure_folder,
     load_data,
     model_options,
-    progress,
+    progress_bar,
     threshold_option,
 )
+from pullquote.progress import tracked
 from pullquote.reading.reader import Reader
 from pullquote.scoring.predictions import save_predictions
 
@@ -65,6 +66,8 @@ def command(
         top_k=reader.config.n_best_size,
         threshold=math.inf if never_abstain else threshold,
     )
-    written = save_predictions(output, progress(predictions, len(examples), "answering"))
+    with progress_bar("answering") as progress:
+        answered = tracked(predictions, len(examples), "answering", progress)
+        written = save_predictions(output, answered)
     for path in written:
         click.echo(path)

@@ -29,6 +29,6 @@ def command(model_dir: str, repository: str, private: bool, message: str) -> Non
     The repository is made if there is none. Sign in before, with `hf auth login` or HF_TOKEN.
     Needs the extra: pip install "pullquote[hub]".
     """
-    from pullquote.training.push import push
+    from pullquote.publishing.push import push
 
     click.echo(push(model_dir, repository, private=private, message=message))

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
 
-from pullquote.cli.console import ensure_folder, load_data, printable, progress
+from pullquote.cli.console import ensure_folder, load_data, printable, progress_bar
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
@@ -71,50 +67,36 @@ def command(
     pip install "pullquote[export]".
     """
     # here, so that --help needs neither torch nor its two seconds
-    from pullquote.training.export import check_out, export
-    from pullquote.training.release import store_threshold
-    from pullquote.training.shrink import best_fit, check_loss, directory_bytes, measure, tries
+    from pullquote.publishing.bit_search import Tried, quantize_to_fit
 
     examples = load_data(data).examples
-    sample = examples
-    if 0 < questions < len(examples):
-        chosen = np.random.default_rng(0).choice(len(examples), questions, replace=False)
-        sample = tuple(examples[index] for index in np.sort(chosen))
     ensure_folder(Path(output).resolve().parent)
-    check_out(Path(output))  # before an hour's work
-
-    click.echo(f"{len(sample):,} questions of {printable(data)}, each form at its best threshold")
+    compared = min(questions or len(examples), len(examples))
+    click.echo(f"{compared:,} questions of {printable(data)}, each form at its best threshold")
     click.echo(f"{'':26}{'bytes':>12}{'MiB':>8}{'EM':>8}{'F1':>8}{'questions/s':>13}")
-    with tempfile.TemporaryDirectory() as work:
-        tried = []
-        for form in tries(
+
+    def show(form: Tried) -> None:
+        scores, speed = form.evaluation.scores, form.evaluation.questions_per_second
+        fits = "" if form.bytes <= max_bytes else "  too large"
+        click.echo(
+            f"{form.name:26}{form.bytes:12,}{form.bytes / 2**20:8.2f}"
+            f"{scores.exact:8.2f}{form.f1:8.2f}{speed:13,.0f}{fits}"
+        )
+
+    with progress_bar() as progress:
+        fit = quantize_to_fit(
             model_dir,
-            sample,
-            Path(work),
-            watch=lambda name, items: progress(items, len(sample), name),
-        ):
-            tried.append(form)
-            scores, speed = form.evaluation.scores, form.evaluation.questions_per_second
-            fits = "" if form.bytes <= max_bytes else "  too large"
-            click.echo(
-                f"{form.name:26}{form.bytes:12,}{form.bytes / 2**20:8.2f}"
-                f"{scores.exact:8.2f}{form.f1:8.2f}{speed:13,.0f}{fits}"
-            )
-        best = best_fit(tried, max_bytes=max_bytes, max_loss=max_loss)
-
-        def watch(name: str, items: Iterable[Any]) -> Iterable[Any]:
-            return progress(items, len(examples), f"{name}, all")
-
-        before, after = (measure(form.path, examples, watch) for form in (tried[0], best))
-        assert before.fitted is not None
-        assert after.fitted is not None
-        check_loss(before.fitted.score, after.fitted.score, best.name, max_loss)
-    report = export(model_dir, output, scheme=best.scheme)
-    threshold = store_threshold(output, after, examples, data)
-    size = directory_bytes(report.path) / 2**20
+            output,
+            examples,
+            max_bytes=max_bytes,
+            max_loss=max_loss,
+            questions=questions,
+            source=data,
+            on_form=show,
+            progress=progress,
+        )
     click.echo(
-        f"{printable(str(report.path))}: {best.name}, {size:.2f} MiB; F1 on all "
-        f"{len(examples):,} questions {before.fitted.score:.2f} in fp32, "
-        f"{after.fitted.score:.2f} now"
+        f"{printable(str(fit.path))}: {fit.name}, {fit.bytes / 2**20:.2f} MiB; F1 on all "
+        f"{len(examples):,} questions {fit.f1_before:.2f} in fp32, {fit.f1:.2f} now"
     )
-    click.echo(f"no-answer threshold {threshold:.4f}, fitted on {printable(data)} and stored")
+    click.echo(f"no-answer threshold {fit.threshold:.4f}, fitted on {printable(data)} and stored")

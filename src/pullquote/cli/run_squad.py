@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pullquote.cli.console import ensure_writable, progress
+from pullquote.cli.console import ensure_writable, progress_bar
 from pullquote.errors import OutputError
 
 _EVALUATION: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -113,9 +113,8 @@ def command(**flags: Any) -> None:
         *("max_answer_length", "n_best_size", "tokenizer_name"),
     )
     settings = SquadSettings(predict_file=predict_file, **{name: flags[name] for name in names})
-    results, paths = evaluate_squad(
-        settings, progress=lambda items, total: progress(items, total, "answering")
-    )
+    with progress_bar("answering") as progress:
+        results, paths = evaluate_squad(settings, progress=progress)
     for path in paths:
         click.echo(path)
     click.echo(f"Results: {results}")

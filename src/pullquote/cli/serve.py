@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.cli.console import model_options, say
 from pullquote.errors import InputError
-from pullquote.reading.directory import DEFAULT_MODEL
 from pullquote.serving.settings import Settings
 
 _USUAL = Settings()

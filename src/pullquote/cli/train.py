@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pullquote.cli.console import ensure_folder, printable, say, watch_bar
+from pullquote.cli.console import ensure_folder, printable, progress_bar, say
 from pullquote.training.recipe import Recipe, read_toml
 
 if TYPE_CHECKING:
-    from pullquote.training.train import Progress, TrainingReport
+    from pullquote.training.train import TrainingReport
 
 _KINDS = {str: str, int: int, float: float, tuple: str}
 
@@ -66,8 +65,8 @@ def run(recipe: Recipe, output: str, **options: bool) -> TrainingReport:
     from pullquote.training.train import train
 
     ensure_folder(output)
-    with watch_bar("training") as show:
-        report = train(recipe, output, watch=lambda now: show(*_words(now)), **options)
+    with progress_bar("training", words=True) as progress:
+        report = train(recipe, output, progress=progress, **options)
     if not report.main:
         return report  # of several processes one speaks
     minutes = report.seconds / 60
@@ -83,19 +82,6 @@ def run(recipe: Recipe, output: str, **options: bool) -> TrainingReport:
     else:
         say("note", "no tune data was given: the last checkpoint is kept, its threshold is 0")
     return report
-
-
-def _words(now: Progress) -> tuple[int, int, str]:
-    """Steps done, steps in all, and what to show beside the bar."""
-    if math.isnan(now.loss):
-        return now.step, now.steps, now.doing
-    left = now.seconds_left
-    clock = f"{int(left // 3600)}:{int(left // 60 % 60):02}:{int(left % 60):02}"
-    return (
-        now.step,
-        now.steps,
-        f"loss {now.loss:.3f}, {now.tokens_per_second:,.0f} tokens/s, {clock} left",
-    )
 
 
 @click.command(

@@ -25,7 +25,7 @@ def command(model: str, output: str) -> None:
     the ONNX form's: fit it again with pullquote calibrate. Needs the extra: pip install
     "pullquote[export]".
     """
-    from pullquote.training.unpack import unpack
+    from pullquote.publishing.unpack import unpack
 
     out = unpack(model, output)
     click.echo(f"{printable(str(out))}: the checkpoint of {printable(model)}")

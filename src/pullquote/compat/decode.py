@@ -15,19 +15,20 @@ part where a context has several windows:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from pullquote.errors import InputError
 from pullquote.reading.decode import best_spans, context_logits
+from pullquote.types import Window
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from pullquote.types import Window
+    from pullquote.reading.encode import Encoder
 
 Answer = dict[str, Any]
 """`{"score": float, "start": int, "end": int, "answer": str}`, the pipeline's own form."""
@@ -35,8 +36,8 @@ Answer = dict[str, Any]
 _MASKED = np.float32(-10000.0)  # what 4.57.6 puts in the place of logits outside the context
 
 
-class Span(NamedTuple):
-    """A quote, widened to words if asked."""
+class Candidate(NamedTuple):
+    """A candidate answer in characters, widened to whole words if asked."""
 
     start: int
     end: int
@@ -48,10 +49,40 @@ class Reading:
     """What one window has to say."""
 
     begins: int  # the character where its stretch of the context starts
-    spans: list[Span]  # best first
+    spans: list[Candidate]  # best first
     null: float  # a logit or a probability
     mass: float = 0.0  # log of the sum over all pairs of a start and an end in the context
     null_mass: float = 0.0  # the same over all pairs with [CLS] for start, end or both
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class WordWindow(Window):
+    """A window with what the pipeline's scores need besides."""
+
+    words: NDArray[np.int32]  # (C, 2) characters of the whole word that a token is part of
+    seen_by: NDArray[np.int32]  # (C,) how many windows of the context hold a token
+
+
+def word_windows(
+    encoder: Encoder, question: str, context: str, **lengths: int
+) -> Iterator[WordWindow]:
+    """The windows of `encoder.windows(question, context, **lengths)`, lazily, as `WordWindow`s."""
+    spans = encoder.doc_spans(question, context, **lengths)
+    words = encoder.word_offsets(context)
+    seen_by = _coverage(spans, len(words))
+    windows = encoder.windows(question, context, **lengths)
+    for window, (first, last) in zip(windows, spans, strict=True):
+        plain = {field.name: getattr(window, field.name) for field in fields(window)}
+        yield WordWindow(**plain, words=words[first:last], seen_by=seen_by[first:last])
+
+
+def _coverage(spans: Sequence[tuple[int, int]], tokens: int) -> NDArray[np.int32]:
+    """For each context token the number of windows that hold it, (N,)."""
+    change = np.zeros(tokens + 1, dtype=np.int32)
+    for first, last in spans:
+        change[first] += 1
+        change[last] -= 1
+    return np.cumsum(change[:-1], dtype=np.int32)
 
 
 def no_answer(score: float) -> Answer:
@@ -68,7 +99,7 @@ def fetched(top_k: int, align_to_words: bool) -> int:
 
 
 def read_window(
-    window: Window,
+    window: WordWindow,
     start_logits: NDArray[np.float32],
     end_logits: NDArray[np.float32],
     *,
@@ -88,9 +119,9 @@ def read_window(
         float(end_logits[window.null_index]),
     )
     starts, ends = _log_sum_exp(start), _log_sum_exp(end)
-    places = _places(window, align_to_words)
+    places = _offsets(window, align_to_words)
     spans = [
-        Span(int(places[s, 0]), int(places[e, 1]), float(start[s] + end[e]))
+        Candidate(int(places[s, 0]), int(places[e, 1]), float(start[s] + end[e]))
         for s, e in zip(first[:fetch], last[:fetch], strict=True)
     ]
     return Reading(
@@ -155,7 +186,7 @@ def _log_sum_exp(values: ArrayLike) -> float:
 
 
 def read_window_hf4(
-    window: Window,
+    window: WordWindow,
     start_logits: NDArray[np.float32],
     end_logits: NDArray[np.float32],
     *,
@@ -185,9 +216,9 @@ def read_window_hf4(
         best = np.argpartition(-flat, fetch)[:fetch]
         best = best[np.argsort(-flat[best])]
     places = np.zeros((T, 2), dtype=np.int64)  # (0, 0) for special tokens
-    places[context] = _places(window, align_to_words)
+    places[context] = _offsets(window, align_to_words)
     spans = [
-        Span(int(places[s, 0]), int(places[e, 1]), float(scores[s, e]))
+        Candidate(int(places[s, 0]), int(places[e, 1]), float(scores[s, e]))
         for s, e in zip(*np.divmod(best, T), strict=True)
         if allowed[s] and allowed[e]
     ]
@@ -221,7 +252,7 @@ def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return probabilities
 
 
-def _places(window: Window, align_to_words: bool) -> NDArray[np.int32]:
+def _offsets(window: WordWindow, align_to_words: bool) -> NDArray[np.int32]:
     """The characters of each context token, or of its word within the window, (C, 2)."""
     if not align_to_words:
         return window.offsets

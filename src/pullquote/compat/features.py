@@ -41,11 +41,7 @@ def squad_convert_examples_to_features(
         raise InputError(f"return_dataset is {return_dataset!r}, expected False or 'pt'")
     if not hasattr(tokenizer, "backend_tokenizer"):
         raise InputError(f"found {type(tokenizer).__name__}, expected a fast tokenizer")
-    encoder = Encoder.from_json(
-        tokenizer.backend_tokenizer.to_str(),
-        ReaderConfig(),
-        context_first=tokenizer.padding_side == "left",
-    )
+    encoder = encoder_of(tokenizer)
     features: list[SquadFeatures] = []
     for number, example in enumerate(examples):
         if is_training and not example.is_impossible and not _is_there(example):
@@ -79,6 +75,16 @@ def squad_convert_examples_to_features(
                 _pad(feature, max_seq_length, tokenizer)
             features.append(feature)
     return (features, _dataset(features, is_training)) if return_dataset else features
+
+
+def encoder_of(tokenizer: Any, type_vocab_size: int | None = None) -> Encoder:
+    """The encoder of a fast tokenizer of transformers, with the default settings."""
+    return Encoder.from_json(
+        tokenizer.backend_tokenizer.to_str(),
+        ReaderConfig(),
+        type_vocab_size=type_vocab_size,
+        context_first=getattr(tokenizer, "padding_side", "right") == "left",
+    )
 
 
 def _is_there(example: SquadExample) -> bool:

@@ -14,9 +14,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pullquote.checkpoints.directory import DEFAULT_MODEL, find_tokenizer, open_model
 from pullquote.compat import decode
 from pullquote.compat.arguments import (
     Options,
@@ -27,13 +28,13 @@ from pullquote.compat.arguments import (
     items_of,
     request_of,
 )
+from pullquote.compat.features import encoder_of
 from pullquote.compat.squad import SquadExample
 from pullquote.errors import InputError
 from pullquote.reading.batching import CHUNK, Batched, Row
-from pullquote.reading.directory import DEFAULT_MODEL, find_tokenizer, open_model
 from pullquote.reading.encode import Encoder
 from pullquote.reading.reader import Reader, load_backend
-from pullquote.types import ReaderConfig, Window
+from pullquote.types import ReaderConfig
 
 if TYPE_CHECKING:
     from pullquote.reading.backends import Backend
@@ -147,12 +148,9 @@ class QuestionAnsweringPipeline:
         self.usual, self.positions = directory.model_max_length, directory.positions
         named = model if tokenizer is None else tokenizer
         if isinstance(named, (str, os.PathLike)):
-            self.encoder = Encoder.from_file(
-                directory.tokenizer if named == model else find_tokenizer(named),
-                ReaderConfig(),
-                type_vocab_size=directory.type_vocab_size,
-                context_first=directory.context_first,
-            )
+            if named != model:
+                directory = replace(directory, tokenizer=find_tokenizer(named))
+            self.encoder = Encoder.of(directory, config=ReaderConfig())
         else:
             self.encoder = _encoder_of(tokenizer, directory.type_vocab_size)
         self.backend = load_backend(directory, device, threads)
@@ -216,13 +214,14 @@ class QuestionAnsweringPipeline:
         hf4 = self.scoring == "hf4"
         read_window = decode.read_window_hf4 if hf4 else decode.read_window
 
-        def windows(task: _Task) -> Iterator[Window]:
+        def windows(task: _Task) -> Iterator[decode.WordWindow]:
             if task.error:
                 raise task.error
             question = task.request.question
             if hf4:
                 self._check_as_hf4(question, task.context, length, stride)
-            return self.encoder.windows(
+            return decode.word_windows(
+                self.encoder,
                 question,
                 task.context,
                 max_length=length,
@@ -230,7 +229,7 @@ class QuestionAnsweringPipeline:
                 max_question_length=sys.maxsize if hf4 else options.max_question_len,
             )
 
-        def read(task: _Task, window: Window, start: Row, end: Row) -> decode.Reading:
+        def read(task: _Task, window: decode.WordWindow, start: Row, end: Row) -> decode.Reading:
             return read_window(
                 window,
                 start,
@@ -293,12 +292,7 @@ def _encoder_of(tokenizer: Any, type_vocab_size: int | None) -> Encoder:
     """From a tokenizer of transformers."""
     if "token_type_ids" not in getattr(tokenizer, "model_input_names", ["token_type_ids"]):
         type_vocab_size = 1
-    return Encoder.from_json(
-        tokenizer.backend_tokenizer.to_str(),
-        ReaderConfig(),
-        type_vocab_size=type_vocab_size,
-        context_first=getattr(tokenizer, "padding_side", "right") == "left",
-    )
+    return encoder_of(tokenizer, type_vocab_size)
 
 
 def _device(device: Any) -> str | None:

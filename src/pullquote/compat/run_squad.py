@@ -10,18 +10,19 @@ a step here, as in Google's code: windows start every 128 tokens.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pullquote.checkpoints.directory import find_tokenizer
 from pullquote.compat.squad_metrics import Entry, nbest
 from pullquote.data.formats import load
 from pullquote.errors import InputError
 from pullquote.files import write_all_json
+from pullquote.progress import Progress, no_progress, tracked
 from pullquote.reading import decode
 from pullquote.reading.batching import Batched, Row
-from pullquote.reading.directory import find_tokenizer
 from pullquote.reading.encode import Encoder
 from pullquote.reading.reader import Reader
 from pullquote.scoring.squad import score
@@ -125,7 +126,7 @@ def squad_recipe(flags: SquadTraining) -> Recipe:
 def evaluate_squad(
     settings: SquadSettings,
     *,
-    progress: Callable[[Iterable[Answered], int], Iterable[Answered]] = lambda items, _: items,
+    progress: Progress = no_progress,
 ) -> tuple[dict[str, float | int], list[Path]]:
     """Answer `predict_file`, write run_squad.py's two or three files, and score them.
 
@@ -139,13 +140,10 @@ def evaluate_squad(
         )
     examples = load(settings.predict_file).examples
     if settings.tokenizer_name:
-        reader.encoder = Encoder.from_file(
-            find_tokenizer(settings.tokenizer_name),
-            reader.config,
-            type_vocab_size=reader.directory.type_vocab_size,
-            context_first=reader.directory.context_first,
-        )
-    found = list(progress(_answers(reader, examples, settings), len(examples)))
+        tokenizer = find_tokenizer(settings.tokenizer_name)
+        reader.encoder = Encoder.of(replace(reader.directory, tokenizer=tokenizer))
+    answers = _answers(reader, examples, settings)
+    found = list(tracked(answers, len(examples), "answering", progress))
     predictions = {prediction.id: prediction.text for prediction, _ in found}
     folder, suffix = Path(settings.output_dir), f"{settings.prefix}.json"
     contents: dict[Path, Any] = {

@@ -12,13 +12,13 @@ import http.client
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 from pullquote.errors import DownloadError
 from pullquote.files import cannot_write
+from pullquote.progress import Progress, no_progress
 
 OFFICIAL = "https://rajpurkar.github.io/SQuAD-explorer/dataset/"
 
@@ -45,15 +45,13 @@ SQUAD2 = (
     ),
 )
 
-Progress: TypeAlias = Callable[[str, int, int], object]  # name, bytes done, bytes in all
-
 
 def download_squad2(
     directory: str | os.PathLike[str],
     *,
     base_url: str = OFFICIAL,
     files: Sequence[RemoteFile] = SQUAD2,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
     timeout: float = 30.0,
 ) -> list[Path]:
     """Return the paths of the verified files in `directory`, fetching what is not there yet.
@@ -79,7 +77,7 @@ def download_squad2(
 
 
 def _fetch(
-    file: RemoteFile, directory: Path, base_url: str, progress: Progress | None, timeout: float
+    file: RemoteFile, directory: Path, base_url: str, progress: Progress, timeout: float
 ) -> None:
     path, part = directory / file.name, directory / f"{file.name}.part"
     url = base_url + file.name
@@ -104,8 +102,7 @@ def _fetch(
                 while done < file.size and (chunk := _read(response, file.size - done)):
                     out.write(chunk)
                     done += len(chunk)
-                    if progress:
-                        progress(file.name, done, file.size)
+                    progress(done, file.size, file.name)
     if done < file.size:
         raise DownloadError(
             f"{file.name} broke off at {done:,} of {file.size:,} bytes. "

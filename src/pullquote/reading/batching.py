@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ CHUNK = 256
 _CHUNK_PER_WORKER = 16
 
 Task = TypeVar("Task")
+AnyWindow = TypeVar("AnyWindow", bound=Window)
 Reading = TypeVar("Reading")
 Result = TypeVar("Result")
 Row = NDArray[np.float32]  # a window's logits, (T,) or longer by padding
@@ -53,13 +54,13 @@ class _Item(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Batched(Generic[Task, Reading, Result]):
+class Batched(Generic[Task, AnyWindow, Reading, Result]):
     """One way to read: an encoder, a backend and the three functions of this module's head."""
 
     encoder: Encoder
     backend: Backend
-    windows: Callable[[Task], Iterable[Window]]
-    read: Callable[[Task, Window, Row, Row], Reading]
+    windows: Callable[[Task], Iterable[AnyWindow]]
+    read: Callable[[Task, AnyWindow, Row, Row], Reading]
     finish: Callable[[Task, list[Reading]], Result]
 
     def run(
@@ -152,10 +153,12 @@ class Batched(Generic[Task, Reading, Result]):
 
     def _read(self, batch: list[_Item], *, alone: bool) -> list[Reading]:
         logits = self.backend(self.encoder.batch([item.window for item in batch]), alone=alone)
-        return [
-            self.read(item.pending.task, item.window, logits.start[row], logits.end[row])
-            for row, item in enumerate(batch)
-        ]
+        readings = []
+        for row, item in enumerate(batch):
+            window = cast("AnyWindow", item.window)  # `_items` took it from `windows`
+            start, end = logits.start[row], logits.end[row]
+            readings.append(self.read(item.pending.task, window, start, end))
+        return readings
 
     def _finish(self, pending: _Pending[Task, Reading]) -> Result:
         if pending.error:

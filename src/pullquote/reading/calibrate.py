@@ -11,19 +11,23 @@ asked again of 4 and of 16 paragraphs of their article, put together in a random
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pullquote.checkpoints.directory import open_model, store_settings
+from pullquote.errors import DataError
+from pullquote.progress import Progress, no_progress, tracked
 from pullquote.scoring.calibration import Readings, fit, scores
+from pullquote.scoring.operating_points import Goal, OperatingPoint, operating_point
 from pullquote.scoring.squad import score_questions
-from pullquote.scoring.thresholds import Goal, OperatingPoint, operating_point
 from pullquote.types import Calibration, Example, Prediction, ReaderConfig, Span
 
 if TYPE_CHECKING:
+    from pullquote.reading.evaluate import Evaluation
     from pullquote.reading.reader import Reader
 
 PARAGRAPHS = (4, 16)
@@ -53,23 +57,23 @@ def calibrate(
     source: str = "",
     goal: Goal | None = None,
     seed: int = 0,
-    progress: Callable[[Iterable[Prediction], int], Iterable[Prediction]] = lambda items, _: items,
+    progress: Progress = no_progress,
 ) -> Calibrated:
     """Fit how the reader's logits become probabilities, on data that it was not trained on.
 
-    `goal` also chooses the threshold. `source` names the data in the settings. `progress` wraps the
-    predictions and is told how many there are. Raises `DataError` for data with fewer than 20
+    `goal` also chooses the threshold. `source` names the data in the settings. `progress` counts
+    questions. Raises `DataError` for data with fewer than 20
     answerable or unanswerable questions, and for a goal that cannot be reached.
     """
     asked = [*examples, *long_texts(examples, seed)]
     answers = reader.answer_all(asked, top_k=reader.config.n_best_size)
-    predictions = list(progress(answers, len(asked)))
+    predictions = list(tracked(answers, len(asked), "answering", progress))
     # blank texts have no quotes, and nothing to learn from
     rows = [row for row, prediction in enumerate(predictions) if prediction.answers]
     said = readings([predictions[row] for row in rows])
     marks = score_questions(
         [asked[row] for row in rows],
-        {predictions[row].id: predictions[row].answers[0].text for row in rows},
+        {predictions[row].id: predictions[row].best_text for row in rows},
     )
     right = [
         mark.right if len(asked[row].answers) > 1 else mark.has_answer and mark.f1 > _ONE_OPINION
@@ -88,6 +92,25 @@ def calibrate(
             threshold_fitted_on=described(source, str(goal), examples),
         )
     return Calibrated(config, point)
+
+
+def store_threshold(
+    directory: str | Path, evaluation: Evaluation, examples: Sequence[Example], source: str
+) -> float:
+    """Store the threshold that `evaluation` of the model in `directory` fitted; returns it.
+
+    `source` names the data, which must be held out: neither trained on, nor the test data on which
+    results are reported. Raises `DataError` when it lacks answerable or unanswerable questions.
+    """
+    if evaluation.fitted is None:
+        raise DataError(f"{source}: a threshold needs answerable and unanswerable questions")
+    config = replace(
+        open_model(Path(directory)).config,
+        no_answer_threshold=evaluation.fitted.threshold,
+        threshold_fitted_on=described(source, "best F1", examples),
+    )
+    store_settings(directory, config)
+    return config.no_answer_threshold
 
 
 def described(source: str, what: str, examples: Sequence[Example]) -> str:

@@ -219,7 +219,13 @@ def merge(
     ranked = sorted(best.values(), key=_rank)[:n_best_size]
     if not ranked:
         return Prediction(
-            id, None, (), no_answer_score=1.0, null_score_diff=NO_SPAN, windows=len(windows)
+            id,
+            None,
+            (),
+            no_answer_score=1.0,
+            null_score_diff=NO_SPAN,
+            windows=len(windows),
+            threshold=threshold,
         )
 
     null_score_diff = min(candidates.null for candidates in windows) - ranked[0].logit
@@ -241,7 +247,7 @@ def merge(
         for span, score in zip(ranked[:top_k], quotes[0].tolist(), strict=False)
     )
     answer = None if null_score_diff > threshold else answers[0]
-    return Prediction(id, answer, answers, float(null[0]), null_score_diff, len(windows))
+    return Prediction(id, answer, answers, float(null[0]), null_score_diff, len(windows), threshold)
 
 
 def _text(context: str, span: ScoredSpan) -> str:

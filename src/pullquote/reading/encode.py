@@ -31,6 +31,7 @@ from pullquote.types import Batch, Window
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pullquote.checkpoints.directory import ModelDirectory
     from pullquote.types import Example, ReaderConfig
 
 # Longer contexts are tokenised in pieces: at once, 10 MB took 1.5 GB of memory.
@@ -155,6 +156,21 @@ class Encoder:
         self._question = functools.lru_cache(maxsize=8)(self._tokenize_question)
 
     @classmethod
+    def of(cls, directory: ModelDirectory, *, config: ReaderConfig | None = None) -> Encoder:
+        """The encoder of a model directory, by its own settings unless `config` replaces them.
+
+        Raises `ModelError` when its tokenizer gives ids that the model does not have.
+        """
+        encoder = cls.from_file(
+            directory.tokenizer,
+            config or directory.config,
+            type_vocab_size=directory.type_vocab_size,
+            context_first=directory.context_first,
+        )
+        directory.check_vocabulary(encoder.vocab_size)
+        return encoder
+
+    @classmethod
     def from_json(
         cls,
         text: str,
@@ -219,19 +235,10 @@ class Encoder:
             # the answer "hills and" is split by window 0 and whole in window 1
         """
         template = self.template
-        free = (max_length or self.config.max_length) - len(template)
-        if free < 2:
-            raise InputError(f"max_length is {max_length}, expected at least {len(template) + 2}")
-        if not isinstance(question, str):
-            raise InputError(f"the question is {type(question).__name__}, expected text (str)")
-        limit = max_question_length or self.config.max_question_length
-        question_ids = self._question(question, limit, free)
-        if not isinstance(context, str):
-            raise InputError(f"the context is {type(context).__name__}, expected text (str)")
+        question_ids, room, starts = self._layout(
+            question, context, max_length, overlap, step, max_question_length
+        )
         tokens = self._context(context)
-        room = free - len(question_ids)
-        shared = self.config.overlap if overlap is None else overlap
-        step = min(step, room) if step else (room - shared if shared < room else max(room // 2, 1))
         before, between, after = (
             list(ids) for ids in (template.before, template.between, template.after)
         )
@@ -253,8 +260,6 @@ class Encoder:
             ]
             context_type = template.second_type
             tail_types = list(template.after_types)
-        starts = list(_starts(len(tokens.ids), room, step))
-        seen_by = _coverage(starts, room, len(tokens.ids))
         for start in starts:
             ids = tokens.ids[start : start + room]
             input_ids = np.concatenate([head, ids, tail]).astype(np.int64)
@@ -265,11 +270,59 @@ class Encoder:
                     [*head_types, *[context_type] * len(ids), *tail_types], self.types - 1
                 ),
                 offsets=tokens.offsets[start : start + room],
-                words=tokens.words[start : start + room],
-                seen_by=seen_by[start : start + room],
                 context_start=len(head),
                 null_index=template.null % len(input_ids),
+                first=start,
             )
+
+    def doc_spans(
+        self,
+        question: str,
+        context: str,
+        *,
+        max_length: int | None = None,
+        overlap: int | None = None,
+        step: int | None = None,
+        max_question_length: int | None = None,
+    ) -> list[tuple[int, int]]:
+        """The context tokens that each of `windows` holds, half open, without making the windows.
+
+        run_squad.py calls these `doc_spans`. Options and errors are those of `windows`.
+        """
+        _, room, starts = self._layout(
+            question, context, max_length, overlap, step, max_question_length
+        )
+        count = len(self._context(context).ids)
+        return [(start, min(start + room, count)) for start in starts]
+
+    def word_offsets(self, context: str) -> NDArray[np.int32]:
+        """For each context token the characters of its whole word, (N, 2), half open."""
+        return self._context(context).words
+
+    def _layout(
+        self,
+        question: str,
+        context: str,
+        max_length: int | None,
+        overlap: int | None,
+        step: int | None,
+        max_question_length: int | None,
+    ) -> tuple[list[int], int, Iterator[int]]:
+        """The question's token ids, the room for context tokens, and where windows start."""
+        free = (max_length or self.config.max_length) - len(self.template)
+        if free < 2:
+            least = len(self.template) + 2
+            raise InputError(f"max_length is {max_length}, expected at least {least}")
+        if not isinstance(question, str):
+            raise InputError(f"the question is {type(question).__name__}, expected text (str)")
+        limit = max_question_length or self.config.max_question_length
+        question_ids = self._question(question, limit, free)
+        if not isinstance(context, str):
+            raise InputError(f"the context is {type(context).__name__}, expected text (str)")
+        room = free - len(question_ids)
+        shared = self.config.overlap if overlap is None else overlap
+        step = min(step, room) if step else (room - shared if shared < room else max(room // 2, 1))
+        return question_ids, room, _starts(len(self._context(context).ids), room, step)
 
     def label(self, window: Window, example: Example) -> tuple[int, int]:
         """The first and last token of an answer in a window of the example's context: the target.
@@ -392,14 +445,6 @@ def bert_words(text: str, *, lowercase: bool) -> list[str]:
         text = text.lower()  # which knows that a sigma at the end of a word is another letter
     normal = BertNormalizer(lowercase=lowercase).normalize_str(text)
     return [word for word, _ in BertPreTokenizer().pre_tokenize_str(normal)]
-
-
-def _coverage(starts: list[int], room: int, tokens: int) -> NDArray[np.int32]:
-    """For each token the number of windows that hold it, (N,)."""
-    change = np.zeros(tokens + 1, dtype=np.int32)
-    change[starts] += 1
-    np.subtract.at(change, np.minimum(np.array(starts, dtype=np.int64) + room, tokens), 1)
-    return np.cumsum(change[:-1], dtype=np.int32)
 
 
 def _starts(tokens: int, room: int, step: int) -> Iterator[int]:

@@ -10,21 +10,25 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pullquote.checkpoints.directory import open_model
 from pullquote.errors import DataError, PullquoteWarning
+from pullquote.progress import Progress, no_progress, tracked
 from pullquote.reading.calibrate import recalibrated
 from pullquote.scoring.analysis import Analysis, analyse
+from pullquote.scoring.calibration_metrics import CalibrationMetrics, reader_calibration
 from pullquote.scoring.compare import Answers
-from pullquote.scoring.confidence import Trust, trust_of
 from pullquote.scoring.curves import precision_recall_curves
 from pullquote.scoring.squad import QuestionScore, Scores, at_threshold, score, score_questions
 from pullquote.scoring.thresholds import BestThreshold, fit_threshold
 from pullquote.types import Calibration
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pullquote.reading.reader import Reader
     from pullquote.types import Example, Prediction
 
@@ -49,9 +53,9 @@ class Evaluation:
         return self.scores.total / self.seconds
 
     @property
-    def trust(self) -> dict[str, Trust]:
+    def calibration_metrics(self) -> dict[str, CalibrationMetrics]:
         """How far the scores can be trusted, at `threshold`; see `scoring/confidence.py`."""
-        return trust_of(self.predictions, self.quotes, self.threshold)
+        return reader_calibration(self.predictions, self.quotes, self.threshold)
 
     @property
     def average_precisions(self) -> dict[str, float]:
@@ -69,7 +73,7 @@ class Evaluation:
         odds = {p.id: p.null_score_diff for p in self.predictions}
         marks = at_threshold(self.quotes, odds, self.threshold)
         texts = (
-            p.answers[0].text if mark.answered else ""
+            p.best_text if mark.answered else ""
             for p, mark in zip(self.predictions, marks, strict=True)
         )
         return Answers(tuple(texts), tuple(marks))
@@ -91,26 +95,26 @@ def evaluate(
     threshold: float | None = None,
     fit: bool = False,
     top_k: int = 1,
-    progress: Callable[[Iterable[Prediction]], Iterable[Prediction]] = iter,
+    progress: Progress = no_progress,
 ) -> Evaluation:
     """Answer all examples and score them; `threshold` replaces the one stored with the model.
 
     `fit` scores at the threshold that is fitted on these very examples, where there is one: for
     data that was held out to fit it.
     `top_k` bounds the quotes of each of `Evaluation.predictions`.
-    `progress` wraps the iterator of predictions, to show how far it is. Raises `DataError` without
-    examples.
+    `progress` is told of every answered question. Raises `DataError` without examples.
     """
     if not examples:
         raise DataError("there are no questions to evaluate")
     if threshold is None:
         threshold = reader.config.no_answer_threshold
     start = time.perf_counter()
-    predictions = list(progress(reader.answer_all(examples, top_k=top_k)))
+    answers = reader.answer_all(examples, top_k=top_k)
+    predictions = list(tracked(answers, len(examples), "answering", progress))
     seconds = time.perf_counter() - start
     # Best quotes and null odds rather than decisions, so that the best threshold is the true one:
     # predictions that abstain already could not be turned into answers by any threshold.
-    quotes = {p.id: p.answers[0].text if p.answers else "" for p in predictions}
+    quotes = {p.id: p.best_text for p in predictions}
     odds = {p.id: p.null_score_diff for p in predictions}
     fitted, marks = None, score_questions(examples, quotes)
     if len({example.is_impossible for example in examples}) == 2:
@@ -127,3 +131,21 @@ def evaluate(
         warnings.simplefilter("ignore", PullquoteWarning)
         scores = score(examples, quotes, no_answer_probabilities=odds, threshold=threshold)
     return Evaluation(scores, threshold, fitted, seconds, tuple(predictions), tuple(marks))
+
+
+def evaluate_checkpoint(
+    checkpoint: str | Path,
+    examples: Sequence[Example],
+    *,
+    fit: bool = False,
+    progress: Progress = no_progress,
+) -> Evaluation:
+    """Measure a checkpoint's safetensors in torch, even where an ONNX file lies beside them.
+
+    `fit` as in `evaluate`. Raises `MissingExtraError` without the extra `torch`.
+    """
+    from pullquote.reading.backends.torch import TorchBackend
+    from pullquote.reading.reader import Reader
+
+    reader = Reader(checkpoint, backend=TorchBackend(open_model(checkpoint).path))
+    return evaluate(reader, examples, fit=fit, progress=progress)

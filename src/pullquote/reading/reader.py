@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pullquote.checkpoints.directory import DEFAULT_MODEL, ModelDirectory, open_model
 from pullquote.errors import InputError
+from pullquote.progress import Progress, no_progress
 from pullquote.reading import decode
 from pullquote.reading.batching import Batched, Row
-from pullquote.reading.directory import DEFAULT_MODEL, ModelDirectory, open_model
 from pullquote.reading.encode import Encoder
 from pullquote.types import Example, Prediction, ReaderConfig, Window
 
@@ -51,13 +52,7 @@ class Reader:
         if config:
             self.directory = replace(self.directory, config=config)
         self.config = self.directory.config
-        self.encoder = Encoder.from_file(
-            self.directory.tokenizer,
-            self.config,
-            type_vocab_size=self.directory.type_vocab_size,
-            context_first=self.directory.context_first,
-        )
-        self.directory.check_vocabulary(self.encoder.vocab_size)
+        self.encoder = Encoder.of(self.directory)
         self.backend = backend or load_backend(self.directory, device, threads)
 
     def answer(
@@ -67,11 +62,11 @@ class Reader:
         *,
         top_k: int = 1,
         threshold: float | None = None,
-        progress: Callable[[float], None] | None = None,
+        progress: Progress = no_progress,
     ) -> Prediction:
         """Answer one question; options as for `answer_all`.
 
-        `progress` is called now and then with the part of the context behind us, in (0, 1].
+        `progress` counts the characters of the context that were read.
 
         >>> Reader().answer("Who led the Norse?", "The Norse, led by Rollo, came by sea.").text
         'Rollo'
@@ -80,12 +75,10 @@ class Reader:
         top_k, threshold = self._options(top_k, threshold)
 
         def after_chunk(last: Window) -> None:
-            if progress:
-                progress(int(last.offsets[-1, 1]) / len(context))
+            progress(int(last.offsets[-1, 1]), len(context), "reading")
 
         (prediction,) = self._answer_all([example], top_k, threshold, after_chunk)
-        if progress:
-            progress(1.0)  # blanks at the end are in no window
+        progress(len(context), len(context), "reading")  # blanks at the end are in no window
         return prediction
 
     def answer_all(

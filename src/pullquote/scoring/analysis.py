@@ -1,4 +1,4 @@
-"""What stands behind a score: intervals, curves, kinds of questions, the surest mistakes.
+"""Error analysis: confidence intervals, precision-recall curves, scores by question type, errors.
 
 Knows examples and predictions, never a model. What it finds is drawn and written by
 `scoring/report.py`.
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pullquote.scoring.arrays import Floats
 from pullquote.scoring.bootstrap import Estimate, estimates
-from pullquote.scoring.confidence import Claims, claims_of
-from pullquote.scoring.curves import Floats, PrecisionRecall, histogram, precision_recall_curves
+from pullquote.scoring.calibration_metrics import Outcomes, outcomes_of
+from pullquote.scoring.curves import PrecisionRecall, histogram, precision_recall_curves
 from pullquote.scoring.slices import Slice, slices
 from pullquote.scoring.squad import QuestionScore, at_threshold, score_questions
 from pullquote.types import Answer, Example, Prediction
@@ -37,7 +38,7 @@ class Mistake:
     """The best quote, given or not; `None` for a blank text."""
     answered: bool
     confidence: float
-    """What the reader claimed of its decision."""
+    """The probability that the reader gave to its decision."""
     f1: float
     """Of the decision, in [0, 1]."""
 
@@ -63,9 +64,9 @@ class Analysis:
     """`exact`, `f1` and `oracle`; empty where no question is answerable."""
     no_answer: dict[str, Floats]
     """Histograms of the no-answer score, `hasAns` and `noAns` where there are such questions."""
-    claims: dict[str, Claims]
-    """The reader's scores: see `claims_of`."""
-    raw: dict[str, Claims] | None
+    outcomes: dict[str, Outcomes]
+    """The reader's scores: see `outcomes_of`."""
+    raw: dict[str, Outcomes] | None
     """The same before calibration; `None` where that is the same."""
     slices: dict[str, tuple[Slice, ...]]
     mistakes: tuple[Mistake, ...]
@@ -84,13 +85,11 @@ def analyse(
     `uncalibrated` are the same predictions with their raw scores. Raises `DataError` without
     examples, and for two with one id.
     """
-    quotes = score_questions(
-        examples, {p.id: p.answers[0].text if p.answers else "" for p in predictions}
-    )
+    quotes = score_questions(examples, {p.id: p.best_text for p in predictions})
     said = at_threshold(quotes, {p.id: p.null_score_diff for p in predictions}, threshold)
-    claims = claims_of(predictions, quotes, threshold)
-    raw = claims_of(uncalibrated, quotes, threshold) if uncalibrated else None
-    if raw and all(np.allclose(raw[k].confidence, claims[k].confidence) for k in claims):
+    outcomes = outcomes_of(predictions, quotes, threshold)
+    raw = outcomes_of(uncalibrated, quotes, threshold) if uncalibrated else None
+    if raw and all(np.allclose(raw[k].confidence, outcomes[k].confidence) for k in outcomes):
         raw = None
     null = np.array([p.no_answer_score for p in predictions])
     impossible = np.array([example.is_impossible for example in examples])
@@ -106,10 +105,10 @@ def analyse(
             for name, rows in (("hasAns", ~impossible), ("noAns", impossible))
             if rows.any()
         },
-        claims=claims,
+        outcomes=outcomes,
         raw=raw,
         slices=slices(examples, said),
-        mistakes=_mistakes(examples, predictions, said, claims["decisions"]),
+        mistakes=_mistakes(examples, predictions, said, outcomes["decisions"]),
     )
 
 
@@ -134,7 +133,7 @@ def _mistakes(
     examples: Sequence[Example],
     predictions: Sequence[Prediction],
     said: Sequence[QuestionScore],
-    decisions: Claims,
+    decisions: Outcomes,
 ) -> tuple[Mistake, ...]:
     """The surest of the wrong decisions, and of each kind; among equals in the data's order."""
     order = np.argsort(-decisions.confidence, kind="stable")

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from pullquote.errors import DataError
+from pullquote.scoring.arrays import Floats
 
-Floats = NDArray[np.float64]
 Name = TypeVar("Name", bound=Hashable)
 
 RESAMPLES = 1000

@@ -30,9 +30,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pullquote.errors import DataError
+from pullquote.scoring.arrays import Floats, balanced_weights
 from pullquote.types import Calibration
-
-Floats = NDArray[np.float64]
 
 _EXAMPLES = 20
 """Questions of each kind without which nothing is fitted."""
@@ -133,7 +132,7 @@ def _features(readings: Readings) -> Floats:
 
 def _fit_odds(readings: Readings, answerable: NDArray[np.bool_]) -> Calibration:
     """Logistic regression by Newton's method, again without a slope that comes out negative."""
-    features, weights = _features(readings), _balanced(answerable)
+    features, weights = _features(readings), balanced_weights(answerable)
     free = np.ones(features.shape[1], dtype=np.bool_)
     while True:
         x = np.zeros(len(free))
@@ -171,7 +170,7 @@ def _fit_windows(
     answerable: NDArray[np.bool_],
     several: NDArray[np.bool_],
 ) -> Calibration:
-    long, weights = readings.part(several), _balanced(answerable[several])
+    long, weights = readings.part(several), balanced_weights(answerable[several])
 
     def odds_loss(value: float) -> float:
         p = no_answer_probability(replace(calibration, windows=value), long)
@@ -192,12 +191,6 @@ def _surprise(p: Floats, true: Floats, weights: Floats) -> float:
     """Minus the log likelihood of what came true, a weighted mean."""
     likely = true * np.log(np.maximum(p, _TINY)) + (1 - true) * np.log(np.maximum(1 - p, _TINY))
     return -float(np.average(likely, weights=weights))
-
-
-def _balanced(answerable: NDArray[np.bool_]) -> Floats:
-    """Weights (N,) by which either kind of question has half of all."""
-    share = np.count_nonzero(answerable) / len(answerable)
-    return np.where(answerable, 0.5 / share, 0.5 / (1 - share)) / len(answerable)
 
 
 def _minimum(loss: Callable[[float], float], low: float, high: float) -> float:

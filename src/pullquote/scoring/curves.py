@@ -13,13 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from pullquote.errors import DataError
+from pullquote.scoring.arrays import Floats, checked
 from pullquote.scoring.squad import QuestionScore
-from pullquote.scoring.thresholds import checked
-
-Floats = NDArray[np.float64]
 
 BINS = 20
 

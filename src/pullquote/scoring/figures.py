@@ -19,8 +19,16 @@ import numpy as np
 
 from pullquote.errors import MissingExtraError
 from pullquote.scoring.analysis import Analysis
-from pullquote.scoring.confidence import ACCURACIES, BINS, Claims, reliability, risk_coverage, trust
-from pullquote.scoring.curves import Floats, PrecisionRecall
+from pullquote.scoring.arrays import Floats
+from pullquote.scoring.calibration_metrics import (
+    ACCURACIES,
+    BINS,
+    Outcomes,
+    measure_calibration,
+    reliability,
+    risk_coverage,
+)
+from pullquote.scoring.curves import PrecisionRecall
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -83,11 +91,11 @@ def draw(analysis: Analysis) -> dict[str, Figure]:
             figures[PRECISION_RECALL[name]] = _precision_recall(name, curve)
         for name, shares in analysis.no_answer.items():
             figures[HISTOGRAMS[name]] = _histogram(name, shares)
-        for name, claims in analysis.claims.items():
+        for name, outcomes in analysis.outcomes.items():
             raw = analysis.raw[name] if analysis.raw else None
-            figures[RELIABILITY[name]] = _reliability(name, claims, raw)
+            figures[RELIABILITY[name]] = _reliability(name, outcomes, raw)
         raw = analysis.raw["decisions"] if analysis.raw else None
-        figures[RISK_COVERAGE] = _risk_coverage(analysis.claims["decisions"], raw)
+        figures[RISK_COVERAGE] = _risk_coverage(analysis.outcomes["decisions"], raw)
     return figures
 
 
@@ -138,7 +146,7 @@ def _histogram(name: str, shares: Floats) -> Figure:
     )
 
 
-def _reliability(name: str, claims: Claims, raw: Claims | None) -> Figure:
+def _reliability(name: str, outcomes: Outcomes, raw: Outcomes | None) -> Figure:
     drawing = _drawing(420)
     above, below = drawing.subplots(2, sharex=True, height_ratios=(4, 1))
     above.plot([0, 1], [0, 1], color="0.7", lw=0.8, zorder=0)
@@ -153,24 +161,25 @@ def _reliability(name: str, claims: Claims, raw: Claims | None) -> Figure:
             "mfc": "1",
             "clip_on": False,
         }
-        above.plot(table.claimed, table.true, ms=5, label="raw softmax", **style)
+        above.plot(table.confidence, table.accuracy, ms=5, label="raw softmax", **style)
         count, _ = np.histogram(raw.confidence, edges)
         below.stairs(count, edges, color="0.45", ls="--", clip_on=False)
-    table = reliability(claims.confidence, claims.right)
+    table = reliability(outcomes.confidence, outcomes.right)
     label = "calibrated" if raw else "raw softmax"
     style = {"color": "0", "lw": 1.3, "marker": "o", "clip_on": False}
-    above.plot(table.claimed, table.true, ms=5, label=label, **style)
-    count, _ = np.histogram(claims.confidence, edges)
+    above.plot(table.confidence, table.accuracy, ms=5, label=label, **style)
+    count, _ = np.histogram(outcomes.confidence, edges)
     below.stairs(count, edges, color="0", lw=1.2, clip_on=False)
     above.set(xlim=(0, 1), ylim=(0, 1), ylabel="came true")
     below.set(xlabel="claimed", ylabel="questions", ylim=(0, None))
     below.locator_params(axis="y", nbins=2)
     if raw:
         above.legend(loc="upper left")
-    found = trust(claims.confidence, claims.right)
+    found = measure_calibration(outcomes.confidence, outcomes.right)
     words = f"calibration error {100 * found.ece:.1f} %"
     if raw:
-        words += f", {100 * trust(raw.confidence, raw.right).ece:.1f} % for the raw softmax"
+        ece = measure_calibration(raw.confidence, raw.right).ece
+        words += f", {100 * ece:.1f} % for the raw softmax"
     return Figure(
         _png(drawing),
         {
@@ -183,16 +192,16 @@ def _reliability(name: str, claims: Claims, raw: Claims | None) -> Figure:
     )
 
 
-def _risk_coverage(claims: Claims, raw: Claims | None) -> Figure:
+def _risk_coverage(outcomes: Outcomes, raw: Outcomes | None) -> Figure:
     drawing = _drawing(360)
     axes = drawing.add_subplot(xlabel="questions decided, the surest first (%)", ylabel="wrong (%)")
     if raw:
         coverage, risk = risk_coverage(raw.confidence, raw.right)
         axes.plot(100 * coverage, 100 * risk, color="0.45", lw=1, ls="--", label="raw softmax")
-    coverage, risk = risk_coverage(claims.confidence, claims.right)
+    coverage, risk = risk_coverage(outcomes.confidence, outcomes.right)
     label = "calibrated" if raw else "raw softmax"
     axes.plot(100 * coverage, 100 * risk, color="0", lw=1.3, label=label)
-    found = trust(claims.confidence, claims.right)
+    found = measure_calibration(outcomes.confidence, outcomes.right)
     for accuracy in ACCURACIES:
         at, wrong = 100 * found.coverage[accuracy], 100 * (1 - accuracy)
         axes.axhline(wrong, color="0.8", lw=0.8, zorder=0)

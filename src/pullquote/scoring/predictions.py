@@ -62,7 +62,7 @@ def save_predictions(
     """Write four files into `directory`, each a JSON object with an entry for every question:
 
     predictions.json        id: the answer's text, "" where the reader abstains
-    nbest_predictions.json  id: the best quotes, each with text, probability and its two logits
+    nbest_predictions.json  id: the best quotes, each with text, place, score and logits
     null_odds.json          id: null logit minus best span logit (a logit, not a probability)
     na_prob.json            id: the probability that there is no answer, in [0, 1]
 
@@ -73,14 +73,8 @@ def save_predictions(
         "predictions.json": {p.id: p.text for p in predictions},
         "nbest_predictions.json": {
             p.id: [
-                {
-                    "text": answer.text,
-                    "probability": answer.score,
-                    "start_logit": answer.start_logit,
-                    "end_logit": answer.end_logit,
-                    "start": answer.start,
-                    "end": answer.end,
-                }
+                # run_squad.py's name for the score stays beside ours
+                {**answer.to_dict(), "probability": answer.score}
                 for answer in p.answers
             ]
             for p in predictions

@@ -20,7 +20,12 @@ import numpy as np
 from pullquote.files import atomic_write
 from pullquote.scoring.analysis import MISTAKES, OF_EACH_KIND, Analysis, Mistake
 from pullquote.scoring.bootstrap import FEWEST, RESAMPLES, Estimate
-from pullquote.scoring.confidence import ACCURACIES, Claims, Trust, trust
+from pullquote.scoring.calibration_metrics import (
+    ACCURACIES,
+    CalibrationMetrics,
+    Outcomes,
+    measure_calibration,
+)
 from pullquote.scoring.figures import (
     HISTOGRAMS,
     NAMES,
@@ -169,16 +174,16 @@ def _trust(analysis: Analysis, figures: dict[str, Figure]) -> str:
             "ten should be right. These scores are the raw softmax of the logits, which was not "
             "calibrated; <code>pullquote calibrate</code> does that, on held-out data."
         )
-    share = float(np.mean(analysis.claims["no answer"].right))
+    share = float(np.mean(analysis.outcomes["no answer"].right))
     if analysis.raw and not 0.4 <= share <= 0.6:
         said += (
             " Scores speak of questions of which half have no answer; here it is "
             f"{100 * share:.0f} %, which moves the curves away from the diagonal."
         )
     parts = []
-    for name, claims in analysis.claims.items():
+    for name, outcomes in analysis.outcomes.items():
         raw = analysis.raw[name] if analysis.raw else None
-        parts.append((name.capitalize(), RELIABILITY[name], _measures(claims, raw)))
+        parts.append((name.capitalize(), RELIABILITY[name], _measures(outcomes, raw)))
     along = (
         "<p>A reader that may decline goes down its decisions from the surest; AURC is the mean "
         "share of wrong ones on that way.</p>"
@@ -191,9 +196,9 @@ def _trust(analysis: Analysis, figures: dict[str, Figure]) -> str:
     return f'<p>{said}</p>\n<div class="figures pairs">\n{together}\n</div>'
 
 
-def _measures(claims: Claims, raw: Claims | None) -> str:
+def _measures(outcomes: Outcomes, raw: Outcomes | None) -> str:
     """The table below a reliability diagram."""
-    kinds = [trust(kind.confidence, kind.right) for kind in (claims, raw) if kind]
+    kinds = [measure_calibration(kind.confidence, kind.right) for kind in (outcomes, raw) if kind]
 
     def row(name: str, cells: Iterable[str]) -> list[str]:
         return [name, *cells]
@@ -201,7 +206,7 @@ def _measures(claims: Claims, raw: Claims | None) -> str:
     def of(name: str) -> list[str]:
         return [f"{getattr(kind, name):.4f}" for kind in kinds]
 
-    def covered(kind: Trust, accuracy: float) -> str:
+    def covered(kind: CalibrationMetrics, accuracy: float) -> str:
         return f"{100 * kind.coverage[accuracy]:.1f} %"
 
     rows = [

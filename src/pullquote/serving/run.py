@@ -18,9 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.errors import InputError, MissingExtraError, PullquoteWarning
 from pullquote.reading.backends import cores
-from pullquote.reading.directory import DEFAULT_MODEL
 from pullquote.reading.reader import Reader
 from pullquote.searching.index import Index
 from pullquote.serving.settings import Settings

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pullquote.checkpoints import layout
 from pullquote.errors import MissingExtraError
 from pullquote.files import atomic_write, cannot_write, replacing
 
@@ -20,7 +21,7 @@ class Log:
 
     def __init__(self, directory: str | Path) -> None:
         self.file = Path(directory) / "log.jsonl"
-        self.curve = Path(directory) / "curve.png"
+        self.curve = Path(directory) / layout.CURVE
 
     def add(self, **entry: Any) -> None:
         """Append one line."""

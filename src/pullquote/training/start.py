@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pullquote.checkpoints import layout
+from pullquote.checkpoints.directory import ModelDirectory, find_tokenizer, open_model
 from pullquote.errors import ConfigError, MissingExtraError, ModelError, OldFormError, first_line
 from pullquote.reading.backends.torch import load_checkpoint, load_tokenizer, quiet_transformers
-from pullquote.reading.directory import ModelDirectory, find_tokenizer, open_model
 from pullquote.reading.encode import Encoder
 from pullquote.training.family import Shape
 
@@ -46,7 +47,6 @@ class Start:
 
 
 _LAYER = re.compile(r"(bert\.encoder\.layer\.)(\d+)(\..*)")
-_FILES = ("tokenizer.json", "tokenizer_config.json", "LICENSE", "NOTICE")
 
 
 def open_start(recipe: Recipe) -> Start:
@@ -66,16 +66,10 @@ def open_start(recipe: Recipe) -> Start:
             )
     config = recipe.reader_config()
     with _safe_source(recipe.model) as source:
-        encoder = Encoder.from_file(
-            source.tokenizer,
-            config,
-            type_vocab_size=source.type_vocab_size,
-            context_first=source.context_first,
-        )
+        encoder = Encoder.of(source, config=config)
         _check_length(recipe, source.positions)
-        source.check_vocabulary(encoder.vocab_size)
         model = load_checkpoint(source.path, new_head=True)
-        files = [source.path / name for name in _FILES]
+        files = [source.path / name for name in layout.INHERITED]
         _set_dropout(model, recipe.dropout)
         return Start(model, encoder, {f.name: f.read_bytes() for f in files if f.is_file()})
 
@@ -103,11 +97,11 @@ def _new(shape: Shape, recipe: Recipe) -> Start:
                 _stack(given, model, recipe)
             else:
                 words = given.get_input_embeddings().weight.detach()
-            files += [source.path / name for name in ("LICENSE", "NOTICE")]
+            files += [source.path / name for name in layout.LEGAL]
     _set_dropout(model, recipe.dropout)
     contents = {file.name: file.read_bytes() for file in files if file.is_file()}
     # BERT's own: that of another family may say that there are no token types, or pad on the left
-    contents["tokenizer_config.json"] = json.dumps({"tokenizer_class": "BertTokenizer"}).encode()
+    contents[layout.TOKENIZER_CONFIG] = json.dumps({"tokenizer_class": "BertTokenizer"}).encode()
     return Start(model, encoder, contents, words)
 
 
@@ -185,7 +179,7 @@ def _safe_source(name: str) -> Iterator[ModelDirectory]:
                     name, dtype=torch.float32, weights_only=True, trust_remote_code=False
                 )
                 model.save_pretrained(place)
-            load_tokenizer(name).backend_tokenizer.save(str(Path(place) / "tokenizer.json"))
+            load_tokenizer(name).backend_tokenizer.save(str(Path(place) / layout.TOKENIZER))
         except Exception as error:
             raise ModelError(
                 f"{name}: cannot be converted to safetensors ({first_line(error)}). {refusal}"

@@ -11,15 +11,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pullquote.checkpoints import layout
 from pullquote.errors import ConfigError
 from pullquote.files import atomic_write, write_json
+from pullquote.progress import Progress, no_progress
 from pullquote.reading.batching import Batched, Row
 from pullquote.training.windows import LabelledWindows, SoftLabels
 from pullquote.types import Example, Span, Window
@@ -64,12 +66,12 @@ def soft_labels(
     windows: LabelledWindows,
     encoder: Encoder,
     cache: Path,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Progress = no_progress,
 ) -> SoftLabels:
     """The mean logits of the teachers, read from `cache` where they were made before.
 
     A file is named by what the teacher read (tokenizer, windowing and data in one) and by its
-    weights. `progress` is called with the part that is done.
+    weights. `progress` counts windows.
     """
     starts, ends = [], []
     for teacher in teachers:
@@ -82,7 +84,7 @@ def soft_labels(
             total += _block(teacher, name, block, encoder, cache)
         starts.append((total[0] / len(teachers)).astype(np.float16))
         ends.append((total[1] / len(teachers)).astype(np.float16))
-        progress(min(first + _BLOCK, len(windows)) / len(windows))
+        progress(min(first + _BLOCK, len(windows)), len(windows), "asking the teacher")
     return SoftLabels(np.concatenate(starts), np.concatenate(ends))
 
 
@@ -146,11 +148,11 @@ def fingerprint(teacher: Reader) -> str:
     directory, backend = teacher.directory, teacher.backend
     precision = getattr(backend, "precision", "")  # torch's
     if precision or not directory.onnx:
-        forms = directory.path.glob("model*.safetensors")
+        forms = directory.path.glob(layout.SAFETENSORS_PATTERNS[0])
     else:
-        forms = directory.onnx.parent.glob("model.onnx*")
+        forms = directory.onnx.parent.glob(layout.ONNX_PATTERNS[0])
     digest = hashlib.sha256(f"{type(backend).__name__} {precision}".strip().encode())
-    for file in (directory.path / "config.json", directory.tokenizer, *sorted(forms)):
+    for file in (directory.path / layout.CONFIG, directory.tokenizer, *sorted(forms)):
         with open(file, "rb") as weights:
             while piece := weights.read(2**20):
                 digest.update(piece)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import inspect
 import math
 import time
 import warnings
@@ -29,7 +28,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pullquote.checkpoints import layout
+from pullquote.checkpoints.directory import open_model
+from pullquote.checkpoints.write import copy_model, write_base, write_weights
 from pullquote.data import load
+from pullquote.data.sample import sample
 from pullquote.errors import (
     ConfigError,
     DataError,
@@ -39,8 +42,9 @@ from pullquote.errors import (
     first_line,
 )
 from pullquote.files import cache_directory
-from pullquote.reading.directory import open_model
-from pullquote.reading.evaluate import Evaluation, evaluate
+from pullquote.progress import Progress, no_progress
+from pullquote.reading.calibrate import store_threshold
+from pullquote.reading.evaluate import Evaluation, evaluate, evaluate_checkpoint
 from pullquote.reading.reader import Reader
 from pullquote.training.augment import augmented
 from pullquote.training.log import Log
@@ -53,21 +57,17 @@ try:
     import accelerate
     import torch
 
-    from pullquote.reading.backends.torch import TorchBackend, load_checkpoint
+    from pullquote.reading.backends.torch import TorchBackend, forward_inputs, load_checkpoint
     from pullquote.training.attention import last_attention, use_plain_attention
-    from pullquote.training.inner import InnerTeacher
+    from pullquote.training.hidden_states import HiddenStateTeacher
     from pullquote.training.losses import soft_loss, span_loss
     from pullquote.training.optimize import keep_memory, optimizer, rate_share
-    from pullquote.training.place import (
-        check_place,
-        copy_model,
-        make_place,
+    from pullquote.training.run_directory import (
+        check_run_directory,
+        make_run_directory,
         read_state,
-        write_base,
         write_state,
-        write_weights,
     )
-    from pullquote.training.release import evaluate_checkpoint, store_threshold
     from pullquote.training.start import has_bf16, open_start
     from pullquote.training.structure import structure
 except ImportError as error:  # pragma: no cover - depends on what is installed
@@ -79,18 +79,6 @@ if TYPE_CHECKING:
     from pullquote.types import Example, Span
 
 _LOG_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far training is, for a progress bar."""
-
-    step: int
-    steps: int
-    loss: float
-    tokens_per_second: float
-    seconds_left: float
-    doing: str = "training"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +94,6 @@ class TrainingReport:
     """Whether this is the process that wrote it."""
 
 
-Watch = Callable[[Progress], None]
-
-
 def train(
     recipe: Recipe,
     out: str | Path,
@@ -116,10 +101,11 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     cpu: bool = False,
-    watch: Watch = lambda progress: None,
+    progress: Progress = no_progress,
 ) -> TrainingReport:
     """Train what `recipe` says and write it to `out`; see the module for what stands there.
 
+    `progress` counts optimiser steps; its words are the loss and the speed, or what is prepared.
     `overwrite` replaces another run in `out`, once everything is ready to begin; `cpu` leaves
     other devices alone. Raises `ConfigError` when `out` holds another run, `DataError` for data
     that cannot be trained on, `TrainingError` when the loss is not finite.
@@ -136,9 +122,9 @@ def train(
         precision = "bf16" if has_bf16(accelerator.device) else "fp32"
         recipe = replace(recipe, precision=precision)
     if accelerator.is_main_process:
-        check_place(Path(out), recipe, resume=resume, overwrite=overwrite)
+        check_run_directory(Path(out), recipe, resume=resume, overwrite=overwrite)
     accelerator.wait_for_everyone()
-    return _Run(recipe, Path(out), accelerator, resume, watch).train()
+    return _Run(recipe, Path(out), accelerator, resume, progress).train()
 
 
 class _Run:
@@ -150,9 +136,10 @@ class _Run:
         out: Path,
         accelerator: accelerate.Accelerator,
         resume: bool,
-        watch: Watch,
+        progress: Progress,
     ) -> None:
-        self.recipe, self.out, self.accelerator, self.watch = recipe, out, accelerator, watch
+        self.recipe, self.out, self.accelerator = recipe, out, accelerator
+        self.progress = progress
         self.step, self.steps, self.best, self.seconds = 0, 0, -math.inf, 0.0
         self.main = bool(accelerator.is_main_process)
         device = accelerator.device
@@ -169,11 +156,10 @@ class _Run:
         self.model = start.model.to(device).train()
         if device.type == "cpu":
             use_plain_attention(self.model)
-        accepted = inspect.signature(self.model.forward).parameters
-        self.inputs = [name for name in INPUTS if name in accepted]  # DistilBERT has no types
-        self.inner = None
+        self.inputs = forward_inputs(self.model)
+        self.teacher_states = None
         if recipe.hidden_weight or recipe.relation_weight:
-            self.inner = InnerTeacher(recipe.teacher[0], self.model, recipe)
+            self.teacher_states = HiddenStateTeacher(recipe.teacher[0], self.model, recipe)
         steps = self._plan(0)
         self.steps_of_epoch = len(steps)
         self.steps = recipe.max_steps or max(1, round(recipe.epochs * len(steps)))
@@ -189,7 +175,7 @@ class _Run:
             for number in range(1, recipe.evaluations + 1)
         }
         # a projection of the student's states is trained with it, and thrown away
-        extra = self.inner.projections if self.inner else torch.nn.ModuleList()
+        extra = self.teacher_states.projections if self.teacher_states else torch.nn.ModuleList()
         self.trained = torch.nn.ModuleList([self.model, extra])
         self.parameters: list[torch.Tensor] = list(self.trained.parameters())
         words = self.model.get_input_embeddings().weight
@@ -201,9 +187,14 @@ class _Run:
             self._restore()
         accelerator.wait_for_everyone()
         if self.main:
-            make_place(out, recipe, resume=resume)  # what could not begin leaves nothing behind
+            # only now: what could not begin leaves nothing behind
+            make_run_directory(out, recipe, resume=resume)
             self.log.keep_until(self.step)
-            write_base(out / "last", start.files, self.model, self.encoder.config)
+            config = {
+                **self.model.config.to_diff_dict(),
+                "architectures": [type(self.model).__name__],
+            }
+            write_base(out / "last", start.files, config, self.encoder.config)
 
     def _data(self) -> tuple[LabelledWindows, SoftLabels | None]:
         """The windows to train on, and what the teachers say of them."""
@@ -219,18 +210,10 @@ class _Run:
 
         with self.accelerator.main_process_first():  # the others find it in the cache
             examples = training_examples(recipe, answers if teachers else None)
-            windows = encode(
-                examples, encoder, lambda share: self._doing(f"tokenising, {share:.0%}")
-            )
+            windows = encode(examples, encoder, self._preparing)
             if not recipe.soft_weight:
                 return windows, None
-            return windows, soft_labels(
-                teachers,
-                windows,
-                encoder,
-                cache,
-                lambda share: self._doing(f"asking the teacher, {share:.0%}"),
-            )
+            return windows, soft_labels(teachers, windows, encoder, cache, self._preparing)
 
     def _teacher(self, name: str) -> Reader:
         """A reader in the run's precision; on a CPU, an ONNX form is what it reads with."""
@@ -306,7 +289,7 @@ class _Run:
         if not (math.isfinite(mean) and math.isfinite(float(norm))):
             good = (
                 "holds what was good before"
-                if (self.out / "model.safetensors").exists()
+                if (self.out / layout.SAFETENSORS).exists()
                 else "has nothing good yet"
             )
             raise TrainingError(
@@ -331,12 +314,12 @@ class _Run:
         feed: dict[str, Any] = {
             name: tensors[name] for name in self.inputs if padded or name != "attention_mask"
         }
-        recipe, inner = self.recipe, self.inner
-        if inner and recipe.hidden_weight:
+        recipe, states = self.recipe, self.teacher_states
+        if states and recipe.hidden_weight:
             feed["output_hidden_states"] = True
         with self.autocast, last_attention() as seen:
             output = self.model(**feed)
-            loss = inner.loss(tensors, output, seen) if inner else torch.zeros((), device=device)
+            loss = states.loss(tensors, output, seen) if states else torch.zeros((), device=device)
         logits = output.start_logits.float(), output.end_logits.float()  # (B, T) each
         if padded:
             hidden = tensors["attention_mask"] == 0
@@ -363,7 +346,10 @@ class _Run:
 
     def _doing(self, what: str) -> None:
         if self.main:
-            self.watch(Progress(self.step, self.steps, math.nan, 0, 0, what))
+            self.progress(self.step, self.steps, what)
+
+    def _preparing(self, done: int, total: int, doing: str) -> None:
+        self._doing(f"{doing}, {done / total:.0%}")
 
     def _note(self, losses: Sequence[float], speed: float) -> None:
         if not self.main:
@@ -378,7 +364,8 @@ class _Run:
             tokens_per_second=round(speed),
             seconds=round(self.seconds, 1),
         )
-        self.watch(Progress(self.step, self.steps, loss, speed, left))
+        clock = f"{int(left // 3600)}:{int(left // 60 % 60):02}:{int(left % 60):02}"
+        self._doing(f"loss {loss:.3f}, {speed:,.0f} tokens/s, {clock} left")
 
     def _evaluate(self) -> None:
         """Write the weights to `last`, answer tune with them, and keep them if they are best."""
@@ -386,13 +373,14 @@ class _Run:
         if self.main:
             last = self.out / "last"
             with self._averaged():
-                write_weights(self.model.state_dict(), last)
+                weights = self.model.state_dict()
+                write_weights(last, {name: value.cpu().numpy() for name, value in weights.items()})
                 score = -math.inf
                 if self.tune:
-                    examples = _sample(self.tune, self.recipe.evaluation_questions, 0)
+                    examples = sample(self.tune, self.recipe.evaluation_questions, 0)
                     self._doing("evaluating")
                     evaluation = self._answers(last, examples)
-                    score = _balanced(evaluation)
+                    score = _balanced_f1(evaluation)
                     self.log.add(
                         step=self.step,
                         epoch=round(self.step / self.steps_of_epoch, 4),
@@ -499,7 +487,7 @@ def training_examples(
     real = [example for path in recipe.train for example in load_examples(path)]
     if not real:
         raise DataError(f"{', '.join(recipe.train)}: no questions; expected some to train on")
-    examples = _sample(real, recipe.questions, recipe.seed)
+    examples = sample(real, recipe.questions, recipe.seed)
     made = augmented(examples, recipe.augment, recipe.augment_share, recipe.seed, teacher)
     return examples + made
 
@@ -517,14 +505,6 @@ def load_examples(path: str) -> tuple[Example, ...]:
     return dataset.examples
 
 
-def _sample(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
-    """So many examples, chosen by chance, in their old order; 0 means all."""
-    if not 0 < count < len(examples):
-        return list(examples)
-    chosen = np.random.default_rng(seed).choice(len(examples), count, replace=False)
-    return [examples[index] for index in np.sort(chosen)]
-
-
-def _balanced(evaluation: Evaluation) -> float:
+def _balanced_f1(evaluation: Evaluation) -> float:
     """What checkpoints are compared by: F1 at the best threshold, both kinds weighted equally."""
     return evaluation.fitted.score if evaluation.fitted else evaluation.scores.f1

@@ -10,13 +10,14 @@ their own they would take a gigabyte.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pullquote.errors import DataError
+from pullquote.progress import Progress, no_progress
 from pullquote.types import Batch, Logits, Window
 
 if TYPE_CHECKING:
@@ -84,8 +85,6 @@ class LabelledWindows:
             input_ids=self.ids[tokens].astype(np.int64),
             token_type_ids=self.types[tokens].astype(np.int64),
             offsets=unknown,
-            words=unknown,
-            seen_by=unknown[:, 0],
             context_start=0,
         )
 
@@ -115,18 +114,18 @@ class LabelledWindows:
 def encode(
     examples: Sequence[Example],
     encoder: Encoder,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Progress = no_progress,
 ) -> LabelledWindows:
     """All windows of all examples, labelled; windows without the answer are kept as null.
 
-    `progress` is called now and then with the part that is done. Raises `DataError` for an answer
-    that is not in its context, or when no question has one.
+    `progress` counts questions. Raises `DataError` for an answer that is not in its context, or
+    when no question has one.
     """
     ids, types, lengths, labels = [], [], [0], []
     answerable = False
     for number, example in enumerate(examples):
         if number % 1000 == 0:
-            progress(number / len(examples))
+            progress(number, len(examples), "tokenising")
         for answer in example.answers:
             if example.context[answer.start : answer.end] != answer.text:
                 found = example.context[answer.start : answer.end]

@@ -71,6 +71,12 @@ def load_checkpoint(
     return model.eval()  # type: ignore[no-any-return]
 
 
+def forward_inputs(model: torch.nn.Module) -> list[str]:
+    """The fields of a `Batch` that a model's forward takes: DistilBERT has no token types."""
+    accepted = inspect.signature(model.forward).parameters
+    return [name for name in INPUTS if name in accepted]
+
+
 def load_tokenizer(name: str | os.PathLike[str]) -> Any:
     """A tokenizer of transformers, by name or directory."""
     try:
@@ -124,9 +130,7 @@ class TorchBackend:
             raise ModelError(f"{model}: too large for the memory of {device!r}") from error
         except (RuntimeError, AssertionError) as error:
             raise InputError(f"device {device!r} is not available to torch: {error}") from error
-        # DistilBERT and ModernBERT have no token types.
-        accepted = inspect.signature(self.model.forward).parameters
-        self._inputs = [name for name in INPUTS if name in accepted]
+        self._inputs = forward_inputs(self.model)
 
     def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
         try:

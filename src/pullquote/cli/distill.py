@@ -1,4 +1,4 @@
-"""pullquote distil: training with a teacher."""
+"""pullquote distill: training with a teacher."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pullquote.cli.train import recipe_options, resolve, run, run_options
 
 
 @click.command(
-    "distil",
+    "distill",
     epilog="""Examples:
 
 \b
-  pullquote distil --teacher small --model L2-H128 --embeddings tiny --train train.json -o run
-  pullquote distil recipes/tiny-1.toml --teacher ./large --teacher small -o run
+  pullquote distill --teacher small --model L2-H128 --embeddings tiny --train train.json -o run
+  pullquote distill recipes/tiny-1.toml --teacher ./large --teacher small -o run
 """,
 )
 @run_options
@@ -29,5 +29,5 @@ def command(recipe: str | None, output: str, resume: bool, **flags: Any) -> None
     """
     resolved = resolve(recipe, flags)
     if not resolved.teacher:
-        raise click.UsageError("distil needs a teacher; give --teacher, or a recipe with one.")
+        raise click.UsageError("distill needs a teacher; give --teacher, or a recipe with one.")
     run(resolved, output, resume=resume)

@@ -1,25 +1,23 @@
-"""What goes on inside a teacher: hidden states and attention relations, made batch by batch.
+"""Teacher hidden states and attention relations, computed batch by batch.
 
 They are far too large to keep: 16 GB of hidden states for an epoch of SQuAD 2.0.
 
-    inner = InnerTeacher("runs/small", student, recipe)
-    loss = inner.loss(tensors, student_output, student_attention)
+    teacher = HiddenStateTeacher("runs/small", student, recipe)
+    loss = teacher.loss(tensors, student_output, student_attention)
 """
 
 from __future__ import annotations
 
-import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
+from pullquote.checkpoints.directory import open_model
 from pullquote.errors import ConfigError, MissingExtraError, ModelError
-from pullquote.reading.directory import open_model
-from pullquote.types import INPUTS
 
 try:
     import torch
 
-    from pullquote.reading.backends.torch import load_checkpoint
+    from pullquote.reading.backends.torch import forward_inputs, load_checkpoint
     from pullquote.training.attention import Seen, last_attention, use_plain_attention
     from pullquote.training.losses import hidden_loss, relation_loss
 except ImportError as error:  # pragma: no cover - depends on what is installed
@@ -29,8 +27,8 @@ if TYPE_CHECKING:
     from pullquote.training.recipe import Recipe
 
 
-class InnerTeacher:
-    """A checkpoint whose inner states a student of any depth and width learns to have.
+class HiddenStateTeacher:
+    """A checkpoint whose hidden states a student of any depth and width is trained to match.
 
     Layer `i` of a student with `n` layers learns from layer `i * m / n` of a teacher with `m`,
     through a matrix that is trained with the student and thrown away (TinyBERT, Jiao et al. 2020,
@@ -44,12 +42,12 @@ class InnerTeacher:
             source = open_model(name, onnx=False)
         except ModelError as error:
             raise ModelError(
-                f"hidden_weight and relation_weight look inside the first teacher: {error}"
+                "hidden_weight and relation_weight need the hidden states of the first teacher: "
+                f"{error}"
             ) from None
         self.model = load_checkpoint(source.path).to(device)
         self.model.requires_grad_(False)
-        accepted = inspect.signature(self.model.forward).parameters
-        self.inputs = [name for name in INPUTS if name in accepted]
+        self.inputs = forward_inputs(self.model)
         mine, theirs = student.config, self.model.config
         needed = recipe.relation_weight > 0
         for model in (student, self.model):

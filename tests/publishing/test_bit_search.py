@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lessons import lesson
 
+from lessons import lesson
 from pullquote import Reader
 from pullquote.errors import DataError, ModelError
+from pullquote.publishing.bit_search import Tried, best_fit, directory_bytes, tries
+from pullquote.publishing.quantize import INT8, Scheme
 from pullquote.reading.evaluate import Evaluation
 from pullquote.scoring.squad import Scores
 from pullquote.scoring.thresholds import BestThreshold
-from pullquote.training.quantize import INT8, Scheme
-from pullquote.training.shrink import Tried, best_fit, directory_bytes, tries
 
 
 def tried(scheme: Scheme | None, size: int, f1: float) -> Tried:
@@ -55,15 +55,15 @@ def test_what_fits_nowhere_names_the_smallest() -> None:
 
 def test_every_form_is_a_model_directory_that_answers(tmp_path: Path) -> None:
     schemes = (INT8, Scheme(8, 7), Scheme(3, 4))
-    seen = []
+    seen: dict[str, int] = {}
 
-    def watch(name: str, items: object) -> object:
-        seen.append(name)
-        return items
+    def progress(done: int, total: int, doing: str) -> None:
+        assert total == 9
+        seen[doing] = done
 
-    forms = list(tries("tiny", lesson(9), tmp_path, schemes=schemes, watch=watch))
+    forms = list(tries("tiny", lesson(9), tmp_path, schemes=schemes, progress=progress))
     assert [form.name for form in forms] == ["fp32", *map(str, schemes)]
-    assert seen == [form.name for form in forms]
+    assert seen == {form.name: 9 for form in forms}
     sizes = [form.bytes for form in forms]
     assert sizes == sorted(sizes, reverse=True)
     for form in forms:

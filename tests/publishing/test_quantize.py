@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from pullquote.errors import ConfigError, ModelError
-from pullquote.training.quantize import INT8, Scheme, quantize
+from pullquote.publishing.quantize import INT8, Scheme, quantize
 
 RANDOM = np.random.default_rng(0)
 W = RANDOM.normal(size=(32, 48)).astype(np.float32)

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from pullquote import Reader
 from pullquote.errors import ConfigError, ModelError, OutputError, PullquoteWarning
+from pullquote.publishing.average import average
 from pullquote.training.recipe import Recipe
-from pullquote.training.soup import average
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_full_disk_leaves_nothing_behind(
     def full(*_: object, **__: object) -> bytes:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("safetensors.torch.save", full)
+    monkeypatch.setattr("safetensors.numpy.save", full)
     with pytest.raises(OutputError, match=r"cannot be written \(No space left"):
         average(runs, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pullquote import Reader, ReaderConfig
+from pullquote.checkpoints import bundled as bundled_module
+from pullquote.checkpoints import directory
+from pullquote.checkpoints.directory import bundled_models, open_model
 from pullquote.errors import ConfigError, InputError, ModelError
-from pullquote.reading import directory
-from pullquote.reading.directory import bundled_models, open_model
 
 MakeModel: TypeAlias = Callable[..., Path]
 
@@ -38,7 +39,7 @@ def test_a_model_directory_answers(model_dir: Path, tiny_config: ReaderConfig) -
 def bundled(tmp_path: Path, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package that came with one model, "small"; the working directory has a "small" too."""
     (tmp_path / "package").mkdir()
-    monkeypatch.setattr(directory, "BUNDLED", tmp_path / "package")
+    monkeypatch.setattr(bundled_module, "BUNDLED", tmp_path / "package")
     (tmp_path / "here").mkdir()
     make_model(tmp_path / "here" / "small")
     monkeypatch.chdir(tmp_path / "here")

@@ -1,4 +1,4 @@
-"""Figures of trust, by hand and against brute force."""
+"""Calibration metrics, by hand and against brute force."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pullquote.errors import DataError
-from pullquote.scoring.confidence import (
+from pullquote.scoring.calibration_metrics import (
     area_under_risk_coverage,
     brier_score,
     coverage_at,
     expected_calibration_error,
     macro_calibration_error,
+    measure_calibration,
+    reader_calibration,
     reliability,
     risk_coverage,
-    trust,
-    trust_of,
 )
 from pullquote.scoring.squad import QuestionScore
 from pullquote.types import Answer, Prediction
@@ -35,8 +35,8 @@ decisions = st.lists(
 def test_bins_of_equal_width_hold_what_was_claimed_and_what_came_true() -> None:
     table = reliability(P, RIGHT, bins=5)  # 0-0.2, 0.2-0.4, 0.4-0.6, 0.8-1
     assert table.count.tolist() == [1, 1, 1, 3]
-    assert table.claimed.tolist() == pytest.approx([0.1, 0.35, 0.4, 2.75 / 3])
-    assert table.true.tolist() == pytest.approx([0, 0, 1, 2 / 3])
+    assert table.confidence.tolist() == pytest.approx([0.1, 0.35, 0.4, 2.75 / 3])
+    assert table.accuracy.tolist() == pytest.approx([0, 0, 1, 2 / 3])
 
 
 def test_expected_calibration_error_by_hand() -> None:
@@ -85,7 +85,7 @@ def test_risk_and_coverage_against_brute_force(made: list[tuple[float, bool]]) -
 
 @given(decisions)
 def test_all_figures_are_shares(made: list[tuple[float, bool]]) -> None:
-    found = trust(*zip(*made, strict=True))
+    found = measure_calibration(*zip(*made, strict=True))
     figures = [found.ece, found.macro_ce, found.brier, found.aurc, *found.coverage.values()]
     assert all(0.0 <= figure <= 1.0 for figure in figures)
 
@@ -99,20 +99,22 @@ def test_decisions_are_trusted_by_the_score_of_what_was_said() -> None:
 
     predictions = [prediction("1", 0.8, 0.1, -2.0), prediction("2", 0.2, 0.7, 1.0)]
     marks = [QuestionScore(name, True, True, 0.0, 0.6) for name in ("1", "2")]
-    found = trust_of(predictions, marks, threshold=0.0)
-    assert found["decisions"] == trust([0.8, 0.7], [1, 0])
-    assert found["quotes"] == trust([0.8, 0.2], [1, 1])
-    assert found["no answer"] == trust([0.1, 0.7], [0, 0])
+    found = reader_calibration(predictions, marks, threshold=0.0)
+    assert found["decisions"] == measure_calibration([0.8, 0.7], [1, 0])
+    assert found["quotes"] == measure_calibration([0.8, 0.2], [1, 1])
+    assert found["no answer"] == measure_calibration([0.1, 0.7], [0, 0])
     # answering both is right twice
-    assert trust_of(predictions, marks, threshold=1.0)["decisions"] == trust([0.8, 0.2], [1, 1])
+    assert reader_calibration(predictions, marks, threshold=1.0)[
+        "decisions"
+    ] == measure_calibration([0.8, 0.2], [1, 1])
 
 
 def test_a_quote_on_an_unanswerable_question_is_never_right() -> None:
     blank = Prediction("1", None, (), 1.0, 10_000.0)
     mark = QuestionScore("1", False, False, 1.0, 1.0)  # "" is exact there
-    found = trust_of([blank], [mark], threshold=0.0)
-    assert found["quotes"] == trust([0.0], [0])
-    assert found["decisions"] == trust([1.0], [1])
+    found = reader_calibration([blank], [mark], threshold=0.0)
+    assert found["quotes"] == measure_calibration([0.0], [0])
+    assert found["decisions"] == measure_calibration([1.0], [1])
 
 
 @pytest.mark.parametrize(
@@ -126,6 +128,6 @@ def test_a_quote_on_an_unanswerable_question_is_never_right() -> None:
     ],
 )
 def test_what_is_no_confidence(p: list[float], right: list[float], message: str) -> None:
-    for figure in (trust, reliability, risk_coverage, brier_score):
+    for figure in (measure_calibration, reliability, risk_coverage, brier_score):
         with pytest.raises(DataError, match=message):
             figure(np.array(p), np.array(right))

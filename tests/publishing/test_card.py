@@ -10,14 +10,14 @@ from typing import Any
 import huggingface_hub
 import pytest
 from huggingface_hub import CommitOperationAdd, ModelCard
-from lessons import lesson, make_recipe
 
+from lessons import lesson, make_recipe
+from pullquote.checkpoints.directory import store_settings
 from pullquote.errors import ConfigError, DownloadError, ModelError
-from pullquote.reading.directory import store_settings
+from pullquote.publishing.card import Data, card
+from pullquote.publishing.push import push
 from pullquote.reading.evaluate import evaluate
 from pullquote.reading.reader import Reader
-from pullquote.training.card import Data, card
-from pullquote.training.push import push
 from pullquote.training.recipe import Recipe
 from pullquote.training.train import train
 from pullquote.types import Calibration
@@ -66,8 +66,8 @@ def test_a_calibrated_model_says_how_far_it_can_be_trusted(run: Path, tmp_path: 
     calibration = Calibration(bias=0.5, fitted_on="tune")
     store_settings(model, replace(Reader(run).config, calibration=calibration))
     text = card(model, data)
-    trust = evaluate(Reader(model), data[0].examples).trust["decisions"]
-    assert f"| dev | {trust.ece:.3f} | {trust.macro_ce:.3f} | {trust.brier:.3f} |" in text
+    metrics = evaluate(Reader(model), data[0].examples).calibration_metrics["decisions"]
+    assert f"| dev | {metrics.ece:.3f} | {metrics.macro_ce:.3f} | {metrics.brier:.3f} |" in text
     assert "Calibrated on tune." in text
     assert "not calibrated probabilities" not in text
 

@@ -1,7 +1,7 @@
-"""How far probabilities can be trusted, and what could be decided with them.
+"""Calibration metrics: ECE, Brier score, risk-coverage curves, coverage at an accuracy.
 
-Knows numbers and predictions, never a model. Throughout, `confidence` (N,) in [0, 1] is what was
-claimed of N decisions, and `right` (N,) what came true.
+Knows numbers and predictions, never a model. Throughout, `confidence` (N,) in [0, 1] is the
+probability that was given to each of N decisions, and `right` (N,) whether it was right.
 
     expected_calibration_error(confidence, right)
     coverage_at(0.9, confidence, right)      # the share of questions that can be answered at 90 %
@@ -16,18 +16,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pullquote.errors import DataError
+from pullquote.scoring.arrays import Floats
 from pullquote.scoring.squad import QuestionScore
 from pullquote.types import Prediction
-
-Floats = NDArray[np.float64]
 
 BINS = 15
 ACCURACIES = (0.8, 0.9, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
-    """All of this module's figures for one kind of confidence; shares of 1, not percent."""
+class CalibrationMetrics:
+    """All metrics of this module for one kind of confidence, as shares of 1, not percent."""
 
     ece: float
     macro_ce: float
@@ -38,8 +37,8 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Claims:
-    """What was claimed of N decisions, and what came true."""
+class Outcomes:
+    """The confidence of N decisions, and which of them were right."""
 
     confidence: Floats  # (N,)
     right: NDArray[np.bool_]  # (N,)
@@ -47,16 +46,16 @@ class Claims:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
-    """Claimed against true, in bins of equal width; empty bins are left out."""
+    """A reliability diagram in bins of equal width; empty bins are left out."""
 
-    claimed: Floats  # (B,) mean confidence
-    true: Floats  # (B,) share that came true
+    confidence: Floats  # (B,) mean confidence
+    accuracy: Floats  # (B,) share of right decisions
     count: NDArray[np.int64]  # (B,)
 
 
-def trust(confidence: ArrayLike, right: ArrayLike) -> Trust:
+def measure_calibration(confidence: ArrayLike, right: ArrayLike) -> CalibrationMetrics:
     """Measure one kind of confidence. Raises `DataError` as all functions here do."""
-    return Trust(
+    return CalibrationMetrics(
         expected_calibration_error(confidence, right),
         macro_calibration_error(confidence, right),
         brier_score(confidence, right),
@@ -65,17 +64,19 @@ def trust(confidence: ArrayLike, right: ArrayLike) -> Trust:
     )
 
 
-def trust_of(
+def reader_calibration(
     predictions: Sequence[Prediction], quotes: Sequence[QuestionScore], threshold: float
-) -> dict[str, Trust]:
-    """Measure a reader's scores, those of `claims_of`."""
-    claims = claims_of(predictions, quotes, threshold)
-    return {name: trust(claim.confidence, claim.right) for name, claim in claims.items()}
+) -> dict[str, CalibrationMetrics]:
+    """Measure a reader's scores, those of `outcomes_of`."""
+    outcomes = outcomes_of(predictions, quotes, threshold)
+    return {
+        name: measure_calibration(found.confidence, found.right) for name, found in outcomes.items()
+    }
 
 
-def claims_of(
+def outcomes_of(
     predictions: Sequence[Prediction], quotes: Sequence[QuestionScore], threshold: float
-) -> dict[str, Claims]:
+) -> dict[str, Outcomes]:
     """A reader's scores: of `decisions`, of `quotes`, and of `no answer`.
 
     `quotes` are the marks of the best quotes, given or not; see `QuestionScore.right`. A decision
@@ -88,39 +89,39 @@ def claims_of(
     found = np.array([mark.right for mark in quotes])
     right = np.where(answered, found, impossible)
     return {
-        "decisions": Claims(np.where(answered, quote, null), right),
-        "quotes": Claims(quote, found),
-        "no answer": Claims(null, impossible),
+        "decisions": Outcomes(np.where(answered, quote, null), right),
+        "quotes": Outcomes(quote, found),
+        "no answer": Outcomes(null, impossible),
     }
 
 
 def reliability(confidence: ArrayLike, right: ArrayLike, *, bins: int = BINS) -> Reliability:
-    """Sort decisions into bins by what was claimed of them."""
+    """Sort decisions into bins by their confidence."""
     p, true = _checked(confidence, right)
     index = np.minimum((p * bins).astype(np.intp), bins - 1)
     count = np.bincount(index, minlength=bins)
     full = count > 0
-    claimed = np.bincount(index, p, bins)[full] / count[full]
-    came_true = np.bincount(index, true, bins)[full] / count[full]
-    return Reliability(claimed, came_true, count[full])
+    mean_confidence = np.bincount(index, p, bins)[full] / count[full]
+    accuracy = np.bincount(index, true, bins)[full] / count[full]
+    return Reliability(mean_confidence, accuracy, count[full])
 
 
 def expected_calibration_error(
     confidence: ArrayLike, right: ArrayLike, *, bins: int = BINS
 ) -> float:
-    """The mean gap between claimed and true over bins, by their sizes (Guo et al. 2017).
+    """The mean gap between confidence and accuracy over bins, by their sizes (Guo et al. 2017).
 
     >>> round(expected_calibration_error([0.9, 0.9, 0.1], [1, 0, 0]), 4)
     0.3
     """
     table = reliability(confidence, right, bins=bins)
-    return float(np.average(np.abs(table.claimed - table.true), weights=table.count))
+    return float(np.average(np.abs(table.confidence - table.accuracy), weights=table.count))
 
 
 def macro_calibration_error(confidence: ArrayLike, right: ArrayLike) -> float:
     """The mean gap of single decisions, right and wrong ones weighted equally (Si et al. 2022).
 
-    A reader that claims its accuracy of every answer has no expected calibration error, and
+    A reader that outcomes its accuracy of every answer has no expected calibration error, and
     a macro error of 0.5. Where all decisions are right (or wrong), theirs alone.
 
     >>> round(macro_calibration_error([0.9, 0.5, 0.1], [1, 0, 0]), 4)

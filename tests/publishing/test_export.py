@@ -21,10 +21,10 @@ from tokenizers import Tokenizer
 
 from pullquote import Reader
 from pullquote.errors import ConfigError, ModelError, OutputError, PullquoteError
+from pullquote.publishing import export as module
+from pullquote.publishing.export import TOLERANCE, export
+from pullquote.publishing.quantize import INT8
 from pullquote.reading.backends.onnx import OnnxBackend
-from pullquote.training import export as module
-from pullquote.training.export import TOLERANCE, export
-from pullquote.training.quantize import INT8
 from pullquote.training.recipe import Recipe
 from pullquote.types import ReaderConfig
 

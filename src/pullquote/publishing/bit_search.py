@@ -1,30 +1,31 @@
-"""Finds the quantisation of a checkpoint that answers best in so many bytes.
+"""Searches for the bits of a quantised model: the best F1 in a given number of bytes.
 
-Knows schemes and how to measure them. A question of bytes is one of the whole directory: model,
-tokenizer and settings, as it is copied to where it answers.
+The bytes are those of the whole directory: model, tokenizer and settings.
 
-    for tried in tries("run", examples, work): print(tried)
-    best_fit(list_of_tried, max_bytes=17_553_162, max_loss=0.5)
+    quantize_to_fit("run", "out", examples, max_bytes=17_553_162, source="tune.json")
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pullquote.checkpoints import layout
+from pullquote.data.sample import sample
 from pullquote.errors import DataError, ModelError
+from pullquote.progress import Progress, named, no_progress
+from pullquote.publishing.export import check_out, export
+from pullquote.publishing.quantize import INT8, Scheme, quantize
+from pullquote.reading.calibrate import store_threshold
 from pullquote.reading.evaluate import Evaluation, evaluate
 from pullquote.reading.reader import Reader
-from pullquote.training.export import export
-from pullquote.training.quantize import INT8, Scheme, quantize
 
 if TYPE_CHECKING:
-    from pullquote.types import Example, Prediction
-
-Watch = Callable[[str, Iterable["Prediction"]], Iterable["Prediction"]]
+    from pullquote.types import Example
 
 # Layers feel a lost bit more than words do (EXPERIMENTS.md), so that words lose theirs first.
 SCHEMES = (
@@ -56,17 +57,74 @@ class Tried:
         return str(self.scheme) if self.scheme else "fp32"
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What `quantize_to_fit` wrote; F1 on all examples, both kinds weighted equally."""
+
+    path: Path
+    scheme: Scheme | None
+    name: str
+    bytes: int
+    f1_before: float
+    f1: float
+    threshold: float
+
+
+def quantize_to_fit(
+    model: str | Path,
+    out: str | Path,
+    examples: Sequence[Example],
+    *,
+    max_bytes: int,
+    max_loss: float = 0.5,
+    questions: int = 2000,
+    source: str = "",
+    on_form: Callable[[Tried], None] = lambda tried: None,
+    progress: Progress = no_progress,
+) -> Fit:
+    """Write the form of a checkpoint that answers best in `max_bytes`, with its threshold.
+
+    All forms are compared on a sample of `questions` examples (0: all), and `on_form` is told of
+    each; the best is measured again on all, beside fp32. `source` names the data. Raises
+    `ModelError` when nothing fits or the best loses more than `max_loss` points of F1,
+    `OutputError` before any work when `out` is taken, `DataError` as `tries` does.
+    """
+    out = Path(out)
+    check_out(out)
+    with tempfile.TemporaryDirectory() as work:
+        tried = []
+        for form in tries(model, sample(examples, questions), Path(work), progress=progress):
+            tried.append(form)
+            on_form(form)
+        best = best_fit(tried, max_bytes=max_bytes, max_loss=max_loss)
+        before, after = (measure(form.path, examples, progress) for form in (tried[0], best))
+        assert before.fitted is not None  # `tries` saw to it
+        assert after.fitted is not None
+        check_loss(before.fitted.score, after.fitted.score, best.name, max_loss)
+    path = export(model, out, scheme=best.scheme).path
+    threshold = store_threshold(path, after, examples, source)
+    return Fit(
+        path,
+        best.scheme,
+        best.name,
+        directory_bytes(path),
+        before.fitted.score,
+        after.fitted.score,
+        threshold,
+    )
+
+
 def tries(
     model: str | Path,
     examples: Sequence[Example],
     work: Path,
     *,
     schemes: Sequence[Scheme] = SCHEMES,
-    watch: Watch = lambda name, items: items,
+    progress: Progress = no_progress,
 ) -> Iterator[Tried]:
     """Export a checkpoint into the folder `work` and measure fp32, then each scheme.
 
-    `watch` wraps the predictions of each form by name. Raises `DataError` for data without
+    `progress` counts the questions of each form, by its name. Raises `DataError` for data without
     answerable or without unanswerable questions.
     """
     kinds = {example.is_impossible for example in examples}
@@ -80,16 +138,14 @@ def tries(
         path = fp32
         if scheme:
             path = work / str(scheme)
-            shutil.copytree(fp32, path, ignore=shutil.ignore_patterns("model.onnx*"))
-            quantize(fp32 / "model.onnx", path / "model.onnx", scheme)
-        yield Tried(scheme, path, directory_bytes(path) + _NOTES, measure(path, examples, watch))
+            shutil.copytree(fp32, path, ignore=shutil.ignore_patterns(layout.ONNX_PATTERNS[0]))
+            quantize(fp32 / layout.ONNX, path / layout.ONNX, scheme)
+        yield Tried(scheme, path, directory_bytes(path) + _NOTES, measure(path, examples, progress))
 
 
-def measure(path: Path, examples: Sequence[Example], watch: Watch) -> Evaluation:
+def measure(path: Path, examples: Sequence[Example], progress: Progress) -> Evaluation:
     """Measure one form at the threshold that is best for it."""
-    return evaluate(
-        Reader(path), examples, fit=True, progress=lambda items: watch(path.name, items)
-    )
+    return evaluate(Reader(path), examples, fit=True, progress=named(progress, path.name))
 
 
 def best_fit(tried: Sequence[Tried], *, max_bytes: int, max_loss: float) -> Tried:

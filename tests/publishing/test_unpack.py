@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 
 from pullquote import Reader
 from pullquote.errors import ConfigError, ModelError
-from pullquote.training.export import export
-from pullquote.training.quantize import INT8, Scheme, quantize
-from pullquote.training.unpack import unpack
+from pullquote.publishing.export import export
+from pullquote.publishing.quantize import INT8, Scheme, quantize
+from pullquote.publishing.unpack import unpack
 
 TEXT = "The Norse, led by Rollo, came by sea. They settled in Normandy."
 

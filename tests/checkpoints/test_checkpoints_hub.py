@@ -22,7 +22,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OPEN = """
 import json, sys
 from pullquote.errors import PullquoteError
-from pullquote.reading.directory import open_model
+from pullquote.checkpoints.directory import open_model
 try:
     model = open_model(sys.argv[1])
     found = {"path": str(model.path), "onnx": str(model.onnx), "safe": str(model.safetensors)}

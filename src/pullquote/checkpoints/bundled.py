@@ -1,0 +1,14 @@
+"""The models that came with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pullquote.checkpoints import layout
+
+BUNDLED = Path(__file__).parent.parent / "models"
+
+
+def bundled_models() -> list[str]:
+    """The names of the models that came with the package."""
+    return sorted(path.parent.name for path in BUNDLED.glob(f"*/{layout.SETTINGS}"))

@@ -1,0 +1,248 @@
+"""Finds and checks a model directory: its weights, its tokenizer and its settings.
+
+A name means, in this order: a bundled model, a local directory, a repository of the Hugging Face
+hub. `layout` lists the files. Only safetensors and ONNX are ever loaded: opening a pickle runs
+whatever code it holds.
+
+    directory = open_model("small")
+    directory.onnx, directory.config.max_length
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pullquote.checkpoints import bundled, layout
+from pullquote.checkpoints.bundled import bundled_models
+from pullquote.checkpoints.hub import download, pickle_error
+from pullquote.checkpoints.onnx_metadata import quantization
+from pullquote.data.formats import decode_text, parse_json, read_bytes
+from pullquote.errors import ConfigError, DataError, InputError, ModelError, OldFormError
+from pullquote.files import write_json
+from pullquote.types import ReaderConfig
+
+DEFAULT_MODEL = "small"
+
+# Their position embeddings start after the padding id: 514 rows are 512 positions.
+_OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "xlm-roberta-xl"}
+# Their positions are relative, and `max_position_embeddings` bounds nothing, unless the config says
+# that absolute ones are added to the input, too.
+_RELATIVE_POSITIONS = {"deberta", "deberta-v2"}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDirectory:
+    """A model directory that was checked: its files exist and its settings are sound."""
+
+    name: str
+    path: Path
+    tokenizer: Path
+    config: ReaderConfig
+    positions: int  # the longest window that the model can read
+    type_vocab_size: int | None  # token types, where the config says how many
+    vocab_size: int | None
+    model_max_length: int  # what the tokenizer says of the model; often nothing, and then large
+    context_first: bool  # as run_squad.py did it for tokenizers that pad on the left
+    onnx: Path | None
+    safetensors: Path | None
+
+    def __post_init__(self) -> None:
+        if self.config.max_length > self.positions:
+            raise ConfigError(
+                f"{self.path}: max_length is {self.config.max_length}, the model has "
+                f"{self.positions} positions"
+            )
+
+    @property
+    def quantized(self) -> bool:
+        """Whether the ONNX file, if there is one, has int8 weights."""
+        return self.onnx is not None and quantization(self.onnx) is not None
+
+    def check_vocabulary(self, tokens: int) -> None:
+        """Raise `ModelError` when the tokenizer gives ids that the model has not."""
+        if self.vocab_size is not None and tokens > self.vocab_size:
+            raise ModelError(
+                f"{self.path}: tokenizer.json has {tokens:,} tokens, the model "
+                f"{self.vocab_size:,}; they do not belong together"
+            )
+
+
+def open_model(
+    name: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    onnx: bool = True,
+) -> ModelDirectory:
+    """Find a model by name and check its files; see the module for what a name may be.
+
+    `revision`, `token` and `cache_dir` are for the hub, as huggingface_hub takes them. `onnx=False`
+    asks for safetensors, whatever lies beside them. Raises
+    `ModelError` for what is missing or foreign, `DownloadError` when the hub is needed and cannot
+    be reached.
+    """
+    try:
+        hub = {"revision": revision, "token": token, "cache_dir": cache_dir}
+        directory = _inspect(str(name), _find(name, hub, onnx))
+    except OSError as error:  # a directory that we may not look into
+        raise ModelError(f"{name}: cannot be read ({error.strerror})") from error
+    if not onnx and not directory.safetensors:
+        raise ModelError(
+            f"{directory.path}: no model.safetensors (found {_listing(directory.path)}); an ONNX "
+            "file can answer, but not be trained, nor exported again; "
+            f"pullquote unpack {name} -o OUT gives a model of ours its checkpoint back"
+        )
+    return directory
+
+
+def store_settings(path: str | os.PathLike[str], config: ReaderConfig) -> None:
+    """Write the settings of the model in a directory: all its readers take them from there."""
+    write_json(Path(path) / layout.SETTINGS, config.to_json())
+
+
+def find_tokenizer(name: str | os.PathLike[str]) -> Path:
+    """The `tokenizer.json` of a directory, which may hold nothing else, or of any model."""
+    file = Path(name) / layout.TOKENIZER
+    if name not in bundled_models() and file.is_file():
+        return file
+    return open_model(name).tokenizer
+
+
+def _find(name: str | os.PathLike[str], hub: dict[str, Any], onnx: bool) -> Path:
+    if not isinstance(name, (str, os.PathLike)):
+        raise InputError(f"the model is {type(name).__name__}, expected a name or a path")
+    text = str(name)
+    if not text.strip():
+        raise InputError(f"the model's name is blank; bundled: {', '.join(bundled_models())}")
+    if isinstance(name, str) and name in bundled_models():
+        return bundled.BUNDLED / name
+    try:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            return path
+        if path.exists():
+            raise ModelError(f"{text}: a file; expected a model directory, such as {path.parent}")
+    # a name too long for the file system, NUL bytes, a home that nobody has
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{text[:80]!r} cannot be a model's name: {error}") from None
+    looks_local = path.is_absolute() or text.startswith((".", "~")) or text.count("/") > 1
+    if looks_local or not re.fullmatch(r"[\w.-]+/[\w.-]+", text, re.ASCII):
+        raise ModelError(
+            f"{text}: no such model. Bundled: {', '.join(bundled_models())}. Otherwise name a "
+            "local directory or a repository of the Hugging Face hub (owner/name)."
+        )
+    return download(text, hub, onnx=onnx)
+
+
+def _inspect(name: str, path: Path) -> ModelDirectory:
+    known = (*layout.WEIGHTS, *layout.PICKLES, *layout.DOWNLOADED)
+    present = {file for file in known if (path / file).is_file()}
+    if not present & set(layout.WEIGHTS):
+        if present & set(layout.PICKLES):
+            raise pickle_error(str(path))
+        raise ModelError(
+            f"{path}: no {layout.ONNX} or {layout.SAFETENSORS} (found {_listing(path)}). "
+            "Export a checkpoint with: pullquote export MODEL_DIR -o OUT"
+        )
+    for needed in (layout.CONFIG, layout.TOKENIZER):
+        if needed not in present:
+            kind = OldFormError if needed == layout.TOKENIZER else ModelError
+            raise kind(
+                f"{path}: no {needed} (found {_listing(path)}). "
+                "Copy it from the base model, or export again."
+            )
+    config = _read_json(path / layout.CONFIG)
+    reader = path / layout.SETTINGS
+    limit = _positions(path, config)
+    if layout.SETTINGS in present:
+        settings = ReaderConfig.from_json(_read_json(reader), str(reader))
+    else:
+        settings = _fitted_to(limit, path)
+    tokenizer: dict[str, Any] = {}
+    if layout.TOKENIZER_CONFIG in present:
+        tokenizer = _read_json(path / layout.TOKENIZER_CONFIG)
+    longest = tokenizer.get("model_max_length")
+    onnx = next((path / file for file in layout.ONNX_FORMS if file in present), None)
+    safetensors = next((path / file for file in layout.weights(present, onnx=False)), None)
+    return ModelDirectory(
+        name=name,
+        path=path,
+        tokenizer=path / layout.TOKENIZER,
+        config=settings,
+        positions=limit,
+        type_vocab_size=_type_vocab_size(config, tokenizer, path),
+        vocab_size=_integer(config, "vocab_size", 0, path) or None,
+        model_max_length=int(longest) if isinstance(longest, (int, float)) else sys.maxsize,
+        context_first=tokenizer.get("padding_side") == "left",
+        onnx=onnx,
+        safetensors=safetensors,
+    )
+
+
+def _positions(path: Path, config: dict[str, Any]) -> int:
+    """The longest window that the model can read."""
+    model_type = str(config.get("model_type"))
+    positions = _integer(config, "max_position_embeddings", 0, path)
+    relative = model_type in _RELATIVE_POSITIONS and not config.get("position_biased_input", True)
+    if not positions or relative:
+        return sys.maxsize
+    if model_type in _OFFSET_POSITIONS:
+        positions -= _integer(config, "pad_token_id", 1, path) + 1
+    return positions
+
+
+def _type_vocab_size(config: dict[str, Any], tokenizer: dict[str, Any], path: Path) -> int | None:
+    inputs = tokenizer.get("model_input_names")
+    if isinstance(inputs, list) and "token_type_ids" not in inputs:
+        return 1  # the model was trained with zeros in their place
+    if config.get("type_vocab_size") is None:
+        return None
+    return _integer(config, "type_vocab_size", 0, path)
+
+
+def _fitted_to(limit: int, path: Path) -> ReaderConfig:
+    """The default settings for a checkpoint without reader.json, shrunk to a short model."""
+    default = ReaderConfig()
+    if limit >= default.max_length:
+        return default
+    # a quarter for the question, a third shared, answers of at most half of that
+    overlap = min(default.overlap, limit // 3)
+    if overlap < 2:
+        raise ConfigError(f"{path}: the model has {limit} positions, too few to read with")
+    return replace(
+        default,
+        max_length=limit,
+        overlap=overlap,
+        max_question_length=min(default.max_question_length, limit // 4),
+        max_answer_length=min(default.max_answer_length, overlap // 2),
+    )
+
+
+def _integer(config: dict[str, Any], key: str, default: int, path: Path) -> int:
+    value = config.get(key, default)
+    if value is None:
+        return default
+    if not isinstance(value, int) or value < 0:
+        raise ModelError(f"{path / layout.CONFIG}: {key} is {value!r}, expected a whole number")
+    return value
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = parse_json(decode_text(read_bytes(path)))
+    except DataError as error:
+        raise ModelError(f"{path}: {error}. Copy it from the model again.") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: holds a {type(value).__name__}, expected a JSON object")
+    return value
+
+
+def _listing(path: Path) -> str:
+    names = sorted(entry.name for entry in path.iterdir())
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "nothing"

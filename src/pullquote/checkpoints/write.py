@@ -1,0 +1,92 @@
+"""Writes model directories: settings, weights and the files that travel with them.
+
+    with new_directory(out):
+        copy_model(source, out, weights=False)
+        write_weights(out, {"qa_outputs.bias": bias})
+
+Every file appears whole or not at all. Weights are NumPy arrays; nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pullquote.checkpoints import layout
+from pullquote.checkpoints.directory import store_settings
+from pullquote.errors import ConfigError, MissingExtraError
+from pullquote.files import atomic_write, replacing, write_json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pullquote.types import ReaderConfig
+
+
+def write_base(
+    directory: Path,
+    files: Mapping[str, bytes],
+    model_config: Mapping[str, Any],
+    config: ReaderConfig,
+) -> None:
+    """Write what stands beside the weights of a checkpoint.
+
+    `files` are names and contents to copy, `model_config` is the content of config.json.
+    """
+    for name, content in files.items():
+        with atomic_write(directory / name, "wb") as file:
+            file.write(content)
+    write_json(directory / layout.CONFIG, dict(model_config))
+    store_settings(directory, config)
+
+
+def write_weights(directory: Path, weights: Mapping[str, NDArray[np.float32]]) -> None:
+    """Write a state dictionary as safetensors.
+
+    Raises `MissingExtraError` without safetensors.
+    """
+    try:
+        from safetensors.numpy import save
+    except ImportError as error:  # pragma: no cover - depends on what is installed
+        raise MissingExtraError("safetensors", "torch") from error
+    whole = {name: np.ascontiguousarray(value) for name, value in weights.items()}
+    with atomic_write(directory / layout.SAFETENSORS, "wb") as file:
+        file.write(save(whole, metadata={"format": "pt"}))
+
+
+@contextlib.contextmanager
+def new_directory(out: Path) -> Iterator[None]:
+    """Make a directory; unless all goes well, things are as before.
+
+    Raises `ConfigError` where something stands already.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out}: exists and is not empty; choose another place")
+    new = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for file in out.iterdir():
+            file.unlink()
+        if new:
+            out.rmdir()
+        raise
+
+
+def copy_model(source: Path, target: Path, *, weights: bool = True) -> None:
+    """Copy a checkpoint: every file is whole before the first takes its name.
+
+    ONNX files of the target are removed, since readers would prefer them to the new weights.
+    """
+    for older in layout.found(target, layout.ONNX_PATTERNS):
+        older.unlink()
+    with contextlib.ExitStack() as stack:
+        for name in layout.CHECKPOINT:
+            if (source / name).is_file() and (weights or name != layout.SAFETENSORS):
+                shutil.copyfile(source / name, stack.enter_context(replacing(target / name)))

@@ -1,0 +1,38 @@
+"""Old names that still work for one release, with a `DeprecationWarning` that names the new one.
+
+__getattr__ = moved_names(__name__, {"Goal": "pullquote.scoring.operating_points.Goal"})
+moved_module(__name__, "pullquote.publishing.export")     # the whole text of an old module
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def moved_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """A module's `__getattr__` for names that stand elsewhere now: old name to new path."""
+
+    def __getattr__(name: str) -> Any:  # noqa: N807
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        _warn(f"{module}.{name}", names[name])
+        home, _, attribute = names[name].rpartition(".")
+        return getattr(importlib.import_module(home), attribute)
+
+    return __getattr__
+
+
+def moved_module(old: str, new: str) -> None:
+    """Make the module `new` answer under the name `old`, which is being imported."""
+    _warn(old, new)
+    sys.modules[old] = importlib.import_module(new)
+
+
+def _warn(old: str, new: str) -> None:
+    warnings.warn(
+        f"{old} is now {new}; the old name goes in pullquote 0.3", DeprecationWarning, stacklevel=3
+    )

@@ -1,0 +1,99 @@
+"""Averages the weights of checkpoints that started from the same one (a model soup).
+
+Fine-tuned runs from one start lie in one valley, where the mean of the weights answers better than
+most of them, at no cost (Wortsman et al. 2022). Runs from different starts have nothing in common.
+
+    average(["runs/one", "runs/two"], "runs/both")
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pullquote.checkpoints import layout
+from pullquote.checkpoints.directory import ModelDirectory, open_model, store_settings
+from pullquote.checkpoints.write import copy_model, new_directory, write_weights
+from pullquote.errors import (
+    ConfigError,
+    MissingExtraError,
+    ModelError,
+    PullquoteWarning,
+    first_line,
+)
+from pullquote.training.recipe import Recipe
+from pullquote.types import Calibration
+
+try:
+    import safetensors.torch
+    import torch
+except ImportError as error:  # pragma: no cover - depends on what is installed
+    raise MissingExtraError(error.name or "safetensors", "train") from error
+
+
+def average(models: Sequence[str | Path], out: str | Path) -> Path:
+    """Write a checkpoint whose weights are the mean of the others', fp32.
+
+    Everything else is the first one's; threshold and calibration are not fitted. Raises
+    `ConfigError` for fewer than two models and for an `out` that is taken, `ModelError` for weights
+    of other names or shapes and for another tokenizer.
+    """
+    if len(models) < 2:
+        raise ConfigError(f"{len(models)} model(s) to average, expected two or more")
+    directories = [open_model(model, onnx=False) for model in models]
+    first = directories[0]
+    starts = {start for directory in directories if (start := _start(directory))}
+    if len(starts) > 1:
+        warnings.warn(
+            f"these runs started from {' and '.join(sorted(starts))}; the mean of weights of "
+            "different starts answers worse than each of them",
+            PullquoteWarning,
+            stacklevel=2,
+        )
+    total = {name: tensor.double() for name, tensor in _weights(first).items()}
+    for other in directories[1:]:
+        if other.tokenizer.read_bytes() != first.tokenizer.read_bytes():
+            raise ModelError(f"{other.path}: has another tokenizer.json than {first.path}")
+        weights = _weights(other)
+        if _shapes(weights) != _shapes(total):
+            raise ModelError(
+                f"{other.path}: has weights of other names or shapes than {first.path}; only "
+                "checkpoints of one shape can be averaged"
+            )
+        for name, tensor in weights.items():
+            total[name] += tensor
+    unfitted = replace(
+        first.config, no_answer_threshold=0.0, threshold_fitted_on="", calibration=Calibration()
+    )
+    out = Path(out)
+    with new_directory(out):
+        copy_model(first.path, out, weights=False)
+        store_settings(out, unfitted)
+        mean = {name: (tensor / len(models)).float().numpy() for name, tensor in total.items()}
+        write_weights(out, mean)
+    return out
+
+
+def _start(directory: ModelDirectory) -> str:
+    """What a run began with, as its recipe says; empty where there is none."""
+    file = directory.path / layout.RECIPE
+    return Recipe.from_toml(file).model if file.is_file() else ""
+
+
+def _weights(directory: ModelDirectory) -> dict[str, torch.Tensor]:
+    assert directory.safetensors is not None  # open_model saw to it
+    if directory.safetensors.suffix != ".safetensors":
+        raise ModelError(f"{directory.safetensors}: weights in several files cannot be averaged")
+    try:
+        return safetensors.torch.load_file(directory.safetensors)
+    except Exception as error:
+        raise ModelError(
+            f"{directory.safetensors}: cannot be read ({first_line(error)}); the file may be cut "
+            "short"
+        ) from error
+
+
+def _shapes(weights: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in weights.items()}

@@ -1,0 +1,258 @@
+"""Turns a question-answering checkpoint into a model directory that answers without torch.
+
+Runs checkpoint and ONNX file side by side and refuses to write what differs.
+
+    export("path/to/checkpoint", "out")                # fp32
+    export("path/to/checkpoint", "out", scheme=INT8)   # a quarter of the bytes
+    export("path/to/checkpoint", "out", weights=True)  # with the safetensors beside it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pullquote.checkpoints import layout
+from pullquote.checkpoints.directory import ModelDirectory, open_model, store_settings
+from pullquote.errors import MissingExtraError, ModelError, OutputError, PullquoteError, first_line
+from pullquote.files import cannot_write
+from pullquote.reading.backends.onnx import OnnxBackend
+from pullquote.training.recipe import Recipe
+from pullquote.types import Batch, ReaderConfig
+
+try:
+    import onnxscript  # noqa: F401 - torch's exporter needs it
+    import torch
+
+    from pullquote.publishing.quantize import Scheme, quantize
+    from pullquote.reading.backends.torch import TorchBackend, forward_inputs, load_checkpoint
+except ImportError as error:  # pragma: no cover - depends on what is installed
+    raise MissingExtraError(error.name or "transformers", "export") from error
+
+TOLERANCE = 1e-4
+"""The largest difference of a logit between torch and the fp32 ONNX file that is accepted."""
+
+# What an export replaces, the weights last; torch puts those of a model of more than 1.5 GB into a
+# file of their own.
+_WRITTEN = (*layout.DESCRIPTION, layout.RECIPE, layout.SETTINGS, layout.ONNX_DATA, layout.ONNX)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What `export` wrote, and how far its logits are from the checkpoint's."""
+
+    path: Path
+    bytes: int
+    fp32_difference: float
+    int8_difference: float | None
+
+
+def export(
+    model: str | Path,
+    out: str | Path,
+    *,
+    scheme: Scheme | None = None,
+    weights: bool = False,
+    config: ReaderConfig | None = None,
+) -> ExportReport:
+    """Write `out` with model.onnx, the tokenizer and reader.json of a safetensors checkpoint.
+
+    `scheme` quantises it. `weights` copies the checkpoint's own weights, too, for transformers and
+    to train on. `out` is a new place, an older export (whose files are replaced), or the
+    checkpoint's own directory (which gains the ONNX form). `config` replaces the settings of the
+    source. Raises `ModelError`, and writes nothing, when the fp32 ONNX file's logits differ from
+    torch's by more than `TOLERANCE`.
+    """
+    source = open_model(model)
+    if source.safetensors is None:
+        raise ModelError(f"{source.path}: no model.safetensors to export (found {source.onnx})")
+    if config:
+        source = replace(source, config=config)
+    out = Path(out)
+    with _new_files(out, source) as new, tempfile.TemporaryDirectory() as work:
+        copied = [source.path / name for name in layout.DESCRIPTION]
+        if weights and not _is_same(out, source.path):
+            copied += layout.found(source.path, layout.SAFETENSORS_PATTERNS)
+        for file in copied:
+            if file.is_file():
+                shutil.copyfile(file, new / file.name)
+        if (source.path / layout.RECIPE).is_file():
+            recipe = Recipe.from_toml(source.path / layout.RECIPE)
+            if not _is_same(out, source.path):  # others need not know this machine's folders
+                recipe = recipe.named_only()
+            (new / layout.RECIPE).write_text(recipe.to_toml(), encoding="utf-8")
+        store_settings(new, _before_int8(source.config) if scheme else source.config)
+        fp32 = Path(work if scheme else new) / layout.ONNX
+        _to_onnx(source, fp32)
+        reference = TorchBackend(source.path)
+        batches = list(_probe_batches(source))
+        fp32_difference = _difference(reference, OnnxBackend(fp32), batches)
+        if not fp32_difference <= TOLERANCE:
+            raise ModelError(
+                f"{source.path}: the ONNX form differs from torch by {fp32_difference:.2g} in a "
+                f"logit, more than {TOLERANCE:g}; nothing was written"
+            )
+        int8_difference = None
+        if scheme:
+            quantize(fp32, new / layout.ONNX, scheme)
+            int8_difference = _difference(reference, OnnxBackend(new / layout.ONNX), batches)
+            if int8_difference == float("inf"):
+                raise ModelError(
+                    f"{source.path}: its int8 form gives logits that are not finite; nothing was "
+                    "written. Export without int8."
+                )
+        size = sum(file.stat().st_size for file in new.iterdir())
+    return ExportReport(out, size, fp32_difference, int8_difference)
+
+
+def _before_int8(config: ReaderConfig) -> ReaderConfig:
+    """The settings with a note that they were fitted before quantisation."""
+
+    def noted(fitted_on: str) -> str:
+        return f"{fitted_on} (before int8)" if fitted_on else ""
+
+    calibration = replace(config.calibration, fitted_on=noted(config.calibration.fitted_on))
+    return replace(
+        config,
+        threshold_fitted_on=noted(config.threshold_fitted_on),
+        calibration=calibration,
+    )
+
+
+@contextlib.contextmanager
+def _new_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
+    """Yield an empty directory; on success what it holds moves to `out`, else it is removed."""
+    try:
+        fresh = not out.exists()
+        if not fresh and not _is_same(out, source.path):
+            check_out(out)
+        parent = out.parent if fresh else out  # on the same disk, so that moving is renaming
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".pullquote-", dir=parent) as temporary:
+            new = Path(temporary) / "new"
+            new.mkdir()
+            yield new
+            if fresh:
+                os.replace(new, out)
+                return
+            made = {file.name for file in new.iterdir()}
+            for name in sorted(made - set(_WRITTEN)) + list(_WRITTEN):
+                if name in made:
+                    os.replace(new / name, out / name)
+                else:  # such as the licence of the older export's model; its card is the user's
+                    (out / name).unlink(missing_ok=True)
+    except OSError as error:
+        if isinstance(error, PullquoteError):
+            raise
+        raise cannot_write(out, error) from error
+
+
+def check_out(out: Path) -> None:
+    """Raise `OutputError` when writing `out` would lose more than an older export."""
+    if not out.exists():
+        return
+    found = {entry.name for entry in out.iterdir()} if out.is_dir() else {out.name}
+    is_export = {layout.ONNX, layout.SETTINGS} <= found
+    is_checkpoint = any(name.endswith(".safetensors") for name in found)
+    if found and (is_checkpoint or not is_export):
+        raise OutputError(
+            f"{out}: exists and is not an older export; choose another place, or empty it"
+        )
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.exists() and one.samefile(other)
+
+
+class _Logits(torch.nn.Module):
+    """The model with positional inputs and nothing but its logits as outputs."""
+
+    def __init__(self, model: Any, inputs: list[str]) -> None:
+        super().__init__()
+        self.model = model
+        self.inputs = inputs
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        output = self.model(**dict(zip(self.inputs, tensors, strict=True)))
+        return output.start_logits, output.end_logits
+
+
+def _to_onnx(source: ModelDirectory, path: Path) -> None:
+    # Attention in plain products: the fused kernels of torch have no exact counterpart in ONNX.
+    model = load_checkpoint(source.path, attn_implementation="eager")
+    inputs = forward_inputs(model)
+    batch = next(_probe_batches(source))
+    example = tuple(torch.from_numpy(getattr(batch, name)) for name in inputs)
+    B = torch.export.Dim("batch", min=1, max=4096)
+    T = torch.export.Dim("tokens", min=2, max=source.config.max_length)
+    try:
+        with torch.inference_mode(), _quiet():
+            program = torch.onnx.export(
+                _Logits(model, inputs),
+                example,
+                dynamo=True,
+                verbose=False,
+                input_names=inputs,
+                output_names=["start_logits", "end_logits"],
+                dynamic_shapes=(({0: B, 1: T},) * len(inputs),),
+            )
+    except Exception as error:
+        raise ModelError(
+            f"{source.path}: torch cannot turn this model into ONNX ({first_line(error)})"
+        ) from error
+    assert program is not None  # what dynamo=True promises
+    # The exporter notes on every node which lines of which files it came from: half a megabyte,
+    # with the paths of this machine in it.
+    for noted in (program.model, program.model.graph, *program.model.graph):
+        noted.metadata_props.clear()
+    program.save(path)
+
+
+def _probe_batches(source: ModelDirectory) -> Iterator[Batch]:
+    """Batches of random tokens in shapes that a reader meets: padded, single, of full length."""
+    random = np.random.default_rng(0)
+    vocabulary = source.vocab_size or 1000
+    for lengths in ([24, 17], [11], [source.config.max_length, 33, 60], [127]):
+        T = min(max(lengths), source.config.max_length)
+        mask = (np.arange(T) < np.array(lengths)[:, None]).astype(np.int64)  # (B, T)
+        ids = random.integers(0, vocabulary, mask.shape)
+        types = np.minimum(np.arange(T) >= 8, max(source.type_vocab_size or 1, 1) - 1) * mask
+        yield Batch(ids, mask, types.astype(np.int64))
+
+
+def _difference(a: Any, b: Any, batches: list[Batch]) -> float:
+    """The largest difference of a logit at a token that is no padding; NaN counts as infinite."""
+    worst = 0.0
+    for batch in batches:
+        x, y = a(batch), b(batch)
+        real = batch.attention_mask.astype(bool)
+        for left, right in ((x.start, y.start), (x.end, y.end)):
+            gap = np.abs(left - right)[real]
+            worst = max(worst, float(gap.max()) if np.isfinite(gap).all() else float("inf"))
+    return worst
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the exporter, which warns of its own future."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "torch.export")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

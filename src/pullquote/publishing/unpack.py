@@ -1,0 +1,126 @@
+"""Gives a quantised model its checkpoint back, rounded as it is, so that it can be trained on.
+
+Knows the graphs that `quantize` writes. Training heals what rounding cost.
+
+    unpack("small", "runs/small")
+    train(Recipe(model="runs/small", ...), "runs/mine")
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pullquote.checkpoints.directory import open_model
+from pullquote.checkpoints.write import copy_model, new_directory, write_weights
+from pullquote.errors import ConfigError, MissingExtraError, ModelError, first_line
+
+try:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    from onnxruntime import InferenceSession
+
+    from pullquote.publishing.quantize import (
+        integers_name,
+        quantized_weights,
+        scales_name,
+        weight_name,
+    )
+    from pullquote.reading.backends.torch import load_checkpoint
+except ImportError as error:  # pragma: no cover - depends on what is installed
+    raise MissingExtraError(error.name or "onnx", "export") from error
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_PREFIX = "model."  # what `export` puts before the checkpoint's own names
+
+
+def unpack(model: str | Path, out: str | Path) -> Path:
+    """Write the checkpoint of a model that has an ONNX file alone, fp32.
+
+    Settings, threshold and calibration stay as they are. Raises `ConfigError` for an `out` that is
+    taken, `ModelError` for a graph that `pullquote export` and `quantize` have not written.
+    """
+    with contextlib.suppress(ModelError):
+        exact = open_model(model, onnx=False).safetensors
+        raise ConfigError(f"{model}: has a checkpoint already, {exact}; train on that")
+    directory = open_model(model)
+    try:
+        graph = onnx.load(str(directory.onnx))
+    except Exception as error:
+        raise ModelError(
+            f"{directory.onnx}: cannot be read ({first_line(error)}); the file may be cut short"
+        ) from error
+    weights = dict(_weights(graph))
+    out = Path(out)
+    with new_directory(out):
+        copy_model(directory.path, out)
+        write_weights(out, weights)
+        try:
+            load_checkpoint(out)
+        except ModelError as error:
+            raise ModelError(
+                f"{directory.onnx}: not all of its weights are known by name; expected a model "
+                f"that pullquote export has written ({error})"
+            ) from error
+    return out
+
+
+def _weights(model: onnx.ModelProto) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Names of the checkpoint and values, as torch keeps them: (out, in) for a linear layer."""
+    values = _values(model)
+    for name, value in values.items():
+        if name.startswith(_PREFIX):
+            yield name.removeprefix(_PREFIX), value
+    makers = {node.output[0]: node for node in model.graph.node}
+    for node in model.graph.node:  # a linear layer is known by its bias, which has kept its name
+        bias = next((name for name in node.input if name.endswith(".bias")), "")
+        if node.op_type != "Add" or not bias.startswith(_PREFIX):
+            continue
+        maker = makers.get(next(name for name in node.input if name != bias))
+        if maker is not None and maker.op_type == "Mul":  # by the scales of the tokens
+            maker = makers.get(maker.input[0])
+        if maker is None or not maker.op_type.startswith("MatMul"):
+            continue
+        name = weight_name(maker.input[1])
+        if name in values:  # else another node gives it, from a weight with a name of its own
+            yield bias.removeprefix(_PREFIX).removesuffix("bias") + "weight", values[name].T
+
+
+def _values(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
+    """All fp32 weights by their names in the graph, those that were quantised among them."""
+    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    values = {name: value for name, value in constants.items() if value.dtype == np.float32}
+    names = {name: integers_name(model, name) for name in quantized_weights(model)}
+    packed = [integers for integers in names.values() if integers not in constants]
+    unpacked = dict(zip(packed, _computed(model, packed), strict=True))
+    for name, integers in names.items():
+        whole = unpacked.get(integers, constants.get(integers))
+        # one scale for each column of a matrix (N,), for each row of a table (V, 1)
+        values[name] = whole * constants[scales_name(name)]
+    return values
+
+
+def _computed(model: onnx.ModelProto, names: list[str]) -> list[NDArray[np.int8]]:
+    """What the nodes that unpack weights give."""
+    if not names:
+        return []
+    varying = {value.name for value in model.graph.input}
+    nodes = []
+    for node in model.graph.node:
+        if varying.intersection(node.input):
+            varying.update(node.output)
+        else:
+            nodes.append(node)
+    used = {name for node in nodes for name in node.input}
+    constants = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.INT8, None) for name in names]
+    graph = helper.make_graph(nodes, "unpacking", [], outputs, constants)
+    part = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    unpacked: list[NDArray[np.int8]] = InferenceSession(part.SerializeToString()).run(names, {})
+    return unpacked

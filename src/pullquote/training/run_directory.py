@@ -1,0 +1,122 @@
+"""Run directory: who may write to it, and the saved state that a run resumes from.
+
+Knows files and torch's state dictionaries, nothing of the loop. `train` lists what stands there.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from pullquote.checkpoints import layout
+from pullquote.checkpoints.bundled import bundled_models
+from pullquote.errors import ConfigError, MissingExtraError, TrainingError, first_line
+from pullquote.files import atomic_write, cannot_write
+from pullquote.training.recipe import Recipe
+
+try:
+    import torch
+except ImportError as error:  # pragma: no cover - depends on what is installed
+    raise MissingExtraError(error.name or "torch", "train") from error
+
+STATE = "state.pt"
+_REPLACED = ("log.jsonl", layout.CURVE, layout.SAFETENSORS, *layout.ONNX_PATTERNS)
+
+
+def check_run_directory(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
+    """Raise `ConfigError` unless `out` is free, or may be overwritten, or holds this very run.
+
+    With `resume` a free place is begun in: a run may have been ended before it left anything.
+    """
+    start = Path(recipe.model)
+    if (
+        recipe.model not in bundled_models()  # that is one of ours, whatever lies here
+        and out.exists()
+        and start.exists()
+        and out.samefile(start)
+    ):
+        raise ConfigError(f"{out}: the model to start from; choose another place to write to")
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out}: a file; expected a directory to write to")
+    file = out / layout.RECIPE
+    if not _holds_run(out):
+        if not overwrite:
+            _check_foreign(out)
+        return
+    if not resume:
+        if not overwrite:
+            raise ConfigError(
+                f"{out}: holds another run; choose another place, remove it, or go on with --resume"
+            )
+        return
+    before = Recipe.from_toml(file)
+    for spec in fields(Recipe):
+        old, new = getattr(before, spec.name), getattr(recipe, spec.name)
+        if old != new:
+            raise ConfigError(
+                f"{out}: holds a run with {spec.name} = {old!r}, this one has {new!r}; resume with "
+                f"the same recipe ({file}), or choose another place"
+            )
+
+
+def _holds_run(out: Path) -> bool:
+    """A recipe stands in what was exported from a run, too, but then nothing of its last state."""
+    return (out / layout.RECIPE).exists() and (
+        (out / "last").is_dir() or not (out / layout.CONFIG).exists()
+    )
+
+
+def _check_foreign(out: Path) -> None:
+    """Raise `ConfigError` where a run would replace files that no run has made."""
+    if (out / layout.CONFIG).exists():
+        raise ConfigError(f"{out}: holds a model; choose another place")
+    if found := layout.found(out, ("last", *_REPLACED)):
+        raise ConfigError(
+            f"{out}: holds {found[0].name}, which is not of a run and would be removed; choose "
+            "another place"
+        )
+
+
+def make_run_directory(out: Path, recipe: Recipe, *, resume: bool) -> None:
+    """Make `out` the directory of a run; removes an older run's files and unfinished ones."""
+    if not resume:
+        older = [layout.RECIPE, *_REPLACED]
+        if _holds_run(out):
+            shutil.rmtree(out / "last", ignore_errors=True)
+            older += layout.CHECKPOINT  # some of which the new one may not have
+        for name in dict.fromkeys(layout.found(out, older)):
+            name.unlink()
+    for folder in (out, out / "last"):
+        for litter in folder.glob(".pullquote-*"):
+            if litter.is_dir():  # of an export
+                shutil.rmtree(litter)
+            else:
+                litter.unlink()
+    with atomic_write(out / layout.RECIPE) as file:
+        file.write(recipe.to_toml())
+
+
+def write_state(state: dict[str, Any], out: Path) -> None:
+    """Write what `resume` needs; the older state stays whole until this one is."""
+    try:
+        with atomic_write(out / "last" / STATE, "wb") as file:
+            torch.save(state, file)
+    except RuntimeError as error:  # torch's own word for a full disk
+        reason = OSError(first_line(error))
+        raise cannot_write(out / "last" / STATE, reason) from error
+
+
+def read_state(out: Path, device: torch.device) -> dict[str, Any] | None:
+    """What `write_state` wrote; None when a run ended before its first save."""
+    path = out / "last" / STATE
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        raise TrainingError(
+            f"{path}: cannot be read ({first_line(error)}); remove it to begin again"
+        ) from error
+    return state

@@ -1,0 +1,72 @@
+"""What an ONNX file says of its quantisation, read without loading it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from pullquote.checkpoints.bundled import BUNDLED
+from pullquote.checkpoints.directory import open_model
+from pullquote.checkpoints.onnx_metadata import QUANTIZATION, Quantization, quantization
+from pullquote.errors import ModelError
+from pullquote.publishing.quantize import Scheme, quantize, quantized_weights
+
+
+@pytest.fixture
+def base_onnx(tmp_path: Path) -> Path:
+    """Two linear layers in fp32."""
+    random = np.random.default_rng(0)
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["h"]),
+            helper.make_node("MatMul", ["h", "v"], ["y"]),
+        ],
+        "layers",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, None, 16])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, None, 8])],
+        [
+            numpy_helper.from_array(random.normal(size=shape).astype(np.float32), name)
+            for name, shape in (("w", (16, 24)), ("v", (24, 8)))
+        ],
+    )
+    opset = helper.make_opsetid("", 18)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=9), tmp_path / "fp32.onnx")
+    return tmp_path / "fp32.onnx"
+
+
+def test_a_file_says_how_it_was_quantised(base_onnx: Path, tmp_path: Path) -> None:
+    quantize(base_onnx, tmp_path / "int8.onnx", Scheme(words=5, layers=6))
+    found = quantization(tmp_path / "int8.onnx")
+    assert found is not None
+    assert (found.words, found.layers) == (5, 6)
+    # what the metadata names is what the names of constants say, as in files without metadata
+    model = onnx.load(tmp_path / "int8.onnx")
+    assert list(found.weights) == quantized_weights(model) != []
+    del model.metadata_props[:]
+    assert quantized_weights(model) == list(found.weights)
+
+
+def test_fp32_files_and_other_files_say_nothing(base_onnx: Path, tmp_path: Path) -> None:
+    assert quantization(base_onnx) is None
+    for content in (b"", b"\xff" * 99, b"not ONNX at all", b"\x3a\xff\xff\xff\xff\xff\x0f"):
+        (tmp_path / "model.onnx").write_bytes(content)
+        assert quantization(tmp_path / "model.onnx") is None
+
+
+@pytest.mark.parametrize("name", ["small", "tiny"])
+def test_files_of_0_1_are_known_by_their_operators(name: str) -> None:
+    assert quantization(BUNDLED / name / "model.onnx") == Quantization(None, None)
+    assert open_model(name).quantized
+
+
+def test_metadata_that_is_damaged(base_onnx: Path, tmp_path: Path) -> None:
+    model = onnx.load(base_onnx)
+    for text in ("{", "[]", '{"words": 8}', '{"words": "x", "layers": 8, "weights": []}'):
+        helper.set_model_props(model, {QUANTIZATION: text})
+        onnx.save(model, tmp_path / "model.onnx")
+        with pytest.raises(ModelError, match="not what pullquote writes"):
+            quantization(tmp_path / "model.onnx")
