@@ -21,7 +21,7 @@ from searching_helpers import FILES, MILL
 from pullquote import Index
 from pullquote.errors import DocumentError, IndexFileError, InputError, MissingExtraError
 from pullquote.searching import store, update
-from pullquote.searching.documents import SourceFile, find, read
+from pullquote.searching.documents import TEXT, Problem, SourceFile, find, read
 
 ENGINES = ["fts5", "tantivy"]
 
@@ -221,6 +221,26 @@ def test_nobody_sees_half_of_a_long_file(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(update, "read", reading)
     assert index.add([path]).problems
     assert set(seen) == {0}
+
+
+def test_what_an_update_reads_and_removes() -> None:
+    def file(path: str, modified: int = 1) -> SourceFile:
+        return SourceFile(path, TEXT, (5, modified, 1))
+
+    folder, locked = str(Path("/d")), str(Path("/d/x"))
+    same, edited, new, removed, below, other, away = (
+        str(Path("/d", name)) for name in ("same", "edited", "new", "gone", "x/y", "xy", "/e")
+    )
+    stamp = (5, 1, 1)
+    known = dict.fromkeys([same, edited, removed, below, other, away], stamp)
+    problem = Problem(locked, "cannot be listed")
+    changes = update.compare([file(same), file(edited, 2), problem, file(new)], known, [folder])
+    assert [f.path for f in changes.to_read] == [edited, new]
+    # what is in a folder that cannot be listed stays, and so does what is under no root
+    assert changes.gone == (removed, other)
+    assert (changes.unchanged, changes.problems) == (1, (problem,))
+    # a root that is a file, and is gone
+    assert update.compare([], {same: stamp, f"{same}2": stamp}, [same]).gone == (same,)
 
 
 @pytest.mark.parametrize("name", ["договор.txt", "عقد.txt", os.fsdecode(b"\xff\xfe.txt")])
