@@ -90,7 +90,7 @@ def test_every_module_stands_in_a_room() -> None:
         ("pydantic", ("pullquote.serving",)),
         ("uvicorn", ("pullquote.serving.run", "pullquote.serving.wire")),
         ("prometheus_client", ("pullquote.serving.metrics",)),
-        ("sqlite3", ("pullquote.searching.index", "pullquote.searching.engines.fts5")),
+        ("sqlite3", ("pullquote.searching.store", "pullquote.searching.engines.fts5")),
         ("tantivy", ("pullquote.searching.engines.tantivy",)),
         ("pypdfium2", ("pullquote.searching.pdf",)),
         ("lxml", ("pullquote.searching.html", "pullquote.searching.office")),

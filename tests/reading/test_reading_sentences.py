@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pullquote.reading import sentences
-from pullquote.reading.sentences import sentence_around
+from pullquote.reading.sentences import sentence_around, sentence_ends
 
 
 def around(text: str, quote: str = "Rollo", **options: int) -> str:
@@ -47,6 +47,17 @@ def around(text: str, quote: str = "Rollo", **options: int) -> str:
 )
 def test_where_a_sentence_begins_and_ends(before: str, sentence: str, after: str) -> None:
     assert around(before + sentence + after) == sentence
+
+
+def test_all_ends_within_a_part_of_a_text() -> None:
+    text = "One. Two came. Dr. Rollo led.[3] Three went.  Four"
+    ends = list(sentence_ends(text))
+    assert [text[:end].split()[-1] for end in ends] == ["One.", "came.", "led.[3]", "went."]
+    assert all(text[end] == " " for end in ends)
+    assert list(sentence_ends(text, 6, len(text))) == ends[1:]
+    # the letter that tells an end lies beyond 15
+    assert list(sentence_ends(text, 0, 15)) == ends[:1]
+    assert list(sentence_ends(text, 0, 16)) == ends[:2]
 
 
 def test_a_quote_of_several_sentences_is_kept_whole() -> None:

@@ -13,13 +13,13 @@ from searching_helpers import FILES, MILL
 
 from pullquote.errors import DocumentError, MissingExtraError
 from pullquote.searching import documents
-from pullquote.searching.documents import ChangedError, File, Problem, find, read
+from pullquote.searching.documents import ChangedError, Problem, SourceFile, find, read
 from pullquote.types import Passage
 
 
-def only(path: Path) -> File:
+def only(path: Path) -> SourceFile:
     (file,) = find([path])
-    assert isinstance(file, File)
+    assert isinstance(file, SourceFile)
     return file
 
 
@@ -148,11 +148,11 @@ def test_a_file_that_was_written_just_now_is_given_time_to_tell(
 ) -> None:
     slept: list[float] = []
     monkeypatch.setattr(documents.time, "sleep", slept.append)
-    monkeypatch.setattr(documents, "_TICK", 5_000_000_000)
+    monkeypatch.setattr(documents, "_CLOCK_TICK", 5_000_000_000)
     (tmp_path / "a.txt").write_text("new")
     list(read(only(tmp_path / "a.txt")))
     assert 0 < sum(slept) <= 5
-    monkeypatch.setattr(documents, "_TICK", 0)
+    monkeypatch.setattr(documents, "_CLOCK_TICK", 0)
     slept.clear()
     list(read(only(tmp_path / "a.txt")))
     assert slept == []
@@ -329,7 +329,7 @@ def test_a_folder_that_cannot_be_listed_is_reported(
 
     monkeypatch.setattr(os, "scandir", scandir)
     found = list(find([tmp_path]))
-    assert [type(f) for f in found] == [File, Problem]
+    assert [type(f) for f in found] == [SourceFile, Problem]
     assert str(found[1]) == f"{tmp_path / 'closed'}: cannot be listed (Permission denied)"
 
 

@@ -20,8 +20,8 @@ from searching_helpers import FILES, MILL
 
 from pullquote import Index
 from pullquote.errors import DocumentError, IndexFileError, InputError, MissingExtraError
-from pullquote.searching import index as module
-from pullquote.searching.documents import File, find, read
+from pullquote.searching import store, update
+from pullquote.searching.documents import TEXT, Problem, SourceFile, find, read
 
 ENGINES = ["fts5", "tantivy"]
 
@@ -50,7 +50,7 @@ def test_passages_come_back_as_they_were_read(index: Index) -> None:
         expected = {
             (p.document.path, p.start): p
             for file in find([MILL])
-            if isinstance(file, File)
+            if isinstance(file, SourceFile)
             for p in read(file)
         }
         assert len(index) == len(expected)
@@ -70,11 +70,11 @@ def test_only_what_is_new_or_changed_is_read(
         (folder / f"{name}.txt").write_text(f"The rent of {name} is due.")
     opened: list[str] = []
 
-    def reading(file: File) -> object:
+    def reading(file: SourceFile) -> object:
         opened.append(Path(file.path).name)
         return read(file)
 
-    monkeypatch.setattr(module, "read", reading)
+    monkeypatch.setattr(update, "read", reading)
     assert counts(index, folder) == (3, 0, 0, 0)
     assert counts(index, folder) == (0, 0, 3, 0)
     (folder / "b.txt").write_text("The rent of beta is paid.")
@@ -171,12 +171,12 @@ def test_a_missing_library_is_tried_again(
 def test_a_long_file_that_changes_while_it_is_read_leaves_no_half(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_HELD", 3)
+    monkeypatch.setattr(update, "PASSAGES_HELD", 3)
     path = tmp_path / "a.txt"
     path.write_text("An old word about rent.\n\n" * 1000)
     times = 0
 
-    def reading(file: File) -> object:
+    def reading(file: SourceFile) -> object:
         nonlocal times
         times += 1
         for number, passage in enumerate(read(file)):
@@ -184,7 +184,7 @@ def test_a_long_file_that_changes_while_it_is_read_leaves_no_half(
                 path.write_text(f"New word {times} about rent.\n\n" * 1000)
             yield passage
 
-    monkeypatch.setattr(module, "read", reading)
+    monkeypatch.setattr(update, "read", reading)
     changes = 1  # then it holds still
     assert index.add([path]).read == 1
     assert all("New word 1" in text and "old" not in text for text in texts(index, "rent"))
@@ -198,29 +198,49 @@ def test_a_long_file_that_changes_while_it_is_read_leaves_no_half(
 
 
 def test_nobody_sees_half_of_a_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_HELD", 3)
-    monkeypatch.setattr(module, "_BATCH", 0.0)
+    monkeypatch.setattr(update, "PASSAGES_HELD", 3)
+    monkeypatch.setattr(store, "BATCH_SECONDS", 0.0)
     index = Index.create(tmp_path / "i.db")
     path = tmp_path / "a.txt"
     path.write_text("A word about rent.\n\n" * 1000)
     seen: list[int] = []
-    remove = index._remove
+    remove = update.DocumentWriter.remove
 
-    def removing(name: str) -> None:
+    def removing(self: update.DocumentWriter, name: str) -> None:
         with Index.open(tmp_path / "i.db") as other:
             seen.append(len(other))
-        remove(name)
+        remove(self, name)
 
-    def reading(file: File) -> object:
+    def reading(file: SourceFile) -> object:
         for number, passage in enumerate(read(file)):
             if number == 6:
                 raise DocumentError("broken in the middle")
             yield passage
 
-    monkeypatch.setattr(index, "_remove", removing)
-    monkeypatch.setattr(module, "read", reading)
+    monkeypatch.setattr(update.DocumentWriter, "remove", removing)
+    monkeypatch.setattr(update, "read", reading)
     assert index.add([path]).problems
     assert set(seen) == {0}
+
+
+def test_what_an_update_reads_and_removes() -> None:
+    def file(path: str, modified: int = 1) -> SourceFile:
+        return SourceFile(path, TEXT, (5, modified, 1))
+
+    folder, locked = str(Path("/d")), str(Path("/d/x"))
+    same, edited, new, removed, below, other, away = (
+        str(Path("/d", name)) for name in ("same", "edited", "new", "gone", "x/y", "xy", "/e")
+    )
+    stamp = (5, 1, 1)
+    known = dict.fromkeys([same, edited, removed, below, other, away], stamp)
+    problem = Problem(locked, "cannot be listed")
+    changes = update.compare([file(same), file(edited, 2), problem, file(new)], known, [folder])
+    assert [f.path for f in changes.to_read] == [edited, new]
+    # what is in a folder that cannot be listed stays, and so does what is under no root
+    assert changes.gone == (removed, other)
+    assert (changes.unchanged, changes.problems) == (1, (problem,))
+    # a root that is a file, and is gone
+    assert update.compare([], {same: stamp, f"{same}2": stamp}, [same]).gone == (same,)
 
 
 @pytest.mark.parametrize("name", ["договор.txt", "عقد.txt", os.fsdecode(b"\xff\xfe.txt")])
@@ -260,7 +280,7 @@ class Mirror(RuleBasedStateMachine):
         for path in (self.top / "f").iterdir():
             if "\0" not in path.read_text():
                 (file,) = find([path])
-                assert isinstance(file, File)
+                assert isinstance(file, SourceFile)
                 expected.update({(file.path, p.start): p.text for p in read(file)})
         found = [f.passage for f in self.index.search("rent river", limit=1000)]
         assert {(p.document.path, p.start): p.text for p in found} == expected
@@ -339,9 +359,10 @@ def test_readers_go_on_while_a_writer_writes(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("The rent is due.")
     with Index.create(tmp_path / "i.db") as writer, Index.open(tmp_path / "i.db") as reader:
         writer.add([tmp_path / "a.txt"])
-        batch = module._Batch(writer._connection, writer._engine)
+        batch = store.Batch(writer._store, writer._engine)
         batch.begin()
-        writer._remove(str(tmp_path / "a.txt"))
+        documents = update.DocumentWriter(writer._store, writer._engine, batch)
+        documents.remove(str(tmp_path / "a.txt"))
         assert texts(reader, "rent") == ["The rent is due."]  # of the last moment that was whole
         batch.commit()
         assert texts(reader, "rent") == []
@@ -390,7 +411,7 @@ def test_the_index_is_whole_after_a_kill_at_any_moment(tmp_path: Path, engine: s
     for name in range(60):
         (folder / f"{name}.txt").write_text(f"The rent of number{name} is due.\n\n" * 200)
     code = (
-        "import sys; from pullquote.searching import index; index._BATCH = 0.0\n"
+        "import sys; from pullquote.searching import index, store; store.BATCH_SECONDS = 0.0\n"
         "made = index.Index.open_or_create(sys.argv[1], engine=sys.argv[3])\n"
         "print('ready', flush=True); made.add([sys.argv[2]])"
     )
@@ -407,7 +428,7 @@ def test_the_index_is_whole_after_a_kill_at_any_moment(tmp_path: Path, engine: s
             seen.append(len(index))
             found = index.search("rent", limit=100_000)
             assert len(found) == len(index)
-            assert index._rows("PRAGMA integrity_check") == [("ok",)]
+            assert index._store.rows("PRAGMA integrity_check") == [("ok",)]
     assert seen == sorted(seen)
     with Index.open(tmp_path / "i.db") as index:
         index.add([folder])
@@ -494,9 +515,64 @@ def changed(path: Path, statement: str) -> str:
     return refused(path)
 
 
-def test_an_index_of_another_version(tmp_path: Path) -> None:
+def test_an_index_of_a_newer_format(tmp_path: Path) -> None:
+    assert store.FORMAT == 1
     message = changed(tmp_path / "i.db", "PRAGMA user_version = 2")
-    assert "an index of version 2, expected 1; make it again" in message
+    assert "made by a newer pullquote (format 2, this one reads up to 1)" in message
+    assert "upgrade, or index again" in message
+
+
+def test_an_index_without_a_format(tmp_path: Path) -> None:
+    message = changed(tmp_path / "i.db", "PRAGMA user_version = 0")
+    assert "format 0, which no pullquote has written; make it again" in message
+
+
+# What pullquote 0.1 wrote. A file like this has to open for as long as format 1 is read.
+FORMAT_1 = """
+CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE roots (path BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE documents (id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL UNIQUE, \
+unit TEXT NOT NULL, size INTEGER NOT NULL, modified INTEGER NOT NULL, changed INTEGER NOT NULL, \
+problem TEXT);
+CREATE TABLE passages (id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL, \
+start INTEGER NOT NULL, marks TEXT NOT NULL, text TEXT NOT NULL);
+CREATE INDEX passages_of_document ON passages (document);
+CREATE VIRTUAL TABLE words USING fts5(text, content='passages', content_rowid='id', \
+tokenize='porter unicode61 remove_diacritics 2');
+INSERT INTO settings VALUES ('engine', 'fts5'), ('generation', 2);
+INSERT INTO roots VALUES (CAST('/old/lease.pdf' AS BLOB));
+INSERT INTO documents VALUES (1, CAST('/old/lease.pdf' AS BLOB), 'page', 9, 8, 7, NULL);
+INSERT INTO passages VALUES (1, 1, 40, '0:2 9:3', 'The rent is due.');
+INSERT INTO words(rowid, text) VALUES (1, 'The rent is due.');
+PRAGMA application_id = 0x70756C71;
+PRAGMA user_version = 1;
+"""
+
+
+def test_an_older_index_opens(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "i.db") as old:
+        old.executescript(FORMAT_1)
+    old.close()
+    with Index.open(tmp_path / "i.db") as index:
+        (found,) = index.search("When are the rents due?")
+        assert (found.passage.text, found.passage.start) == ("The rent is due.", 40)
+        assert str(found.passage.place(9)) == "/old/lease.pdf, page 3"
+        assert counts(index) == (0, 0, 0, 1)  # the file is gone
+
+
+def test_old_names_still_import_and_warn() -> None:
+    from pullquote.searching import documents
+    from pullquote.searching import index as module
+
+    with pytest.warns(DeprecationWarning, match="Found was renamed to RetrievedPassage"):
+        assert module.Found is module.RetrievedPassage
+    with pytest.warns(DeprecationWarning, match="VERSION was renamed to FORMAT"):
+        assert module.VERSION == module.FORMAT
+    with pytest.warns(DeprecationWarning, match="File was renamed to SourceFile"):
+        assert documents.File is SourceFile
+    for place in (module, documents):
+        with pytest.raises(AttributeError, match="has no attribute 'Fund'"):
+            _ = place.Fund
 
 
 @pytest.mark.parametrize(
@@ -548,14 +624,14 @@ def test_a_medium_that_is_read_only_can_be_asked(
 ) -> None:
     with Index.create(tmp_path / "i.db") as index:
         index.add([MILL])
-    connect = module._connect
+    connect = store._connect
 
     def refusing(path: Path, mode: str) -> sqlite3.Connection:
         if mode == "rw":
             raise sqlite3.OperationalError("unable to open database file")
         return connect(path, mode)
 
-    monkeypatch.setattr(module, "_connect", refusing)
+    monkeypatch.setattr(store, "_connect", refusing)
     with Index.open(tmp_path / "i.db") as index:
         assert "weir" in texts(index, "Who visits the weir?")[0]
 

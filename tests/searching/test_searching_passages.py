@@ -8,6 +8,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pullquote.reading.sentences import sentence_around
 from pullquote.searching.parts import Part
 from pullquote.searching.passages import LIMIT, OVERLAP, passages
 from pullquote.searching.text import read_text
@@ -82,6 +83,17 @@ def test_a_long_paragraph_is_cut_after_sentences_with_an_overlap() -> None:
     for first in range(len(words) - 30):
         stretch = " ".join(words[first : first + 30])
         assert any(stretch in passage.text for passage in found), stretch
+
+
+def test_a_long_paragraph_is_cut_where_the_quoted_sentences_end() -> None:
+    sentences = [f"On day {n} Dr. Hale and J. R. Smith met St. Olaf.[{n}] " for n in range(100)]
+    text = "".join(sentences)
+    found = list(passages(TXT, [Part(text, 1)], limit=300, overlap=60))
+    assert len(found) > 10
+    for passage in found:
+        assert passage.text.startswith("On day")
+        assert passage.text.endswith("]")
+        assert sentence_around(text, passage.start, passage.start + 1).start == passage.start
 
 
 def test_a_paragraph_over_a_page_break_is_one_and_knows_both_pages() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pullquote.errors import DocumentError
-from pullquote.searching.documents import File, find, read
+from pullquote.searching.documents import SourceFile, find, read
 from pullquote.searching.text import characters, lines, read_text
 
 GERMAN = "Die Mühle am Fluß wurde im Frühjahr für Gäste geöffnet. Später schloß sie.\r\n" * 20
@@ -85,7 +85,7 @@ def test_a_large_file_is_read_in_bounded_memory(tmp_path: Path, line_end: str) -
         for _ in range(size // len(block) + 1):
             file.write(block)
     (found,) = find([path])
-    assert isinstance(found, File)
+    assert isinstance(found, SourceFile)
     tracemalloc.start()
     try:
         last = 0

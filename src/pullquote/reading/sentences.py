@@ -1,4 +1,9 @@
-"""Finds sentences: all of a text, or the one around a quote. Knows text and offsets only."""
+"""Finds sentences: where they end, all of a text, or the one around a quote.
+
+    [sentence.text for sentence in sentences("It rained. Rollo came by sea.")]
+
+Knows text and offsets only. Rules for languages with full stops, and for Chinese and Japanese.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +12,10 @@ from collections.abc import Iterator
 
 from pullquote.types import Span
 
-# A sentence ends at a full stop, with what closes after it (quotes, "[3]"), before a blank and no
-# small letter: not in "vs. the tide", nor after a single letter or a title ("J. Smeaton", "e.g.",
-# "Dr. Watson"): better a sentence too long than half a one.
-# It ends at a CJK full stop, too, and where a line is empty.
+# A sentence ends at a full stop, question or exclamation mark, with what closes after it (quotes,
+# "[3]"), if whitespace and then no lower-case letter follow: not in "vs. the tide". It does not end
+# after a single letter or a title ("J. Smeaton", "e.g.", "Dr. Watson"): a sentence too long does
+# less harm than half a sentence. It also ends at a CJK full stop and at an empty line.
 _END = re.compile(
     r"""(?<!\b[^\W\d_])(?<!\b(?:Dr|Jr|Mr|Ms|No|Sr|St))(?<!\bMrs)
         [.!?…]+ (?:["'”’»)\]]|\[\w+\])* (?=\s+[^\sa-z])
@@ -18,6 +23,18 @@ _END = re.compile(
       | \n\s*\n""",
     re.VERBOSE,
 )
+
+
+def sentence_ends(text: str, start: int = 0, end: int | None = None) -> Iterator[int]:
+    """Where sentences end within `text[start:end]`: offsets before the whitespace that follows.
+
+    The end of the text is not among them, and what follows `end` is not looked at.
+
+    >>> list(sentence_ends("It rained. Dr. Rollo came by sea. He stayed."))
+    [10, 33]
+    """
+    matches = _END.finditer(text, start, len(text) if end is None else end)
+    return (match.end() for match in matches)
 
 
 def sentence_around(context: str, start: int, end: int, *, limit: int = 240) -> Span:
@@ -28,11 +45,11 @@ def sentence_around(context: str, start: int, end: int, *, limit: int = 240) -> 
     """
     low, high = max(0, start - limit), min(len(context), end + limit)
     left, right = low, high
-    for match in _END.finditer(context, low, min(start + 1, high)):  # sees the quote's beginning
-        if match.end() <= start:
-            left = match.end()
-    if next_end := _END.search(context, end, high):
-        right = next_end.end()
+    # up to start + 1, since an end is told by the character that follows, the quote's first
+    for before in sentence_ends(context, low, min(start + 1, high)):
+        if before <= start:
+            left = before
+    right = next(sentence_ends(context, end, high), high)
     # a sentence cut by the limit begins and ends with a whole word
     if left == low > 0 and (blank := re.compile(r"\s").search(context, left, start)):
         left = blank.end()
@@ -46,12 +63,12 @@ def sentence_around(context: str, start: int, end: int, *, limit: int = 240) -> 
 
 
 def sentences(context: str) -> Iterator[Span]:
-    """All sentences, without the blanks around them.
+    """All sentences, without the whitespace around them.
 
     >>> [sentence.text for sentence in sentences("It rained. Rollo came by sea.")]
     ['It rained.', 'Rollo came by sea.']
     """
-    ends = [match.end() for match in _END.finditer(context)]
+    ends = list(sentence_ends(context))
     for start, end in zip([0, *ends], [*ends, len(context)], strict=True):
         if text := context[start:end].strip():
             left = context.index(text, start)

@@ -1,10 +1,11 @@
-"""Files of every kind to passages: finds them in folders and reads each by its kind.
+"""Finds documents in folders and reads each into passages, by the format that its name tells.
 
     for file in find(["contracts/"]):
-        for passage in read(file): ...
+        if isinstance(file, SourceFile):        # else a Problem
+            for passage in read(file): ...
 
-Knows names and folders; each format has a module of its own. Text, Markdown, JSON Lines and CSV
-need no extra; HTML, PDF, DOCX and EPUB need `pip install "pullquote[files]"`.
+Knows file names and folders; each format has a module of its own. Text, Markdown, JSON Lines and
+CSV need no extra; HTML, PDF, DOCX and EPUB need `pip install "pullquote[files]"`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import errno
 import os
 import stat
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from pullquote.errors import DocumentError
 from pullquote.searching.html import read_html
@@ -31,7 +33,7 @@ from pullquote.types import Document, Passage
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How files of some endings are read, and what their places are counted in."""
+    """A format: its reader, the unit of its places, and the endings of its file names."""
 
     read: Callable[[BinaryIO], Iterator[Part]]
     unit: str
@@ -56,15 +58,14 @@ _BY_ENDING = {ending: kind for kind in KINDS for ending in kind.endings}
 _PLAIN_NAMES = {"README", "LICENSE", "NOTICE", "COPYING", "AUTHORS", "CHANGELOG", "CHANGES", "TODO"}
 
 Stamp: TypeAlias = "tuple[int, int, int]"
-"""Size, time of the last change, and time of the last change to that (which nobody can set)."""
+"""Size in bytes, `st_mtime_ns` and `st_ctime_ns`; programs can set the first time only."""
 
-
-_TICK = 20_000_000  # nanoseconds
+_CLOCK_TICK = 20_000_000  # nanoseconds: file systems update their clock some 100 times a second
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """A file that can be read, and the state in which it was found."""
+class SourceFile:
+    """A document's file, its format, and its stamp when it was found."""
 
     path: str
     kind: Kind
@@ -83,35 +84,35 @@ class Problem:
 
 
 def kind_of(path: str) -> Kind | None:
-    """The kind of a file by its name; None for what is no document, such as a picture."""
+    """The format of a file by its name; None if it is not a document, such as a picture."""
     name = Path(path).name
     return TEXT if name in _PLAIN_NAMES else _BY_ENDING.get(Path(path).suffix.lower())
 
 
-def find(paths: Iterable[str | os.PathLike[str]]) -> Iterator[File | Problem]:
-    """Yield the documents at some paths and in all folders below them, each once, by name.
+def find(paths: Iterable[str | os.PathLike[str]]) -> Iterator[SourceFile | Problem]:
+    """Yield the documents at some paths and in all folders below them, each once, sorted by name.
 
-    Hidden files and folders are left out, unless they are named, and so are files that are no
-    documents by their name; a file that is named is read as text if its name does not say more.
-    Links are followed; one that leads back to a folder above it ends there. Raises `DocumentError`
-    for a path that does not exist.
+    Left out in folders: hidden files and folders, and files whose ending is not a document's. A
+    file that is itself among the paths is yielded in any case, as text if its ending is unknown.
+    Links are followed, but no folder is listed twice. Raises `DocumentError` for a path that does
+    not exist.
     """
     seen: set[tuple[int, int]] = set()
     for path in paths:
-        # with its links resolved, a file has one name only, however it was come by
+        # with links resolved, a file has the same name whichever path led to it
         full = os.path.realpath(path)
         status = existing(path)
         if stat.S_ISDIR(status.st_mode):
             yield from _walk(full, seen)
         elif stat.S_ISREG(status.st_mode):
             if _first_time(status, seen):
-                yield File(full, kind_of(full) or TEXT, stamp(status))
+                yield SourceFile(full, kind_of(full) or TEXT, stamp(status))
         else:
             raise DocumentError(f"{os.fspath(path)}: no file or folder, but a device or pipe")
 
 
 def existing(path: str | os.PathLike[str]) -> os.stat_result:
-    """What a path leads to. Raises `DocumentError` if that is nothing."""
+    """The status of a file or folder. Raises `DocumentError` if it does not exist."""
     try:
         return Path(path).stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -123,13 +124,13 @@ def existing(path: str | os.PathLike[str]) -> os.stat_result:
         raise DocumentError(f"{os.fspath(path)}: cannot be read ({reason})") from None
 
 
-def _walk(top: str, seen: set[tuple[int, int]]) -> Iterator[File | Problem]:
+def _walk(top: str, seen: set[tuple[int, int]]) -> Iterator[SourceFile | Problem]:
     folders = [top]
     while folders:
         folder = folders.pop()
         try:
             if not _first_time(Path(folder).stat(), seen):
-                continue  # a link to a folder above, or to one that another path holds
+                continue  # listed before: a link to a folder above, or a second path to it
             with os.scandir(folder) as found:
                 entries = sorted(found, key=lambda entry: entry.name)
         except OSError as error:
@@ -143,11 +144,11 @@ def _walk(top: str, seen: set[tuple[int, int]]) -> Iterator[File | Problem]:
                 if entry.is_dir():
                     below.append(entry.path)
                 elif (kind := kind_of(entry.name)) and stat.S_ISREG(entry.stat().st_mode):
-                    # a link leads to a file that may be found under its own name, too
+                    # follows a link, whose file may also be found under its own name
                     status = Path(entry.path).stat()
                     if _first_time(status, seen):
-                        yield File(entry.path, kind, stamp(status))
-            except OSError as error:  # a link to nothing or to itself, or a file gone by now
+                        yield SourceFile(entry.path, kind, stamp(status))
+            except OSError as error:  # a broken link, or a file that was removed meanwhile
                 if entry.is_symlink() and error.errno in (errno.ENOENT, errno.ELOOP):
                     continue
                 yield Problem(entry.path, error.strerror or str(error))
@@ -156,28 +157,29 @@ def _walk(top: str, seen: set[tuple[int, int]]) -> Iterator[File | Problem]:
 
 def _first_time(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:
     key = status.st_dev, status.st_ino
-    if key in seen and status.st_ino:  # 0 where a file system has no such numbers
+    if key in seen and status.st_ino:  # 0 on file systems without inode numbers
         return False
     seen.add(key)
     return True
 
 
 def stamp(status: os.stat_result) -> Stamp:
+    """What tells whether a file has changed."""
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def read(file: File) -> Iterator[Passage]:
-    """Yield the passages of a file, holding little of it at once.
+def read(file: SourceFile) -> Iterator[Passage]:
+    """Yield the passages of a file, a few parts in memory at a time.
 
-    Raises `DocumentError` for a file that is not what its name says, and at its end for one that
-    has changed since it was found: what was yielded may then be half of the old and half of the
-    new. `MissingExtraError` where a library is not installed.
+    Raises `DocumentError` for a file that is not of the format that its name tells,
+    `MissingExtraError` if the library for the format is not installed, and `ChangedError` at the
+    end if the file has changed since it was found: the passages may then mix old and new text.
     """
     try:
         with open(file.path, "rb") as opened:
             parts = file.kind.read(opened)
             yield from passages(Document(file.path, file.kind.unit), parts)
-            _let_pass(file.stamp)
+            _wait_for_next_tick(file.stamp)
             now = os.fstat(opened.fileno()), Path(file.path).stat()
     except OSError as error:
         raise DocumentError(f"cannot be read ({error.strerror or error})") from None
@@ -187,12 +189,23 @@ def read(file: File) -> Iterator[Passage]:
         raise ChangedError("changed while it was read")
 
 
-def _let_pass(found: Stamp) -> None:
-    """Wait until a later change has a later time: clocks of file systems tick some 100 a second."""
+def _wait_for_next_tick(found: Stamp) -> None:
+    """Wait until a further change of the file would get a later time than the stamp's."""
     age = time.time_ns() - max(found[1:])
-    if 0 <= age < _TICK:
-        time.sleep((_TICK - age) / 1e9)
+    if 0 <= age < _CLOCK_TICK:
+        time.sleep((_CLOCK_TICK - age) / 1e9)
 
 
 class ChangedError(DocumentError):
-    """A file that somebody was writing to: to be tried again."""
+    """A file that was written to while it was read; reading it again may succeed."""
+
+
+if not TYPE_CHECKING:  # so that a type checker still reports unknown names
+
+    def __getattr__(name: str) -> Any:
+        if name != "File":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        warnings.warn(
+            f"{__name__}.File was renamed to SourceFile", DeprecationWarning, stacklevel=2
+        )
+        return SourceFile

@@ -1,7 +1,9 @@
-"""What the readers of files hand over: a document's text, piece by piece. Knows no format.
+"""The type that the readers of all formats yield: a paragraph of a document, or a piece of one.
 
-A document's text is the text of its parts, one after another, nothing added. Its parts are
-paragraphs, with whatever stands between them at their ends; a long one may come in pieces.
+    [Part("Rent\n\n", 1, open=True), Part("It is due on the third.\n", 3)]
+
+Knows no format. The text of a document is the text of its parts joined, with nothing between, so
+each part ends with the whitespace that separates it from the next. Long paragraphs may be split.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ class Part:
 
     text: str
     number: int
-    """The line, page, section or paragraph in which it begins, from 1."""
+    """The line, page, section or paragraph in which the part begins, from 1."""
     open: bool = False
-    """The next part belongs to it: a heading, or a paragraph that goes on."""
+    """The next part belongs with this one: a heading, or a paragraph that continues."""
     alone: bool = False
-    """A passage of its own, such as a row of a table of passages."""
+    """The part is a passage by itself, such as a row of a CSV file."""

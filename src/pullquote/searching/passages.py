@@ -1,6 +1,6 @@
-"""A document's parts to passages: paragraphs that a reader reads in one window.
+"""Splits a document into passages that fit into one window of a reader.
 
-Knows text, neither files nor models. Small paragraphs share a passage, a heading stays with what
+Knows text, neither files nor models. Short paragraphs share a passage, a heading stays with what
 follows, and a long paragraph is cut at sentences, with an overlap, so that no answer is split.
 
     # limit 40, overlap 16:                        "The river rises in the hills. It is long."
@@ -11,38 +11,40 @@ follows, and a long paragraph is cut at sentences, with an overlap, so that no a
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 
+from pullquote.reading.sentences import sentence_ends
 from pullquote.searching.parts import Part
 from pullquote.types import Document, Mark, Passage, line_breaks
 
 LIMIT = 1200
-"""Bytes of UTF-8 in a passage. Of English these are about 270 tokens, which leave room for the
-question in a window of 384; of Chinese they are 400 characters, a token each."""
+"""The most bytes of UTF-8 in a passage: about 270 tokens of English, which leave room for the
+question in a window of 384, or 400 characters of Chinese, a token each."""
 OVERLAP = 240
-"""Bytes that two passages share at least where a paragraph is cut: more than an answer of 30
-tokens, and mostly a sentence."""
+"""The fewest bytes that two passages share where a paragraph is cut: more than an answer of 30
+tokens, and usually a sentence."""
 
-_SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*\s+(?=[^\sa-z])|[。！？][」』”’）]*|\n")
-_BLANK = re.compile(r"\s+")
+_LINE_END = re.compile(r"\n")
+_WHITESPACE = re.compile(r"\s+")
 
 
 def passages(
     document: Document, parts: Iterable[Part], *, limit: int = LIMIT, overlap: int = OVERLAP
 ) -> Iterator[Passage]:
-    """Yield the passages of a document in order, holding no more than a few parts at once."""
-    held, start = "", 0  # text that is in no passage yet, and where it begins
-    marks: list[Mark] = []  # of what is held
-    ends: list[int] = []  # where in it paragraphs end
+    """Yield the passages of a document in order, with no more than a few parts in memory."""
+    held, start = "", 0  # text that is in no passage yet, and its offset in the document
+    marks: list[Mark] = []  # offsets in `held`
+    ends: list[int] = []  # offsets in `held` at which paragraphs end
     for part in parts:
         if part.alone and held:
             yield from _passage(document, held, start, marks)
             held, start, marks, ends = "", start + len(held), [], []
         marks.append(Mark(len(held), part.number))
         held += part.text
-        if blanks := _blanks(held, 0):  # so that each passage begins later than the one before
-            marks = _from(document.unit, held, marks, blanks)
-            held, start = held[blanks:], start + blanks
+        if skipped := _whitespace(held, 0):  # each passage begins later than the one before
+            marks = _marks_from(document.unit, held, marks, skipped)
+            held, start = held[skipped:], start + skipped
         if held and not part.open:
             ends.append(len(held))
         while (reach := _reach(held, limit)) < len(held.rstrip()):
@@ -52,9 +54,9 @@ def passages(
             else:
                 cut = _cut(held, reach)
                 rest = _resume(held, cut, overlap)
-            rest += _blanks(held, rest)
+            rest += _whitespace(held, rest)
             yield from _passage(document, held[:cut], start, marks)
-            marks = _from(document.unit, held, marks, rest)
+            marks = _marks_from(document.unit, held, marks, rest)
             held, start = held[rest:], start + rest
             ends = [end - rest for end in ends if end > rest]
         if part.alone:
@@ -64,12 +66,12 @@ def passages(
 
 
 def _passage(document: Document, text: str, start: int, marks: list[Mark]) -> Iterator[Passage]:
-    """The passage without the blanks around it, if there is more to it."""
+    """The passage without the whitespace around it, unless there is nothing else."""
     kept = text.strip()
     if not kept:
         return
     skipped = text.index(kept[0])
-    moved = _from(document.unit, text, marks, skipped)
+    moved = _marks_from(document.unit, text, marks, skipped)
     needed: list[Mark] = []
     for mark in moved:
         if mark.offset >= len(kept):
@@ -79,53 +81,59 @@ def _passage(document: Document, text: str, start: int, marks: list[Mark]) -> It
     yield Passage(document, kept, start + skipped, tuple(needed))
 
 
-def _from(unit: str, text: str, marks: list[Mark], begin: int) -> list[Mark]:
-    """The marks of `text[begin:]`; the one that holds there comes to stand at 0."""
+def _marks_from(unit: str, text: str, marks: list[Mark], begin: int) -> list[Mark]:
+    """The marks of `text[begin:]`, the first of them at 0, with offsets that count from `begin`."""
     before = [mark for mark in marks if mark.offset <= begin]
     first = [Mark(0, _number(unit, text, before[-1], begin))] if before else []
     return first + [Mark(m.offset - begin, m.number) for m in marks if m.offset > begin]
 
 
 def _number(unit: str, text: str, mark: Mark, offset: int) -> int:
-    """The number that counting on from a mark gives: of lines only are there several in a part."""
+    """The number at `offset`, counted on from a mark: a part may hold several lines."""
     return mark.number + (line_breaks(text, mark.offset, offset) if unit == "line" else 0)
 
 
 def _reach(text: str, limit: int) -> int:
-    """How many characters fit into `limit` bytes."""
+    """How many characters of a text fit into `limit` bytes of UTF-8."""
     head = text[:limit]
     return len(head) if head.isascii() else len(_encoded(head)[:limit].decode("utf-8", "ignore"))
 
 
 def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "replace")  # half of a UTF-16 pair has no UTF-8
+    return text.encode("utf-8", "replace")  # a lone surrogate has no UTF-8
 
 
 def _cut(text: str, reach: int) -> int:
-    """Where to end a passage within a paragraph: after a sentence, or a word, in its later half."""
-    for pattern in (_SENTENCE_END, _BLANK):
-        found = [match.end() for match in pattern.finditer(text, reach // 2, reach)]
-        if found:
-            return found[-1]
-    return max(reach, 1)
-
-
-def _blanks(text: str, start: int) -> int:
-    """How many blanks stand at `start`."""
-    found = _BLANK.match(text, start)
-    return len(found[0]) if found else 0
+    """Where to end a passage within a paragraph: the last break in `text[reach // 2:reach]`."""
+    return _last_break(text, reach // 2, reach) or max(reach, 1)
 
 
 def _resume(text: str, cut: int, overlap: int) -> int:
-    """Where the next passage begins: a sentence or a word, at least `overlap` bytes before."""
+    """Where the next passage begins: the last break at least `overlap` bytes before `cut`."""
     tail = text[max(cut - overlap, 0) : cut]
     if not tail.isascii():
         tail = _encoded(tail)[-overlap:].decode("utf-8", "ignore")
     latest = cut - len(tail)
-    earliest = max(cut // 4, latest - len(tail))  # far enough on that each passage is mostly new
-    for pattern in (_SENTENCE_END, _BLANK):
-        found = [match.end() for match in pattern.finditer(text, earliest, latest + 1)]
-        found = [end for end in found if end <= latest]
-        if found:
-            return found[-1]
-    return max(latest, 1)
+    earliest = max(cut // 4, latest - len(tail))  # far enough on that most of the passage is new
+    # one character more, since the character that follows decides whether a sentence ends
+    return _last_break(text, earliest, latest + 1, latest) or max(latest, 1)
+
+
+def _last_break(text: str, start: int, end: int, latest: int | None = None) -> int | None:
+    """The last offset at which a sentence or a line begins in `text[start:end]`, else a word.
+
+    With `latest`, offsets behind it do not count.
+    """
+    sentences = [at + _whitespace(text, at, end) for at in sentence_ends(text, start, end)]
+    lines = [match.end() for match in _LINE_END.finditer(text, start, end)]
+    words = [match.end() for match in _WHITESPACE.finditer(text, start, end)]
+    for breaks in (sentences + lines, words):
+        if found := [at for at in breaks if latest is None or at <= latest]:
+            return max(found)
+    return None
+
+
+def _whitespace(text: str, start: int, end: int = sys.maxsize) -> int:
+    """How many whitespace characters there are from `start` on."""
+    found = _WHITESPACE.match(text, start, end)
+    return len(found[0]) if found else 0

@@ -1,9 +1,9 @@
-"""PDF files: their text, page by page, by PDFium (extra `files`), the reader inside Chromium.
+"""Reads the text of PDF files, page by page, with PDFium (extra `files`).
 
     for part in read_pdf(file): ...
 
-Knows lines of text, not where on a page they stand. Pages are parted by a form feed, and a
-paragraph that a page break cuts in two is one.
+Knows lines of text, not their positions on the page. A form feed separates pages. A paragraph that
+continues on the next page is one paragraph.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pullquote.errors import DocumentError, MissingExtraError, first_line
 from pullquote.searching.parts import Part
 
 _PASSWORD = 4  # FPDF_ERR_PASSWORD
-# what PDFium gives for a hyphen at the end of a line, in a word that goes on in the next
+# PDFium's character for the hyphen of a word that is split over two lines
 _HYPHENATED = re.compile("[\ufffe\x02][ \t]*(?:\r\n|\r|\n)?")
 _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\0": "\ufffd"}
 )
+# a line that ends like this may end a paragraph: with a sentence, or as the head of a list
 _CLOSED = re.compile(r"""[.!?:;…。！？]["'”’»)\]]*\Z""")
 
-
-# "7", "- 7 -", "Page 7 of 9", alone in the first or the last line of a page
+# "7", "- 7 -" or "Page 7 of 9", alone in the first or the last line of a page
 _PAGE_NUMBER = re.compile(
     r"\A\s*(?:page\s+)?\W{0,3}\d{1,4}(?:\s*(?:/|of)\s*\d{1,4})?[^\w\n]*(?:\n|\Z)"
     r"|(?:\A|(?<=\n))[^\w\n]*(?:page\s+)?\d{1,4}(?:\s*(?:/|of)\s*\d{1,4})?[^\w\n]*\s*\Z",
@@ -35,9 +35,10 @@ _PAGE_NUMBER = re.compile(
 
 
 def read_pdf(file: BinaryIO) -> Iterator[Part]:
-    """Yield the paragraphs of a PDF; numbers are pages.
+    """Yield the paragraphs of a PDF; their numbers are pages.
 
-    Raises `DocumentError` for one that is broken, encrypted, or without text (scanned).
+    Raises `DocumentError` for a file that is broken, encrypted, or without text (a scan), and
+    `MissingExtraError` without pypdfium2.
     """
     pdfium = _pdfium()
     file.seek(0)
@@ -57,7 +58,7 @@ def read_pdf(file: BinaryIO) -> Iterator[Part]:
             for paragraph in paragraphs[:-1]:
                 yield Part(paragraph, index + 1)
             final = paragraphs[-1]
-            # a sentence that has not ended goes on after the page break
+            # a page that ends in mid-sentence continues on the next
             goes_on = not last and bool(final.strip()) and not _CLOSED.search(final.rstrip())
             if not last:
                 final = f"{final.rstrip()}\n\f"
@@ -75,13 +76,13 @@ def _page(pdfium: Any, pdf: Any, index: int) -> str:
         with contextlib.closing(page), contextlib.closing(page.get_textpage()) as text:
             raw: str = text.get_text_range()
     except pdfium.PdfiumError:
-        return ""  # one broken page does not cost the others
+        return ""  # the other pages can still be read
     raw = _HYPHENATED.sub("", raw).replace("\r\n", "\n").replace("\r", "\n")
     return _PAGE_NUMBER.sub("", raw.translate(_LIGATURES).replace("\f", "\n"))
 
 
 def _paragraphs(text: str) -> list[str]:
-    """A page in paragraphs: they end with a sentence, in a line shorter than most, or at a gap."""
+    """Split a page: a paragraph ends at an empty line, or with a sentence in a short line."""
     lines = text.splitlines(keepends=True)
     if not lines:
         return [""]

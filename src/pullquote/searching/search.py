@@ -1,21 +1,23 @@
-"""One question, many documents: the best passages are read, and one answer is given, or none.
+"""Answers a question from many documents: retrieves passages, reads them, ranks their quotes.
 
     searcher = Searcher(Reader(), Index.open("notes.db"))
     for hit in searcher.ask("When is the rent due?", top_k=3):
         print(hit.text, hit.place)                # "the third", "lease.pdf, page 2"
 
-Knows passages and what a reader says of their windows. A quote's rank is, in logits,
+Knows passages and the logits of their windows, not how an index finds them. Quotes of all passages
+are ranked by one number, in logits:
 
-    its own - `null` x the null logit of its window + `retrieval` x (BM25 - the best BM25)
+    logit of the quote - `null` x null logit of its window + `retrieval` x (BM25 - best BM25)
 
-so that it competes over all passages as over the windows of one long text: a reader was trained to
-compare a window's quotes with its null logit, not with quotes of other windows.
+The null logit is part of it because a reader is trained to compare the quotes of a window with
+that window's null logit, not with the quotes of other windows.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,26 +26,26 @@ import numpy as np
 from pullquote.errors import IndexFileError, InputError
 from pullquote.reading.decode import NO_SPAN, Candidates, ScoredSpan
 from pullquote.scoring.calibration import Readings, scores
-from pullquote.types import Example, Hit, Passage
+from pullquote.types import Example, Hit, Passage, Place
 
 if TYPE_CHECKING:
     from pullquote.reading.reader import Reader
-    from pullquote.searching.index import Found, Index
+    from pullquote.searching.index import Index, RetrievedPassage
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """How retrieval and reading are weighed: chosen on held-out paragraphs, see EXPERIMENTS.md."""
+    """The weights of retrieval and reading, chosen on held-out paragraphs (EXPERIMENTS.md)."""
 
     passages: int = 20
-    """How many are read for a question."""
+    """How many passages are read for a question."""
     null: float = 0.5
-    """The share of its window's null logit that a quote's logit is measured from."""
+    """The weight of a window's null logit, which is subtracted from the logits of its quotes."""
     retrieval: float = 1.0
-    """Logits for a unit of BM25."""
+    """The weight of BM25: logits per unit."""
     caution: float = 1 / 3
-    """How far below the reader's own threshold an answer has to lie, times the log of the number
-    of passages: of twenty, one is more easily mistaken for an answer than a single one."""
+    """The no-answer threshold is the reader's, minus this times the natural logarithm of the number
+    of passages: the more passages are read, the likelier one of them looks like an answer."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.passages <= 1000:
@@ -52,34 +54,65 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a search of all documents gave."""
+    """The best quotes of all documents, and whether the first of them answers the question."""
 
     question: str
     hits: tuple[Hit, ...]
-    """The best quotes, best first, whether or not one of them is an answer."""
+    """Best first, at most `top_k`; they are given even if the question is not answered."""
     answered: bool
+    """Whether `null_score_diff` is at most `threshold`."""
     no_answer_score: float
-    """The probability that no document has an answer."""
+    """The probability, in [0, 1], that no document has an answer."""
     null_score_diff: float
-    """Null logit minus logit of the best quote, in the passage that it stands in."""
+    """Null logit of a window minus the logit of its quote, for the best quote."""
     threshold: float
-    """What `null_score_diff` was compared with."""
+    """The no-answer threshold that was used, in logits."""
     passages: int
     """How many passages were read."""
 
 
 @dataclass(frozen=True, slots=True)
+class _Location:
+    """A span of a passage, as characters of the passage's document."""
+
+    passage: Passage
+    span: ScoredSpan
+
+    @property
+    def text(self) -> str:
+        return self.passage.text[self.span.start : self.span.end]
+
+    @property
+    def start(self) -> int:
+        return self.passage.start + self.span.start
+
+    @property
+    def end(self) -> int:
+        return self.passage.start + self.span.end
+
+    @property
+    def place(self) -> Place:
+        return self.passage.place(self.span.start)
+
+    def overlaps(self, other: _Location) -> bool:
+        same = self.passage.document.path == other.passage.document.path
+        return same and self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True, slots=True)
 class _Quote:
-    """A span of a passage, with what it counts among the spans of all passages."""
+    """A span of a passage, with the number that ranks it among the spans of all passages."""
 
     value: float
-    rank: int  # of its passage
-    span: ScoredSpan
+    rank: int  # of its passage, 0 for the best BM25
+    location: _Location
     null_score_diff: float
 
     @property
     def order(self) -> tuple[float, int, int, int]:
-        return -self.value, self.rank, self.span.start, self.span.end
+        """The sort key: best first, and the same order in every run."""
+        span = self.location.span
+        return -self.value, self.rank, span.start, span.end
 
 
 class Searcher:
@@ -101,8 +134,9 @@ class Searcher:
         """The best quotes of all documents that answer a question; an empty list if none does.
 
         `path` is a glob that documents must match (see `Index.search`). `threshold` replaces the
-        reader's: none is an answer if `null_score_diff` exceeds it. Raises `InputError` for a blank
-        question and a glob that no document matches, `IndexFileError` for an empty index.
+        reader's: the question has no answer if `null_score_diff` exceeds it. Raises `InputError`
+        for a blank question and for a glob that no document matches, `IndexFileError` for an empty
+        index.
         """
         result = self.search(question, top_k, path=path, threshold=threshold)
         return list(result.hits) if result.answered else []
@@ -115,116 +149,146 @@ class Searcher:
         path: str | None = None,
         threshold: float | None = None,
     ) -> SearchResult:
-        """The same with all that is known: the nearest quotes of an unanswered question, too."""
+        """The same as `ask`, with scores, and with the best quotes of an unanswered question."""
         if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
             raise InputError(f"top_k is {top_k!r}, expected a number from 1")
         if threshold is not None and math.isnan(threshold):
             raise InputError("threshold is nan, expected a number")
-        found = self.retrieve(question, path=path)
-        examples = (Example(f"passage {n}", question, f.passage.text) for n, f in enumerate(found))
+        retrieved = self.retrieve(question, path=path)
+        examples = (
+            Example(f"passage {number}", question, entry.passage.text)
+            for number, entry in enumerate(retrieved)
+        )
         windows = list(self.reader.read_all(examples))
-        return self.decide(question, found, windows, top_k, threshold)
+        return self.decide(question, retrieved, windows, top_k, threshold)
 
-    def retrieve(self, question: str, *, path: str | None = None) -> list[Found]:
-        """The first part of `search`: the passages to read; raises what that does."""
+    def retrieve(self, question: str, *, path: str | None = None) -> list[RetrievedPassage]:
+        """The first step of `search`: the passages to read. Raises the errors of `ask`."""
         if not isinstance(question, str) or not question.strip():
             raise InputError("the question is blank; expected a question in words")
-        found = self.index.search(question, self.ranking.passages, path=path)
-        if not found and not len(self.index):
+        retrieved = self.index.search(question, self.ranking.passages, path=path)
+        if not retrieved and not len(self.index):
             raise IndexFileError(f"{self.index.path}: an empty index; add documents to it first")
-        if path is not None and not found and not self.index.matches(path):
+        if path is not None and not retrieved and not self.index.matches(path):
             raise InputError(f"path={path}: none of the documents matches")
-        return found
+        return retrieved
 
     def decide(
         self,
         question: str,
-        found: Sequence[Found],
+        retrieved: Sequence[RetrievedPassage],
         windows: Sequence[Sequence[Candidates]],
         top_k: int,
         threshold: float | None = None,
     ) -> SearchResult:
-        """The last part of `search`: from what the reader said of each passage's windows."""
+        """The last step of `search`: ranks the quotes of the passages, and answers or abstains.
+
+        `windows[i]` are what `Reader.read_all` returned for `retrieved[i]`.
+        """
         if threshold is None:
-            caution = self.ranking.caution * math.log(max(len(found), 1))
-            threshold = self.reader.config.no_answer_threshold - caution
-        quotes = sorted(self._quotes(found, windows), key=lambda quote: quote.order)
+            threshold = self._threshold(len(retrieved))
+        quotes = _distinct(sorted(self._quotes(retrieved, windows), key=lambda quote: quote.order))
         if not quotes:
-            return SearchResult(question, (), False, 1.0, NO_SPAN, threshold, len(found))
-
-        def text(quote: _Quote) -> str:
-            return found[quote.rank].passage.text[quote.span.start : quote.span.end]
-
-        # equal texts count once, as in a single text; the first of them is the best
-        distinct: dict[str, _Quote] = {}
-        for quote in quotes:
-            distinct.setdefault(text(quote).casefold(), quote)
-        ranked = list(distinct.values())
-        readings = Readings(
-            np.array([ranked[0].null_score_diff]),
-            np.array([[quote.value for quote in ranked]]),
-            np.array([sum(map(len, windows))]),
-        )
-        # what the reader's calibration was fitted on: so many of the best
-        usual = self.reader.config.n_best_size
-        null, worth = scores(self.reader.config.calibration, readings, among=usual)
-
-        hits: list[Hit] = []
-        taken: list[tuple[str, int, int]] = []
-        for quote, score in zip(ranked, worth[0].tolist(), strict=True):
-            passage = found[quote.rank].passage
-            start = passage.start + quote.span.start
-            end = passage.start + quote.span.end
-            path = passage.document.path
-            if any(path == p and start < e and s < end for p, s, e in taken):
-                continue  # a longer or shorter quote of what is there already
-            also = list(_also(quote, text(quote), found, windows))
-            taken += [(path, start, end), *((p.document.path, s, e) for p, s, e in also)]
-            hits.append(
-                Hit(
-                    text=text(quote),
-                    score=score,
-                    place=passage.place(quote.span.start),
-                    start=start,
-                    end=end,
-                    passage=passage,
-                    offset=quote.span.start,
-                    also=tuple(p.place(s - p.start) for p, s, _ in also),
-                )
-            )
-            if len(hits) == top_k:
-                break
-        diff = ranked[0].null_score_diff
+            return SearchResult(question, (), False, 1.0, NO_SPAN, threshold, len(retrieved))
+        no_answer_score, quote_scores = self._probabilities(quotes, sum(map(len, windows)))
+        best_of_passages = list(_best_of_passages(retrieved, windows))
+        hits = _hits(zip(quotes, quote_scores, strict=True), best_of_passages)
+        diff = quotes[0].null_score_diff
         return SearchResult(
-            question, tuple(hits), diff <= threshold, float(null[0]), diff, threshold, len(found)
+            question,
+            tuple(itertools.islice(hits, top_k)),
+            diff <= threshold,
+            no_answer_score,
+            diff,
+            threshold,
+            len(retrieved),
         )
+
+    def _threshold(self, passages: int) -> float:
+        """The no-answer threshold for a question on so many passages."""
+        caution = self.ranking.caution * math.log(max(passages, 1))
+        return self.reader.config.no_answer_threshold - caution
 
     def _quotes(
-        self, found: Sequence[Found], windows: Sequence[Sequence[Candidates]]
+        self, retrieved: Sequence[RetrievedPassage], windows: Sequence[Sequence[Candidates]]
     ) -> Iterator[_Quote]:
-        best = found[0].score if found else 0.0
-        for rank, (passage, read) in enumerate(zip(found, windows, strict=True)):
-            retrieved = self.ranking.retrieval * (passage.score - best)
+        """The spans of all windows of all passages."""
+        best = retrieved[0].score if retrieved else 0.0
+        for rank, (entry, read) in enumerate(zip(retrieved, windows, strict=True)):
+            bm25 = self.ranking.retrieval * (entry.score - best)
             for window in read:
                 for span in window.spans:
-                    value = span.logit - self.ranking.null * window.null + retrieved
-                    yield _Quote(value, rank, span, window.null - span.logit)
+                    value = span.logit - self.ranking.null * window.null + bm25
+                    location = _Location(entry.passage, span)
+                    yield _Quote(value, rank, location, window.null - span.logit)
+
+    def _probabilities(
+        self, quotes: Sequence[_Quote], windows: int
+    ) -> tuple[float, Sequence[float]]:
+        """The no-answer score of the question, and the score of each quote, in [0, 1]."""
+        readings = Readings(
+            np.array([quotes[0].null_score_diff]),
+            np.array([[quote.value for quote in quotes]]),
+            np.array([windows]),
+        )
+        config = self.reader.config
+        # the calibration was fitted on the best `n_best_size` quotes of each question
+        null, worth = scores(config.calibration, readings, among=config.n_best_size)
+        return float(null[0]), worth[0].tolist()
 
 
-def _also(
-    quote: _Quote, text: str, found: Sequence[Found], windows: Sequence[Sequence[Candidates]]
-) -> Iterator[tuple[Passage, int, int]]:
-    """Where else the best quote of a passage reads the same: characters of its document."""
-    given = found[quote.rank].passage
-    seen = {(given.document.path, given.start + quote.span.start)}
-    for rank, read in enumerate(windows):
-        passage = found[rank].passage
-        firsts = [window.spans[0] for window in read if window.spans]
-        if not firsts:
-            continue
-        span = max(firsts, key=lambda span: span.logit)
-        start, end = passage.start + span.start, passage.start + span.end
-        same = passage.text[span.start : span.end].casefold() == text.casefold()
-        if same and (passage.document.path, start) not in seen:
-            seen.add((passage.document.path, start))
-            yield passage, start, end
+def _distinct(quotes: Iterable[_Quote]) -> list[_Quote]:
+    """The first quote of each text, whatever its case: as in a single text, equal texts are one."""
+    distinct: dict[str, _Quote] = {}
+    for quote in quotes:
+        distinct.setdefault(quote.location.text.casefold(), quote)
+    return list(distinct.values())
+
+
+def _best_of_passages(
+    retrieved: Sequence[RetrievedPassage], windows: Sequence[Sequence[Candidates]]
+) -> Iterator[_Location]:
+    """The best quote of each passage that has one."""
+    for entry, read in zip(retrieved, windows, strict=True):
+        if firsts := [window.spans[0] for window in read if window.spans]:
+            yield _Location(entry.passage, max(firsts, key=lambda span: span.logit))
+
+
+def _hits(
+    scored: Iterable[tuple[_Quote, float]], best_of_passages: Sequence[_Location]
+) -> Iterator[Hit]:
+    """A hit for each quote, without those that overlap an earlier hit.
+
+    `also` names the other passages whose best quote reads the same.
+    """
+    taken: list[_Location] = []
+    for quote, score in scored:
+        location = quote.location
+        if any(location.overlaps(other) for other in taken):
+            continue  # a longer or shorter form of an earlier quote
+        also = _elsewhere(location, best_of_passages)
+        taken += [location, *also]
+        yield Hit(
+            text=location.text,
+            score=score,
+            place=location.place,
+            start=location.start,
+            end=location.end,
+            passage=location.passage,
+            offset=location.span.start,
+            also=tuple(other.place for other in also),
+        )
+
+
+def _elsewhere(location: _Location, best_of_passages: Iterable[_Location]) -> list[_Location]:
+    """The best quotes of other passages that read the same, each once."""
+    text = location.text.casefold()
+    seen = {(location.passage.document.path, location.start)}
+    found = []
+    for other in best_of_passages:
+        # passages overlap: two of them may hold the same characters
+        key = other.passage.document.path, other.start
+        if other.text.casefold() == text and key not in seen:
+            seen.add(key)
+            found.append(other)
+    return found

@@ -1,8 +1,8 @@
-"""A question in words that are worth searching for. Knows English stop words, no index.
+"""Turns a question into search terms: its words without English stop words.
 
     query_words("When was the first lighthouse lit?")  # ["first", "lighthouse", "lit"]
 
-The words stay as they were written; stemming is the engine's, for texts and questions alike.
+Knows no index. Words keep their form; the engine stems questions and passages alike.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Words that say how a question is asked rather than what about. Short: "first", "many", "after",
-# "his" or "will" may be what tells one passage from another.
+# Words that say how something is asked, not what about. The list is short on purpose: "first",
+# "many", "after" or "his" may tell one passage from another.
 _STOP_WORDS = """
 a an and are as at be been by can could did do does for from had has have how in is it its of on or
 that the their these this those to was were what when where which who whom whose why will with would
@@ -20,11 +20,13 @@ what's who's where's when's how's why's that's it's there's
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-_MOST = 64  # words of a question that are searched for, as many as a reader reads tokens
+_MOST = 64  # search terms, as many as the tokens of a question that a reader reads
 
 
 def query_words(question: str) -> list[str]:
-    """The words of a question without stop words, each once, in order; all if none is left.
+    """The words of a question without stop words, each once, in order.
+
+    A question of stop words alone keeps them:
 
     >>> query_words("Who is the Who?")
     ['Who', 'is', 'the']

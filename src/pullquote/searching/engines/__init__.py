@@ -1,7 +1,9 @@
-"""What finds passages by their words: one protocol, and one module for each way to fulfil it.
+"""Search engines: the protocol, and one module for each implementation.
 
-An engine knows ids and texts, never a question as it was asked or where a text comes from. The
-index's SQLite file is what counts; an engine that keeps files of its own can be made again from it.
+    engine.search(["rent", "due"], limit=20, documents=None)     # [Match(id=7, score=4.2), ...]
+
+An engine knows ids, texts and search terms, not documents or questions. The SQLite file holds all
+passages; an engine with files of its own can be rebuilt from it.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A passage as an engine sees it."""
+    """A passage to be indexed: its id, its document's id and its text."""
 
     id: int
     document: int
@@ -22,39 +24,47 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A passage that has some of the words, and its BM25 score: the higher, the better."""
+    """A passage that contains some of the search terms, and its BM25 score (higher is better)."""
 
     id: int
     score: float
 
 
 class Engine(Protocol):
-    """Anything that ranks passages by BM25. What is added or removed counts once committed."""
+    """Ranks passages by BM25. Additions and removals take effect with `commit`."""
 
     def add(self, rows: Iterable[Row]) -> None: ...
 
     def remove(self, rows: Iterable[Row]) -> None:
-        """Forget passages; the texts are those that were added."""
+        """Remove passages. Each row is the same as when it was added."""
         ...
 
     def commit(self, generation: int) -> None:
-        """Keep what was added and removed; called just before SQLite commits the same."""
+        """Commit additions and removals; called just before SQLite commits the same ones.
+
+        `generation` is the number of this commit, to compare with the SQLite file's later on.
+        """
         ...
 
-    def rollback(self) -> None: ...
+    def rollback(self) -> None:
+        """Undo what was added and removed since the last commit."""
+        ...
 
     def settle(self, share: float) -> None:
-        """Arrange all for speed, if need be, when this share of it is new."""
+        """Called after an update, to optimise; `share` of the passages, in [0, 1], are new."""
         ...
 
     def refresh(self, generation: int) -> None:
-        """See what was committed up to now, by whichever process; called before a search."""
+        """Called before a search: see all commits up to `generation`, of any process."""
         ...
 
     def search(
         self, words: Sequence[str], limit: int, documents: Collection[int] | None
     ) -> list[Match]:
-        """The best passages with any of the words, best first, of some documents or of all."""
+        """The passages that contain any of the words, best first, at most `limit`.
+
+        `documents` are the ids of the documents to search; None means all.
+        """
         ...
 
     def close(self) -> None: ...

@@ -1,6 +1,7 @@
-"""SQLite's own full-text search, in the index's file: nothing to install, one transaction for all.
+"""SQLite's full-text search, FTS5: in the index file, with nothing to install.
 
-Knows the table `passages`, whose texts it indexes and does not copy.
+Knows the table `passages`, whose texts it indexes without a copy. Its writes are part of SQLite's
+transactions, so `commit` and `rollback` have nothing to do.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ TABLE = (
 
 
 class Fts5Engine:
-    """Ranks by the `bm25()` of FTS5, whose sign is turned here: it calls the smallest the best."""
+    """Ranks by FTS5's `bm25()`, negated: in FTS5, smaller is better."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -35,7 +36,7 @@ class Fts5Engine:
         )
 
     def commit(self, generation: int) -> None:
-        pass  # with SQLite's own transaction
+        pass  # part of SQLite's transaction
 
     def rollback(self) -> None:
         pass
@@ -45,12 +46,12 @@ class Fts5Engine:
             self.connection.execute("INSERT INTO words(words) VALUES ('optimize')")
 
     def refresh(self, generation: int) -> None:
-        pass  # SQLite sees it by itself
+        pass  # SQLite sees new commits by itself
 
     def search(
         self, words: Sequence[str], limit: int, documents: Collection[int] | None
     ) -> list[Match]:
-        # quotes make a word of a question a word for FTS5, too: NEAR, OR and "state-of-the-art"
+        # in quotes, FTS5 takes NEAR, OR and "state-of-the-art" as terms, not as query syntax
         query = " OR ".join('"{}"'.format(word.replace('"', "")) for word in words)
         within, values = "", []
         if documents is not None:

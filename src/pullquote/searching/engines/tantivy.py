@@ -1,7 +1,7 @@
-"""Tantivy, a search library in Rust (extra `tantivy`): faster where there are many passages.
+"""Tantivy, a search library in Rust (extra `tantivy`): faster for many passages.
 
-Knows a folder of its own, beside the index's file. Each commit there carries the generation of the
-index that it belongs to, in a document of its own, so that the two can be compared.
+Knows a folder beside the index file, where Tantivy keeps its files. Each commit writes the index's
+generation into a special document, so that a folder that is behind the SQLite file is noticed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pullquote.errors import IndexFileError, MissingExtraError, first_line
 from pullquote.searching.engines import Match, Row
 
 _HEAP = 128_000_000  # bytes for a batch of new passages
-_STAMP = 0  # the id of the document that carries the generation; passages count from 1
+_STAMP = 0  # the id of the document that holds the generation; ids of passages start at 1
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -32,7 +32,7 @@ class TantivyEngine:
         schema.add_unsigned_field("id", stored=True, indexed=True)
         schema.add_unsigned_field("document", indexed=True)
         schema.add_unsigned_field("generation", stored=True)
-        # frequencies without positions: no phrase is ever looked for
+        # term frequencies without positions, which only phrase queries need
         schema.add_text_field("text", tokenizer_name="en_stem", index_option="freq")
         self.schema = schema.build()
         try:
@@ -45,7 +45,7 @@ class TantivyEngine:
 
     @property
     def generation(self) -> int:
-        """The generation of the index that was committed last; -1 before the first."""
+        """The generation of the last commit, -1 before the first."""
         self.index.reload()
         searcher = self.index.searcher()
         query = self.tantivy.Query.term_query(self.schema, "id", _STAMP)
@@ -90,7 +90,7 @@ class TantivyEngine:
 
     def settle(self, share: float) -> None:
         if self._writer is not None:
-            self._writer.wait_merging_threads()  # which ends the writer
+            self._writer.wait_merging_threads()  # closes the writer, too
             self._writer = None
 
     def refresh(self, generation: int) -> None:
@@ -101,7 +101,7 @@ class TantivyEngine:
     def search(
         self, words: Sequence[str], limit: int, documents: Collection[int] | None
     ) -> list[Match]:
-        # lower case, so that OR and NOT are words; what is no letter or digit parts words
+        # lower case makes OR and NOT terms, not operators; punctuation separates terms
         text = " ".join(part.lower() for word in words for part in _WORD.findall(word))
         if not text or (documents is not None and not documents):
             return []
@@ -109,7 +109,7 @@ class TantivyEngine:
         if documents is not None:
             make, occur = self.tantivy.Query, self.tantivy.Occur
             among = make.term_set_query(self.schema, "document", sorted(documents))
-            # worth nothing, so that scores are those of a search of all
+            # a score of 0 for the filter keeps the scores of an unfiltered search
             query = make.boolean_query(
                 [(occur.Must, query), (occur.Must, make.const_score_query(among, 0.0))]
             )

@@ -1,0 +1,333 @@
+"""The SQLite file of an index: creates it, checks it when it is opened, and runs transactions.
+
+    Store.create(Path("notes.db"), engine="fts5")
+    store = Store.open(Path("notes.db"))
+    with store.guarded(), store.snapshot():
+        store.rows("SELECT path FROM documents")
+
+Knows tables, not documents or questions. Every error of SQLite leaves as one of pullquote's errors.
+A process that is killed leaves a consistent file, and others can read while one writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pullquote.errors import IndexFileError, OutputError
+from pullquote.files import cannot_write
+from pullquote.searching.engines import Engine
+from pullquote.searching.engines.fts5 import TABLE
+from pullquote.types import Mark
+
+FORMAT = 1
+"""The number of the file's layout, stored as SQLite's `user_version`. It rises when a change of
+the schema would mislead an older pullquote. Files of older formats open; newer ones are refused."""
+
+BATCH_SECONDS = 5.0
+"""How long a batch of writes may grow before it is committed: what a kill may cost."""
+
+_APPLICATION = 0x70756C71  # "pulq", SQLite's `application_id`
+_SCHEMA = (
+    "CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    "CREATE TABLE roots (path BLOB PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TABLE documents (id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL UNIQUE, "
+    "unit TEXT NOT NULL, size INTEGER NOT NULL, modified INTEGER NOT NULL, "
+    "changed INTEGER NOT NULL, problem TEXT)",
+    "CREATE TABLE passages (id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL, "
+    "start INTEGER NOT NULL, marks TEXT NOT NULL, text TEXT NOT NULL)",
+    "CREATE INDEX passages_of_document ON passages (document)",
+)
+_LOCK_TIMEOUT = 30  # seconds to wait for another process to commit
+
+
+class Store:
+    """An open index file. Threads may share it: each takes `guarded()` before it uses SQLite."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self.connection = connection
+        self._lock = threading.RLock()  # a connection serves one thread at a time
+
+    @classmethod
+    def create(cls, path: Path, *, engine: str) -> None:
+        """Create an empty index file. Raises `IndexFileError` if the file holds anything."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(path, error) from None
+        with _explained(path), contextlib.closing(_connect(path, "rwc")) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("BEGIN IMMEDIATE")
+            if not _is_blank(connection):
+                raise IndexFileError(f"{path}: exists already; open it, or choose another name")
+            # an earlier index of this name was removed, but not its engine's folder
+            shutil.rmtree(_engine_folder(path), ignore_errors=True)
+            for statement in (*_SCHEMA, *((TABLE,) if engine == "fts5" else ())):
+                connection.execute(statement)
+            connection.executemany(
+                "INSERT INTO settings VALUES (?, ?)", [("engine", engine), ("generation", 0)]
+            )
+            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+            connection.execute("COMMIT")
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """Open an index file and check its format and schema, but not every page.
+
+        Raises `IndexFileError` if the file is missing, damaged, of a newer format or not an index.
+        """
+        if not path.exists():
+            raise IndexFileError(
+                f"{path}: no such index; make one: pullquote index FOLDER -o {path}"
+            )
+        if path.is_dir():
+            raise IndexFileError(f"{path}: a folder; expected the file of an index")
+        with _explained(path):
+            try:
+                return cls(path, _checked(path, "rw"))
+            except sqlite3.OperationalError as error:
+                if not _is_access_error(error):
+                    raise
+                # A read-only medium cannot hold the -wal and -shm files through which readers and
+                # writers coordinate; nobody can write to it either, so SQLite may skip them.
+                return cls(path, _checked(path, "ro&immutable=1"))
+
+    def close(self) -> None:
+        """Close the file. The last process to do so leaves one file, without -wal and -shm."""
+        with self._lock:
+            self.connection.close()
+
+    @contextlib.contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Exclude other threads, and raise pullquote's errors for SQLite's."""
+        with self._lock, _explained(self.path):
+            yield
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A read transaction: other processes may write, the queries inside do not see it."""
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.connection.execute("ROLLBACK")
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return self.connection.execute(query, values).fetchall()
+
+    def setting(self, name: str) -> str | int:
+        ((value,),) = self.rows("SELECT value FROM settings WHERE name = ?", name)
+        return value  # type: ignore[no-any-return]
+
+    @property
+    def generation(self) -> int:
+        """The number of commits so far: what was cached of another generation is out of date."""
+        return int(self.setting("generation"))
+
+    @property
+    def engine_folder(self) -> Path:
+        """The folder for files that an engine keeps beside the index."""
+        return _engine_folder(self.path)
+
+    def passage_count(self) -> int:
+        ((count,),) = self.rows("SELECT count(*) FROM passages")
+        return int(count)
+
+
+class Batch:
+    """A series of write transactions over SQLite and an engine, each `BATCH_SECONDS` long or less.
+
+    with Batch(store, engine) as batch:     # commits at the end, rolls back on an error
+        for file in files:
+            batch.begin()                   # commits first if the current one is old
+            ...                             # write one document
+    """
+
+    def __init__(self, store: Store, engine: Engine) -> None:
+        self.connection = store.connection
+        self.engine = engine
+        self._since: float | None = None  # when the current transaction began
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.commit()
+        else:
+            self.rollback()
+
+    def begin(self) -> None:
+        """Make sure that a transaction is open, and that it is not an old one."""
+        if self._since is not None and time.monotonic() - self._since > BATCH_SECONDS:
+            self.commit()
+        if self._since is None:
+            self.connection.execute("BEGIN IMMEDIATE")
+            self._since = time.monotonic()
+
+    def commit(self) -> None:
+        """Commit the open transaction, if any, first in the engine.
+
+        A kill between the two commits leaves the engine with a generation that SQLite does not
+        have. It is then rebuilt when the index is opened.
+        """
+        if self._since is None:
+            return
+        execute = self.connection.execute
+        execute("UPDATE settings SET value = value + 1 WHERE name = 'generation'")
+        ((generation,),) = execute("SELECT value FROM settings WHERE name = 'generation'")
+        self.engine.commit(generation)
+        execute("COMMIT")
+        self._since = None
+
+    def rollback(self) -> None:
+        """Undo the open transaction, if any."""
+        if self._since is not None:
+            self._since = None
+            self.engine.rollback()
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+
+
+def is_sqlite(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins with SQLite's signature."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(16) == b"SQLite format 3\0"
+    except OSError:
+        return False
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file has no tables yet: another process is creating it, or was killed doing so."""
+    if path.is_file() and path.stat().st_size == 0:
+        return True
+    if not is_sqlite(path):
+        return False
+    with _explained(path), contextlib.closing(_connect(path, "rw")) as connection:
+        return _is_blank(connection)
+
+
+def encode_marks(marks: Iterable[Mark]) -> str:
+    """Marks as the text that the table of passages holds.
+
+    >>> encode_marks([Mark(0, 12), Mark(85, 14)])
+    '0:12 85:14'
+    """
+    return " ".join(f"{mark.offset}:{mark.number}" for mark in marks)
+
+
+def decode_marks(text: str) -> tuple[Mark, ...]:
+    """The inverse of `encode_marks`."""
+    pairs = (pair.split(":") for pair in text.split())
+    return tuple(Mark(int(offset), int(number)) for offset, number in pairs)
+
+
+def how_to_rebuild(path: Path) -> str:
+    """The end of an error message: what to type to replace an index."""
+    return f"make it again: remove it, and pullquote index FOLDER -o {path}"
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,  # transactions begin and end where this module says so
+        check_same_thread=False,
+        timeout=_LOCK_TIMEOUT,
+    )
+    # functions in the schema of a file from elsewhere are not run
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA synchronous = NORMAL")  # safe with WAL, after a power cut too
+    return connection
+
+
+def _checked(path: Path, mode: str) -> sqlite3.Connection:
+    """A connection to a file that has passed `_check`."""
+    connection = _connect(path, mode)
+    try:
+        _check(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    """Raise `IndexFileError` unless the schema is exactly that of an index."""
+    ((application,),) = connection.execute("PRAGMA application_id")
+    ((number,),) = connection.execute("PRAGMA user_version")
+    if application != _APPLICATION:
+        raise IndexFileError(
+            f"{path}: an SQLite file, but no index of pullquote; make one: "
+            "pullquote index FOLDER -o FILE"
+        )
+    if number > FORMAT:
+        raise IndexFileError(
+            f"{path}: made by a newer pullquote (format {number}, this one reads up to {FORMAT}); "
+            "upgrade, or index again into another file: pullquote index FOLDER -o FILE"
+        )
+    if number < 1:
+        raise IndexFileError(
+            f"{path}: format {number}, which no pullquote has written; {how_to_rebuild(path)}"
+        )
+    found = {
+        statement
+        for name, statement in connection.execute("SELECT name, sql FROM sqlite_master")
+        if statement is not None and not name.startswith(("sqlite_", "words_"))
+    }
+    if found - {TABLE} != set(_SCHEMA):
+        raise IndexFileError(f"{path}: not as pullquote makes an index; {how_to_rebuild(path)}")
+
+
+def _is_blank(connection: sqlite3.Connection) -> bool:
+    ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_master")
+    ((application,),) = connection.execute("PRAGMA application_id")
+    return bool(tables == 0 and application == 0)
+
+
+def _is_access_error(error: sqlite3.OperationalError) -> bool:
+    return any(words in str(error) for words in ("unable to open", "readonly"))
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Raise pullquote's errors in place of SQLite's."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        message = str(error)
+        if "locked" in message:
+            raise IndexFileError(
+                f"{path}: another process is writing to it; try again when it is done"
+            ) from None
+        if "no such module: fts5" in message:
+            raise IndexFileError(
+                "this Python's SQLite was built without full-text search (FTS5); use another "
+                'Python, or engine "tantivy"'
+            ) from None
+        if _is_access_error(error) or "full" in message or "disk I/O" in message:
+            raise OutputError(f"{path}: cannot be written or opened ({message})") from None
+        raise IndexFileError(f"{path}: damaged ({message}); {how_to_rebuild(path)}") from None
+    except sqlite3.ProgrammingError as error:
+        raise IndexFileError(f"{path}: {str(error).rstrip('.').lower()}; open it again") from None
+    except sqlite3.DatabaseError as error:
+        if "not a database" in str(error):
+            raise IndexFileError(
+                f"{path}: no index of pullquote; make one: pullquote index FOLDER -o FILE"
+            ) from None
+        raise IndexFileError(f"{path}: damaged ({error}); {how_to_rebuild(path)}") from None
+
+
+def _engine_folder(path: Path) -> Path:
+    return path.with_name(f"{path.name}.tantivy")
