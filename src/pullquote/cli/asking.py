@@ -53,7 +53,6 @@ def is_search(paths: Sequence[str]) -> bool:
 def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Choice) -> None:
     """Search, read and print."""
     from pullquote.reading.reader import Reader
-    from pullquote.searching.record import record
     from pullquote.searching.search import Searcher
 
     glob = _glob(filters)
@@ -64,7 +63,7 @@ def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Cho
         searcher = Searcher(reader, index)
         result = searcher.search(question, chosen.top_k, path=glob, threshold=chosen.threshold)
     if chosen.as_json:
-        echo_json(record(result, chosen.model))
+        echo_json({"question": question, "model": chosen.model, **result.to_dict()})
     elif chosen.as_link:
         _print_links(result)
     else:

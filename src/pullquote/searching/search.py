@@ -19,12 +19,13 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pullquote.errors import IndexFileError, InputError
 from pullquote.reading.decode import NO_SPAN, Candidates, ScoredSpan
+from pullquote.reading.sentences import sentence_around
 from pullquote.scoring.calibration import Readings, scores
 from pullquote.types import Example, Hit, Passage, Place
 
@@ -70,6 +71,18 @@ class SearchResult:
     passages: int
     """How many passages were read."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """The keys of `Prediction.to_dict`, with hits as answers, and how many `passages`."""
+        hits = [hit.to_dict() for hit in self.hits]
+        return {
+            "answer": hits[0] if self.answered else None,
+            "answers": hits,
+            "no_answer_score": self.no_answer_score,
+            "null_score_diff": self.null_score_diff,
+            "threshold": self.threshold,
+            "passages": self.passages,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class _Location:
@@ -93,6 +106,10 @@ class _Location:
     @property
     def place(self) -> Place:
         return self.passage.place(self.span.start)
+
+    @property
+    def sentence(self) -> str:
+        return sentence_around(self.passage.text, self.span.start, self.span.end).text
 
     def overlaps(self, other: _Location) -> bool:
         same = self.passage.document.path == other.passage.document.path
@@ -277,6 +294,7 @@ def _hits(
             passage=location.passage,
             offset=location.span.start,
             also=tuple(other.place for other in also),
+            sentence=location.sentence,
         )
 
 
