@@ -14,19 +14,21 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
 
 from pullquote.errors import IndexFileError, InputError, OutputError
 from pullquote.reading.reader import Reader
-from pullquote.searching.index import Index
 from pullquote.searching.search import Searcher
 from pullquote.serving.batcher import Batcher, QueueFullError
 from pullquote.serving.dispatcher import Dispatcher, Question
 from pullquote.serving.error_responses import ApiError
 from pullquote.serving.metrics import Metrics
 from pullquote.serving.settings import Settings
+
+if TYPE_CHECKING:
+    from pullquote.searching.index import Index
 
 _log = logging.getLogger("pullquote.serving")
 
