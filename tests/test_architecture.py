@@ -88,7 +88,7 @@ def test_every_module_stands_in_a_room() -> None:
         ("fastapi", ("pullquote.serving",)),
         ("starlette", ("pullquote.serving",)),
         ("pydantic", ("pullquote.serving",)),
-        ("uvicorn", ("pullquote.serving.run", "pullquote.serving.wire")),
+        ("uvicorn", ("pullquote.serving.run", "pullquote.serving.protocol")),
         ("prometheus_client", ("pullquote.serving.metrics",)),
         ("sqlite3", ("pullquote.searching.store", "pullquote.searching.engines.fts5")),
         ("tantivy", ("pullquote.searching.engines.tantivy",)),

@@ -15,8 +15,8 @@ from pullquote import Reader, pipeline
 from pullquote.compat.arguments import Options
 from pullquote.reading.backends.scripted import ScriptedBackend
 from pullquote.serving.app import create_app
+from pullquote.serving.dispatcher import Dispatcher, Question
 from pullquote.serving.schema import PipelineParameters
-from pullquote.serving.work import Desk, Question
 
 NORSE = "The Norse, led by Rollo, came by sea."
 RIVER = "The river rises in the hills."
@@ -235,7 +235,7 @@ def test_parameters_that_make_too_many_candidates_are_refused(client: TestClient
 
 
 def test_a_bad_question_does_not_spoil_the_batch_of_others(reader: Reader) -> None:
-    good, bad, again = Desk(reader).read(
+    good, bad, again = Dispatcher(reader).read(
         [Question(QUESTION, NORSE), Question("\u200b", NORSE), Question("Who?", NORSE)],
         lambda: False,
     )

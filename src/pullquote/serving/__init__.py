@@ -1,20 +1,25 @@
-"""HTTP: an application that answers questions, its page, and the process that serves both.
+"""HTTP server: an ASGI application that answers questions, a web page, and uvicorn to run both.
 
     from pullquote import Reader
     from pullquote.serving.app import create_app
     app = create_app(Reader())                 # an ASGI application; run it with any server
 
-    settings   what a request may ask for, and how much waits
-    lanes      the threads that read, and a backend that can be stopped between batches
-    gather     many requests into one batch; the bounded queue
-    work       what a request asks of the reader or of transformers' pipeline
-    schema     the JSON that comes in and goes out
-    problems   the one shape of errors
-    guard      limits, token, time, disconnects; headers of safety
-    metrics    what Prometheus reads
-    page       the page at `/`, from memory
-    reference  the HTTP reference, from the OpenAPI document
-    app, run   puts them together; serves them
+    settings         batching, limits of a request, token, hosts, origins
+    workers          the backend that the worker threads share; work that can be abandoned
+    batcher          dynamic batching over requests; the bounded queue
+    dispatcher       reads a batch: by the reader, the pipeline or for a search
+    schema           pydantic models of request and response bodies
+    responses        the JSON of answers
+    error_responses  the JSON of errors
+    limits           checks of lengths, pairs and candidates
+    services         what request handlers work with
+    routes           request handlers, one module for each group of paths
+    middleware       ASGI middleware: limits, authentication, timeouts, security headers
+    metrics          Prometheus metrics
+    page             the files of the page at `/`
+    reference        the HTTP reference, rendered from the OpenAPI document
+    app              puts the application together
+    protocol, run    runs it with uvicorn
 
-Importing this package imports none of it. Needs the extra `serve`.
+Importing this package imports none of them. Needs the extra `serve`.
 """

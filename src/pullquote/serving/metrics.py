@@ -1,7 +1,7 @@
-"""What a server tells Prometheus: requests, seconds, batches, what waits, abstentions.
+"""Prometheus metrics: requests, latencies, batch sizes, queue length, abstentions.
 
-Knows prometheus_client, nothing of requests. One registry for each application, or files that all
-its worker processes share where `PROMETHEUS_MULTIPROC_DIR` is set.
+Knows prometheus_client, nothing of requests. Each application has its own registry. With several
+processes, `PROMETHEUS_MULTIPROC_DIR` names a folder of files in which they add up their metrics.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from prometheus_client import (
 )
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-SHARED = "PROMETHEUS_MULTIPROC_DIR"
+MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
-_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
-_QUESTIONS = (1, 2, 4, 8, 16, 32, 64)
+_SECONDS_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_QUESTIONS_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """The figures of one application."""
+    """The metrics of one application."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -37,13 +37,13 @@ class Metrics:
             "pullquote_request_seconds",
             "From a request's head to the end of its answer.",
             ("path",),
-            buckets=_SECONDS,
+            buckets=_SECONDS_BUCKETS,
             registry=registry,
         )
         self.batch = Histogram(
             "pullquote_batch_questions",
             "Questions that were read together.",
-            buckets=_QUESTIONS,
+            buckets=_QUESTIONS_BUCKETS,
             registry=registry,
         )
         self.waiting = Gauge(
@@ -64,14 +64,14 @@ class Metrics:
         )
 
     def text(self) -> bytes:
-        """Prometheus' text format."""
+        """All metrics in Prometheus' text format; of all processes where there are several."""
         registry = self.registry
-        if SHARED in os.environ:
+        if MULTIPROCESS_DIR in os.environ:
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
     def close(self) -> None:
-        """Forget what this process counted as going on."""
-        if SHARED in os.environ:
+        """Remove the gauges of this process from those of all processes."""
+        if MULTIPROCESS_DIR in os.environ:
             multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]

@@ -1,6 +1,7 @@
-"""The HTTP reference from the OpenAPI document: Markdown for the docs, HTML for `/docs`.
+"""Renders the OpenAPI document as an HTTP reference: Markdown for the docs, HTML for `/docs`.
 
-Knows OpenAPI as FastAPI writes it, nothing of the application. No script, no style from elsewhere.
+Knows OpenAPI as FastAPI writes it, nothing of the application. The HTML has no scripts and loads
+nothing from other servers.
 
     markdown(create_app(reader).openapi())
 """
@@ -43,7 +44,7 @@ Block = Heading | Text | Code | Table
 
 
 def blocks(document: Document) -> Iterator[Block]:
-    """What the reference says, in order; inside, backticks mark code."""
+    """The content of the reference, in order; in its texts, backticks mark code."""
     yield Text(document["info"]["description"])
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -64,7 +65,7 @@ def blocks(document: Document) -> Iterator[Block]:
 
 
 def markdown(document: Document) -> str:
-    """The reference as a page of the docs."""
+    """The reference in Markdown."""
     parts = []
     for block in blocks(document):
         if isinstance(block, Heading):
@@ -80,7 +81,7 @@ def markdown(document: Document) -> str:
 
 
 def html(document: Document) -> str:
-    """The reference as a page of its own."""
+    """The reference as a complete HTML page."""
     parts = []
     for block in blocks(document):
         if isinstance(block, Heading):
@@ -166,7 +167,7 @@ def _resolved(schema: Document, document: Document) -> Document:
 
 
 def _example(schema: Document, document: Document) -> Any:
-    """What an object may look like: the examples of its fields, without those that have none."""
+    """An example value; for an object, the examples of those fields that have one."""
     schema = _resolved(schema, document)
     if schema.get("examples"):
         return schema["examples"][0]
@@ -185,6 +186,6 @@ def _cell(text: str) -> str:
 
 
 def _inline(text: str) -> str:
-    """Escaped, with `code` between backticks."""
+    """Escaped for HTML, with backticks turned into <code>."""
     pieces = escape(" ".join(text.split())).split("`")
     return "".join(f"<code>{one}</code>" if odd % 2 else one for odd, one in enumerate(pieces))

@@ -1,6 +1,6 @@
-"""Serves the application: a socket, one or several processes, an orderly end.
+"""Runs the application with uvicorn: socket, processes, logging, graceful shutdown.
 
-Knows uvicorn. SIGTERM and Ctrl-C let what is in flight come to its end, then the process exits.
+Knows uvicorn. After SIGTERM or Ctrl-C, open requests are answered before the process exits.
 
     serve(Serving(model="small", port=8000), Settings(), on_ready=print)
 """
@@ -31,9 +31,9 @@ try:
     from uvicorn.supervisors import Multiprocess
 
     from pullquote.serving.app import create_app
-    from pullquote.serving.metrics import SHARED
-    from pullquote.serving.wire import WaryProtocol
-except MissingExtraError:  # of the application, which names what it misses
+    from pullquote.serving.metrics import MULTIPROCESS_DIR
+    from pullquote.serving.protocol import LimitedHttpProtocol
+except MissingExtraError:  # raised by pullquote.serving.app, with the package that is missing
     raise
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "uvicorn", "serve") from error
@@ -41,43 +41,43 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Which model, where, and in how many processes."""
+    """What to serve (model, index), on which address, and with how many processes."""
 
     model: str = DEFAULT_MODEL
     index: str | None = None
-    """The documents that can be asked: the file of an index."""
+    """The file of an index, whose documents can be asked."""
     device: str = "cpu"
     threads: int | None = None
-    """Of each process; all cores, shared among the processes, if None."""
+    """Threads of each process; None divides all cores among the processes."""
     host: str = "127.0.0.1"
     port: int = 8000
-    """0 takes any that is free."""
+    """0 takes any free port."""
     workers: int = 1
-    """Processes."""
+    """Number of processes."""
     log_requests: bool = False
-    """A line for each request on standard error."""
+    """Whether to print a line for each request on standard error."""
 
 
 def serve(
     serving: Serving, settings: Settings, *, on_ready: Callable[[str], None] = lambda url: None
 ) -> None:
-    """Serve until a signal ends it; `on_ready` hears the address.
+    """Serve until a signal ends it; `on_ready` is called with the URL.
 
-    Raises `InputError` for an address that cannot be had, `ModelError` for such a model,
-    `IndexFileError` for such an index.
+    Raises `InputError` if the address cannot be used, `ModelError` if the model cannot be opened,
+    `IndexFileError` if the index cannot.
     """
     with listen(serving.host, serving.port) as listening:
         host, port = listening.getsockname()[:2]
         if serving.workers == 1:
             app: Any = application(serving, settings)
         else:
-            _check(serving)  # an error of the model is told here, by one process
+            _check(serving)  # report an error of the model once, not from every process
             app = functools.partial(application, serving, settings)
         config = uvicorn.Config(
             app,
             factory=serving.workers > 1,
             workers=serving.workers,
-            http=WaryProtocol,
+            http=LimitedHttpProtocol,
             ws="none",
             lifespan="on",
             log_config=_logging(),
@@ -86,22 +86,22 @@ def serve(
             timeout_keep_alive=30,
             timeout_graceful_shutdown=int(settings.max_seconds) + 1,
         )
-        # uvicorn lets what is in flight end and raises the signal again, then this one hears it
+        # uvicorn answers the open requests, then raises the signal again for this handler
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         if serving.workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
             return
         with tempfile.TemporaryDirectory(prefix="pullquote-metrics-") as folder:
-            os.environ[SHARED] = folder
+            os.environ[MULTIPROCESS_DIR] = folder
             Multiprocess(config, sockets=[listening]).run()
 
 
 def application(serving: Serving, settings: Settings) -> FastAPI:
-    """What a process serves."""
-    # 5 ms, Python's own, is long to wait for the turn of a thread that has a request to read
+    """The application of one process."""
+    # Python's default of 5 ms lets a thread that computes delay the event loop too long
     sys.setswitchinterval(0.0005)
-    warnings.simplefilter("ignore", PullquoteWarning)  # of a request; its answer says it, too
+    warnings.simplefilter("ignore", PullquoteWarning)  # about a request; its `note` says the same
     threads = serving.threads
     if serving.workers > 1 and threads is None:
         threads = max(1, cores() // serving.workers)
@@ -111,14 +111,14 @@ def application(serving: Serving, settings: Settings) -> FastAPI:
 
 
 def _check(serving: Serving) -> None:
-    """Open what each process will open, and keep nothing of it."""
+    """Open model and index as each process will, to see whether they open."""
     Reader(serving.model, device=serving.device, threads=1)
     if serving.index:
         Index.open(serving.index, private=True).close()
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises `InputError` with what can be done."""
+    """A listening socket. Raises `InputError` with advice."""
     where = f"{host}:{port}"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -132,7 +132,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        listening.listen(2048)  # requests wait from here on, until the model is ready
+        listening.listen(2048)  # clients can connect now, and wait until the model is ready
         return listening
     except OSError as error:
         listening.close()
@@ -145,7 +145,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _logging() -> dict[str, Any]:
-    """What goes wrong, and requests if asked, a line each on standard error."""
+    """Logging configuration: errors, and requests if wanted, one line each on standard error."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -1,6 +1,6 @@
-"""The JSON that comes in and goes out, as pydantic models: what is checked, and what is documented.
+"""Pydantic models of request and response bodies: validation and the OpenAPI document.
 
-Knows the shapes alone; how long a text may be is a setting, and checked by the application.
+Knows the JSON only. Limits on lengths are settings, which the routes check (`limits`).
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from pullquote.compat.arguments import Options
 
 _LIGHTHOUSE = "The first lighthouse on the rocks was built by Henry Winstanley."
 
-# One thing or a list of them, told apart first, so that an error is about what was given.
+# One value or a list: the tag is chosen first, so that errors concern the form that was sent.
 _ONE, _LIST = "one of it", "a list"
 TAGS = (_ONE, _LIST)
 _which = Discriminator(lambda value: _LIST if isinstance(value, list) else _ONE)
 
 Text = Annotated[str, Field(min_length=1)]
-# at the first wrong item of a list there is no more to say: a request could hold a million
+# fail at the first wrong item: a request may hold a million of them
 Texts = Annotated[list[Text], Field(min_length=1, fail_fast=True)]
 TextOrTexts = Annotated[Annotated[Text, Tag(_ONE)] | Annotated[Texts, Tag(_LIST)], _which]
 
 
-class _Closed(BaseModel):
-    """What comes in: a misspelt name is an error, and a number is no text."""
+class _RequestBody(BaseModel):
+    """Base of request bodies: unknown keys are errors, and numbers are not taken for text."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class AnswerRequest(_Closed):
+class AnswerRequest(_RequestBody):
     """One question or several, each asked of one context or several."""
 
     question: TextOrTexts = Field(
@@ -102,7 +102,7 @@ class AnswerResponse(BaseModel):
     results: list[Result]
 
 
-class AskRequest(_Closed):
+class AskRequest(_RequestBody):
     """A question to all documents of the server's index."""
 
     question: Text = Field(description="A question.", examples=["Who repairs the sluice gate?"])
@@ -136,7 +136,7 @@ class Place(BaseModel):
     link: str = Field(examples=["mill/lease.pdf#page=3"])
 
 
-class Found(Place):
+class DocumentQuote(Place):
     """A quote from a document: `passage[start - passage_start : end - passage_start] == text`."""
 
     text: str = Field(examples=["three months"])
@@ -155,13 +155,15 @@ class AskResponse(BaseModel):
     question: str
     model: str = Field(examples=["small"])
     threshold: float = Field(description="What decided.", examples=[-2.78])
-    answer: Found | None = Field(description="The best quote, or null: no document has an answer.")
+    answer: DocumentQuote | None = Field(
+        description="The best quote, or null: no document has an answer."
+    )
     no_answer_score: float = Field(description="How sure it is that none has one, in [0, 1].")
     null_score_diff: float = Field(
         description="Above the threshold, `answer` is null.", examples=[-5.1]
     )
     passages: int = Field(description="How many were read.", examples=[20])
-    answers: list[Found] = Field(
+    answers: list[DocumentQuote] = Field(
         description="The best `top_k` quotes, best first, whether or not `answer` is null."
     )
     note: str = Field(
@@ -179,7 +181,7 @@ class PipelineInputs(BaseModel):
     context: Text = Field(examples=[_LIGHTHOUSE])
 
 
-class PipelineParameters(_Closed):
+class PipelineParameters(_RequestBody):
     """The options of transformers' pipeline; what is left out or null has its default."""
 
     top_k: int | None = Field(default=None, ge=1, le=1000, description="How many answers [1].")
@@ -204,11 +206,11 @@ class PipelineParameters(_Closed):
     )
 
     def options(self) -> Options:
-        """Raises `ValueError` for what cannot be."""
+        """As options of the pipeline. Raises `ValueError` for impossible combinations."""
         return Options().updated(self.model_dump())
 
 
-class PipelineRequest(_Closed):
+class PipelineRequest(_RequestBody):
     """What `huggingface_hub.InferenceClient.question_answering` sends."""
 
     inputs: Annotated[

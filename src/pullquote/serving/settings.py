@@ -1,6 +1,6 @@
-"""What a server allows: the limits of a request, what waits, who may ask.
+"""Settings of a server: batching, limits of a request, token, hosts and origins.
 
-Knows nothing of HTTP; every limit is there so that memory and time are bounded whoever asks.
+Knows nothing of HTTP. The limits bound memory and time whatever clients send.
 """
 
 from __future__ import annotations
@@ -12,31 +12,32 @@ from pullquote.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The limits of a server. The only defaults there are."""
+    """Settings of a server. The command line takes its defaults from here."""
 
     max_batch: int = 16
-    """Questions that are read in one batch; 1 reads one request after the other."""
+    """Questions read in one batch; 1 reads them one after the other."""
     max_wait_ms: float = 2.0
-    """How long a question waits for others to share its batch; a lone one never does."""
+    """Milliseconds that a question waits for others to share its batch while workers are busy; a
+    single question on an idle server does not wait."""
     max_queue: int = 256
-    """Questions that wait, and requests that are open; more are turned away with 503."""
+    """Questions in the queue, and open requests; more get 503."""
     max_body: int = 2 * 2**20
-    """Bytes of a request."""
+    """Bytes of a request body; more get 413."""
     max_question: int = 2_000
-    """Characters of a question."""
+    """Characters of a question; more get 413."""
     max_context: int = 300_000
-    """Characters of a context."""
+    """Characters of a context; more get 413."""
     max_pairs: int = 64
-    """Questions times contexts of one request."""
+    """Pairs of one request, questions times contexts; more get 413."""
     max_seconds: float = 30.0
-    """From a request's arrival to its answer; then 504."""
+    """Seconds for a body to arrive (then 408), and from arrival to answer (then 504)."""
     token: str = ""
-    """What `Authorization: Bearer` has to name; empty asks for nothing."""
+    """The bearer token that requests must carry; empty: none is needed."""
     hosts: tuple[str, ...] = ()
-    """Names, without ports, under which it answers; empty: any. A page on the network whose name is
-    made to lead here (DNS rebinding) comes with its own."""
+    """Accepted values of the `Host` header, without ports; empty: any. Protects against DNS
+    rebinding: a foreign page whose name resolves to this machine sends its own name."""
     origins: tuple[str, ...] = ()
-    """Other sites whose pages may ask (CORS), such as "https://example.org"."""
+    """Origins whose pages may send requests (CORS), such as "https://example.org"."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -1,4 +1,4 @@
-"""The page at `/`: three files and an example text, read into memory once, so that no path is."""
+"""The files of the page at `/`, read into memory at the start: no request can name a file."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _FILES = {
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """A file of the page."""
+class PageFile:
+    """The bytes of a file and its `Content-Type`."""
 
     content: bytes
-    kind: str
+    content_type: str
 
 
-def load() -> dict[str, File]:
-    """Each path of the page to its file."""
+def load() -> dict[str, PageFile]:
+    """URL path to file, for all files of the page."""
     folder = resources.files(__name__)
     return {
-        path: File(folder.joinpath(name).read_bytes(), kind)
-        for path, (name, kind) in _FILES.items()
+        path: PageFile(folder.joinpath(name).read_bytes(), content_type)
+        for path, (name, content_type) in _FILES.items()
     }

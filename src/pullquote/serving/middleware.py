@@ -1,7 +1,7 @@
-"""Stands before the application: limits, token, time, disconnects, headers of safety, figures.
+"""ASGI middleware: request limits, authentication, timeouts, security headers, metrics.
 
-Knows ASGI, nothing of questions. A request reaches the application whole, or not at all; whatever
-the application does, an answer of one shape goes out, in time, or the client was gone.
+Knows ASGI, nothing of questions. A request reaches the application with its complete body, or not
+at all. Every request gets a response in time, unless its client has disconnected.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from collections.abc import Awaitable, Collection
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pullquote.serving.error_responses import ApiError, error_response
 from pullquote.serving.metrics import Metrics
-from pullquote.serving.problems import ProblemError, problem
 from pullquote.serving.settings import Settings
 
 _log = logging.getLogger("pullquote.serving")
 
-# Scripts, styles and requests from here alone; no frames, no forms, no <base>, nothing inline.
-HEADERS = {
+# Scripts, styles and requests of this origin only; no frames, forms, <base> or inline code.
+SECURITY_HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -37,8 +37,12 @@ HEADERS = {
 }
 
 
-class Guard:
-    """ASGI middleware; `paths` are those that figures are kept for by name."""
+class RequestMiddleware:
+    """Wraps an application; `paths` get metrics of their own, all others share "other".
+
+    Requests other than GET and HEAD are taken for questions: only their number and bodies are
+    limited, and they always need the token.
+    """
 
     def __init__(
         self, app: ASGIApp, *, settings: Settings, metrics: Metrics, paths: Collection[str]
@@ -47,21 +51,21 @@ class Guard:
         self.settings = settings
         self.metrics = metrics
         self.paths = paths
-        self.open = 0  # requests that ask something
+        self.open = 0  # requests with questions that have no response yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        begun = time.perf_counter()
-        status = 499  # the client was gone
+        started_at = time.perf_counter()
+        status = 499  # stays so when the client disconnects before a response
 
-        async def watched_send(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in SECURITY_HEADERS.items():
                     headers[name] = value
                 headers.setdefault("cache-control", "no-store")
             await send(message)
@@ -71,29 +75,29 @@ class Guard:
         try:
             self._check_host(scope)
             if path == "/readyz":
-                self._check_room()
+                self._check_capacity()
             if asks:
-                self._check_room()
+                self._check_capacity()
                 self.open += 1
                 self.metrics.open.inc()
             try:
                 self._check_token(scope, asks)
-                await self._run(scope, receive, watched_send, asks)
+                await self._run(scope, receive, send_with_headers, asks)
             finally:
                 if asks:
                     self.open -= 1
                     self.metrics.open.dec()
-        except ProblemError as error:
-            response = problem(error.status, error.error, headers=error.headers)
-            await response(scope, receive, watched_send)
-        except Exception:  # noqa: BLE001  # a server outlives its faults; the log has them
+        except ApiError as error:
+            response = error_response(error.status, error.error, headers=error.headers)
+            await response(scope, receive, send_with_headers)
+        except Exception:  # noqa: BLE001  # logged; the server goes on
             _log.exception("%s %s failed", scope["method"], path)
             if status == 499:
-                response = problem(500, "the server failed; its log says how")
-                await response(scope, receive, watched_send)
+                response = error_response(500, "the server failed; its log says how")
+                await response(scope, receive, send_with_headers)
         finally:
             self.metrics.requests.labels(scope["method"], path, status).inc()
-            self.metrics.seconds.labels(path).observe(time.perf_counter() - begun)
+            self.metrics.seconds.labels(path).observe(time.perf_counter() - started_at)
 
     def _check_host(self, scope: Scope) -> None:
         if not self.settings.hosts:
@@ -101,15 +105,15 @@ class Guard:
         named = Headers(scope=scope).get("host", "")
         host = named.rpartition(":")[0] if re.search(r":\d*$", named) else named
         if host.lower() not in self.settings.hosts:
-            raise ProblemError(
+            raise ApiError(
                 421,
                 f"this server does not answer under the name {host[:100]!r}, but under "
                 f"{', '.join(self.settings.hosts)}; --allow-host adds one",
             )
 
-    def _check_room(self) -> None:
+    def _check_capacity(self) -> None:
         if self.open >= self.settings.max_queue:
-            raise ProblemError(
+            raise ApiError(
                 503,
                 f"{self.open} requests are open already, the most there may be; "
                 "come again in a moment",
@@ -117,15 +121,15 @@ class Guard:
             )
 
     def _check_token(self, scope: Scope, asks: bool) -> None:
-        """The page and the documents are for all; asking and figures are for who has the token."""
+        """Questions, /v1/ and /metrics need the token; the page, the docs and health do not."""
         token = self.settings.token
         if not token or not (asks or scope["path"] == "/metrics" or scope["path"][:4] == "/v1/"):
             return
         scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
-        same = hmac.compare_digest(given.strip().encode("latin-1"), token.encode())
-        if scheme.lower() != "bearer" or not same:
+        equal = hmac.compare_digest(given.strip().encode("latin-1"), token.encode())
+        if scheme.lower() != "bearer" or not equal:
             found = "another one" if given else "none"
-            raise ProblemError(
+            raise ApiError(
                 401,
                 f"a token is asked for, and {found} was given; "
                 'send the header "Authorization: Bearer TOKEN"',
@@ -137,42 +141,42 @@ class Guard:
         body = b""
         if asks:
             try:
-                whole = await asyncio.wait_for(
+                received = await asyncio.wait_for(
                     self._body(scope, receive), self.settings.max_seconds
                 )
             except asyncio.TimeoutError:
-                raise ProblemError(
+                raise ApiError(
                     408,
                     f"the request had not come whole after {self.settings.max_seconds:g} seconds",
                 ) from None
-            if whole is None:
+            if received is None:
                 return
-            body = whole
+            body = received
         started = False
 
-        async def started_send(message: Message) -> None:
+        async def tracking_send(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
-        done = await _first(
-            self.app(scope, _replay(body), started_send),
+        ended = await _race(
+            self.app(scope, _replay(body), tracking_send),
             _disconnect(receive),
             deadline - time.monotonic(),
         )
-        if not done and not started:
-            raise ProblemError(
+        if not ended and not started:
+            raise ApiError(
                 504,
                 f"no answer within {self.settings.max_seconds:g} seconds; "
                 "ask fewer questions at once, or of a shorter text",
             )
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
-        """The body, or `None` when the client left meanwhile."""
+        """The body, or `None` when the client disconnects before its end."""
         most = self.settings.max_body
-        announced = Headers(scope=scope).get("content-length", "0")
+        content_length = Headers(scope=scope).get("content-length", "0")
         chunks: list[bytes] = []
-        length = int(announced[:18]) if announced.isdecimal() else 0
+        length = int(content_length[:18]) if content_length.isdecimal() else 0
         if length <= most:
             length = 0
             while length <= most:
@@ -184,12 +188,12 @@ class Guard:
                 if not message.get("more_body"):
                     break
         if length > most:
-            raise ProblemError(413, f"the request has over {most:,} bytes, the most that is read")
+            raise ApiError(413, f"the request has over {most:,} bytes, the most that is read")
         return b"".join(chunks)
 
 
 def _replay(body: bytes) -> Receive:
-    """A `receive` that gives the body, and then waits for ever."""
+    """A `receive` that returns the body once and then never returns."""
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def receive() -> Message:
@@ -205,13 +209,13 @@ async def _disconnect(receive: Receive) -> None:
         pass
 
 
-async def _first(work: Awaitable[None], gone: Awaitable[None], seconds: float) -> bool:
-    """Run `work` until it ends, `gone` does or the time is over; whether one of them ended."""
-    tasks = [asyncio.ensure_future(work), asyncio.ensure_future(gone)]
+async def _race(work: Awaitable[None], disconnect: Awaitable[None], seconds: float) -> bool:
+    """Run both until one ends or `seconds` pass; cancel the other. False after a timeout."""
+    tasks = [asyncio.ensure_future(work), asyncio.ensure_future(disconnect)]
     try:
         done, _ = await asyncio.wait(tasks, timeout=seconds, return_when="FIRST_COMPLETED")
         if tasks[0] in done:
-            tasks[0].result()  # raises what it raised
+            tasks[0].result()  # re-raises its exception
         return bool(done)
     finally:
         for task in tasks:

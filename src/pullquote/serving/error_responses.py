@@ -1,7 +1,9 @@
-"""The one shape of errors: `{"error": what is wrong in words, "code": a name for programs}`.
+"""Error responses, all of one JSON form: `{"error": "...", "code": "...", "details": [...]}`.
 
-Knows status codes, nothing of the application. `error` is text, where clients of Hugging Face look
-for it; `details` names the places in a request that is not what the schema says.
+Knows status codes, nothing of the application. `error` is a sentence, under the key where Hugging
+Face's clients look for it; `code` is for programs; `details` locates what breaks the schema.
+
+    raise ApiError(413, "a question has 3,000 characters, expected at most 2,000")
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ CODES = {
     ),
     504: ("timeout", "the answer took too long and was given up"),
 }
-"""Status to the code of its errors, and what it means."""
+"""Status to `code` and its meaning, as the OpenAPI document states them."""
 
 
 class Detail(BaseModel):
@@ -45,7 +47,7 @@ class Detail(BaseModel):
     message: str = Field(examples=["String should have at least 1 character"])
 
 
-class Problem(BaseModel):
+class ErrorBody(BaseModel):
     """Every answer with a status of 400 or more."""
 
     error: str = Field(description="What was found and what was expected, in words.")
@@ -53,57 +55,66 @@ class Problem(BaseModel):
     details: list[Detail] = Field(default=[], description="With 422: what is wrong, and where.")
 
 
-class ProblemError(Exception):
-    """Ends a request with a problem."""
+class ApiError(Exception):
+    """Ends a request with an error response of this status."""
 
     def __init__(self, status: int, error: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(error)
         self.status, self.error, self.headers = status, error, headers
 
 
-def problem(
+def error_response(
     status: int,
     error: str,
     details: Sequence[Detail] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The response that says so."""
+    """A JSON response of the form `ErrorBody`."""
     code = CODES.get(status, CODES[400 if status < 500 else 500])[0]
     body = {"error": error, "code": code, "details": [detail.model_dump() for detail in details]}
-    # escaped to ASCII, so that half a surrogate pair from a request can stand in it
+    # json.dumps escapes to ASCII: half a surrogate pair from a request could not be sent as UTF-8
     return Response(json.dumps(body), status, headers, "application/json")
 
 
-def install(app: FastAPI) -> None:
-    """Give this shape to what FastAPI itself has to say."""
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer with these statuses, for the OpenAPI document."""
+    return {
+        status: {"model": ErrorBody, "description": f"`{CODES[status][0]}`: {CODES[status][1]}."}
+        for status in statuses
+    }
 
-    async def on_problem(_: Request, error: Exception) -> Response:
-        assert isinstance(error, ProblemError)
-        return problem(error.status, error.error, headers=error.headers)
+
+def install(app: FastAPI) -> None:
+    """Make the application answer `ApiError` and FastAPI's own errors in this form."""
+
+    async def on_api_error(_: Request, error: Exception) -> Response:
+        assert isinstance(error, ApiError)
+        return error_response(error.status, error.error, headers=error.headers)
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if error.status_code == 404:
-            return problem(404, f"{request.url.path}: nothing is here; /docs lists what is")
+            return error_response(404, f"{request.url.path}: nothing is here; /docs lists what is")
         if error.status_code == 405:
             allowed = (error.headers or {}).get("Allow", "another method")
             text = f"{request.url.path} does not take {request.method}, but {allowed}"
-            return problem(405, text, headers=error.headers)
-        status = 422 if error.status_code == 400 else error.status_code  # JSON too odd to parse
-        return problem(status, str(error.detail), headers=error.headers)
+            return error_response(405, text, headers=error.headers)
+        # FastAPI answers 400 to JSON on which the parser gives up, such as 100,000 nested lists
+        status = 422 if error.status_code == 400 else error.status_code
+        return error_response(status, str(error.detail), headers=error.headers)
 
     async def on_invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        if isinstance(error.body, bytes):  # FastAPI did not take it for JSON
+        if isinstance(error.body, bytes):  # FastAPI did not parse it: the content type is not JSON
             details = [_not_json(request.headers.get("content-type"))]
         else:
-            # an unknown key first: it may be the one that is missed, misspelt
-            told = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-            details = [_detail(one) for one in told[:20]]
+            # unknown keys first: one may be the misspelling of a key that is missing
+            errors = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+            details = [_detail(one) for one in errors[:20]]
         first = f"{details[0].where}: {details[0].message}" if details else "not what is expected"
-        return problem(422, first, details)
+        return error_response(422, first, details)
 
-    app.add_exception_handler(ProblemError, on_problem)
+    app.add_exception_handler(ApiError, on_api_error)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
 
@@ -114,14 +125,15 @@ def _not_json(kind: str | None) -> Detail:
 
 
 def _detail(error: Mapping[str, Any]) -> Detail:
-    """What pydantic says, without the input, which may be long or no text at all.
+    """Pydantic's message and location, without the input, which may be long or not text.
 
-    Of the names of a place some are those of the form that was tried, and are left out; an unknown
-    key may be as long as a request.
+    Pydantic's location holds the tag of the union member that it tried; tags are left out:
+    `("body", "context", "a list", 1)` becomes `body.context.1`. Parts are cut at 100 characters,
+    since an unknown key may be as long as the request.
     """
     if error["type"] == "json_invalid":
         where, character = error["loc"]
         why = (error.get("ctx") or {}).get("error")
         return Detail(where=where, message=f"{error['msg']}: {why} at character {character}")
-    names = [str(place)[:100] for place in error["loc"] if place not in TAGS]
-    return Detail(where=".".join(names), message=error["msg"])
+    parts = [str(part)[:100] for part in error["loc"] if part not in TAGS]
+    return Detail(where=".".join(parts), message=error["msg"])

@@ -1,11 +1,11 @@
-"""Gathers the questions of many requests into batches; a bounded queue that turns away the rest.
+"""Dynamic batching: questions of concurrent requests share batches, behind a bounded queue.
 
-Knows asyncio, nothing of HTTP, text or models: `read` is given a few questions of equal kind and
-returns as many answers, in a thread of its own. All state lives in the event loop.
+Knows asyncio, nothing of HTTP, text or models. `read` takes a list of questions and returns an
+answer for each; it runs in a worker thread. All state belongs to the event loop.
 
-    gatherer = Gatherer(read, lanes=2, max_batch=16, max_wait=0.003, capacity=256)
-    async with gatherer:
-        answers = await gatherer.ask([question, question])   # raises FullError
+    batcher = Batcher(read, workers=2, max_batch=16, max_wait=0.003, capacity=256)
+    async with batcher:
+        answers = await batcher.ask([question, question])   # raises QueueFullError
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pullquote.errors import PullquoteError
-from pullquote.serving.lanes import AbandonedError
+from pullquote.serving.workers import AbandonedError
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 
-class FullError(PullquoteError):
-    """The queue is full; the client had best come again a little later."""
+class QueueFullError(PullquoteError):
+    """The queue is full; the client should try again later."""
 
 
 @dataclass(slots=True, eq=False)
-class Asked(Generic[Question, Answer]):
-    """A question that waits, and the future that its request waits for."""
+class Pending(Generic[Question, Answer]):
+    """A question in the queue, and the future that its request awaits."""
 
     question: Question
     size: int  # windows, about
@@ -39,22 +39,26 @@ class Asked(Generic[Question, Answer]):
 
 
 Read = Callable[[Sequence[Question], Callable[[], bool]], "list[Answer | Exception]"]
-"""Questions, and whether nobody waits for them any more, to an answer or an error for each."""
+"""`read(questions, abandoned)` returns an answer or an error for each question, in order.
+
+`abandoned()` is true once no request waits for any of them; `read` may then raise `AbandonedError`.
+"""
 
 
-class Gatherer(Generic[Question, Answer]):
-    """A queue in front of `lanes` threads; see the module's head.
+class Batcher(Generic[Question, Answer]):
+    """A queue in front of a pool of worker threads.
 
-    `size` tells about how many windows a question needs: what is larger than a batch is read
-    alone, so that nobody has to wait for it to the end. `on_batch` hears how many were gathered,
-    `on_waiting` how many wait whenever that changes.
+    `max_wait` is in seconds, `capacity` in questions. `size` estimates how many windows a question
+    needs: a question larger than a batch is read alone, so that no other waits for its end.
+    `on_batch` is called with the number of questions of each batch, `on_waiting` with the length of
+    the queue whenever it changes.
     """
 
     def __init__(
         self,
         read: Read[Question, Answer],
         *,
-        lanes: int,
+        workers: int,
         max_batch: int,
         max_wait: float,
         capacity: int,
@@ -63,23 +67,24 @@ class Gatherer(Generic[Question, Answer]):
         on_waiting: Callable[[int], None] = lambda count: None,
     ) -> None:
         self._read = read
-        self._lanes = lanes if max_batch > 1 else 1
+        self._workers = workers if max_batch > 1 else 1
         self._max_batch = max_batch
         self._max_wait = max_wait
         self._capacity = capacity
         self._size = size
         self._on_batch = on_batch
         self._on_waiting = on_waiting
-        # Requests take turns, a question each, so that one with many holds up nobody.
-        self._requests: deque[deque[Asked[Question, Answer]]] = deque()
+        # Round robin over requests, one question each, so that a large request delays no other.
+        self._requests: deque[deque[Pending[Question, Answer]]] = deque()
         self._waiting = 0
         self._busy = 0
         self._arrival = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> Gatherer[Question, Answer]:
-        self._pool = ThreadPoolExecutor(self._lanes, thread_name_prefix="lane")
-        self._tasks = [asyncio.create_task(self._lane()) for _ in range(self._lanes)]
+    async def __aenter__(self) -> Batcher[Question, Answer]:
+        self._arrival = asyncio.Event()  # belongs to the event loop in which it is first awaited
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="worker")
+        self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -90,7 +95,7 @@ class Gatherer(Generic[Question, Answer]):
 
     @property
     def waiting(self) -> int:
-        """Questions that no lane has taken yet."""
+        """The number of questions in the queue; those being read are not counted."""
         return self._waiting
 
     @property
@@ -98,40 +103,41 @@ class Gatherer(Generic[Question, Answer]):
         return self._waiting >= self._capacity
 
     async def ask(self, questions: Sequence[Question]) -> list[Answer]:
-        """The answers, in order; raises the first error among them, or `FullError`.
+        """The answers, in order. Raises the first error among them, or `QueueFullError`.
 
-        Cancelled, it takes its questions out of the queue and lets go of those being read.
+        When the call is cancelled, its questions leave the queue, and those that are being read
+        count as abandoned.
         """
-        # a request larger than the queue is let in when nobody else waits
+        # a request larger than the queue is accepted while the queue is empty
         if self._waiting and self._waiting + len(questions) > self._capacity:
-            raise FullError(
+            raise QueueFullError(
                 f"{self._waiting} questions wait already, of at most {self._capacity}; "
                 "come again in a moment"
             )
         loop = asyncio.get_running_loop()
-        asked = [Asked(one, self._size(one), loop.create_future()) for one in questions]
-        request = deque(asked)
+        pending = [Pending(one, self._size(one), loop.create_future()) for one in questions]
+        request = deque(pending)
         self._requests.append(request)
-        self._wait(len(request))
+        self._change_waiting(len(request))
         self._arrival.set()
         try:
-            return [await one.answer for one in asked]
+            return [await one.answer for one in pending]
         finally:
-            self._wait(-len(request))
+            self._change_waiting(-len(request))
             request.clear()
-            for one in asked:
+            for one in pending:
                 if not one.answer.cancel() and not one.answer.cancelled():
-                    one.answer.exception()  # of several, asyncio wants each to be looked at
+                    one.answer.exception()  # asyncio logs an exception that nobody retrieved
 
-    def _wait(self, change: int) -> None:
+    def _change_waiting(self, change: int) -> None:
         self._waiting += change
         self._on_waiting(self._waiting)
 
-    async def _lane(self) -> None:
-        """Take a batch, have it read, hand out the answers; for ever."""
+    async def _work(self) -> None:
+        """The loop of one worker: take a batch, read it in a thread, hand out the answers."""
         loop = asyncio.get_running_loop()
         while True:
-            batch = await self._take()
+            batch = await self._next_batch()
             self._busy += 1
             self._on_batch(len(batch))
             try:
@@ -139,25 +145,25 @@ class Gatherer(Generic[Question, Answer]):
                     self._pool,
                     self._read,
                     [one.question for one in batch],
-                    functools.partial(_unwanted, batch),
+                    functools.partial(_abandoned, batch),
                 )
             except AbandonedError:
-                continue  # nobody is left to hear of it
-            except Exception as error:  # noqa: BLE001  # it goes to those who wait
+                continue  # no request is left to be told
+            except Exception as error:  # noqa: BLE001  # every waiting request gets the error
                 answers = [error] * len(batch)
             finally:
                 self._busy -= 1
             for one, answer in zip(batch, answers, strict=True):
-                if one.answer.done():  # cancelled meanwhile
+                if one.answer.done():  # its request was cancelled meanwhile
                     continue
                 if isinstance(answer, Exception):
                     one.answer.set_exception(answer)
                 else:
                     one.answer.set_result(answer)
 
-    async def _take(self) -> list[Asked[Question, Answer]]:
-        """The next batch: what waits by now, or comes within `max_wait` while others are read."""
-        batch: list[Asked[Question, Answer]] = []
+    async def _next_batch(self) -> list[Pending[Question, Answer]]:
+        """What is in the queue now, or arrives within `max_wait` while other workers are busy."""
+        batch: list[Pending[Question, Answer]] = []
         while not batch:
             while not self._waiting:
                 self._arrival.clear()
@@ -165,7 +171,8 @@ class Gatherer(Generic[Question, Answer]):
             few = self._waiting < self._max_batch and (self._busy or self._waiting > 1)
             if few and self._max_wait:
                 await asyncio.sleep(self._max_wait)
-            share = -(-self._waiting // (self._lanes - self._busy))  # of each lane that is free
+            # the idle workers divide the queue: 7 questions, 2 idle workers: 4 and 3
+            share = -(-self._waiting // (self._workers - self._busy))
             room = self._max_batch
             while self._requests and room > 0 and len(batch) < share:
                 request = self._requests.popleft()
@@ -175,12 +182,12 @@ class Gatherer(Generic[Question, Answer]):
                     self._requests.appendleft(request)
                     break
                 batch.append(request.popleft())
-                self._wait(-1)
+                self._change_waiting(-1)
                 room -= batch[-1].size
                 self._requests.append(request)
         return batch
 
 
-def _unwanted(batch: list[Asked[Any, Any]]) -> bool:
-    """Whether nobody waits for any of these; a lane asks from its thread, and only looks."""
+def _abandoned(batch: list[Pending[Any, Any]]) -> bool:
+    """Whether no request waits for any of these. Called from a worker thread; only reads."""
     return all(one.answer.done() for one in batch)

@@ -1,7 +1,7 @@
-"""The threads that read, and a backend that shares the cores among them and can be stopped.
+"""The backend that the worker threads share: divides the cores among them, and can be stopped.
 
-Knows backends, nothing of text or HTTP. Each lane reads a batch from its text to its answers, so
-that one tokenises while another is in the model. A single question alone may take all cores.
+Knows backends, nothing of text or HTTP. Each worker thread carries a batch from text to answers, so
+one thread tokenises while another runs the model. A single question alone may use all cores.
 """
 
 from __future__ import annotations
@@ -17,28 +17,29 @@ if TYPE_CHECKING:
 
 
 class AbandonedError(Exception):
-    """Nobody waits for the answer any more: the clients are gone or their time is over."""
+    """Nobody waits for the answer any more: the clients have left or their requests timed out."""
 
 
-class LaneBackend:
-    """Runs each batch in the thread that brings it; several threads may call at once.
+class SharedBackend:
+    """Runs each batch in the calling thread; several threads may call at once.
 
-    A single question may take all cores while no other is read, else each thread takes one: threads
-    that share a product wait for each other, and ONNX Runtime's go on spinning when it is over.
-    `reading` surrounds a thread's work on so many questions, and makes a long text stop between two
-    batches when its answer is no longer wanted.
+    A question may use all cores while no other is being read. Otherwise each thread uses one core:
+    threads that compute one product together wait for each other, and ONNX Runtime's threads keep
+    spinning after it. `reading` wraps a thread's work on a number of questions; within it, a long
+    text stops between two batches once `abandoned` returns true.
 
         with backend.reading(1, lambda: client_is_gone):
             reader.answer(question, long_context)   # raises AbandonedError
     """
 
-    workers = 1  # each lane brings its own thread
+    workers = 1  # the caller brings its own thread: the reader starts none
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self.lanes = backend.workers
+        self.pool_size = backend.workers
+        """How many worker threads are worth having."""
         self.batch_tokens = backend.batch_tokens
-        self._questions = 0
+        self._questions = 0  # being read now, by all threads
         self._lock = threading.Lock()
         self._thread = threading.local()
 
@@ -46,11 +47,11 @@ class LaneBackend:
         abandoned: Callable[[], bool] | None = getattr(self._thread, "abandoned", None)
         if abandoned and abandoned():
             raise AbandonedError
-        return self.backend(batch, alone=alone and (self._questions <= 1 or self.lanes == 1))
+        return self.backend(batch, alone=alone and (self._questions <= 1 or self.pool_size == 1))
 
     @contextlib.contextmanager
     def reading(self, questions: int, abandoned: Callable[[], bool]) -> Iterator[None]:
-        """Ask `abandoned` before each batch of this thread, from here to the end of the block."""
+        """Within the block, call `abandoned` before each batch that this thread runs."""
         with self._lock:
             self._questions += questions
         self._thread.abandoned = abandoned

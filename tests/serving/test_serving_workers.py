@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pullquote.serving.lanes import LaneBackend
+from pullquote.serving.workers import SharedBackend
 
 
 class Cores:
@@ -27,16 +27,16 @@ def read(backend: Any, questions: int) -> None:
 
 def test_a_single_question_takes_all_cores_and_several_take_one_each() -> None:
     cores = Cores(2)
-    backend = LaneBackend(cores)  # type: ignore[arg-type]
+    backend = SharedBackend(cores)  # type: ignore[arg-type]
     read(backend, 1)
     read(backend, 2)
-    with backend.reading(1, lambda: False):  # of another lane
+    with backend.reading(1, lambda: False):  # of another worker
         read(backend, 1)
     read(backend, 1)
     assert cores.alone == [True, False, False, True]
 
 
-def test_where_there_is_one_lane_nothing_else_could_take_the_cores() -> None:
+def test_with_one_worker_nothing_else_could_take_the_cores() -> None:
     cores = Cores(1)
-    read(LaneBackend(cores), 3)  # type: ignore[arg-type]
+    read(SharedBackend(cores), 3)  # type: ignore[arg-type]
     assert cores.alone == [True]

@@ -1,4 +1,4 @@
-"""What stands before the application: token, other sites, time, room, clients that leave."""
+"""The middleware: token, origins, timeouts, capacity, clients that disconnect."""
 
 from __future__ import annotations
 

@@ -1,0 +1,105 @@
+"""Reads a batch of mixed questions: groups them by mode and calls the reader or the pipeline.
+
+Knows the reader and the pipeline, nothing of HTTP. `Dispatcher.read` is the function that a
+`Batcher` calls. A search sends one question for each passage and decides once all of them are read.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+from pullquote.compat.arguments import Options
+from pullquote.compat.pipeline import QuestionAnsweringPipeline
+from pullquote.reading.reader import Reader
+from pullquote.serving.workers import AbandonedError, SharedBackend
+from pullquote.types import Example
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderMode:
+    """Answer with a `Prediction`; `threshold` replaces the one stored with the model."""
+
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineMode:
+    """Answer as transformers' pipeline does: with a dictionary, or a list of dictionaries."""
+
+    options: Options
+
+
+@dataclass(frozen=True, slots=True)
+class SearchMode:
+    """Answer with the candidate spans of each window, without a decision (`Reader.read_all`)."""
+
+
+Mode: TypeAlias = "ReaderMode | PipelineMode | SearchMode"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question on one context. Questions of equal `mode` share model batches."""
+
+    question: str
+    context: str
+    mode: Mode = ReaderMode()
+
+    @property
+    def size(self) -> int:
+        """About how many windows the context fills."""
+        return 1 + len(self.context) // 1000
+
+
+class Dispatcher:
+    """Reads questions of any mode with the weights of one reader.
+
+    dispatcher.read([Question("Who led the Norse?", context)], lambda: False)   # [Prediction]
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self.backend = SharedBackend(reader.backend)
+        self.reader = copy.copy(reader)
+        self.reader.backend = self.backend
+        self.pipeline = QuestionAnsweringPipeline(self.reader)
+
+    def read(self, questions: Sequence[Question], abandoned: Callable[[], bool]) -> list[Any]:
+        """An answer or an `Exception` for each question, in order.
+
+        Raises `AbandonedError` once `abandoned()` says that no request waits for any of them.
+        """
+        groups: dict[Mode, list[int]] = {}
+        for number, question in enumerate(questions):
+            groups.setdefault(question.mode, []).append(number)
+        answers: list[Any] = [None] * len(questions)
+        with self.backend.reading(len(questions), abandoned):
+            for mode, numbers in groups.items():
+                group = self._read_group(mode, [questions[number] for number in numbers])
+                for number, answer in zip(numbers, group, strict=True):
+                    answers[number] = answer
+        return answers
+
+    def _read_group(self, mode: Mode, questions: list[Question]) -> list[Any]:
+        try:
+            return self._run(mode, questions)
+        except AbandonedError:
+            raise
+        except Exception as error:  # noqa: BLE001  # returned as the answer to its question
+            if len(questions) == 1:
+                return [error]
+            # one bad question must not fail the others: read them one by one
+            return [answer for one in questions for answer in self._read_group(mode, [one])]
+
+    def _run(self, mode: Mode, questions: list[Question]) -> list[Any]:
+        examples = [Example("", one.question, one.context) for one in questions]
+        if isinstance(mode, SearchMode):
+            return list(self.reader.read_all(examples))
+        if isinstance(mode, ReaderMode):
+            most = self.reader.config.n_best_size  # each request takes its own top_k of these
+            return list(self.reader.answer_all(examples, top_k=most, threshold=mode.threshold))
+        items = [{"question": one.question, "context": one.context} for one in questions]
+        answers = self.pipeline(items, **asdict(mode.options))
+        return answers if len(items) > 1 else [answers]

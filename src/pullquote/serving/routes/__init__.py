@@ -1,0 +1,12 @@
+"""Request handlers, one module for each group of paths; each module has an `APIRouter`.
+
+    questions   POST /v1/answer, POST /
+    search      POST /v1/ask
+    model       GET /v1/model
+    operation   GET /healthz, /readyz, /metrics
+    pages       GET / with its files, /docs
+
+A handler is a plain function of the request body and the application's `Services`:
+
+    response = await questions.answer(AnswerRequest(question="Who?", context="Rollo."), services)
+"""

@@ -1,0 +1,59 @@
+"""Questions on the documents of an index: `POST /v1/ask`.
+
+Knows the searcher: it retrieves passages, the batcher has them read, the searcher decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from pullquote.errors import InputError
+from pullquote.serving.dispatcher import Question, SearchMode
+from pullquote.serving.error_responses import ApiError, documented
+from pullquote.serving.limits import check_lengths
+from pullquote.serving.responses import search_json
+from pullquote.serving.routes.questions import READING_STATUSES
+from pullquote.serving.schema import AskRequest, AskResponse
+from pullquote.serving.services import CurrentServices, index_errors
+
+router = APIRouter(tags=["Questions"])
+
+
+@router.post(
+    "/v1/ask",
+    response_model=AskResponse,
+    responses=documented(404, *READING_STATUSES),
+    summary="Ask all documents of the server's index.",
+)
+async def ask(body: AskRequest, services: CurrentServices) -> Response:
+    """The passages that share words with the question are read, and one answer is given.
+
+    404 where the server was started without `--index`. Changes of the index are seen at once.
+    """
+    searcher = services.searcher
+    if searcher is None:
+        raise ApiError(404, "this server has no documents; pullquote serve --index FILE")
+    check_lengths("question", [body.question], services.settings.max_question)
+    try:
+        with index_errors():
+            found = await asyncio.to_thread(searcher.retrieve, body.question, path=body.path)
+    except InputError as error:
+        raise ApiError(422, str(error)) from None
+    mode = SearchMode()
+    windows = await services.read([Question(body.question, f.passage.text, mode) for f in found])
+    note = services.truncation_note(body.question)
+
+    def decide() -> tuple[bool, str]:
+        """Whether there is an answer, and the response; in a thread, since it takes a while."""
+        result = searcher.decide(body.question, found, windows, body.top_k, body.threshold)
+        # json.dumps escapes to ASCII: a file name that is not UTF-8 could not be encoded
+        return result.answered, json.dumps(search_json(result, services.model_name, note))
+
+    answered, content = await asyncio.to_thread(decide)
+    services.metrics.questions.inc()
+    services.metrics.abstentions.inc(not answered)
+    return Response(content, media_type="application/json")
