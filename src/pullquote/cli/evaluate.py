@@ -25,7 +25,7 @@ from pullquote.reading.evaluate import Evaluation, evaluate
 from pullquote.reading.reader import Reader
 from pullquote.scoring.figures import ensure_matplotlib
 from pullquote.scoring.report import FILES, write_report
-from pullquote.scoring.squad import Marks
+from pullquote.scoring.squad import MeanScores
 
 
 @click.command(
@@ -112,8 +112,8 @@ def as_dict(evaluation: Evaluation, model: str, data: str, dropped: int) -> dict
 
 def _table(evaluation: Evaluation, model: str, data: str) -> str:
     scores = evaluation.scores
-    rows: list[tuple[str, Marks | None]] = [
-        ("all", Marks(scores.exact, scores.f1, scores.total)),
+    rows: list[tuple[str, MeanScores | None]] = [
+        ("all", MeanScores(scores.exact, scores.f1, scores.total)),
         ("answerable", scores.has_answer),
         ("unanswerable", scores.no_answer),
     ]

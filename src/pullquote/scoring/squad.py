@@ -84,7 +84,7 @@ class QuestionScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class MeanScores:
     """Exact match and F1 in percent over `total` questions."""
 
     exact: float
@@ -101,9 +101,9 @@ class Scores:
     total: int
     avna: float
     """Answer vs. no answer: how often the choice to answer at all was right (Stanford CS224N)."""
-    has_answer: Marks | None
+    has_answer: MeanScores | None
     """The answerable questions alone; `None` when there are none."""
-    no_answer: Marks | None
+    no_answer: MeanScores | None
     """The unanswerable questions alone; `None` when there are none."""
     best_exact: BestThreshold | None = None
     """`None` without no-answer probabilities."""
@@ -268,9 +268,9 @@ def _abstain(question: QuestionScore) -> QuestionScore:
     return replace(question, answered=False, exact=right, f1=right)
 
 
-def _marks(questions: list[QuestionScore]) -> Marks:
+def _marks(questions: list[QuestionScore]) -> MeanScores:
     exact, f1 = _percent([q.exact for q in questions]), _percent([q.f1 for q in questions])
-    return Marks(exact, f1, len(questions))
+    return MeanScores(exact, f1, len(questions))
 
 
 def _percent(values: list[float]) -> float:

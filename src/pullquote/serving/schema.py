@@ -69,6 +69,8 @@ class Quote(BaseModel):
     )
     end: int = Field(description="Behind the last character.", examples=[63])
     score: float = Field(description="In [0, 1].", examples=[0.97])
+    start_logit: float = Field(description="Of the first token.", examples=[6.1])
+    end_logit: float = Field(description="Of the last token.", examples=[5.7])
 
 
 class Result(BaseModel):
@@ -88,6 +90,7 @@ class Result(BaseModel):
         "`answer` is null.",
         examples=[-3.9],
     )
+    threshold: float = Field(description="The threshold that was used.", examples=[-0.91])
     note: str = Field(
         default="",
         description="What was done that you may not have meant: a question that was cut.",
@@ -98,7 +101,7 @@ class AnswerResponse(BaseModel):
     """A result for each pair of question and context: all contexts of the first question first."""
 
     model: str = Field(examples=["small"])
-    threshold: float = Field(description="What decided.", examples=[-0.91])
+    threshold: float = Field(description="The threshold that was used.", examples=[-0.91])
     results: list[Result]
 
 
@@ -126,9 +129,10 @@ class AskRequest(_RequestBody):
 class Place(BaseModel):
     """Where something stands: a line, page, section or paragraph of a document, from 1."""
 
-    path: str = Field(
-        description="From the folder on that was indexed.", examples=["mill/lease.pdf"]
+    document: str = Field(
+        description="Its path, from the folder on that was indexed.", examples=["mill/lease.pdf"]
     )
+    path: str = Field(description="The same, under the name of 0.1.", examples=["mill/lease.pdf"])
     line: int | None = Field(default=None)
     page: int | None = Field(default=None, examples=[3])
     section: int | None = Field(default=None)
@@ -154,7 +158,7 @@ class AskResponse(BaseModel):
 
     question: str
     model: str = Field(examples=["small"])
-    threshold: float = Field(description="What decided.", examples=[-2.78])
+    threshold: float = Field(description="The threshold that was used.", examples=[-2.78])
     answer: DocumentQuote | None = Field(
         description="The best quote, or null: no document has an answer."
     )

@@ -54,15 +54,12 @@ async def answer(body: AnswerRequest, services: CurrentServices) -> Response:
     services.metrics.questions.inc(len(pairs))
     services.metrics.abstentions.inc(sum(one.answer is None for one in predictions))
     notes = [services.truncation_note(question) for question in questions]
-    threshold = body.threshold
-    if threshold is None:
-        threshold = services.reader.config.no_answer_threshold
     # the response is ordered by question, then by context
     in_order = sorted(zip(pairs, predictions, strict=True), key=operator.itemgetter(0))
     return JSONResponse(
         {
             "model": services.model_name,
-            "threshold": threshold,
+            "threshold": predictions[0].threshold,
             "results": [
                 prediction_json(q, c, prediction, body.top_k, notes[q])
                 for (q, c), prediction in in_order
