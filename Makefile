@@ -22,7 +22,7 @@ check: .venv/ready  ## lint, formatting, types, generated docs
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/hadolint Dockerfile
 
-docs: .venv/ready  ## write docs/cli.md and docs/http.md from the program itself
+docs: .venv/ready  ## write docs/cli.md, docs/http.md and docs/api.md from the program itself
 	$(BIN)/python docs/generate.py
 
 bench: .venv/ready .hf4/ready  ## time pullquote beside transformers 4.57.6 (about 30 minutes)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
+import inspect
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import pullquote
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -26,6 +32,14 @@ SHOWN = [
         re.findall(r"^\$ (pullquote .*)\n((?:(?!\$ ).+\n)+)", block, re.M)
     )
 ]
+API = (ROOT / "docs" / "api.md").read_text("utf-8")
+# what stands below each heading for a name
+ENTRIES = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", API, re.M | re.S))
+EXAMPLES = [
+    pytest.param(example, id=str(number))
+    for number, example in enumerate(re.findall(r"```pycon\n(.*?)```", API, re.S))
+]
+NOT_RUN = re.findall(r"```py\n(.*?)```", API, re.S)
 
 
 def test_there_is_python_to_run_in_the_readme_and_the_quickstart() -> None:
@@ -83,3 +97,37 @@ def test_the_command_line_reference_is_current() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_api_page_has_every_public_name_with_an_example_that_runs() -> None:
+    names = set(pullquote.__all__) - {"__version__"}
+    assert names <= set(ENTRIES)
+    assert [name for name in sorted(names) if "```pycon" not in ENTRIES[name]] == []
+
+
+def test_every_function_on_the_api_page_has_an_example() -> None:
+    modules = runpy.run_path(str(ROOT / "docs" / "api.py"))["MODULES"]
+    functions = {
+        name
+        for module, names in modules.items()
+        for name in names
+        if inspect.isfunction(getattr(importlib.import_module(module), name))
+    }
+    assert len(functions) > 20
+    assert [name for name in sorted(functions) if "```py" not in ENTRIES[name]] == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_on_the_api_page_run_as_they_are_shown(
+    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    test = doctest.DocTestParser().get_doctest(example, {}, "docs/api.md", None, 0)
+    printed: list[str] = []
+    assert doctest.DocTestRunner().run(test, out=printed.append).failed == 0, "".join(printed)
+
+
+def test_examples_on_the_api_page_that_need_files_are_python_at_least() -> None:
+    assert NOT_RUN
+    for example in NOT_RUN:
+        compile(example, "docs/api.md", "exec")

@@ -77,6 +77,7 @@ class Update:
 
     @property
     def read(self) -> int:
+        """Documents that were read: new and changed ones."""
         return self.added + self.changed
 
 
@@ -85,7 +86,16 @@ Progress = Callable[[int, int, str], None]
 
 
 class Index:
-    """Passages of documents, in a file. Make one with `Index.create` or `Index.open`."""
+    """Passages of documents, in a file. Make one with `Index.create` or `Index.open`.
+
+    >>> from pathlib import Path
+    >>> from pullquote import Index
+    >>> _ = Path("notes.txt").write_text("The rent is 840 crowns.")
+    >>> with Index.create("notes.db") as index:
+    ...     _ = index.add(["notes.txt"])
+    ...     len(index), index.count()
+    (1, 1)
+    """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, *, private: bool) -> None:
         self.path = path
@@ -173,8 +183,10 @@ class Index:
     def open_or_create(cls, path: str | os.PathLike[str], *, engine: str | None = None) -> Index:
         """Open an index, or make one where there is no file. `engine` has to be that of an old one.
 
-        >>> with Index.open_or_create("notes.db") as index:  # doctest: +SKIP
-        ...     index.add(["notes/"])
+        >>> from pullquote import Index
+        >>> with Index.open_or_create("notes.db") as index:
+        ...     len(index)
+        0
         """
         path = Path(path)
         if not path.exists() or _unfinished(path):
@@ -253,8 +265,13 @@ class Index:
     ) -> Update:
         """Read the documents at some paths and below them, and what changed at earlier ones.
 
-        >>> index.add(["contracts/", "notes.txt"]).read  # doctest: +SKIP
-        12
+        >>> from pathlib import Path
+        >>> from pullquote import Index
+        >>> _ = Path("notes.txt").write_text("The rent is 840 crowns.")
+        >>> with Index.create("notes.db") as index:
+        ...     first, again = index.add(["notes.txt"]), index.add()
+        >>> first.added, again.added, again.unchanged
+        (1, 0, 1)
 
         Documents that are as they were are not read again; those that are gone, or can no longer be
         read, leave the index. What was read is kept in batches of a few seconds: after a kill, the
