@@ -131,3 +131,19 @@ def test_examples_on_the_api_page_that_need_files_are_python_at_least() -> None:
     assert NOT_RUN
     for example in NOT_RUN:
         compile(example, "docs/api.md", "exec")
+
+
+def test_the_site_builds_with_a_next_page_below_each_and_nothing_from_elsewhere(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("zensical", reason="the site generator is not installed (extra dev)")
+    build = [sys.executable, str(ROOT / "docs" / "build_site.py"), str(tmp_path / "site")]
+    done = subprocess.run(build, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    pages = {page.name: page.read_text("utf-8") for page in (tmp_path / "site").glob("*.html")}
+    assert {f"{page.stem}.html" for page in PAGES if page.stem != "README"} <= set(pages)
+    last = [name for name, text in pages.items() if "md-footer__link--next" not in text]
+    assert sorted(last) == ["404.html", "license.html"]
+    loads = r"<(?:script|img|iframe)[^>]+src=\"?https?:|<link[^>]+href=\"?https?:|@import"
+    assert [name for name, text in pages.items() if re.search(loads, text)] == []
