@@ -56,6 +56,9 @@ NAVIGATION: dict[str, dict[str, str]] = {
 }
 """Every page, in order: section, title and file. Files that are not there are left out."""
 
+LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)(#[^)\s]*)?\)")
+"""A link to a file of the repository: its words, the file, and a place in it."""
+
 
 def page_names() -> dict[str, str]:
     """The name on the site of each file of the repository."""
@@ -71,25 +74,26 @@ def page_names() -> dict[str, str]:
 
 
 def site_page(file: str, names: dict[str, str]) -> str:
-    """A page of the repository as the site needs it. Exits when a link leads to no page."""
+    """A page of the repository as the site needs it. Exits when a link leads to no file."""
     text = (ROOT / file).read_text(encoding="utf-8")
     if not file.endswith(".md"):
         return f"# {file.capitalize()}\n\n```text\n{text}```\n"
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.S)  # the hub's data in a model card
 
     def link(match: re.Match[str]) -> str:
-        path, anchor = match[1], match[2] or ""
+        words, path, anchor = match[1], match[2], match[3] or ""
         target = posixpath.normpath(posixpath.join(posixpath.dirname(file), path))
-        if target not in names:
-            sys.exit(f"{file}: links to {path}, which is no page of the site (docs/build_site.py)")
-        return f"]({names[target]}{anchor})"
+        if not (ROOT / target).exists():
+            sys.exit(f"{file}: links to {path}, which does not exist")
+        # a file that is no page, such as a recipe, can be seen in the repository only
+        return f"[{words}]({names[target]}{anchor})" if target in names else words
 
     parts = re.split(r"(^```.*?^```$)", text, flags=re.M | re.S)  # code stands at odd numbers
     for number, part in enumerate(parts):
         if number % 2:
             parts[number] = re.sub(r"\A```(\w+) .*", r"```\1", part)  # "python no-run"
         else:
-            parts[number] = re.sub(r"\]\((?!https?:|#)([^)#\s]+)(#[^)\s]*)?\)", link, part)
+            parts[number] = LINK.sub(link, part)
     return "".join(parts)
 
 
