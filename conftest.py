@@ -12,13 +12,18 @@ RUNS = re.compile(r"^ *>>> (?!.*# doctest: \+SKIP$)", re.M)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Skip modules of the package without an example that runs.
+    """Look for examples only in modules of the package that have one that runs, and for tests.
 
-    To look for examples, pytest imports a module. Most have none, and some import torch.
+    With --doctest-modules, pytest would import every file. Most have no examples, some import
+    torch, and some beside the tests are programs for another environment.
     """
-    if collection_path.suffix != ".py" or SRC not in collection_path.parents:
+    if collection_path.suffix != ".py":
         return None
-    return None if RUNS.search(collection_path.read_text(encoding="utf-8")) else True
+    if SRC in collection_path.parents:
+        wanted = RUNS.search(collection_path.read_text(encoding="utf-8")) is not None
+    else:
+        wanted = collection_path.name.startswith("test_")
+    return None if wanted else True
 
 
 @pytest.fixture(autouse=True)

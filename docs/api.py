@@ -142,7 +142,9 @@ def _block(block: str) -> str:
     if "# doctest: +SKIP" not in block:
         return f"```pycon\n{block}\n```\n"
     plain = re.sub(r"^(>>>|\.\.\.) ?", "", block, flags=re.M)
-    return "```py\n" + re.sub(r" *# doctest: \+SKIP$", "", plain, flags=re.M) + "\n```\n"
+    plain = re.sub(r" *# doctest: \+SKIP$", "", plain, flags=re.M)
+    plain = re.sub(r"\A((?:(?:from|import) .*\n)+)", r"\1\n", plain)
+    return f"```py\n{plain}\n```\n"
 
 
 def _code(name: str, thing: Any) -> str:
