@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import doctest
-import importlib
-import inspect
 import re
-import runpy
 import shlex
 import subprocess
 import sys
@@ -106,14 +103,9 @@ def test_the_api_page_has_every_public_name_with_an_example_that_runs() -> None:
 
 
 def test_every_function_on_the_api_page_has_an_example() -> None:
-    modules = runpy.run_path(str(ROOT / "docs" / "api.py"))["MODULES"]
-    functions = {
-        name
-        for module, names in modules.items()
-        for name in names
-        if inspect.isfunction(getattr(importlib.import_module(module), name))
-    }
-    assert len(functions) > 20
+    # a signature without "class"; errors have none
+    functions = {name for name in ENTRIES if ENTRIES[name].startswith(f"\n```text\n{name}(")}
+    assert {"load", "evaluate", "train", "export", "squad_evaluate"} <= functions
     assert [name for name in sorted(functions) if "```py" not in ENTRIES[name]] == []
 
 
