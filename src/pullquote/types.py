@@ -149,7 +149,7 @@ class Prediction:
     no_answer_score: float
     null_score_diff: float
     windows: int = 1
-    """Number of windows that were read."""
+    """How many windows were read for it."""
 
     @property
     def text(self) -> str:
@@ -298,7 +298,7 @@ class Hit:
     passage: Passage
     offset: int
     also: tuple[Place, ...] = ()
-    """Positions of other passages whose best quote is the same text."""
+    """Other places whose passages say the same best."""
 
 
 @dataclass(frozen=True, slots=True)

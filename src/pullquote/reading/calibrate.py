@@ -58,14 +58,8 @@ def calibrate(
     """Fit how the reader's logits become probabilities, on data that it was not trained on.
 
     `goal` also chooses the threshold. `source` names the data in the settings. `progress` wraps the
-    iterator of predictions and receives their number. Raises `DataError` for data with fewer than
-    20 answerable or unanswerable questions, and for a goal that cannot be reached.
-
-    >>> from pullquote import Reader
-    >>> from pullquote.data import load
-    >>> from pullquote.reading.calibrate import calibrate
-    >>> examples = load("held-out.json").examples  # doctest: +SKIP
-    >>> config = calibrate(Reader(), examples).config  # doctest: +SKIP
+    predictions and is told how many there are. Raises `DataError` for data with fewer than 20
+    answerable or unanswerable questions, and for a goal that cannot be reached.
     """
     asked = [*examples, *long_texts(examples, seed)]
     answers = reader.answer_all(asked, top_k=reader.config.n_best_size)

@@ -96,12 +96,6 @@ def evaluate(
 ) -> Evaluation:
     """Answer all examples and score them; `threshold` replaces the one stored with the model.
 
-    `fit` scores at the threshold that is fitted on these examples, if there is one: for data that
-    was held out to fit it.
-    `top_k` bounds the quotes of each of `Evaluation.predictions`.
-    `progress` wraps the iterator of predictions, to show how far it is. Raises `DataError` without
-    examples.
-
     >>> from pullquote import Example, Reader, Span
     >>> from pullquote.reading.evaluate import evaluate
     >>> context = "The Norse, led by Rollo, came by sea."
@@ -112,6 +106,12 @@ def evaluate(
     >>> evaluation = evaluate(Reader("tiny"), examples)
     >>> evaluation.scores.total, evaluation.threshold == Reader("tiny").config.no_answer_threshold
     (2, True)
+
+    `fit` scores at the threshold that is fitted on these very examples, where there is one: for
+    data that was held out to fit it.
+    `top_k` bounds the quotes of each of `Evaluation.predictions`.
+    `progress` wraps the iterator of predictions, to show how far it is. Raises `DataError` without
+    examples.
     """
     if not examples:
         raise DataError("there are no questions to evaluate")

@@ -78,13 +78,11 @@ class Reader:
     ) -> Prediction:
         """Answer one question; options as for `answer_all`.
 
-        `progress` is called with the share of the context that has been read, in (0, 1].
+        `progress` is called now and then with the part of the context behind us, in (0, 1].
 
         >>> from pullquote import Reader
-        >>> context = "The Norse, led by Rollo, came by sea."
-        >>> prediction = Reader().answer("Who led the Norse?", context)
-        >>> prediction.text, prediction.answer.start, prediction.answer.end
-        ('Rollo', 18, 23)
+        >>> Reader().answer("Who led the Norse?", "The Norse, led by Rollo, came by sea.").text
+        'Rollo'
         """
         example = Example(id="", question=question, context=context)
         top_k, threshold = self._options(top_k, threshold)

@@ -95,12 +95,6 @@ def find(paths: Iterable[str | os.PathLike[str]]) -> Iterator[File | Problem]:
     documents by their name; a file that is named is read as text if its name does not say more.
     Links are followed; one that leads back to a folder above it ends there. Raises `DocumentError`
     for a path that does not exist.
-
-    >>> from pathlib import Path
-    >>> from pullquote.searching.documents import find
-    >>> _ = Path("notes.txt").write_text("The rent is 840 crowns.")
-    >>> [Path(file.path).name for file in find(["."])]
-    ['notes.txt']
     """
     seen: set[tuple[int, int]] = set()
     for path in paths:
@@ -178,12 +172,6 @@ def read(file: File) -> Iterator[Passage]:
     Raises `DocumentError` for a file that is not what its name says, and at its end for one that
     has changed since it was found: what was yielded may then be half of the old and half of the
     new. `MissingExtraError` where a library is not installed.
-
-    >>> from pathlib import Path
-    >>> from pullquote.searching.documents import find, read
-    >>> _ = Path("notes.txt").write_text("The rent is 840 crowns.")
-    >>> [passage.text for file in find(["notes.txt"]) for passage in read(file)]
-    ['The rent is 840 crowns.']
     """
     try:
         with open(file.path, "rb") as opened:

@@ -77,7 +77,6 @@ class Update:
 
     @property
     def read(self) -> int:
-        """Documents that were read: new and changed ones."""
         return self.added + self.changed
 
 
@@ -183,10 +182,8 @@ class Index:
     def open_or_create(cls, path: str | os.PathLike[str], *, engine: str | None = None) -> Index:
         """Open an index, or make one where there is no file. `engine` has to be that of an old one.
 
-        >>> from pullquote import Index
-        >>> with Index.open_or_create("notes.db") as index:
-        ...     len(index)
-        0
+        >>> with Index.open_or_create("notes.db") as index:  # doctest: +SKIP
+        ...     index.add(["notes/"])
         """
         path = Path(path)
         if not path.exists() or _unfinished(path):

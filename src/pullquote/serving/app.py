@@ -68,11 +68,6 @@ def create_app(
     """An ASGI application that answers with `reader` within the limits of `settings`.
 
     `index`, opened as a private one, is what `/v1/ask` searches; it is closed at the end.
-
-    >>> from pullquote import Reader  # doctest: +SKIP
-    >>> from pullquote.serving.app import create_app  # doctest: +SKIP
-    >>> from pullquote.serving.settings import Settings  # doctest: +SKIP
-    >>> app = create_app(Reader(), Settings(max_queue=64))  # doctest: +SKIP
     """
     settings = settings or Settings()
     desk = Desk(reader)
