@@ -4,7 +4,7 @@ SHARED ?= ../shared
 BIN := .venv/bin
 SQUAD := $(SHARED)/data/squad2
 
-.PHONY: demo test check docs bench bench-serve soak parity golden models clean help
+.PHONY: demo test check docs site bench bench-serve soak parity golden models clean help
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -22,8 +22,11 @@ check: .venv/ready  ## lint, formatting, types, generated docs
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/hadolint Dockerfile
 
-docs: .venv/ready  ## write docs/cli.md and docs/http.md from the program itself
+docs: .venv/ready  ## write docs/cli.md, docs/http.md and docs/api.md from the program itself
 	$(BIN)/python docs/generate.py
+
+site: .venv/ready  ## build the documentation site into build/site, offline
+	$(BIN)/python docs/build_site.py
 
 bench: .venv/ready .hf4/ready  ## time pullquote beside transformers 4.57.6 (about 30 minutes)
 	sh benchmarks/bench.sh $(SHARED)

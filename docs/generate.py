@@ -1,8 +1,9 @@
-"""Writes docs/cli.md from the commands' own help, and docs/http.md from the server's own document.
+"""Writes the reference pages: docs/cli.md, docs/http.md and docs/api.md.
 
 python docs/generate.py [--check]
 
-With --check, says whether both are up to date.
+They come from the commands' own help, the server's OpenAPI document and the docstrings. With
+--check, says whether they are up to date.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import api
 import click
 
 from pullquote import Reader
@@ -55,6 +57,7 @@ def main() -> None:
     pages = {
         "cli.md": "\n".join([CLI_HEAD, *sections(cli, "pullquote")]),
         "http.md": HTTP_HEAD + markdown(app.openapi()),
+        "api.md": api.page(),
     }
     for name, page in pages.items():
         file = FOLDER / name

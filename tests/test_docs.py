@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import shlex
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import pullquote
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -26,6 +29,14 @@ SHOWN = [
         re.findall(r"^\$ (pullquote .*)\n((?:(?!\$ ).+\n)+)", block, re.M)
     )
 ]
+API = (ROOT / "docs" / "api.md").read_text("utf-8")
+# what stands below each heading for a name
+ENTRIES = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", API, re.M | re.S))
+EXAMPLES = [
+    pytest.param(example, id=str(number))
+    for number, example in enumerate(re.findall(r"```pycon\n(.*?)```", API, re.S))
+]
+NOT_RUN = re.findall(r"```py\n(.*?)```", API, re.S)
 
 
 def test_there_is_python_to_run_in_the_readme_and_the_quickstart() -> None:
@@ -83,3 +94,48 @@ def test_the_command_line_reference_is_current() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_api_page_has_every_public_name_with_an_example_that_runs() -> None:
+    names = set(pullquote.__all__) - {"__version__"}
+    assert names <= set(ENTRIES)
+    assert [name for name in sorted(names) if "```pycon" not in ENTRIES[name]] == []
+
+
+def test_every_function_on_the_api_page_has_an_example() -> None:
+    # a signature without "class"; errors have none
+    functions = {name for name in ENTRIES if ENTRIES[name].startswith(f"\n```text\n{name}(")}
+    assert {"load", "evaluate", "train", "squad_evaluate"} <= functions
+    assert [name for name in sorted(functions) if "```py" not in ENTRIES[name]] == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_on_the_api_page_run_as_they_are_shown(
+    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    test = doctest.DocTestParser().get_doctest(example, {}, "docs/api.md", None, 0)
+    printed: list[str] = []
+    assert doctest.DocTestRunner().run(test, out=printed.append).failed == 0, "".join(printed)
+
+
+def test_examples_on_the_api_page_that_need_files_are_python_at_least() -> None:
+    assert NOT_RUN
+    for example in NOT_RUN:
+        compile(example, "docs/api.md", "exec")
+
+
+def test_the_site_builds_with_a_next_page_below_each_and_nothing_from_elsewhere(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("zensical", reason="the site generator is not installed (extra dev)")
+    build = [sys.executable, str(ROOT / "docs" / "build_site.py"), str(tmp_path / "site")]
+    done = subprocess.run(build, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    pages = {page.name: page.read_text("utf-8") for page in (tmp_path / "site").glob("*.html")}
+    assert {f"{page.stem}.html" for page in PAGES if page.stem != "README"} <= set(pages)
+    last = [name for name, text in pages.items() if "md-footer__link--next" not in text]
+    assert sorted(last) == ["404.html", "license.html"]
+    loads = r"<(?:script|img|iframe)[^>]+src=\"?https?:|<link[^>]+href=\"?https?:|@import"
+    assert [name for name, text in pages.items() if re.search(loads, text)] == []

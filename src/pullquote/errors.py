@@ -1,29 +1,37 @@
-"""The one exception tree: catch `PullquoteError` to catch everything pullquote raises on purpose.
+"""Exceptions. Catch `PullquoteError` to catch every error that pullquote raises on purpose.
 
     PullquoteError
-    ├── InputError         a question, context or argument that cannot be answered
+    ├── InputError         a question, context or argument that is not valid
     ├── ConfigError        settings that contradict each other (`reader.json`, `ReaderConfig`)
-    ├── DataError          a data or prediction file that is not what it should be
-    ├── DocumentError      a document that cannot be read, or no documents at all
-    ├── IndexFileError     an index that is damaged, empty, busy, or not one of ours
+    ├── DataError          a data or prediction file that is not valid
+    ├── DocumentError      a document that cannot be read, or a folder without documents
+    ├── IndexFileError     an index that is damaged, empty or busy, or another kind of file
     ├── ModelError         a model directory, file or name that cannot be loaded
-    │   └── OldFormError   it has pickled weights, or vocab.txt alone
-    ├── TrainingError      training that cannot go on, such as a loss that is NaN
-    ├── DownloadError      something that the network did not give
-    ├── OutputError        a file that could not be written; what stood there is untouched
+    │   └── OldFormError   a checkpoint with pickled weights, or without a tokenizer.json
+    ├── TrainingError      training that cannot continue, for example because the loss is NaN
+    ├── DownloadError      a download or upload that failed
+    ├── OutputError        a file that could not be written; an older file is unchanged
     └── MissingExtraError  an optional dependency is not installed
 
-Each message says what was found, what was expected and what to do. Warnings of the library are
-`PullquoteWarning`s.
+Each message says what was found, what was expected and what to do. All warnings of the library are
+of the category `PullquoteWarning`.
 """
 
 
 class PullquoteError(Exception):
-    """Base of every error that pullquote raises on purpose."""
+    """Base class of all errors that pullquote raises on purpose.
+
+    >>> from pullquote import PullquoteError, Reader
+    >>> try:
+    ...     Reader("no-such-model")
+    ... except PullquoteError as error:
+    ...     print(type(error).__name__)
+    ModelError
+    """
 
 
 class InputError(PullquoteError, ValueError):
-    """A question, context or argument that cannot be answered."""
+    """A question, context or argument that is not valid."""
 
 
 class ConfigError(PullquoteError, ValueError):
@@ -31,15 +39,15 @@ class ConfigError(PullquoteError, ValueError):
 
 
 class DataError(PullquoteError, ValueError):
-    """A data or prediction file that is not what it should be."""
+    """A data or prediction file that is not valid."""
 
 
 class DocumentError(PullquoteError, ValueError):
-    """A document that cannot be read, or a folder in which there is none."""
+    """A document that cannot be read, or a folder without documents."""
 
 
 class IndexFileError(PullquoteError):
-    """An index that is damaged, empty, busy, of another version, or not one of ours."""
+    """An index that is damaged, empty, busy or of another version, or another kind of file."""
 
 
 class ModelError(PullquoteError):
@@ -47,19 +55,19 @@ class ModelError(PullquoteError):
 
 
 class OldFormError(ModelError):
-    """A checkpoint with pickled weights, or with vocab.txt alone; training converts it first."""
+    """A checkpoint with pickled weights, or without a tokenizer.json; training converts it."""
 
 
 class TrainingError(PullquoteError):
-    """Training that cannot go on; the last good checkpoint is kept."""
+    """Training that cannot continue; the last good checkpoint is kept."""
 
 
 class DownloadError(PullquoteError):
-    """Something that the network did not give."""
+    """A download or upload that failed."""
 
 
 class OutputError(PullquoteError, OSError):
-    """A file that could not be written; what stood there before is untouched."""
+    """A file that could not be written; an older file of that name is unchanged."""
 
 
 class MissingExtraError(PullquoteError, ImportError):
@@ -70,10 +78,15 @@ class MissingExtraError(PullquoteError, ImportError):
 
 
 def first_line(error: BaseException) -> str:
-    """What the error of a library says, without the pages that may follow."""
+    """The first line of another library's error message, with the error's type."""
     line = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {line[:200]}"
 
 
 class PullquoteWarning(UserWarning):
-    """Something was done that the caller may not have meant, such as cutting a long question."""
+    """Category of all warnings of pullquote, such as that a long question was cut.
+
+    >>> import warnings
+    >>> from pullquote import PullquoteWarning
+    >>> warnings.simplefilter("error", PullquoteWarning)  # raise them instead
+    """

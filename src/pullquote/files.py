@@ -83,8 +83,10 @@ def _mode(target: Path) -> int:
 def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
     """Open `path` for writing (UTF-8, or bytes with mode "wb") so that it appears whole or not.
 
-    >>> with atomic_write("notes.txt") as file:  # doctest: +SKIP
-    ...     file.write("whole or not at all")
+    >>> with atomic_write("notes.txt") as file:
+    ...     _ = file.write("whole or not at all")
+    >>> Path("notes.txt").read_text()
+    'whole or not at all'
     """
     encoding = None if "b" in mode else "utf-8"
     # a lone surrogate has no UTF-8; as "\ud800" it is what JSON can read back

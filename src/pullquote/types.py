@@ -1,7 +1,7 @@
 """Shared types: frozen dataclasses that modules pass to each other.
 
-Knows nothing but the standard library; numpy appears in annotations alone, so that importing
-pullquote stays cheap. All character positions are code points of a Python `str`, half open.
+Imports only the standard library; numpy appears in annotations alone, so that importing pullquote
+stays cheap. All character positions are code points of a Python `str`, half open.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of a context: `context[start:end] == text`."""
+    """A piece of a context: `context[start:end] == text`.
+
+    >>> from pullquote import Span
+    >>> context = "The Norse, led by Rollo, came by sea."
+    >>> span = Span("Rollo", 18, 23)
+    >>> context[span.start : span.end] == span.text
+    True
+    """
 
     text: str
     start: int
@@ -29,7 +36,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question on one context; the gold `answers` are empty when the text has none."""
+    """One question about one context, with its gold `answers` (none if it is unanswerable).
+
+    >>> from pullquote import Example, Span
+    >>> context = "The Norse, led by Rollo, came by sea."
+    >>> example = Example("1", "Who led the Norse?", context, (Span("Rollo", 18, 23),))
+    >>> example.is_impossible
+    False
+    """
 
     id: str
     question: str
@@ -39,6 +53,7 @@ class Example:
 
     @property
     def is_impossible(self) -> bool:
+        """Whether the question has no gold answer (SQuAD 2.0's name for it)."""
         return not self.answers
 
 
@@ -87,8 +102,16 @@ class Logits:
 class Answer:
     """A quote from the context: `context[start:end] == text`.
 
-    `score` is the probability that it is right: that it shares most words with what a person would
-    mark (F1 above 0.5). Spans of all windows compete with `start_logit + end_logit`.
+    `score` is the calibrated probability that the answer is correct, which means an F1 above 0.5
+    against the gold answers. Spans of all windows are ranked by `start_logit + end_logit`.
+
+    >>> from pullquote import Reader
+    >>> context = "The Norse, led by Rollo, came by sea."
+    >>> answer = Reader("tiny").answer("Who led the Norse?", context).answer
+    >>> answer.text, answer.start, answer.end
+    ('Rollo', 18, 23)
+    >>> 0 <= answer.score <= 1
+    True
     """
 
     text: str
@@ -108,10 +131,20 @@ class Prediction:
     """The answer to one question, or `answer=None` when the text has none.
 
     `answers` are the best quotes, best first, whether or not the reader abstains.
-    `null_score_diff` is run_squad.py's number: null logit minus best span logit, with the null
-    logit taken as the minimum over windows. `no_answer_score` is the probability that the text has
-    no answer. Both probabilities are as good as the model's calibration, and speak of a world in
-    which half of the questions have an answer.
+    `null_score_diff` is run_squad.py's value: null logit minus best span logit, where the null
+    logit is the minimum over all windows. `no_answer_score` is the probability that the text has
+    no answer. Scores are only as good as the model's calibration, which assumes that half of the
+    questions have an answer.
+
+    >>> from pullquote import Reader
+    >>> context = "The Norse, led by Rollo, came by sea."
+    >>> prediction = Reader().answer("Who wrote the history of the Normans?", context)
+    >>> prediction.answer is None
+    True
+    >>> prediction.text
+    ''
+    >>> prediction.no_answer_score > 0.5
+    True
     """
 
     id: str
@@ -167,7 +200,10 @@ def _check_kind(name: str, value: object, kind: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where in a passage a line, page, section or paragraph begins, and its number from 1."""
+    """The offset in a passage at which a line, page, section or paragraph begins.
+
+    `number` counts lines, pages, sections or paragraphs of the document from 1.
+    """
 
     offset: int
     number: int
@@ -175,17 +211,29 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file that was read into passages; `unit` is what its places are counted in."""
+    """A file that was read into passages; `unit` says how positions in it are numbered.
+
+    >>> from pullquote import Document
+    >>> Document("lease.pdf", "page")
+    Document(path='lease.pdf', unit='page')
+    """
 
     path: str
     unit: str
-    """"line", "page" (PDF), "section" (EPUB), "paragraph" (DOCX), or "block" where a mark has a
-    line of the file, but the lines of the text are not the file's (HTML, CSV, JSON Lines)."""
+    """"line", "page" (PDF), "section" (EPUB), "paragraph" (DOCX), or "block": a mark holds the line
+    of the file, but line breaks of the extracted text are not the file's (HTML, CSV, JSON Lines).
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in a file something stands: `print(place)` shows "contract.pdf, page 3"."""
+    """A position in a document: its path, and the number of a line, page, section or paragraph.
+
+    >>> from pullquote import Place
+    >>> place = Place("contract.pdf", "page", 3)
+    >>> str(place), place.link
+    ('contract.pdf, page 3', 'contract.pdf#page=3')
+    """
 
     path: str
     unit: str
@@ -196,7 +244,10 @@ class Place:
 
     @property
     def link(self) -> str:
-        """What an editor or a browser opens: `notes.txt:12`, `contract.pdf#page=3`, or the file."""
+        """An address for an editor or browser: `notes.txt:12`, `contract.pdf#page=3`, or the path.
+
+        EPUB and DOCX files have no such address for a position, so that theirs is the path alone.
+        """
         if self.unit == "line":
             return f"{self.path}:{self.number}"
         return f"{self.path}#page={self.number}" if self.unit == "page" else self.path
@@ -219,23 +270,35 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A stretch of a document: `text_of_the_document[start : start + len(text)] == text`."""
+    """A part of a document: `document_text[start : start + len(text)] == text`.
+
+    >>> from pullquote import Document, Passage
+    >>> from pullquote.types import Mark
+    >>> passage = Passage(Document("notes.txt", "line"), "To be, or not", 120, (Mark(0, 7),))
+    >>> passage.start, passage.end
+    (120, 133)
+    >>> str(passage.place())
+    'notes.txt, line 7'
+    """
 
     document: Document
     text: str
     start: int
     marks: tuple[Mark, ...]
-    """Rising; the first stands at 0."""
+    """In ascending order; the first has offset 0."""
 
     @property
     def end(self) -> int:
+        """The offset in the document after the last character."""
         return self.start + len(self.text)
 
     def place(self, offset: int = 0) -> Place:
-        """Where the character at `offset` of the passage stands.
+        """The position of the character at `offset` of the passage.
 
-        >>> marks = (Mark(0, 7),)
-        >>> Passage(Document("a.txt", "line"), "To be,\\nor not", 0, marks).place(10).number
+        >>> from pullquote import Document, Passage
+        >>> from pullquote.types import Mark
+        >>> passage = Passage(Document("a.txt", "line"), "To be,\\nor not", 0, (Mark(0, 7),))
+        >>> passage.place(10).number
         8
         """
         mark = next(mark for mark in reversed(self.marks) if mark.offset <= offset)
@@ -246,18 +309,27 @@ class Passage:
 
 
 def line_breaks(text: str, start: int, end: int) -> int:
-    """How many lines end within `text[start:end]`: at \\n, \\r\\n and a lone \\r."""
+    """The number of line breaks in `text[start:end]`: \\n, \\r\\n and a lone \\r."""
     alone = text.count("\r", start, end) - text.count("\r\n", start, end)
     return text.count("\n", start, end) + alone
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A quote from one of many documents, and where it stands.
+    """A quote from one of several documents, with its position.
 
-    `score` is the probability that it is right, comparable over all documents.
+    `score` is the probability that the quote is correct, comparable over all documents.
     `start` and `end` are characters of the document's text; `passage.text[offset:]` begins with
     `text`.
+
+    >>> from pathlib import Path
+    >>> from pullquote import Index, Reader, Searcher
+    >>> _ = Path("lease.txt").write_text("The rent is 840 crowns.")
+    >>> with Index.create("notes.db") as index:
+    ...     _ = index.add(["lease.txt"])
+    ...     (hit,) = Searcher(Reader(), index).ask("How much is the rent?")
+    >>> hit.text, hit.place.number
+    ('840 crowns', 1)
     """
 
     text: str
@@ -294,27 +366,28 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How logits become probabilities; the formulas stand in `scoring/calibration.py`.
+    """Parameters that turn logits into probabilities; `scoring/calibration.py` has the formulas.
 
-    These defaults change nothing: `no_answer_score` is the logistic function of `null_score_diff`.
+    The defaults mean no calibration: `no_answer_score` is the logistic function of
+    `null_score_diff`.
     """
 
     below: float = 1.0
-    """Slope of the no-answer odds where `null_score_diff` is below 0; no slope is negative."""
+    """Slope of the log odds of no answer where `null_score_diff` is below 0; at least 0."""
     above: float = 1.0
-    """The same above 0."""
+    """The same slope where `null_score_diff` is above 0."""
     spread: float = 0.0
-    """What it adds to the odds when the best quote has rivals."""
+    """Weight of the log-sum-exp of the quotes' logits relative to the best one."""
     bias: float = 0.0
-    """What is always added."""
+    """Constant term of the log odds."""
     windows: float = 0.0
-    """What the logarithm of the number of windows is multiplied with before it is added."""
+    """Weight of the logarithm of the number of windows."""
     temperature: float = 1.0
-    """Divides the logits of quotes before they share what is left."""
+    """Temperature of the softmax over the quotes' logits."""
     windows_temperature: float = 0.0
-    """The power of the number of windows that multiplies the temperature."""
+    """Exponent of the number of windows, whose power multiplies the temperature."""
     fitted_on: str = ""
-    """The data behind these numbers, in words; empty when they were not fitted."""
+    """A description of the data that these values were fitted on; empty if they were not."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -336,13 +409,20 @@ READER_FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class ReaderConfig:
-    """How a model reads; stored beside the weights as `reader.json`. The only defaults there are.
+    """Settings of a reader, stored beside the weights as `reader.json`; the only defaults.
 
-    Lengths are tokens.
+    Lengths are tokens. Raises `ConfigError` for settings that contradict each other.
+
+    >>> from pullquote import Reader, ReaderConfig
+    >>> ReaderConfig(max_answer_length=10, overlap=64).max_length
+    384
+    >>> reader = Reader("tiny", config=ReaderConfig(no_answer_threshold=9999))  # always answers
+    >>> reader.answer("Who led the Saxons?", "The Norse came by sea.").answer is None
+    False
     """
 
     max_length: int = 384
-    """A window: special tokens, question and context together."""
+    """Tokens of a window: special tokens, question and context together."""
     overlap: int = 128
     """Context tokens that two neighbouring windows share (Hugging Face's `doc_stride`)."""
     max_question_length: int = 64
@@ -350,11 +430,11 @@ class ReaderConfig:
     max_answer_length: int = 30
     """No answer is longer than this."""
     n_best_size: int = 20
-    """Candidate answers over which scores are normalised, and the most that `top_k` returns."""
+    """Candidate answers over which scores are normalised; the upper limit of `top_k`."""
     no_answer_threshold: float = 0.0
-    """Abstain when `null_score_diff` exceeds this; fitted on held-out data."""
+    """The reader abstains when `null_score_diff` exceeds this; fitted on held-out data."""
     threshold_fitted_on: str = ""
-    """The data, mix and weights behind the threshold, in words; empty when it was not fitted."""
+    """A description of the data that the threshold was fitted on; empty if it was not."""
     calibration: Calibration = Calibration()
     """How logits become probabilities."""
 

@@ -35,7 +35,16 @@ def squad_convert_examples_to_features(
 
     `tokenizer` is a fast one of transformers. A training window without the answer is labelled with
     `[CLS]` and kept; an answer that is not in its context is left out, with a warning. `threads`
-    and `tqdm_enabled` are taken and not needed.
+    and `tqdm_enabled` are accepted and ignored.
+
+    >>> from transformers import AutoTokenizer  # doctest: +SKIP
+    >>> from pullquote.compat.features import squad_convert_examples_to_features  # doctest: +SKIP
+    >>> from pullquote.compat.squad import SquadV2Processor  # doctest: +SKIP
+    >>> examples = SquadV2Processor().get_dev_examples("data")  # doctest: +SKIP
+    >>> tokenizer = AutoTokenizer.from_pretrained("./checkpoint")  # doctest: +SKIP
+    >>> features = squad_convert_examples_to_features(
+    ...     examples, tokenizer, 384, 128, 64, is_training=False
+    ... )  # doctest: +SKIP
     """
     if return_dataset not in (False, "pt"):
         raise InputError(f"return_dataset is {return_dataset!r}, expected False or 'pt'")

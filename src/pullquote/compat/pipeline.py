@@ -66,9 +66,15 @@ def pipeline(
 ) -> QuestionAnsweringPipeline:
     """Make a question-answering pipeline, as `transformers.pipeline` did.
 
+    >>> from pullquote import pipeline
+    >>> qa = pipeline("question-answering")
+    >>> found = qa(question="Who led the Norse?", context="The Norse, led by Rollo, came by sea.")
+    >>> found["answer"], found["start"], found["end"]
+    ('Rollo', 18, 23)
+
     `model` is a bundled name, a directory, a hub id, a loaded transformers model or a `Reader`,
-    whose weights it shares; the bundled `small` if there is none. `config` is the model's own in
-    any case. `options` are those of `QuestionAnsweringPipeline`.
+    whose weights it shares; without one, the bundled `small`. `config` is ignored: the model's own
+    is used. `options` are those of `QuestionAnsweringPipeline`.
     """
     if task not in (TASK, None):
         raise KeyError(f"Unknown task {task}; pullquote has {TASK!r} alone")
@@ -91,9 +97,15 @@ class _Task:
 class QuestionAnsweringPipeline:
     """Answers in dictionaries: `{"score", "start", "end", "answer"}`, characters, end exclusive.
 
-    `device` is -1 or "cpu", a GPU's number, or a torch device; `threads` bounds the threads at
-    work. `scoring="hf4"` scores as 4.57.6 did, bugs and all. Other options are defaults for every
-    call.
+    `device` is -1 or "cpu", a GPU's number, or a torch device; `threads` is the largest number of
+    threads. `scoring="hf4"` scores as 4.57.6 did, including its bugs. Other options are defaults
+    for every call.
+
+    >>> from pullquote import QuestionAnsweringPipeline
+    >>> qa = QuestionAnsweringPipeline("tiny", top_k=2)
+    >>> answers = qa("Who led the Norse?", "The Norse, led by Rollo, came by sea.")
+    >>> len(answers), answers[0]["answer"]
+    (2, 'Rollo')
     """
 
     default_input_names = "question,context"

@@ -22,8 +22,13 @@ _BLANKS = " \t\r\n\u202f"
 class SquadExample:
     """A question on a context, with its words cut at blanks: `doc_tokens`.
 
-    `start_position` and `end_position` are the words of `answer_text`, both counted in, when
-    `start_position_character` says where it is; else 0.
+    `start_position` and `end_position` are the first and last word of `answer_text` if
+    `start_position_character` is given, otherwise 0.
+
+    >>> from pullquote.compat.squad import SquadExample
+    >>> example = SquadExample("1", "Who led?", "Rollo led them.", "Rollo", 0, "Norse")
+    >>> example.doc_tokens, example.start_position
+    (['Rollo', 'led', 'them.'], 0)
     """
 
     def __init__(

@@ -43,24 +43,47 @@ _NOTHING = 1_000_000  # the null score before any window was seen
 
 
 def get_tokens(s: str) -> list[str]:
-    """The words of a normalised text."""
+    """The words of a normalised text.
+
+    >>> from pullquote.compat.squad_metrics import get_tokens
+    >>> get_tokens("The end.")
+    ['end']
+    """
     return normalize_answer(s).split() if s else []
 
 
 def compute_exact(a_gold: str, a_pred: str) -> int:
-    """1 if both texts are the same once normalised, else 0."""
+    """1 if both texts are equal after normalisation, else 0.
+
+    >>> from pullquote.compat.squad_metrics import compute_exact
+    >>> compute_exact("the sea", "Sea!")
+    1
+    """
     return exact_match(a_pred, a_gold)
 
 
 def compute_f1(a_gold: str, a_pred: str) -> float:
-    """F1 over words, 1 when neither has any."""
+    """F1 over words; 1 if neither text has any.
+
+    >>> from pullquote.compat.squad_metrics import compute_f1
+    >>> compute_f1("by sea", "sea")
+    0.6666666666666666
+    """
     return f1_score(a_pred, a_gold)
 
 
 def get_raw_scores(
     examples: Iterable[SquadExample], preds: Mapping[str, str]
 ) -> tuple[dict[str, int], dict[str, float]]:
-    """Exact match and F1 by id, each the best over the gold answers; says which are missing."""
+    """Exact match and F1 by id, each the best over the gold answers; prints missing ids.
+
+    >>> from pullquote.compat.squad_metrics import get_raw_scores
+    >>> from pullquote.compat.squad import SquadExample
+    >>> gold = [{"text": "Rollo", "answer_start": 0}]
+    >>> example = SquadExample("1", "Who led?", "Rollo led.", None, None, "", answers=gold)
+    >>> get_raw_scores([example], {"1": "Rollo"})
+    ({'1': 1}, {'1': 1.0})
+    """
     exact, f1 = {}, {}
     for example in examples:
         if example.qas_id not in preds:
@@ -80,7 +103,13 @@ def apply_no_ans_threshold(
     qid_to_has_ans: Mapping[str, bool],
     na_prob_thresh: float,
 ) -> dict[str, float]:
-    """The scores when every question with a no-answer value above the threshold abstains."""
+    """Scores when every question with a no-answer value above the threshold abstains.
+
+    >>> from pullquote.compat.squad_metrics import apply_no_ans_threshold
+    >>> has_answer = {"1": True, "2": False}
+    >>> apply_no_ans_threshold({"1": 1.0, "2": 0.0}, {"1": 0.2, "2": 0.9}, has_answer, 0.5)
+    {'1': 1.0, '2': 1.0}
+    """
     return {
         qid: float(not qid_to_has_ans[qid]) if na_probs[qid] > na_prob_thresh else score
         for qid, score in scores.items()
@@ -92,7 +121,12 @@ def make_eval_dict(
     f1_scores: Mapping[str, float],
     qid_list: Sequence[str] | None = None,
 ) -> dict[str, float]:
-    """Means in percent over `qid_list`, or over all."""
+    """Means in percent over `qid_list`, or over all.
+
+    >>> from pullquote.compat.squad_metrics import make_eval_dict
+    >>> make_eval_dict({"1": 1, "2": 0}, {"1": 1.0, "2": 0.5})
+    {'exact': 50.0, 'f1': 75.0, 'total': 2}
+    """
     qids = qid_list or list(exact_scores)
     return {
         "exact": 100.0 * sum(exact_scores[qid] for qid in qids) / len(qids),
@@ -102,7 +136,14 @@ def make_eval_dict(
 
 
 def merge_eval(main_eval: dict[str, float], new_eval: Mapping[str, float], prefix: str) -> None:
-    """Add the entries of `new_eval` to `main_eval`, under `prefix_` names."""
+    """Add the entries of `new_eval` to `main_eval`, under `prefix_` names.
+
+    >>> from pullquote.compat.squad_metrics import merge_eval
+    >>> scores = {"f1": 75.0}
+    >>> merge_eval(scores, {"f1": 50.0}, "NoAns")
+    >>> scores
+    {'f1': 75.0, 'NoAns_f1': 50.0}
+    """
     main_eval.update({f"{prefix}_{key}": value for key, value in new_eval.items()})
 
 
@@ -114,8 +155,13 @@ def find_best_thresh(
 ) -> tuple[float, float]:
     """The best mean score in percent over thresholds on the no-answer value, and that threshold.
 
-    As it was: it also cuts between equal values, which no threshold can do.
+    As in transformers, it also splits equal values, which no threshold can do.
     `pullquote.scoring.thresholds.best_threshold` does not.
+
+    >>> from pullquote.compat.squad_metrics import find_best_thresh
+    >>> has_answer = {"1": True, "2": False}
+    >>> find_best_thresh({"1": "a", "2": "b"}, {"1": 1, "2": 0}, {"1": 0.2, "2": 0.9}, has_answer)
+    (100.0, 0.2)
     """
     current = float(sum(not has_answer for has_answer in qid_to_has_ans.values()))
     best, threshold = current, 0.0
@@ -137,7 +183,14 @@ def find_best_thresh_v2(
     na_probs: Mapping[str, float],
     qid_to_has_ans: Mapping[str, bool],
 ) -> tuple[float, float, float]:
-    """As `find_best_thresh`, and the mean score of the answerable questions without a threshold."""
+    """As `find_best_thresh`, and the mean score of the answerable questions without a threshold.
+
+    >>> from pullquote.compat.squad_metrics import find_best_thresh_v2
+    >>> has_answer = {"1": True, "2": False}
+    >>> na_probs = {"1": 0.2, "2": 0.9}
+    >>> find_best_thresh_v2({"1": "a", "2": "b"}, {"1": 1, "2": 0}, na_probs, has_answer)
+    (100.0, 0.2, 1.0)
+    """
     best, threshold = find_best_thresh(preds, scores, na_probs, qid_to_has_ans)
     answerable = [qid for qid in sorted(na_probs, key=na_probs.__getitem__) if qid_to_has_ans[qid]]
     total = sum(scores[qid] for qid in answerable if qid in scores)
@@ -152,7 +205,14 @@ def find_all_best_thresh(
     na_probs: Mapping[str, float],
     qid_to_has_ans: Mapping[str, bool],
 ) -> None:
-    """Add `best_exact`, `best_f1` and their thresholds to `main_eval`."""
+    """Add `best_exact`, `best_f1` and their thresholds to `main_eval`.
+
+    >>> from pullquote.compat.squad_metrics import find_all_best_thresh
+    >>> scores = {}
+    >>> find_all_best_thresh(scores, {"1": "a"}, {"1": 1}, {"1": 1.0}, {"1": 0.2}, {"1": True})
+    >>> scores["best_f1"], scores["best_f1_thresh"]
+    (100.0, 0.2)
+    """
     for name, raw in (("exact", exact_raw), ("f1", f1_raw)):
         best, threshold = find_best_thresh(preds, raw, na_probs, qid_to_has_ans)
         main_eval[f"best_{name}"] = best
@@ -167,7 +227,14 @@ def find_all_best_thresh_v2(
     na_probs: Mapping[str, float],
     qid_to_has_ans: Mapping[str, bool],
 ) -> None:
-    """As `find_all_best_thresh`, and `has_ans_exact` and `has_ans_f1`."""
+    """As `find_all_best_thresh`, and `has_ans_exact` and `has_ans_f1`.
+
+    >>> from pullquote.compat.squad_metrics import find_all_best_thresh_v2
+    >>> scores = {}
+    >>> find_all_best_thresh_v2(scores, {"1": "a"}, {"1": 1}, {"1": 1.0}, {"1": 0.2}, {"1": True})
+    >>> scores["has_ans_f1"]
+    1.0
+    """
     find_all_best_thresh(main_eval, preds, exact_raw, f1_raw, na_probs, qid_to_has_ans)
     for name, raw in (("exact", exact_raw), ("f1", f1_raw)):
         main_eval[f"has_ans_{name}"] = find_best_thresh_v2(preds, raw, na_probs, qid_to_has_ans)[2]
@@ -179,10 +246,17 @@ def squad_evaluate(
     no_answer_probs: Mapping[str, float] | None = None,
     no_answer_probability_threshold: float = 1.0,
 ) -> dict[str, float]:
-    """Everything above for one file: `exact, f1, total`, `HasAns_*`, `NoAns_*`, `best_*`.
+    """All scores of one file: `exact, f1, total`, `HasAns_*`, `NoAns_*`, `best_*`.
 
-    Without probabilities all are 0, and `best_*_thresh` with them, as ever; `pullquote score`
-    searches the thresholds of real ones.
+    Without probabilities all of them are 0, and so is `best_*_thresh`, as in transformers;
+    `pullquote score` searches thresholds with real probabilities.
+
+    >>> from pullquote.compat.squad_metrics import squad_evaluate
+    >>> from pullquote.compat.squad import SquadExample
+    >>> gold = [{"text": "Rollo", "answer_start": 0}]
+    >>> example = SquadExample("1", "Who led?", "Rollo led.", None, None, "", answers=gold)
+    >>> squad_evaluate([example], {"1": "Rollo"})["f1"]
+    100.0
     """
     has_answer = {example.qas_id: bool(example.answers) for example in examples}
     probabilities = dict.fromkeys(preds, 0.0) if no_answer_probs is None else no_answer_probs
@@ -203,13 +277,14 @@ def squad_evaluate(
 def get_final_text(
     pred_text: str, orig_text: str, do_lower_case: bool, verbose_logging: bool = False
 ) -> str:
-    """The part of `orig_text` that `pred_text`, made of its tokens, stands for.
+    """The part of `orig_text` that corresponds to `pred_text`, which was joined from its tokens.
 
+    >>> from pullquote.compat.squad_metrics import get_final_text
     >>> get_final_text("steve smith", "Steve Smith's", do_lower_case=True)
     'Steve Smith'
 
-    Both are compared without their spaces, letter by letter. Where that fails (an accent that was
-    stripped into two characters), `orig_text` comes back whole.
+    Both are compared without spaces, letter by letter. If that fails (an accent that was stripped
+    into two characters), the whole `orig_text` is returned.
     """
     tokenized = " ".join(bert_words(orig_text, lowercase=do_lower_case))
     start = tokenized.find(pred_text)
@@ -266,8 +341,14 @@ def compute_predictions_logits(
 ) -> dict[str, str]:
     """run_squad.py's predictions from the logits of BERT-like models; writes up to three files.
 
-    As it was, with its pruning (the `n_best_size` best starts and ends of each window) and its
-    entry "empty" where there is no other. `Reader` compares all spans and has exact offsets.
+    As in transformers, with its pruning (the `n_best_size` best starts and ends of each window) and
+    its entry "empty" if there is no other. `Reader` compares all spans and has exact offsets.
+
+    >>> from pullquote.compat.squad_metrics import compute_predictions_logits
+    >>> predictions = compute_predictions_logits(
+    ...     examples, features, results, 20, 30, True,
+    ...     "predictions.json", "nbest.json", "null_odds.json", False, True, 0.0, tokenizer,
+    ... )  # doctest: +SKIP
     """
     results = {result.unique_id: result for result in all_results}
     features = _by_example(all_features)
@@ -334,9 +415,15 @@ def compute_predictions_log_probs(
     tokenizer: Any,
     verbose_logging: bool,
 ) -> dict[str, str]:
-    """The same from the beam of XLNet's and XLM's heads, which never abstain here.
+    """Predictions from the beam search of XLNet's and XLM's heads, which never abstain here.
 
-    The null odds are the classifier's own, for a threshold that is searched afterwards.
+    The null odds are those of the model's classifier, for a threshold that is searched afterwards.
+
+    >>> from pullquote.compat.squad_metrics import compute_predictions_log_probs
+    >>> predictions = compute_predictions_log_probs(
+    ...     examples, features, results, 20, 30,
+    ...     "predictions.json", "nbest.json", "null_odds.json", 5, 5, True, tokenizer, False,
+    ... )  # doctest: +SKIP
     """
     results = {result.unique_id: result for result in all_results}
     features = _by_example(all_features)

@@ -15,9 +15,13 @@ from pullquote.errors import MissingExtraError
 
 
 def register() -> bool:
-    """Register the task with transformers; whether that was needed.
+    """Register the task with transformers; returns whether that was needed.
 
-    Raises `MissingExtraError` without transformers.
+    Importing this module does it. Raises `MissingExtraError` without transformers.
+
+    >>> import transformers  # doctest: +SKIP
+    >>> from pullquote.compat.transformers import register  # doctest: +SKIP
+    >>> qa = transformers.pipeline("question-answering", model="owner/name")  # doctest: +SKIP
     """
     try:
         from transformers import AutoModelForQuestionAnswering, pipelines

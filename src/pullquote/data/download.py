@@ -56,6 +56,7 @@ def download_squad2(
 ) -> list[Path]:
     """Return the paths of the verified files in `directory`, fetching what is not there yet.
 
+    >>> from pullquote.data.download import download_squad2
     >>> train, dev = download_squad2("data/squad2")  # doctest: +SKIP
 
     What has arrived waits in `NAME.part` for the next call, whether the network, the disk or

@@ -33,9 +33,11 @@ _COLUMNS = ("id", "title", "question", "context", "answers")
 def load(path: str | os.PathLike[str], *, format: str | None = None) -> Dataset:
     """Read a file of examples; `format` is "json" (SQuAD), "jsonl", "csv" or "parquet".
 
-    >>> dataset = load("dev-v2.0.json.gz")  # doctest: +SKIP
-    >>> dataset.summary()  # doctest: +SKIP
-    '11,873 questions (5,945 unanswerable), 0 dropped'
+    >>> from pullquote import Example
+    >>> from pullquote.data import load, save
+    >>> save([Example("1", "Who?", "Rollo led.")], "mine.json")
+    >>> load("mine.json").summary()
+    '1 question (1 unanswerable), 0 dropped'
 
     Without `format` the name's ending tells. Each answer is checked against its context; what does
     not hold is left out and listed in `dataset.dropped`. Raises `DataError` if the file cannot be
@@ -54,7 +56,11 @@ def save(
 ) -> None:
     """Write examples so that `load` gives the same ones back; `.gz` at the end of a name packs.
 
-    >>> save([Example("1", "Who?", "Rollo led.")], "mine.jsonl.gz")  # doctest: +SKIP
+    >>> from pullquote import Example
+    >>> from pullquote.data import load, save
+    >>> save([Example("1", "Who?", "Rollo led.")], "mine.jsonl.gz")
+    >>> load("mine.jsonl.gz").examples[0].question
+    'Who?'
 
     SQuAD JSON is "v2.0" if any example has no answer, "1.1" otherwise. The same examples give the
     same bytes. Raises `OutputError`, leaving an older file as it was, if the file cannot be

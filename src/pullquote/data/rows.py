@@ -69,6 +69,8 @@ Item: TypeAlias = "tuple[str, object] | Dropped"
 def row_from_example(example: Example) -> dict[str, Any]:
     """The row of an example, in the column layout of Hugging Face's `squad` and `squad_v2`.
 
+    >>> from pullquote import Example, Span
+    >>> from pullquote.data import row_from_example
     >>> row_from_example(Example("7", "Who?", "Rollo led.", (Span("Rollo", 0, 5),)))["answers"]
     {'text': ['Rollo'], 'answer_start': [0]}
     """
@@ -87,6 +89,7 @@ def row_from_example(example: Example) -> dict[str, Any]:
 def examples_from_rows(rows: Iterable[Mapping[str, Any]]) -> Dataset:
     """Check rows (a list of dicts, a Hugging Face data set) and make examples of them.
 
+    >>> from pullquote.data import examples_from_rows
     >>> rows = [{"question": "Who?", "context": "Rollo led.", "answers": None}]
     >>> examples_from_rows(rows).summary()
     '1 question (1 unanswerable), 0 dropped'

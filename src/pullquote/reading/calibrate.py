@@ -1,12 +1,12 @@
-"""Fits a reader's calibration on labelled data: what it said, beside what was true.
+"""Fits a reader's calibration on labelled data.
 
-Knows the user's own `Reader` and examples; the numbers are `scoring/calibration.py`'s.
+Knows the user's own `Reader` and examples; `scoring/calibration.py` does the fitting.
 
     calibrated = calibrate(Reader("run"), load("tune.json.gz").examples, source="tune.json.gz")
     store_settings("run", calibrated.config)
 
-Questions of a data set stand on one paragraph each, those of users on books. So some questions are
-asked again of 4 and of 16 paragraphs of their article, put together in a random order.
+Questions of a data set are about one paragraph, those of users about long documents. So some
+questions are asked again about 4 and about 16 paragraphs of their article, in a random order.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PARAGRAPHS = (4, 16)
 LONG_QUESTIONS = 400
-"""Questions that are asked again of so many paragraphs."""
+"""How many questions are asked again about each number of paragraphs."""
 _ONE_OPINION = 1 / 3
 """The F1 above which a quote is right where a single person was asked for the answer.
 
@@ -43,11 +43,11 @@ gold answer is often all of another. Of several gold answers, one has to share h
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """Settings with what was fitted."""
+    """The result of `calibrate`: settings with the fitted values."""
 
     config: ReaderConfig
     point: OperatingPoint | None
-    """The threshold for the goal, where there was one."""
+    """The threshold that was chosen for the goal; None without a goal."""
 
 
 def calibrate(
@@ -114,7 +114,7 @@ def store_threshold(
 
 
 def described(source: str, what: str, examples: Sequence[Example]) -> str:
-    """What was fitted on what, in words, to stand in `reader.json`."""
+    """A description of the data and of what was fitted on it, for `reader.json`."""
     unanswerable = sum(example.is_impossible for example in examples)
     return (
         f"{Path(source).name}: {what} over {len(examples):,} questions, {unanswerable:,} of "
@@ -123,7 +123,7 @@ def described(source: str, what: str, examples: Sequence[Example]) -> str:
 
 
 def readings(predictions: Sequence[Prediction]) -> Readings:
-    """What predictions with all their quotes say before calibration."""
+    """The uncalibrated logits of predictions that have all their quotes."""
     most = max((len(p.answers) for p in predictions), default=0)
     logits = np.full((len(predictions), most), -np.inf)  # (N, K)
     for row, prediction in zip(logits, predictions, strict=True):
@@ -138,7 +138,7 @@ def readings(predictions: Sequence[Prediction]) -> Readings:
 def recalibrated(calibration: Calibration, predictions: Sequence[Prediction]) -> list[Prediction]:
     """The same predictions with the scores of another calibration.
 
-    They need all of the model's `n_best_size` quotes, among which a quote's share is taken.
+    Needs predictions with all of the model's `n_best_size` quotes: the softmax is over all of them.
 
         recalibrated(Calibration(), predictions)       # the raw softmax
     """
@@ -162,7 +162,7 @@ def recalibrated(calibration: Calibration, predictions: Sequence[Prediction]) ->
 def long_texts(examples: Sequence[Example], seed: int = 0) -> list[Example]:
     """Some of the questions, each on 4 and on 16 paragraphs of its article (its `title`).
 
-    Articles of fewer paragraphs give what they have; a single one gives nothing.
+    Articles with fewer paragraphs are used whole; those with one paragraph are left out.
     """
     paragraphs: dict[str, dict[str, None]] = {}
     for example in examples:
@@ -182,7 +182,7 @@ def long_texts(examples: Sequence[Example], seed: int = 0) -> list[Example]:
 def _among(
     example: Example, others: Sequence[str], count: int, random: np.random.Generator
 ) -> Example:
-    """An example whose paragraph stands among others, with its answers where they are now."""
+    """The example with other paragraphs around its own; answer offsets are shifted to match."""
     place = int(random.integers(len(others) + 1))
     before = "".join(f"{text}\n\n" for text in others[:place])
     after = "".join(f"\n\n{text}" for text in others[place:])

@@ -35,21 +35,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores at one threshold, and what the same predictions say about thresholds."""
+    """Scores at one threshold, with the predictions that they were computed from."""
 
     scores: Scores
     threshold: float
     fitted: BestThreshold | None
-    """The threshold of the best F1 on this very data with both classes weighted equally: to be
-    stored when the data is held out for it, and never to be reported as a result on the same data.
-    `None` when one of the classes is missing."""
+    """The threshold with the best F1 on this data, answerable and unanswerable questions weighted
+    equally. Store it if the data was held out for that; never report its score as a result on the
+    same data. `None` if one of the two kinds is missing."""
     seconds: float
     predictions: tuple[Prediction, ...]
     quotes: tuple[QuestionScore, ...]
-    """Each question's best quote beside the gold answers, whether or not the reader gave it."""
+    """Marks of each question's best quote, whether or not the reader abstained."""
 
     @property
     def questions_per_second(self) -> float:
+        """Questions divided by `seconds`."""
         return self.scores.total / self.seconds
 
     @property
@@ -69,7 +70,7 @@ class Evaluation:
 
     @property
     def answers(self) -> Answers:
-        """What the reader said at `threshold`, to be compared with another's answers."""
+        """The answers at `threshold`, for `pullquote.scoring.compare.compare`."""
         odds = {p.id: p.null_score_diff for p in self.predictions}
         marks = at_threshold(self.quotes, odds, self.threshold)
         texts = (
@@ -79,7 +80,7 @@ class Evaluation:
         return Answers(tuple(texts), tuple(marks))
 
     def analyse(self, examples: Sequence[Example]) -> Analysis:
-        """Look into what was evaluated, for a report: needs all quotes, `top_k=n_best_size`."""
+        """Error analysis for a report; needs an evaluation with `top_k=n_best_size`."""
         return analyse(
             examples,
             self.predictions,
@@ -98,6 +99,17 @@ def evaluate(
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Answer all examples and score them; `threshold` replaces the one stored with the model.
+
+    >>> from pullquote import Example, Reader, Span
+    >>> from pullquote.reading.evaluate import evaluate
+    >>> context = "The Norse, led by Rollo, came by sea."
+    >>> examples = [
+    ...     Example("1", "Who led the Norse?", context, (Span("Rollo", 18, 23),)),
+    ...     Example("2", "Who led the Saxons?", context),
+    ... ]
+    >>> evaluation = evaluate(Reader("tiny"), examples)
+    >>> evaluation.scores.total, evaluation.threshold == Reader("tiny").config.no_answer_threshold
+    (2, True)
 
     `fit` scores at the threshold that is fitted on these very examples, where there is one: for
     data that was held out to fit it.

@@ -1,6 +1,7 @@
-"""The reader: a question and a context in, a `Prediction` out; the one path through the house.
+"""The reader: answers a question about a context with a `Prediction`.
 
-Puts together a model directory, an `Encoder`, a `Backend` and `decode`.
+Connects a model directory, an `Encoder`, a `Backend` and `decode`; everything that answers
+questions goes through here.
 
     reader = Reader()                                  # the bundled model
     prediction = reader.answer("Who led the Norse?", context)
@@ -28,13 +29,19 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """Answers questions from texts with one model.
+    """Answers questions about texts with one model.
+
+    >>> from pullquote import Reader
+    >>> reader = Reader()  # the bundled model
+    >>> reader.answer("Who led the Norse?", "The Norse, led by Rollo, came by sea.").text
+    'Rollo'
 
     `model` is a bundled name, a local directory or a hub id. `device` is "cpu" or what the backend
-    knows ("cuda", "cuda:1"); `threads` bounds the threads at work, None takes all cores.
-    `config` replaces the settings stored with the model. An ONNX file is run by ONNX Runtime,
-    safetensors by torch (an extra); with both, the CPU takes ONNX and other devices torch.
-    `backend` replaces either, and keeps the model's tokenizer.
+    knows ("cuda", "cuda:1"); `threads` is the largest number of threads, None uses all cores.
+    `config` replaces the settings stored with the model. ONNX Runtime runs `model.onnx`, torch (an
+    extra) runs `model.safetensors`; if a model has both, the CPU uses ONNX and other devices torch.
+    `backend` replaces either, and keeps the model's tokenizer. Raises `ModelError` for a model that
+    cannot be loaded. Several threads may share a reader.
     """
 
     def __init__(
@@ -68,6 +75,7 @@ class Reader:
 
         `progress` counts the characters of the context that were read.
 
+        >>> from pullquote import Reader
         >>> Reader().answer("Who led the Norse?", "The Norse, led by Rollo, came by sea.").text
         'Rollo'
         """
@@ -86,6 +94,13 @@ class Reader:
     ) -> Iterator[Prediction]:
         """Answer many questions: a lazy iterator of one prediction for each example, in order.
 
+        >>> from pullquote import Example, Reader
+        >>> context = "The Norse, led by Rollo, came by sea."
+        >>> questions = ["Who led the Norse?", "How did the Norse come?"]
+        >>> examples = [Example(str(n), q, context) for n, q in enumerate(questions)]
+        >>> [prediction.text for prediction in Reader().answer_all(examples)]
+        ['Rollo', 'sea']
+
         `top_k` bounds `Prediction.answers`, at most the model's `n_best_size`. `threshold`
         replaces the stored one: the reader abstains when `null_score_diff` exceeds it. A blank
         context has no answer; a blank question raises `InputError`.
@@ -93,9 +108,9 @@ class Reader:
         return self._answer_all(examples, *self._options(top_k, threshold))
 
     def read_all(self, examples: Iterable[Example]) -> Iterator[list[decode.Candidates]]:
-        """What the windows of each example say, undecided: for an answer from several texts.
+        """Candidate spans of each example's windows, for choosing an answer from several texts.
 
-        Lazily and in order, one entry for each window, none for a blank context.
+        A lazy iterator, in order; one entry for each window, none for a blank context.
         """
         batched = Batched(
             self.encoder, self.backend, self._windows, self._read, lambda _, windows: windows
@@ -156,7 +171,7 @@ class Reader:
 
 
 def load_backend(directory: ModelDirectory, device: str, threads: int | None) -> Backend:
-    """What runs the model of a directory: see `Reader`."""
+    """The backend that runs the model of a directory; `Reader` has the rules."""
     if directory.onnx and (device.startswith("cpu") or not directory.safetensors):
         from pullquote.reading.backends.onnx import OnnxBackend
 

@@ -99,6 +99,16 @@ def compare(examples: Sequence[Example], a: Answers, b: Answers) -> Comparison:
 
     Intervals resample paragraphs, the same ones for both readers. Raises `DataError` without
     examples.
+
+    >>> from pullquote import Example, Reader, Span
+    >>> from pullquote.reading.evaluate import evaluate
+    >>> from pullquote.scoring.compare import compare
+    >>> context = "The Norse, led by Rollo, came by sea."
+    >>> examples = [Example("1", "Who led the Norse?", context, (Span("Rollo", 18, 23),))]
+    >>> small, tiny = (evaluate(Reader(name), examples) for name in ("small", "tiny"))
+    >>> comparison = compare(examples, small.answers, tiny.answers)
+    >>> comparison.both_right, comparison.difference["f1"].value
+    (1, 0.0)
     """
     if not examples:
         raise DataError("there are no questions to compare on")

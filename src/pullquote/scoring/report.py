@@ -54,6 +54,18 @@ def write_report(
 
     Files of an older report are replaced, or removed where this one has no such figure; whatever
     else is in the folder stays. Raises `OutputError` and `MissingExtraError`.
+
+    >>> from pullquote import Reader
+    >>> from pullquote.data import load
+    >>> from pullquote.reading.evaluate import evaluate
+    >>> from pullquote.scoring.report import write_report
+    >>> examples = load("held-out.json").examples  # doctest: +SKIP
+    >>> reader = Reader()  # doctest: +SKIP
+    >>> found = evaluate(reader, examples, top_k=reader.config.n_best_size)  # doctest: +SKIP
+    >>> analysis = found.analyse(examples)  # doctest: +SKIP
+    >>> page, *figures = write_report(
+    ...     "report", analysis, model="small", data="held-out.json"
+    ... )  # doctest: +SKIP
     """
     figures = draw(analysis)
     page = _page(analysis, figures, model, data)

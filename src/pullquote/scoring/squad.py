@@ -27,6 +27,7 @@ _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 def normalize_answer(text: str) -> str:
     """Lower case, without ASCII punctuation, English articles and surplus spaces.
 
+    >>> from pullquote.scoring.squad import normalize_answer
     >>> normalize_answer("The  U.S. (an ally)")
     'us ally'
 
@@ -174,7 +175,8 @@ def score(
 ) -> Scores:
     """Score predictions (id to text, "" for no answer) as evaluate-v2.0.py does.
 
-    >>> from pullquote.types import Span
+    >>> from pullquote import Example, Span
+    >>> from pullquote.scoring.squad import score
     >>> golds = [Example("1", "Who?", "Rollo came.", (Span("Rollo", 0, 5),)), Example("2", "?", "")]
     >>> score(golds, {"1": "rollo!", "2": "by sea"}).as_dict()["exact"]
     50.0

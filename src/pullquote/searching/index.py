@@ -50,7 +50,16 @@ class RetrievedPassage:
 
 
 class Index:
-    """Passages of documents, in a file. Make one with `Index.create` or `Index.open`."""
+    """Passages of documents, in a file. Make one with `Index.create` or `Index.open`.
+
+    >>> from pathlib import Path
+    >>> from pullquote import Index
+    >>> _ = Path("notes.txt").write_text("The rent is 840 crowns.")
+    >>> with Index.create("notes.db") as index:
+    ...     _ = index.add(["notes.txt"])
+    ...     len(index), index.count()
+    (1, 1)
+    """
 
     def __init__(self, store: Store, engine: Engine, *, private: bool = False) -> None:
         self.path = store.path
@@ -171,8 +180,13 @@ class Index:
     ) -> Update:
         """Read the documents at some paths and below them, and update those added earlier.
 
-        >>> index.add(["contracts/", "notes.txt"]).read  # doctest: +SKIP
-        12
+        >>> from pathlib import Path
+        >>> from pullquote import Index
+        >>> _ = Path("notes.txt").write_text("The rent is 840 crowns.")
+        >>> with Index.create("notes.db") as index:
+        ...     first, again = index.add(["notes.txt"]), index.add()
+        >>> first.added, again.added, again.unchanged
+        (1, 0, 1)
 
         A document is read only if it is new or has changed. Documents that are gone or can no
         longer be read are removed. Writes are committed every few seconds: after a kill, the next

@@ -133,7 +133,18 @@ class _Quote:
 
 
 class Searcher:
-    """Asks an index with a reader. Several threads may ask at once."""
+    """Asks an index with a reader. Several threads may ask at once.
+
+    >>> from pathlib import Path
+    >>> from pullquote import Index, Reader, Searcher
+    >>> _ = Path("lease.txt").write_text("The rent is 840 crowns.")
+    >>> with Index.create("notes.db") as index:
+    ...     _ = index.add(["lease.txt"])
+    ...     searcher = Searcher(Reader(), index)
+    ...     for hit in searcher.ask("How much is the rent?"):
+    ...         print(hit.text, hit.place.number)
+    840 crowns 1
+    """
 
     def __init__(self, reader: Reader, index: Index, *, ranking: Ranking | None = None) -> None:
         self.reader = reader

@@ -50,6 +50,11 @@ class Recipe:
     """Every option of `pullquote train`, a key of the TOML file each.
 
     Lengths are tokens; what ends in `_share` is a part of the whole.
+
+    >>> from pullquote.training.recipe import Recipe
+    >>> recipe = Recipe(model="L2-H128", train=("train.json",), epochs=5.0)
+    >>> recipe.learning_rate
+    0.0001
     """
 
     # what is trained, on what
@@ -181,7 +186,14 @@ class Recipe:
 
     @classmethod
     def from_toml(cls, path: str | Path, **options: Any) -> Recipe:
-        """Read a recipe; `options` replace what it says."""
+        """Read a recipe; `options` replace what it says.
+
+        >>> from pathlib import Path
+        >>> from pullquote.training.recipe import Recipe
+        >>> _ = Path("recipe.toml").write_text('model = "tiny"\\nepochs = 5')
+        >>> Recipe.from_toml("recipe.toml", epochs=3.0).epochs
+        3.0
+        """
         return cls.from_values({**read_toml(path), **options}, str(path))
 
     @classmethod

@@ -109,6 +109,12 @@ def train(
     `overwrite` replaces another run in `out`, once everything is ready to begin; `cpu` leaves
     other devices alone. Raises `ConfigError` when `out` holds another run, `DataError` for data
     that cannot be trained on, `TrainingError` when the loss is not finite.
+
+    >>> from pullquote.training.recipe import Recipe  # doctest: +SKIP
+    >>> from pullquote.training.train import train  # doctest: +SKIP
+    >>> recipe = Recipe.from_toml("recipe.toml", epochs=3.0)  # doctest: +SKIP
+    >>> report = train(recipe, "run")  # doctest: +SKIP
+    >>> print(report.evaluation.scores.f1)  # doctest: +SKIP
     """
     keep_memory()
     # Accelerator's own mixed precision is one setting for the life of a process. The others wait

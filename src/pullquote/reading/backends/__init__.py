@@ -14,19 +14,22 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """Anything that turns a batch of token ids into a start and an end logit for each token."""
+    """Anything that turns a batch of token ids into a start and an end logit for each token.
+
+    `pullquote.reading.backends.scripted.ScriptedBackend` is the smallest example.
+    """
 
     workers: int
-    """How many batches may be worth running at once, each called from a thread of its own."""
+    """How many batches are worth running at once, each called from its own thread."""
 
     batch_tokens: int
-    """How many tokens a batch had best hold, padding included."""
+    """The preferred number of tokens in a batch, padding included."""
 
     def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
-        """Run the model; `alone` when no other batch runs meanwhile: it may take all cores."""
+        """Run the model; `alone` means that no other batch is running, so it may use all cores."""
         ...
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,8 +1,6 @@
-"""A backend without weights: it answers as a function tells it to.
+"""A backend without weights: a function computes the logits. For tests of code around a model.
 
-For tests of whatever stands around a model, and for a look at the path without one.
-
-    backend = ScriptedBackend(lambda ids: ([0.0, 5.0, ...], [0.0, 5.0, ...]))
+backend = ScriptedBackend(lambda ids: ([0.0, 5.0, ...], [0.0, 5.0, ...]))
 """
 
 from __future__ import annotations
@@ -17,9 +15,18 @@ Script = Callable[[list[int]], tuple[Sequence[float], Sequence[float]]]
 
 
 class ScriptedBackend:
-    """Calls `script(input_ids)` for each window, without its padding, for its two rows of logits.
+    """Calls `script(input_ids)` for each window, without padding, for its start and end logits.
 
-    `batches` records the shape (B, T) of every batch that came.
+    `batches` records the shape (B, T) of every batch.
+
+    >>> from pullquote import Reader
+    >>> from pullquote.reading.backends.scripted import ScriptedBackend
+    >>> def third_token_from_the_end(ids):
+    ...     logits = [0.0] * (len(ids) - 3) + [9.0, 0.0, 0.0]
+    ...     return logits, logits
+    >>> reader = Reader("tiny", backend=ScriptedBackend(third_token_from_the_end))
+    >>> reader.answer("Where?", "The Norse came by sea.").text  # before "." and [SEP]
+    'sea'
     """
 
     workers = 1

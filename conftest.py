@@ -1,0 +1,36 @@
+"""Examples in docstrings are tests: where they are looked for, and the folder that they run in."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parent / "src"
+RUNS = re.compile(r"^ *>>> (?!.*# doctest: \+SKIP$)", re.M)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Look for examples only in modules of the package that have one that runs, and for tests.
+
+    With --doctest-modules, pytest would import every file. Most have no examples, some import
+    torch, and some beside the tests are programs for another environment.
+    """
+    if collection_path.suffix != ".py":
+        return None
+    if SRC in collection_path.parents:
+        wanted = RUNS.search(collection_path.read_text(encoding="utf-8")) is not None
+    else:
+        wanted = collection_path.name.startswith("test_")
+    return None if wanted else True
+
+
+@pytest.fixture(autouse=True)
+def _examples_write_elsewhere(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Run an example in a folder of its own, since it may write files."""
+    if isinstance(request.node, pytest.DoctestItem):
+        patch = request.getfixturevalue("monkeypatch")
+        patch.chdir(tmp_path_factory.mktemp("example"))
