@@ -15,9 +15,9 @@ from pathlib import Path
 
 from pullquote import Reader
 from pullquote.data import load
+from pullquote.publishing.bit_search import directory_bytes
 from pullquote.publishing.export import export
 from pullquote.publishing.quantize import INT8, Scheme
-from pullquote.publishing.bit_search import directory_bytes
 
 ONE_BY_ONE = 100
 

@@ -170,6 +170,7 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """The one JSON form of a prediction: every key but `id`, which not every caller has.
 
+        >>> from pullquote import Prediction
         >>> Prediction("7", None, (), no_answer_score=1.0, null_score_diff=9.5).to_dict()["answer"]
 
         The keys are `answer` (an object or null), `answers`, `no_answer_score`, `null_score_diff`
@@ -255,6 +256,7 @@ class Place:
     def to_dict(self) -> dict[str, Any]:
         """`document`, the number under the name of its unit, and `link`.
 
+        >>> from pullquote import Place
         >>> Place("lease.pdf", "page", 3).to_dict()
         {'document': 'lease.pdf', 'page': 3, 'link': 'lease.pdf#page=3', 'path': 'lease.pdf'}
 

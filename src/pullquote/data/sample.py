@@ -14,7 +14,7 @@ def sample(items: Sequence[Item], count: int, seed: int = 0) -> list[Item]:
     """`count` items without replacement, in their old order; all of them for 0 or too many.
 
     >>> sample("abcdef", 3)
-    ['c', 'd', 'e']
+    ['d', 'e', 'f']
     """
     if not 0 < count < len(items):
         return list(items)

@@ -39,6 +39,9 @@ def average(models: Sequence[str | Path], out: str | Path) -> Path:
     Everything else is the first one's; threshold and calibration are not fitted. Raises
     `ConfigError` for fewer than two models and for an `out` that is taken, `ModelError` for weights
     of other names or shapes and for another tokenizer.
+
+    >>> from pullquote.publishing.average import average  # doctest: +SKIP
+    >>> path = average(["runs/one", "runs/two"], "runs/both")  # doctest: +SKIP
     """
     if len(models) < 2:
         raise ConfigError(f"{len(models)} model(s) to average, expected two or more")

@@ -57,6 +57,11 @@ def card(
     `dataset` and `base_model` are hub ids for the metadata; `notes` is Markdown of your own, such
     as limits; `progress` counts the questions of one of `data` after the other. Raises
     `ConfigError` when there is nothing to measure on.
+
+    >>> from pullquote.data import load  # doctest: +SKIP
+    >>> from pullquote.publishing.card import Data, card  # doctest: +SKIP
+    >>> dev = Data("SQuAD 2.0 dev", load("dev-v2.0.json").examples)  # doctest: +SKIP
+    >>> text = card("runs/tiny", [dev], dataset="rajpurkar/squad_v2")  # doctest: +SKIP
     """
     if not data:
         raise ConfigError("a card needs data to measure the model on")

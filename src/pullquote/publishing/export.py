@@ -72,6 +72,11 @@ def export(
     checkpoint's own directory (which gains the ONNX form). `config` replaces the settings of the
     source. Raises `ModelError`, and writes nothing, when the fp32 ONNX file's logits differ from
     torch's by more than `TOLERANCE`.
+
+    >>> from pullquote.publishing.export import export  # doctest: +SKIP
+    >>> from pullquote.publishing.quantize import INT8  # doctest: +SKIP
+    >>> report = export("./checkpoint", "reader", scheme=INT8)  # doctest: +SKIP
+    >>> print(report.bytes, report.int8_difference)  # doctest: +SKIP
     """
     source = open_model(model)
     if source.safetensors is None:

@@ -27,6 +27,9 @@ def push(
     `client` is a `huggingface_hub.HfApi`, whose token is the one of `hf auth login` or HF_TOKEN.
     Raises `ModelError` for a directory that no reader could open or that has no card, and
     `DownloadError` when the hub refuses or cannot be reached.
+
+    >>> from pullquote.publishing.push import push  # doctest: +SKIP
+    >>> address = push("runs/tiny", "me/tiny")  # doctest: +SKIP
     """
     model = open_model(Path(directory))
     if not (model.path / layout.CARD).is_file():

@@ -74,6 +74,9 @@ def quantize(source: str | Path, target: str | Path, scheme: Scheme = INT8) -> N
     """Write an int8 form of the model at `source` to `target`, its weights stored as `scheme` says.
 
     Raises `ModelError` when the graph has nothing to quantise.
+
+    >>> from pullquote.publishing.quantize import Scheme, quantize  # doctest: +SKIP
+    >>> quantize("model.onnx", "model-5-6.onnx", Scheme(words=5, layers=6))  # doctest: +SKIP
     """
     model = onnx.load(str(source))
     graph = _Rewriter(model, scheme)

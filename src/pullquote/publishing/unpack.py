@@ -45,6 +45,9 @@ def unpack(model: str | Path, out: str | Path) -> Path:
 
     Settings, threshold and calibration stay as they are. Raises `ConfigError` for an `out` that is
     taken, `ModelError` for a graph that `pullquote export` and `quantize` have not written.
+
+    >>> from pullquote.publishing.unpack import unpack  # doctest: +SKIP
+    >>> path = unpack("small", "runs/small")  # doctest: +SKIP
     """
     with contextlib.suppress(ModelError):
         exact = open_model(model, onnx=False).safetensors

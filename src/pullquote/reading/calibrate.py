@@ -64,6 +64,12 @@ def calibrate(
     `goal` also chooses the threshold. `source` names the data in the settings. `progress` counts
     questions. Raises `DataError` for data with fewer than 20
     answerable or unanswerable questions, and for a goal that cannot be reached.
+
+    >>> from pullquote import Reader  # doctest: +SKIP
+    >>> from pullquote.data import load  # doctest: +SKIP
+    >>> from pullquote.reading.calibrate import calibrate  # doctest: +SKIP
+    >>> examples = load("held-out.json").examples  # doctest: +SKIP
+    >>> config = calibrate(Reader(), examples).config  # doctest: +SKIP
     """
     asked = [*examples, *long_texts(examples, seed)]
     answers = reader.answer_all(asked, top_k=reader.config.n_best_size)

@@ -96,6 +96,12 @@ def find(paths: Iterable[str | os.PathLike[str]]) -> Iterator[SourceFile | Probl
     file that is itself among the paths is yielded in any case, as text if its ending is unknown.
     Links are followed, but no folder is listed twice. Raises `DocumentError` for a path that does
     not exist.
+
+    >>> from pathlib import Path
+    >>> from pullquote.searching.documents import find
+    >>> _ = Path("notes.txt").write_text("The rent is 840 crowns.")
+    >>> [Path(file.path).name for file in find(["."])]
+    ['notes.txt']
     """
     seen: set[tuple[int, int]] = set()
     for path in paths:
@@ -174,6 +180,12 @@ def read(file: SourceFile) -> Iterator[Passage]:
     Raises `DocumentError` for a file that is not of the format that its name tells,
     `MissingExtraError` if the library for the format is not installed, and `ChangedError` at the
     end if the file has changed since it was found: the passages may then mix old and new text.
+
+    >>> from pathlib import Path
+    >>> from pullquote.searching.documents import find, read
+    >>> _ = Path("notes.txt").write_text("The rent is 840 crowns.")
+    >>> [passage.text for file in find(["notes.txt"]) for passage in read(file)]
+    ['The rent is 840 crowns.']
     """
     try:
         with open(file.path, "rb") as opened:

@@ -46,6 +46,11 @@ def create_app(
 
     `/v1/ask` searches `index`, which should be opened with `private=True`, so that responses hold
     no paths above the indexed folders. The application closes it when it shuts down.
+
+    >>> from pullquote import Reader  # doctest: +SKIP
+    >>> from pullquote.serving.app import create_app  # doctest: +SKIP
+    >>> from pullquote.serving.settings import Settings  # doctest: +SKIP
+    >>> app = create_app(Reader(), Settings(max_queue=64))  # doctest: +SKIP
     """
     settings = settings or Settings()
     services = make_services(reader, settings, index)
