@@ -38,6 +38,7 @@ NAVIGATION: dict[str, dict[str, str]] = {
         "Command line": "docs/cli.md",
         "Python API": "docs/api.md",
         "HTTP": "docs/http.md",
+        "Answers as JSON": "docs/json.md",
     },
     "Results": {
         "Results": "RESULTS.md",
