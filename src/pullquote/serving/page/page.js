@@ -581,6 +581,14 @@ async function loadServer() {
   }
 }
 
+// Takes over what the browser filled in.
+function start() {
+  setText($("text").value);
+  store.update({ question: $("question").value });
+  moveSlider(Number($("threshold").value));
+  loadServer();
+}
+
 function submitToken() {
   store.update({ token: $("token").value.trim(), tokenWanted: false, error: null });
   loadServer();
@@ -693,8 +701,8 @@ function settleOnQuote(number) {
   chooseQuote(number);
 }
 
-// Notes where the pointer is, and returns whether it has moved. A longer quote shifts the list below
-// it: a row that comes to lie under a resting pointer was not pointed at.
+// Notes where the pointer is, and returns whether it has moved. A longer quote shifts the list
+// below it: a row that comes to lie under a resting pointer was not pointed at.
 function trackPointer({ clientX, clientY }) {
   const before = store.get().pointer;
   const pointer = `${clientX} ${clientY}`;
@@ -802,7 +810,6 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// A browser may fill in again what was typed before a reload.
-store.update({ text: $("text").value, question: $("question").value });
-moveSlider(Number($("threshold").value));
-loadServer();
+// When the user comes back to the page, the browser fills in what stood there; it has done so by the
+// time of this event, but not yet when this module runs.
+addEventListener("pageshow", start, { once: true });
