@@ -224,6 +224,24 @@ def test_where_there_is_one_place_other_ways_to_cut_it_are_shown(page: Page) -> 
     assert (page.locator("#reading").text_content() or "").startswith("The Eddystone Rocks")
 
 
+def test_each_answer_is_shown_with_its_best_quote_first(page: Page) -> None:
+    ask(page, COST)
+    best = page.locator("mark.chosen").text_content() or ""
+    page.locator("#others button").nth(1).click()
+    expect(page.locator("mark.chosen")).not_to_have_text(best)
+    ask_again(page, BUILT)
+    expect(page.locator("#verdict")).to_have_text("Answer")
+    expect(page.locator("mark.chosen")).to_have_text("Henry Winstanley")
+    page.locator("#others button").nth(1).hover()
+    expect(page.locator("#verdict")).not_to_have_text("Answer")
+    page.mouse.move(0, 0)
+    expect(page.locator("#verdict")).to_have_text("Answer")
+    page.locator("#others button").nth(1).click()
+    page.locator("#history button").nth(1).click()
+    expect(page.locator("mark.chosen")).to_have_text(best)
+    expect(page.locator("#others button").first).to_have_attribute("aria-current", "true")
+
+
 def test_a_text_that_was_not_asked_yet_is_kept(page: Page) -> None:
     ask(page, BUILT)
     page.locator("#edit").click()
@@ -321,6 +339,18 @@ def test_an_answer_about_a_text_that_changed_is_dropped(stubborn: Page) -> None:
     expect(page.locator("#text")).to_have_value("The tower was built by Ann Bell.")
     expect(page.locator("#result")).to_be_hidden()
     expect(page.locator("#history button")).to_have_count(0)
+
+
+def test_a_request_that_nobody_waits_for_is_cancelled(page: Page) -> None:
+    load_example(page)
+    held: list[Route] = []
+    page.route("**/v1/answer", lambda route: held.append(route))
+    page.get_by_role("button", name="Ask").click()
+    wait_for_routes(page, held, 1)
+    with page.expect_event("requestfailed") as cancelled:
+        page.locator("#text").fill("The tower was built by Ann Bell.")
+    assert cancelled.value.url.endswith("/v1/answer")
+    assert cancelled.value.failure == "net::ERR_ABORTED"
 
 
 def test_an_answer_that_ends_in_the_middle_is_an_error(page: Page) -> None:

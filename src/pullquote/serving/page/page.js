@@ -583,7 +583,7 @@ async function loadServer() {
 
 // Takes over what the browser filled in.
 function start() {
-  setText($("text").value);
+  if ($("text").value !== store.get().text) setText($("text").value);
   store.update({ question: $("question").value });
   moveSlider(Number($("threshold").value));
   loadServer();
