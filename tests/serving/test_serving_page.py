@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,8 @@ pytestmark = pytest.mark.skipif(
 
 BUILT = "Who built the first lighthouse?"
 COST = "How much did the fourth tower cost?"
-expect.set_options(timeout=60_000)  # on a busy machine an answer takes longer than 5 s
+PATIENCE = 60_000  # milliseconds; on a busy machine an answer takes longer than 5 s
+expect.set_options(timeout=PATIENCE)
 PHONE = {"width": 360, "height": 740}
 
 
@@ -47,6 +49,7 @@ def small() -> Iterator[Server]:
 def page(browser: Browser, small: Server) -> Iterator[Page]:
     """The page, which must go through a test without an error or a blocked script."""
     page = browser.new_page(reduced_motion="reduce")
+    page.set_default_timeout(PATIENCE)
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
@@ -59,15 +62,71 @@ def page(browser: Browser, small: Server) -> Iterator[Page]:
 def ask(page: Page, question: str, text: str | None = None) -> None:
     """Give the page a text, or the example, and ask."""
     if text is None:
-        page.get_by_role("button", name="Example", exact=True).click()
-        expect(page.locator("#size")).to_have_text("1,323 characters")
+        load_example(page)
     else:
         if page.locator("#edit").is_visible():
             page.locator("#edit").click()
         page.locator("#text").fill(text)
+    ask_again(page, question)
+
+
+def load_example(page: Page) -> None:
+    """Load the example and wait for it: it brings a question, which may replace a newer one."""
+    page.get_by_label("Question").fill("")
+    page.get_by_role("button", name="Example", exact=True).click()
+    expect(page.get_by_label("Question")).to_have_value(BUILT)
+    expect(page.locator("#size")).to_have_text("1,323 characters")
+
+
+def ask_again(page: Page, question: str) -> None:
+    """Ask what is open, a text or the documents, and wait for the answer."""
     page.get_by_label("Question").fill(question)
     page.get_by_role("button", name="Ask").click()
+    # the click sets it to true at once
+    expect(page.locator("#form")).to_have_attribute("aria-busy", "false")
     expect(page.locator("#history button").first).to_contain_text(question)
+
+
+def wait_for_routes(page: Page, routes: list[Route], count: int) -> None:
+    """Wait until so many requests are held by a handler of `page.route`."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while len(routes) < count:
+        assert time.monotonic() < deadline, f"{len(routes)} requests, expected {count}"
+        page.wait_for_timeout(20)
+
+
+# Makes requests that cannot be cancelled, as if the answer had been on its way already, and counts
+# the answers that the page has read and dealt with.
+STUBBORN_FETCH = """
+  const send = window.fetch;
+  let count = 0;
+  window.fetch = async (path, options) => {
+    const response = await send(path, { ...options, signal: undefined });
+    const read = response.json.bind(response);
+    response.json = async () => {
+      try {
+        return await read();
+      } finally {
+        // after all that waits for this answer
+        setTimeout(() => document.documentElement.setAttribute("data-answers", ++count));
+      }
+    };
+    return response;
+  };
+"""
+
+
+@pytest.fixture
+def stubborn(page: Page) -> Page:
+    """The page with requests that cannot be cancelled; GET v1/model is the first answer."""
+    page.add_init_script(STUBBORN_FETCH)
+    page.reload()
+    expect_answers(page, 1)
+    return page
+
+
+def expect_answers(page: Page, count: int) -> None:
+    expect(page.locator("html")).to_have_attribute("data-answers", str(count))
 
 
 def slide(page: Page, value: float) -> None:
@@ -165,6 +224,24 @@ def test_where_there_is_one_place_other_ways_to_cut_it_are_shown(page: Page) -> 
     assert (page.locator("#reading").text_content() or "").startswith("The Eddystone Rocks")
 
 
+def test_each_answer_is_shown_with_its_best_quote_first(page: Page) -> None:
+    ask(page, COST)
+    best = page.locator("mark.chosen").text_content() or ""
+    page.locator("#others button").nth(1).click()
+    expect(page.locator("mark.chosen")).not_to_have_text(best)
+    ask_again(page, BUILT)
+    expect(page.locator("#verdict")).to_have_text("Answer")
+    expect(page.locator("mark.chosen")).to_have_text("Henry Winstanley")
+    page.locator("#others button").nth(1).hover()
+    expect(page.locator("#verdict")).not_to_have_text("Answer")
+    page.mouse.move(0, 0)
+    expect(page.locator("#verdict")).to_have_text("Answer")
+    page.locator("#others button").nth(1).click()
+    page.locator("#history button").nth(1).click()
+    expect(page.locator("mark.chosen")).to_have_text(best)
+    expect(page.locator("#others button").first).to_have_attribute("aria-current", "true")
+
+
 def test_a_text_that_was_not_asked_yet_is_kept(page: Page) -> None:
     ask(page, BUILT)
     page.locator("#edit").click()
@@ -197,7 +274,8 @@ def test_what_is_typed_while_an_answer_comes_is_kept(page: Page) -> None:
     button.click()
     expect(page.get_by_role("button", name="Reading")).to_be_visible()
     question.fill("Who built the second")
-    waiting.pop().continue_()
+    wait_for_routes(page, waiting, 1)
+    waiting[0].continue_()
     expect(page.locator("#history button").first).to_contain_text("Who lit it?")
     assert question.input_value() == "Who built the second"
 
@@ -208,6 +286,111 @@ def test_what_is_typed_while_an_answer_comes_is_kept(page: Page) -> None:
     expect(button).to_have_text("Ask")  # nobody waits for what another text says
     expect(page.locator("#text")).to_have_value("The tower was built by Ann Bell.")
     expect(page.locator("#history button")).to_have_count(2)
+
+
+def test_an_older_answer_that_arrives_late_is_dropped(stubborn: Page) -> None:
+    page = stubborn
+    load_example(page)
+    held: list[Route] = []
+    page.route("**/v1/answer", lambda route: held.append(route))
+    question = page.get_by_label("Question")
+    for count, asked in ((1, COST), (2, BUILT)):
+        question.fill(asked)
+        page.keyboard.press("Enter")
+        wait_for_routes(page, held, count)
+    held[1].continue_()
+    expect(page.locator("#quote")).to_have_text("Henry Winstanley")
+    expect_answers(page, 2)
+    held[0].continue_()
+    expect_answers(page, 3)
+    expect(page.locator("#quote")).to_have_text("Henry Winstanley")
+    expect(page.locator("#history button")).to_have_count(1)
+
+
+def test_an_older_error_that_arrives_late_is_dropped(stubborn: Page) -> None:
+    page = stubborn
+    load_example(page)
+    held: list[Route] = []
+    page.route("**/v1/answer", lambda route: held.append(route))
+    question = page.get_by_label("Question")
+    for count, asked in ((1, COST), (2, BUILT)):
+        question.fill(asked)
+        page.keyboard.press("Enter")
+        wait_for_routes(page, held, count)
+    held[0].fulfill(status=500, json={"error": "the older question failed"})
+    expect_answers(page, 2)
+    expect(page.locator("#error")).to_be_hidden()
+    expect(page.get_by_role("button", name="Reading")).to_be_visible()  # for the newer one
+    held[1].continue_()
+    expect(page.locator("#quote")).to_have_text("Henry Winstanley")
+
+
+def test_an_answer_about_a_text_that_changed_is_dropped(stubborn: Page) -> None:
+    page = stubborn
+    load_example(page)
+    held: list[Route] = []
+    page.route("**/v1/answer", lambda route: held.append(route))
+    page.get_by_role("button", name="Ask").click()
+    wait_for_routes(page, held, 1)
+    page.locator("#text").fill("The tower was built by Ann Bell.")
+    expect(page.get_by_role("button", name="Ask")).to_be_visible()
+    held[0].continue_()
+    expect_answers(page, 2)
+    expect(page.locator("#text")).to_have_value("The tower was built by Ann Bell.")
+    expect(page.locator("#result")).to_be_hidden()
+    expect(page.locator("#history button")).to_have_count(0)
+
+
+def test_a_request_that_nobody_waits_for_is_cancelled(page: Page) -> None:
+    load_example(page)
+    held: list[Route] = []
+    page.route("**/v1/answer", lambda route: held.append(route))
+    page.get_by_role("button", name="Ask").click()
+    wait_for_routes(page, held, 1)
+    with page.expect_event("requestfailed") as cancelled:
+        page.locator("#text").fill("The tower was built by Ann Bell.")
+    assert cancelled.value.url.endswith("/v1/answer")
+    assert cancelled.value.failure == "net::ERR_ABORTED"
+
+
+def test_an_answer_that_ends_in_the_middle_is_an_error(page: Page) -> None:
+    load_example(page)
+    page.route("**/v1/answer", lambda route: route.fulfill(status=200, body='{"results": [{"a'))
+    page.get_by_role("button", name="Ask").click()
+    expect(page.get_by_role("alert")).to_have_text(
+        "The server does not answer. Is it still running?"
+    )
+    expect(page.get_by_role("button", name="Ask")).to_be_visible()
+    page.unroute("**/v1/answer")
+    ask_again(page, BUILT)
+    expect(page.locator("#error")).to_be_hidden()
+
+
+def test_the_history_keeps_the_focus(page: Page) -> None:
+    ask(page, BUILT)
+    ask_again(page, COST)
+    older = page.locator("#history button").nth(1)
+    older.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#quote")).to_have_text("Henry Winstanley")
+    expect(older).to_be_focused()
+
+
+def test_what_the_browser_fills_in_again_can_be_asked(page: Page, small: Server) -> None:
+    ask(page, COST, "The tower was built by Ann Bell.")
+    page.goto(f"{small.url}/docs")
+    page.go_back()
+    expect(page.locator("#text")).to_have_value("The tower was built by Ann Bell.")
+    expect(page.locator("#size")).to_have_text("32 characters")
+    ask_again(page, "Who built the tower?")
+    expect(page.locator("#quote")).to_have_text("Ann Bell")
+    expect(page.get_by_role("button", name="The model’s own")).to_be_disabled()
+    slide(page, 12)
+    page.goto(f"{small.url}/docs")
+    page.go_back()
+    ask_again(page, COST)
+    expect(page.locator("#verdict")).to_have_text("Answer")
+    expect(page.get_by_role("slider")).to_have_value("12")
 
 
 def test_it_works_by_keyboard_alone(page: Page) -> None:
@@ -274,6 +457,7 @@ def test_a_token_is_asked_for_and_used(browser: Browser, monkeypatch: pytest.Mon
     monkeypatch.setenv("PULLQUOTE_TOKEN", "secret")
     with serving() as server:
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
         page.goto(server.url)
         page.get_by_label("This server asks for a token").fill("secret")
         page.get_by_role("button", name="Use it").click()
@@ -287,9 +471,7 @@ def test_a_token_is_asked_for_and_used(browser: Browser, monkeypatch: pytest.Mon
 def test_narrow_screens_show_all_in_one_column(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    page.get_by_role("button", name="Example", exact=True).click()
-    page.get_by_label("Question").fill(BUILT)
-    page.get_by_role("button", name="Ask").click()
+    ask(page, BUILT)
     expect(page.locator("#quote")).to_have_text("Henry Winstanley")
     expect(page.locator("mark.chosen")).to_be_attached()
     assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
@@ -347,15 +529,9 @@ def shelf(page: Page, library: Server) -> Page:
     return page
 
 
-def ask_documents(page: Page, question: str) -> None:
-    page.get_by_label("Question").fill(question)
-    page.get_by_role("button", name="Ask").click()
-    expect(page.locator("#history button").first).to_contain_text(question)
-
-
 def test_documents_answer_with_their_place(shelf: Page) -> None:
     expect(shelf.locator("#reading")).to_contain_text("8 documents are searched")
-    ask_documents(shelf, "How long is the notice period?")
+    ask_again(shelf, "How long is the notice period?")
     expect(shelf.locator("#verdict")).to_have_text("Answer")
     expect(shelf.locator("#quote")).to_have_text("three months")
     expect(shelf.locator("#where")).to_have_text("mill/lease.pdf, page 3")
@@ -365,7 +541,7 @@ def test_documents_answer_with_their_place(shelf: Page) -> None:
 
 
 def test_other_documents_are_shown_by_pointing(shelf: Page) -> None:
-    ask_documents(shelf, "How long is the notice period?")
+    ask_again(shelf, "How long is the notice period?")
     second = shelf.locator("#others button").nth(1)
     second.hover()
     place = second.locator(".place").text_content() or ""
@@ -375,14 +551,14 @@ def test_other_documents_are_shown_by_pointing(shelf: Page) -> None:
 
 
 def test_documents_that_do_not_say(shelf: Page) -> None:
-    ask_documents(shelf, "Who won the race of the ferry?")
+    ask_again(shelf, "Who won the race of the ferry?")
     expect(shelf.locator("#verdict")).to_have_text("The documents do not say.")
     slide(shelf, 12)
     expect(shelf.locator("#verdict")).to_have_text("Answer")
 
 
 def test_a_text_and_documents_in_turn(shelf: Page) -> None:
-    ask_documents(shelf, "How long is the notice period?")
+    ask_again(shelf, "How long is the notice period?")
     shelf.get_by_role("button", name="Text", exact=True).click()
     expect(shelf.locator("#result")).to_be_hidden()
     ask(shelf, BUILT)
@@ -396,9 +572,44 @@ def test_a_text_and_documents_in_turn(shelf: Page) -> None:
 
 
 def test_a_text_that_is_dropped_ends_what_the_documents_said(shelf: Page) -> None:
-    ask_documents(shelf, "How long is the notice period?")
+    ask_again(shelf, "How long is the notice period?")
     shelf.locator("#file").set_input_files(
         {"name": "a.txt", "mimeType": "text/plain", "buffer": b"Ann Bell built the tower."}
     )
     expect(shelf.locator("#text")).to_have_value("Ann Bell built the tower.")
     expect(shelf.locator("#result")).to_be_hidden()
+
+
+def test_both_inputs_are_kept_when_text_and_documents_change_places(shelf: Page) -> None:
+    text, documents = (
+        shelf.get_by_role("button", name=name, exact=True) for name in ("Text", "Documents")
+    )
+    shelf.get_by_label("Question").fill("How long is the notice period?")
+    text.click()
+    expect(shelf.get_by_label("Question")).to_have_value("How long is the notice period?")
+    shelf.locator("#text").fill("The notice period is nine weeks.")
+    documents.click()
+    expect(shelf.locator("#text")).to_be_hidden()
+    expect(shelf.get_by_label("Question")).to_have_value("How long is the notice period?")
+    ask_again(shelf, "How long is the notice period?")
+    expect(shelf.locator("#quote")).to_have_text("three months")
+    text.click()
+    expect(shelf.locator("#text")).to_have_value("The notice period is nine weeks.")
+    expect(shelf.locator("#size")).to_have_text("32 characters")
+    ask_again(shelf, "How long is the notice period?")
+    expect(shelf.locator("#quote")).to_have_text("nine weeks")
+
+
+def test_a_question_to_the_documents_ends_when_a_text_is_opened(shelf: Page) -> None:
+    shelf.get_by_role("button", name="Text", exact=True).click()
+    ask(shelf, BUILT)
+    shelf.get_by_role("button", name="Documents", exact=True).click()
+    held: list[Route] = []
+    shelf.route("**/v1/ask", lambda route: held.append(route))
+    shelf.get_by_label("Question").fill("How long is the notice period?")
+    shelf.get_by_role("button", name="Ask").click()
+    wait_for_routes(shelf, held, 1)
+    shelf.locator("#history button").first.click()
+    expect(shelf.get_by_role("button", name="Ask")).to_be_visible()
+    expect(shelf.locator("#quote")).to_have_text("Henry Winstanley")
+    expect(shelf.get_by_label("Question")).to_have_value(BUILT)

@@ -1,216 +1,255 @@
-// The page: asks the server, marks what it quotes, and decides anew when the slider moves.
-// All that comes from a text, a question or the server is put in as text, never as markup.
-"use strict";
+// The web page: asks the server, marks the quotes, and decides again between an answer and "no
+// answer" when the threshold slider moves.
+//
+// All state is in `store`. Events call actions, actions call `store.update`, and `update` calls the
+// views that depend on what changed. Only views change the content of the document; actions move
+// the focus and scroll. Texts, questions and server messages are inserted as text, never as HTML.
+
+// ---- constants and helpers
+
+const MAX_QUOTES = 5; // quotes that are shown
+const MIN_QUOTES = 3; // below it, overlapping quotes ("Rollo", "led by Rollo") are shown as well
+const MAX_HISTORY = 50; // questions that are kept
+const SLIDER_END = 12; // the slider goes from -12 to 12 logits, as in index.html
+const SLIDER_SNAP = 0.05; // one step of the slider: nearer to the model's threshold means "at it"
+const MIN_PERCENT = 0.005; // a score below it would be rounded to 0 %
+const EXAMPLE_QUESTION = "Who built the first lighthouse?";
+const NO_SERVER = "The server does not answer. Is it still running?";
 
 const $ = (id) => document.getElementById(id);
-const PLACES = 5; // quotes that are shown
-const FEW = 3; // with fewer places, other ways to cut them are shown, too
-const SCALE = 12; // logits to either end of the slider
-const SHOWN = 0.005; // below it, a score would read 0 %
 
-let own = 0; // the threshold that decides when the slider is left alone
-let limits = { max_context: Infinity, top_k: 20, threshold: 0, documents: 0 };
-let source = "text"; // what is asked: a text, or the server's "documents"
-let token = "";
-let asking = null; // an AbortController while a question is on its way
-// The record on display: {source, question, text, result, own, quotes, chosen}. Each quote stands in
-// the text, or in a passage of its own.
-let shown = null;
-const past = [];
-let draft = ""; // a text that was typed and not asked, when one asked before took its place
+const clampToSlider = (logit) => Math.max(-SLIDER_END, Math.min(SLIDER_END, logit));
 
-// ---- text
+// ---- state
 
-// Half of a surrogate pair is no character, and no JSON reader takes it.
-const whole = (text) => text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
+// The one owner of the state. `update` takes the keys that change; views run at once, and only
+// those that subscribed to a changed key. A state is frozen: the next one replaces it.
+function createStore(initial) {
+  let state = Object.freeze(initial);
+  const views = [];
+  return {
+    get: () => state,
+    subscribe: (keys, view) => views.push({ keys, view }),
+    update(changes) {
+      const before = state;
+      for (const key of Object.keys(changes)) {
+        if (!(key in before)) throw new TypeError(`the page has no state ${key}`);
+      }
+      state = Object.freeze({ ...before, ...changes });
+      for (const { keys, view } of views) {
+        if (keys.some((key) => state[key] !== before[key])) view(state, before);
+      }
+    },
+  };
+}
 
-// The server counts code points, JavaScript UTF-16 units: "😀 Rollo" has Rollo at 2, here at 3.
-function toUnits(text, points) {
-  const wanted = [...new Set(points)].sort((a, b) => a - b);
-  const units = new Map();
+// The initial state is what index.html shows.
+const store = createStore({
+  // what GET /v1/model says; these values hold until it has answered
+  server: { model: "", max_context: Infinity, top_k: 20, threshold: 0, documents: 0 },
+  token: "",
+  tokenWanted: false, // the server refused a request without a token
+
+  source: "text", // what is asked: "text" or "documents"
+  text: "", // with \n as line ends, like the value of a textarea
+  question: "",
+  draft: "", // a text that was typed and never asked, when a text from the history replaced it
+  slider: null, // the threshold on the slider; null: at the model's own, and follows it
+
+  request: null, // the AbortController of the question that is being answered
+  error: null, // { message }; a new object each time, so that a repeated error is read out again
+  announcement: null, // { message } for screen readers; a new object each time as well
+
+  // Answered questions, newest first: { source, question, text, result, threshold, quotes }, where
+  // `threshold` is the model's own.
+  history: [],
+  current: null, // the one of them that is shown; its source and text are those above
+  editing: false, // the text of `current` can be edited; otherwise its quotes are marked
+  chosen: 0, // the quote of `current` that is shown
+  settled: 0, // the quote that is shown again when the pointer leaves the list
+  pointer: "", // where the pointer was last seen over the list
+});
+
+// The model's own threshold. It differs between a text and documents.
+const ownThreshold = ({ current, server }) => current?.threshold ?? server.threshold;
+
+// The value of `slider` in the state when it stands at `threshold`.
+const sliderState = (threshold, own) =>
+  Math.abs(threshold - clampToSlider(own)) < SLIDER_SNAP ? null : threshold;
+
+const isSameQuestion = (one, other) =>
+  one.question === other.question && one.text === other.text && one.source === other.source;
+
+// What changes when a text is put into the editor. A request and an answer belong to one text:
+// another text ends both.
+const withText = ({ current }, text) => ({
+  source: "text",
+  text,
+  editing: true,
+  request: null,
+  current: current?.source === "text" && current.text === text ? current : null,
+});
+
+// What changes when an answered question is shown. A request for another text is cancelled.
+function withRecord({ source, text, request }, record) {
+  const shownText = record.source === "text" ? record.text : text;
+  return {
+    source: record.source,
+    text: shownText,
+    request: record.source === source && shownText === text ? request : null,
+    current: record,
+    editing: false,
+    chosen: 0,
+    settled: 0,
+  };
+}
+
+// The text in the editor becomes the draft unless it was asked: then the history has it.
+const keepDraft = ({ text, draft, history }) =>
+  text.trim() && history.every((record) => record.text !== text) ? text : draft;
+
+// At its own threshold the model decides exactly, not by the nearest step of the slider. At the
+// right end every quote is given.
+function abstains({ result, threshold }, slider) {
+  if (!result.answers.length) return true;
+  if (slider === null) return result.null_score_diff > threshold;
+  return slider < SLIDER_END && result.null_score_diff > slider;
+}
+
+// ---- offsets and quotes
+
+// JSON readers refuse half of a surrogate pair.
+const replaceLoneSurrogates = (text) =>
+  text.replace(
+    /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
+    "\ufffd",
+  );
+
+const countCodePoints = (text) =>
+  text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g) || []).length;
+
+// The server counts code points, JavaScript UTF-16 units: in "😀 Rollo", Rollo begins at 2 for the
+// server and at 3 here. Returns a Map from the given code point offsets to UTF-16 offsets.
+function utf16Offsets(text, codePointOffsets) {
+  const wanted = [...new Set(codePointOffsets)].sort((a, b) => a - b);
+  const offsets = new Map();
   let point = 0;
   let unit = 0;
-  for (const place of wanted) {
-    while (point < place && unit < text.length) {
+  for (const offset of wanted) {
+    while (point < offset && unit < text.length) {
       unit += text.codePointAt(unit) > 0xffff ? 2 : 1;
       point += 1;
     }
-    units.set(place, unit);
+    offsets.set(offset, unit);
   }
-  return units;
+  return offsets;
 }
 
-const apart = (one, other) => one.end <= other.start || other.end <= one.start;
+const isDisjoint = (one, other) => one.end <= other.start || other.end <= one.start;
 
-// The best quote of each place: "Rollo" and not "led by Rollo", too, unless there are few places.
-// With its place in UTF-16 units.
-function places(text, answers) {
+// The best answers that do not overlap, as quotes: answers with `from` and `to` in UTF-16 units.
+// Where that leaves few, overlapping ones follow, with `overlaps`.
+function quotesInText(text, answers) {
   const best = [];
-  for (const one of answers) {
-    if (best.length < PLACES && best.every((other) => apart(one, other))) best.push(one);
+  for (const answer of answers) {
+    const isNew = best.every((other) => isDisjoint(answer, other));
+    if (best.length < MAX_QUOTES && isNew) best.push(answer);
   }
-  for (const one of answers) {
-    if (best.length < FEW && !best.includes(one)) best.push({ ...one, cut: true });
+  for (const answer of answers) {
+    const isKnown = best.includes(answer);
+    if (best.length < MIN_QUOTES && !isKnown) best.push({ ...answer, overlaps: true });
   }
-  const units = toUnits(text, best.flatMap((one) => [one.start, one.end]));
-  return best.map((one) => ({ ...one, from: units.get(one.start), to: units.get(one.end) }));
+  const offsets = utf16Offsets(text, best.flatMap(({ start, end }) => [start, end]));
+  return best.map((answer) => ({
+    ...answer,
+    from: offsets.get(answer.start),
+    to: offsets.get(answer.end),
+  }));
 }
 
-const countPoints = (text) => text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g) || []).length;
-
-// The best quotes of all documents, each with its passage.
-function found(answers) {
-  return answers.slice(0, PLACES).map((one) => {
-    const [start, end] = [one.start - one.passage_start, one.end - one.passage_start];
-    const units = toUnits(one.passage, [start, end]);
-    const [unit, number] = ["page", "line", "section", "paragraph"].map((name) => [name, one[name]]).find(([, at]) => at) || ["", ""];
-    return { ...one, where: `${one.path}, ${unit} ${number}`, from: units.get(start), to: units.get(end) };
+// The best answers of all documents, as quotes in their passages: `from` and `to` in UTF-16 units
+// of `passage`, and `where` in words.
+function quotesInDocuments(answers) {
+  return answers.slice(0, MAX_QUOTES).map((answer) => {
+    const start = answer.start - answer.passage_start;
+    const end = answer.end - answer.passage_start;
+    const offsets = utf16Offsets(answer.passage, [start, end]);
+    const unit = ["page", "line", "section", "paragraph"].find((name) => answer[name]) ?? "";
+    return {
+      ...answer,
+      where: `${answer.path}, ${unit} ${answer[unit] ?? ""}`,
+      from: offsets.get(start),
+      to: offsets.get(end),
+    };
   });
 }
 
-function setText(text) {
-  setSource("text");
-  $("text").value = text;
-  edit();
-  textChanged();
-}
+// ---- requests
 
-function setSource(kind) {
-  source = kind;
-  if (shown && shown.source !== kind) {
-    shown = null; // it belongs to what was asked before
-    $("result").hidden = true;
-  }
-  const documents = kind === "documents";
-  $("of-text").setAttribute("aria-pressed", !documents);
-  $("of-documents").setAttribute("aria-pressed", documents);
-  for (const id of ["open", "example", "size"]) $(id).hidden = documents;
-  $("where").hidden = !documents;
-  if (!documents) return edit();
-  $("where").textContent = "";
-  $("reading").replaceChildren(span("quiet", `Ask, and what answers stands here. ${limits.documents.toLocaleString("en")} documents are searched.`));
-  for (const id of ["text", "edit"]) $(id).hidden = true;
-  $("reading").hidden = false;
-}
-
-// What is being read then is no longer what stands there.
-function textChanged() {
-  asking?.abort();
-  if (shown?.source === "text" && shown.text !== $("text").value) {
-    shown = null;
-    $("result").hidden = true;
-  }
-  const count = countPoints($("text").value);
-  $("size").textContent = count ? `${count.toLocaleString("en")} characters` : "";
-}
-
-function edit() {
-  $("reading").hidden = true;
-  $("edit").hidden = true;
-  $("text").hidden = false;
-}
-
-async function read(file) {
-  fail("");
-  // four bytes are the most that a character takes
-  if (file.size > 4 * limits.max_context) {
-    fail(`${file.name} has ${file.size.toLocaleString("en")} bytes; the longest text that this server reads has ${limits.max_context.toLocaleString("en")} characters.`);
-    return;
-  }
-  const bytes = new Uint8Array(await file.arrayBuffer());
-  try {
-    setText(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    $("question").focus();
-  } catch {
-    fail(`${file.name} is not UTF-8 text. A PDF or a Word document has to be made text first.`);
+class RequestError extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
   }
 }
 
-// ---- asking
-
-async function call(path, options = {}) {
-  const headers = { ...options.headers };
+// GET, or POST where there is a body. Raises a RequestError with words for the user, or the
+// AbortError of the signal.
+async function fetchJson(path, { token, body, signal }) {
+  const headers = {};
   if (token) headers.authorization = `Bearer ${token}`;
+  if (body) headers["content-type"] = "application/json";
   let response;
   try {
-    response = await fetch(path, { ...options, headers });
+    response = await fetch(path, {
+      method: body ? "POST" : "GET",
+      headers,
+      body: body && JSON.stringify(body),
+      signal,
+    });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("The server does not answer. Is it still running?");
+    throw new RequestError(NO_SERVER);
   }
-  const body = await response.json().catch(() => ({}));
-  if (response.status === 401) {
-    $("token-form").hidden = false;
-    $("token").focus();
+  const content = await response.json().catch(() => null);
+  if (!response.ok) {
+    const message = content?.error || `The server answered with status ${response.status}.`;
+    throw new RequestError(message, response.status);
   }
-  if (!response.ok) throw new Error(body.error || `The server answered with status ${response.status}.`);
-  return body;
+  if (!content) throw new RequestError(NO_SERVER); // it stopped in the middle of its answer
+  return content;
 }
 
-async function ask() {
-  const question = whole($("question").value.trim());
-  const of = source;
-  const text = of === "text" ? whole($("text").value) : "";
-  if (of === "text" && !text.trim()) return fail("There is no text yet: paste one, drop a file, or load the example.", $("text"));
-  if (!question) return fail("There is no question yet.", $("question"));
-  fail("");
-  asking?.abort(); // the server stops reading what nobody waits for
-  asking = new AbortController();
-  const mine = asking;
-  busy(true);
-  try {
-    const body = await call(of === "text" ? "v1/answer" : "v1/ask", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(of === "text" ? { question, context: text, top_k: limits.top_k } : { question, top_k: PLACES }),
-      signal: mine.signal,
-    });
-    const result = of === "text" ? body.results[0] : body;
-    const quotes = of === "text" ? places(text, result.answers) : found(result.answers);
-    const record = { source: of, question, text, result, own: body.threshold, quotes, chosen: 0 };
-    const same = past.findIndex((one) => one.question === question && one.text === text && one.source === of);
-    if (same >= 0) past.splice(same, 1);
-    past.unshift(record);
-    past.length = Math.min(past.length, 50);
-    show(record);
-    announce();
-  } catch (error) {
-    if (error.name !== "AbortError") fail(error.message);
-  } finally {
-    if (asking === mine) {
-      asking = null;
-      busy(false);
-    }
-  }
+async function askText(question, text, topK, options) {
+  const body = { question, context: text, top_k: topK };
+  const { results, threshold } = await fetchJson("v1/answer", { ...options, body });
+  const [result] = results;
+  const quotes = quotesInText(text, result.answers);
+  return { source: "text", question, text, result, threshold, quotes };
 }
 
-function busy(yes) {
-  $("ask").textContent = yes ? "Reading…" : "Ask";
-  $("form").setAttribute("aria-busy", yes);
+async function askDocuments(question, options) {
+  const body = { question, top_k: MAX_QUOTES };
+  const result = await fetchJson("v1/ask", { ...options, body });
+  const quotes = quotesInDocuments(result.answers);
+  return { source: "documents", question, text: "", result, threshold: result.threshold, quotes };
 }
 
-function fail(message, focus) {
-  $("error").textContent = message;
-  $("error").hidden = !message;
-  focus?.focus();
-}
+// ---- words
 
-// ---- deciding
+const collapseSpaces = (text) => text.split(/\s+/).join(" ").trim();
+const inQuotes = (text) => `“${collapseSpaces(text)}”`;
+const formatNumber = (number) => number.toLocaleString("en");
+const formatPercent = (score) =>
+  score > 0 && score < MIN_PERCENT ? "<1 %" : `${Math.round(100 * score)} %`;
 
-const threshold = () => Number($("threshold").value);
-const isOwn = () => Math.abs(threshold() - clamp(own)) < 0.05;
-const clamp = (logit) => Math.max(-SCALE, Math.min(SCALE, logit));
-// At its own setting the model's own threshold decides, not the slider's nearest step; and at the
-// right end every quote is given.
-function abstains({ result, own: usual }) {
-  if (!result.answers.length) return true;
-  if (isOwn()) return result.null_score_diff > usual;
-  return threshold() < SCALE && result.null_score_diff > threshold();
-}
+const sliderPosition = (logit) =>
+  `${(100 * (clampToSlider(logit) + SLIDER_END)) / (2 * SLIDER_END)}%`;
 
-const percent = (score) => (score > 0 && score < SHOWN ? "<1 %" : `${Math.round(100 * score)} %`);
-
-function howClose(margin) {
+// How far the best quote of a record is from the other decision.
+function closenessText({ result, threshold, quotes }, slider) {
+  if (!quotes.length) return "";
+  const margin = result.null_score_diff - (slider ?? threshold);
   const distance = Math.abs(margin);
   if (margin > 0) {
     if (distance < 1) return "It was very close: a little bolder, and it would answer.";
@@ -223,325 +262,554 @@ function howClose(margin) {
   return "It is sure of this answer.";
 }
 
-// ---- showing
-
-function show(record) {
-  shown = record;
-  if (record.source !== source) setSource(record.source);
-  if (source === "text" && $("text").value !== record.text) setText(record.text);
-  setOwn(record.own);
-  $("result").hidden = false;
-  $("welcome").hidden = true;
-  paintText();
-  paintOthers();
-  decide();
-  scrollToQuote();
+function sliderText(state) {
+  const { slider } = state;
+  if (slider === null) return "The slider stands at the model’s own setting";
+  if (slider >= SLIDER_END) return "The slider stands at always answering";
+  const difference = slider - ownThreshold(state);
+  const distance = Math.abs(difference);
+  const amount = distance < 1 ? "a touch" : distance < 4 ? "somewhat" : "much";
+  const direction = difference > 0 ? "bolder" : "more careful";
+  return `The slider is ${amount} ${direction} than the model’s own setting`;
 }
 
-// What depends on the threshold.
-function decide() {
-  $("threshold").setAttribute("aria-valuetext", settingWords());
-  $("own").disabled = isOwn();
-  paintPast();
-  if (!shown) return;
-  const { result } = shown;
-  const none = abstains(shown);
-  const best = shown.quotes[shown.chosen];
-  $("answer").classList.toggle("none", none);
-  const silent = source === "text" ? "The text does not say." : "The documents do not say.";
-  const nearest = shown.chosen ? "Other words it considered" : "The nearest words";
-  const other = best?.cut ? "Cut otherwise" : "Another place";
-  $("verdict").textContent = none ? silent : shown.chosen ? other : "Answer";
-  $("quote").textContent = !best ? "" : none ? `${nearest}: “${flat(best.text)}”` : best.text;
-  $("quote").hidden = !best;
-  const score = best ? best.score : 0;
-  $("bar").style.width = `${100 * score}%`;
-  $("score").setAttribute("aria-valuenow", Math.round(100 * score));
-  $("score").setAttribute("aria-valuetext", percent(score));
-  $("score").hidden = !best;
-  const no = percent(result.no_answer_score);
-  $("score-words").textContent = best ? `Score of these words ${percent(score)} · of “no answer” ${no}` : "";
-  const line = isOwn() ? own : threshold();
-  $("closeness").textContent = best ? howClose(result.null_score_diff - line) : "";
-  // of the best quote alone; it keeps its room, so that the list stays under the pointer
-  $("closeness").classList.toggle("away", shown.chosen > 0);
-  $("note").textContent = result.note ?? "";
-  for (const mark of $("reading").querySelectorAll("mark")) mark.classList.toggle("unsure", none);
+// Where on the slider the decision about the current question changes.
+function turnText(state) {
+  const { quotes, result } = state.current;
+  if (!quotes.length) return "There is nothing to quote.";
   const turn = result.null_score_diff;
-  $("turn-tick").hidden = !best || Math.abs(turn) > SCALE;
-  $("turn-tick").style.left = position(turn);
-  $("turn").textContent = !best
-    ? "There is nothing to quote."
-    : turn > SCALE
-      ? "Only at the very end would this question be answered."
-      : turn < -SCALE
-        ? "This question is answered wherever the slider stands."
-        : `The arrow shows where this question turns: it is answered to the right of it. ${settingWords()}.`;
+  if (turn > SLIDER_END) return "Only at the very end would this question be answered.";
+  if (turn < -SLIDER_END) return "This question is answered wherever the slider stands.";
+  const arrow = "The arrow shows where this question turns: it is answered to the right of it.";
+  return `${arrow} ${sliderText(state)}.`;
 }
 
-function settingWords() {
-  if (isOwn()) return "The slider stands at the model’s own setting";
-  if (threshold() >= SCALE) return "The slider stands at always answering";
-  const step = Math.abs(threshold() - own);
-  const much = step < 1 ? "a touch" : step < 4 ? "somewhat" : "much";
-  return `The slider is ${much} ${threshold() > own ? "bolder" : "more careful"} than the model’s own setting`;
-}
-
-const position = (logit) => `${(100 * (clamp(logit) + SCALE)) / (2 * SCALE)}%`;
-const flat = (text) => text.split(/\s+/).join(" ").trim();
-
-function paintText() {
-  const pieces = [];
-  let done = 0;
-  const numbered = shown.quotes.map((quote, number) => ({ ...quote, number }));
-  const chosen = shown.quotes[shown.chosen];
-  const beside = (one) => source === "text" && !one.cut && apart(one, chosen);
-  const here = numbered.filter((one) => one.number === shown.chosen || beside(one));
-  const text = source === "text" ? shown.text : (here[0]?.passage ?? "");
-  $("where").textContent = here[0]?.where ?? "";
-  const inOrder = here.sort((a, b) => a.from - b.from);
-  for (const { from, to, number } of inOrder) {
-    const mark = document.createElement("mark");
-    mark.textContent = text.slice(from, to);
-    mark.classList.toggle("chosen", number === shown.chosen);
-    pieces.push(text.slice(done, from), mark);
-    done = to;
+function verdictText({ current, chosen, slider }) {
+  if (abstains(current, slider)) {
+    return current.source === "text" ? "The text does not say." : "The documents do not say.";
   }
-  const top = $("reading").scrollTop;
-  $("reading").replaceChildren(...pieces, text.slice(done));
-  $("reading").scrollTop = top;
-  $("text").hidden = true;
-  $("reading").hidden = false;
-  $("edit").hidden = source !== "text";
+  if (!chosen) return "Answer";
+  return current.quotes[chosen].overlaps ? "Cut otherwise" : "Another place";
 }
 
-function scrollToQuote() {
-  const mark = $("reading").querySelector("mark.chosen");
-  if (!mark) return;
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const box = $("reading");
-  const top = mark.getBoundingClientRect().top - box.getBoundingClientRect().top + box.scrollTop;
-  box.scrollTo({ top: top - box.clientHeight / 2, behavior: calm ? "auto" : "smooth" });
-  // on a phone the text is above the answer, and may be out of sight
-  if (box.getBoundingClientRect().bottom < 80) box.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+function quoteText({ current, chosen, slider }) {
+  const quote = current.quotes[chosen];
+  if (!quote) return "";
+  if (!abstains(current, slider)) return quote.text;
+  return `${chosen ? "Other words it considered" : "The nearest words"}: ${inQuotes(quote.text)}`;
 }
 
-function paintOthers() {
-  const rows = shown.quotes.map((one, number) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    const words = span("words", flat(one.text));
-    const share = span("share", "");
-    const bar = document.createElement("i");
-    bar.style.width = `${100 * one.score}%`;
-    share.append(bar);
-    const what = span("what", "");
-    what.append(words);
-    if (one.where) what.append(span("place", one.where));
-    button.append(what, share, span("percent", percent(one.score)));
-    button.setAttribute("aria-current", number === shown.chosen);
-    button.addEventListener("mouseenter", (event) => moved(event) && choose(number));
-    for (const event of ["focus", "click"]) {
-      button.addEventListener(event, () => {
-        shown.stays = number; // when the pointer goes away
-        choose(number);
-      });
-    }
-    const row = document.createElement("li");
-    row.append(button);
-    return row;
-  });
-  $("others").replaceChildren(...rows);
-  $("others").parentElement.hidden = rows.length < 2;
+// What a screen reader says of the current answer.
+function announcementText({ current, slider }) {
+  if (abstains(current, slider)) return `No answer. ${closenessText(current, slider)}`;
+  const [answer] = current.result.answers;
+  return `Answer: ${answer.text}. Score ${formatPercent(answer.score)}.`;
 }
 
-// A longer quote shifts the list: what comes under a pointer that rests was not pointed at.
-let pointer = "";
-function moved(event) {
-  const before = pointer;
-  pointer = `${event.clientX} ${event.clientY}`;
-  return pointer !== before;
-}
+// ---- elements
 
-function choose(number) {
-  if (shown.chosen === number) return;
-  shown.chosen = number;
-  [...$("others").querySelectorAll("button")].forEach((button, at) => button.setAttribute("aria-current", at === number));
-  paintText();
-  decide();
-  scrollToQuote();
-}
-
-function paintPast() {
-  const rows = past.map((record) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    const found = abstains(record) ? "no answer" : `“${flat(record.result.answers[0].text)}”`;
-    button.append(span("", record.question), span("found", found));
-    button.addEventListener("click", () => {
-      keepDraft();
-      record.chosen = record.stays = 0;
-      $("question").value = record.question;
-      show(record);
-      announce();
-    });
-    const row = document.createElement("li");
-    row.append(button);
-    return row;
-  });
-  if (draft) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(span("", "The text you had not asked yet"), span("found", flat(draft.slice(0, 80))));
-    button.addEventListener("click", () => {
-      const text = draft;
-      draft = "";
-      keepDraft();
-      setText(text);
-      paintPast();
-      $("question").focus();
-    });
-    const row = document.createElement("li");
-    row.append(button);
-    rows.unshift(row);
-  }
-  $("history").replaceChildren(...rows);
-  $("past").hidden = !rows.length;
-}
-
-// A text of one's own that was never asked is not lost when an older one takes its place.
-function keepDraft() {
-  const text = $("text").value;
-  if (text.trim() && past.every((one) => one.text !== text)) draft = text;
-}
-
-function span(kind, text) {
+function createSpan(className, text) {
   const element = document.createElement("span");
-  if (kind) element.className = kind;
+  if (className) element.className = className;
   element.textContent = text;
   return element;
 }
 
-// What a screen reader says once an answer is there, or the slider has changed it.
+// A list item with one button: the button, for its content and events, is given to `fill`.
+function createRow(fill) {
+  const button = document.createElement("button");
+  button.type = "button";
+  fill(button);
+  const row = document.createElement("li");
+  row.append(button);
+  return row;
+}
+
+// Setting a value moves the cursor: only where it differs.
+function setValue(input, value) {
+  if (input.value !== value) input.value = value;
+}
+
+// ---- views: each shows the keys of the state that it is subscribed to below
+
+function showServer({ server }) {
+  $("model").textContent = `model ${server.model}`;
+  $("question").maxLength = server.max_question;
+  $("sources").hidden = !server.documents;
+  $("text-title").classList.toggle("unseen", server.documents > 0);
+}
+
+function showTokenForm({ tokenWanted }) {
+  $("token-form").hidden = !tokenWanted;
+}
+
+function showError({ error }) {
+  $("error").textContent = error?.message ?? "";
+  $("error").hidden = !error;
+}
+
+function showProgress({ request }) {
+  $("ask").textContent = request ? "Reading…" : "Ask";
+  $("form").setAttribute("aria-busy", request !== null);
+}
+
+function showSource({ source }) {
+  const isDocuments = source === "documents";
+  $("of-text").setAttribute("aria-pressed", !isDocuments);
+  $("of-documents").setAttribute("aria-pressed", isDocuments);
+  for (const id of ["open", "example", "size"]) $(id).hidden = isDocuments;
+  $("where").hidden = !isDocuments;
+}
+
+function showText({ text }) {
+  setValue($("text"), text);
+  const count = countCodePoints(text);
+  $("size").textContent = count ? `${formatNumber(count)} characters` : "";
+}
+
+function showQuestion({ question }) {
+  setValue($("question"), question);
+}
+
+// The left side: the editor, the text or passage with its marks, or a hint before the first
+// question to the documents.
+function showReading({ server, source, current, editing, chosen }) {
+  const isMarked = current !== null && !(source === "text" && editing);
+  if (isMarked) {
+    const quote = current.quotes[chosen];
+    const text = source === "text" ? current.text : (quote?.passage ?? "");
+    $("where").textContent = quote?.where ?? "";
+    showMarks(text, marksOf(current, quote), quote);
+  } else if (source === "documents") {
+    const count = formatNumber(server.documents);
+    const hint = `Ask, and what answers stands here. ${count} documents are searched.`;
+    $("where").textContent = "";
+    $("reading").replaceChildren(createSpan("quiet", hint));
+  }
+  $("text").hidden = isMarked || source === "documents";
+  $("reading").hidden = !isMarked && source === "text";
+  $("edit").hidden = !isMarked || source === "documents";
+}
+
+// The quotes that are marked, in the order of the text: the chosen one and, in a text, those that
+// do not overlap it. In documents each quote has a passage of its own.
+function marksOf({ source, quotes }, chosen) {
+  const isBeside = (quote) => source === "text" && !quote.overlaps && isDisjoint(quote, chosen);
+  return quotes
+    .filter((quote) => quote === chosen || isBeside(quote))
+    .sort((a, b) => a.from - b.from);
+}
+
+function showMarks(text, marks, chosen) {
+  const pieces = [];
+  let end = 0;
+  for (const quote of marks) {
+    const mark = document.createElement("mark");
+    mark.textContent = text.slice(quote.from, quote.to);
+    mark.classList.toggle("chosen", quote === chosen);
+    pieces.push(text.slice(end, quote.from), mark);
+    end = quote.to;
+  }
+  const top = $("reading").scrollTop;
+  $("reading").replaceChildren(...pieces, text.slice(end));
+  $("reading").scrollTop = top;
+}
+
+// The marks stay in place when only the decision changes, so that their colour can fade.
+function showMarkDecision({ current, slider }) {
+  if (!current) return;
+  const isUnsure = abstains(current, slider);
+  for (const mark of $("reading").querySelectorAll("mark")) {
+    mark.classList.toggle("unsure", isUnsure);
+  }
+}
+
+function showAnswer(state) {
+  const { current, chosen, slider } = state;
+  $("result").hidden = !current;
+  if (!current) return;
+  $("answer").classList.toggle("none", abstains(current, slider));
+  $("verdict").textContent = verdictText(state);
+  $("quote").textContent = quoteText(state);
+  $("quote").hidden = !current.quotes.length;
+  $("closeness").textContent = closenessText(current, slider);
+  // It is about the best quote. Invisible, it keeps its room, so that the list below does not move
+  // under the pointer.
+  $("closeness").classList.toggle("away", chosen > 0);
+  $("note").textContent = current.result.note ?? "";
+}
+
+function showScore({ current, chosen }) {
+  if (!current) return;
+  const quote = current.quotes[chosen];
+  const score = quote?.score ?? 0;
+  const words = formatPercent(score);
+  const noAnswer = formatPercent(current.result.no_answer_score);
+  $("bar").style.width = `${100 * score}%`;
+  $("score").setAttribute("aria-valuenow", Math.round(100 * score));
+  $("score").setAttribute("aria-valuetext", words);
+  $("score").hidden = !quote;
+  $("score-words").textContent = quote
+    ? `Score of these words ${words} · of “no answer” ${noAnswer}`
+    : "";
+}
+
+function showSlider(state) {
+  const { current, slider } = state;
+  const own = ownThreshold(state);
+  $("threshold").value = slider ?? clampToSlider(own);
+  $("threshold").setAttribute("aria-valuetext", sliderText(state));
+  $("own").disabled = slider === null;
+  $("own-tick").style.left = sliderPosition(own);
+  if (!current) return;
+  const turn = current.result.null_score_diff;
+  $("turn").textContent = turnText(state);
+  $("turn-tick").hidden = !current.quotes.length || Math.abs(turn) > SLIDER_END;
+  $("turn-tick").style.left = sliderPosition(turn);
+}
+
+function showQuotes({ current }) {
+  if (!current) return;
+  const rows = current.quotes.map((quote, number) =>
+    createRow((button) => {
+      const what = createSpan("what", "");
+      what.append(createSpan("words", collapseSpaces(quote.text)));
+      if (quote.where) what.append(createSpan("place", quote.where));
+      const share = createSpan("share", "");
+      const bar = document.createElement("i");
+      bar.style.width = `${100 * quote.score}%`;
+      share.append(bar);
+      button.append(what, share, createSpan("percent", formatPercent(quote.score)));
+      button.addEventListener("mouseenter", (event) => {
+        if (trackPointer(event)) chooseQuote(number);
+      });
+      button.addEventListener("focus", () => settleOnQuote(number));
+      button.addEventListener("click", () => settleOnQuote(number));
+    }),
+  );
+  $("others").replaceChildren(...rows);
+  $("others").parentElement.hidden = rows.length < 2;
+}
+
+function showChosenInQuotes({ chosen }) {
+  for (const [number, button] of $("others").querySelectorAll("button").entries()) {
+    button.setAttribute("aria-current", number === chosen);
+  }
+}
+
+function showHistory({ history, draft, slider }) {
+  const rows = history.map((record) =>
+    createRow((button) => {
+      const [answer] = record.result.answers;
+      const found = abstains(record, slider) ? "no answer" : inQuotes(answer.text);
+      button.append(createSpan("", record.question), createSpan("found", found));
+      button.addEventListener("click", () => returnTo(record));
+    }),
+  );
+  if (draft) {
+    const row = createRow((button) => {
+      const beginning = collapseSpaces(draft.slice(0, 80));
+      button.append(createSpan("", "The text you had not asked yet"));
+      button.append(createSpan("found", beginning));
+      button.addEventListener("click", returnToDraft);
+    });
+    rows.unshift(row);
+  }
+  $("history").replaceChildren(...rows);
+  $("past").hidden = !rows.length;
+  $("welcome").hidden = history.length > 0;
+}
+
+function showAnnouncement({ announcement }) {
+  $("status").textContent = announcement.message;
+}
+
+// A request that leaves the state is cancelled: the server stops reading what nobody waits for.
+function cancelRequest(state, before) {
+  before.request?.abort();
+}
+
+store.subscribe(["request"], cancelRequest);
+store.subscribe(["server"], showServer);
+store.subscribe(["tokenWanted"], showTokenForm);
+store.subscribe(["error"], showError);
+store.subscribe(["request"], showProgress);
+store.subscribe(["source"], showSource);
+store.subscribe(["text"], showText);
+store.subscribe(["question"], showQuestion);
+store.subscribe(["server", "source", "current", "editing", "chosen"], showReading);
+store.subscribe(["server", "current", "editing", "chosen", "slider"], showMarkDecision);
+store.subscribe(["current", "chosen", "slider"], showAnswer);
+store.subscribe(["current", "chosen"], showScore);
+store.subscribe(["server", "current", "slider"], showSlider);
+store.subscribe(["current"], showQuotes);
+store.subscribe(["current", "chosen"], showChosenInQuotes);
+store.subscribe(["history", "draft", "slider"], showHistory);
+store.subscribe(["announcement"], showAnnouncement);
+
+// ---- actions
+
+function fail(message, focus) {
+  store.update({ error: { message } });
+  focus?.focus();
+}
+
+function failRequest(error) {
+  if (error.status === 401) {
+    store.update({ tokenWanted: true });
+    $("token").focus();
+  }
+  fail(error.message);
+}
+
 function announce() {
-  if (!shown) return;
-  const quote = shown.result.answers[0];
-  $("status").textContent = abstains(shown)
-    ? `No answer. ${$("closeness").textContent}`
-    : `Answer: ${quote.text}. Score ${percent(quote.score)}.`;
+  const state = store.get();
+  if (state.current) store.update({ announcement: { message: announcementText(state) } });
+}
+
+async function loadServer() {
+  try {
+    const server = await fetchJson("v1/model", { token: store.get().token });
+    const { source, text, slider } = store.get();
+    store.update({
+      server,
+      source: server.documents && !text ? "documents" : source,
+      slider: slider === null ? null : sliderState(slider, server.threshold),
+    });
+  } catch (error) {
+    failRequest(error);
+  }
+}
+
+// Takes over what the browser filled in.
+function start() {
+  if ($("text").value !== store.get().text) setText($("text").value);
+  store.update({ question: $("question").value });
+  moveSlider(Number($("threshold").value));
+  loadServer();
+}
+
+function submitToken() {
+  store.update({ token: $("token").value.trim(), tokenWanted: false, error: null });
+  loadServer();
+  $("question").focus();
+}
+
+// A textarea turns every line end into \n.
+function setText(text) {
+  store.update(withText(store.get(), text.replace(/\r\n?/g, "\n")));
+}
+
+async function loadExample() {
+  try {
+    setText(await (await fetch("example.txt")).text());
+    store.update({ question: EXAMPLE_QUESTION });
+    $("question").focus();
+  } catch {
+    fail(NO_SERVER);
+  }
+}
+
+async function loadFile(file) {
+  store.update({ error: null });
+  const longest = store.get().server.max_context;
+  // a character takes four bytes at most
+  if (file.size > 4 * longest) {
+    const size = `${file.name} has ${formatNumber(file.size)} bytes`;
+    const limit = `the longest text that this server reads has ${formatNumber(longest)} characters`;
+    fail(`${size}; ${limit}.`);
+    return;
+  }
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  try {
+    setText(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    $("question").focus();
+  } catch {
+    fail(`${file.name} is not UTF-8 text. A PDF or a Word document has to be made text first.`);
+  }
+}
+
+function loadDropped({ files, text }) {
+  if (files.length) loadFile(files[0]);
+  else if (text) setText(text);
+}
+
+function switchSource(source) {
+  if (store.get().source === source) return;
+  store.update({ source, request: null, current: null });
+  $("question").focus();
+}
+
+// The answer is shown only if this is still the question that the page waits for.
+async function ask() {
+  const { source, server, token, ...state } = store.get();
+  const question = replaceLoneSurrogates(state.question.trim());
+  const text = replaceLoneSurrogates(state.text);
+  if (source === "text" && !text.trim()) {
+    return fail("There is no text yet: paste one, drop a file, or load the example.", $("text"));
+  }
+  if (!question) return fail("There is no question yet.", $("question"));
+  const request = new AbortController();
+  const isAwaited = () => store.get().request === request;
+  store.update({ request, error: null });
+  try {
+    const options = { token, signal: request.signal };
+    const record = await (source === "text"
+      ? askText(question, text, server.top_k, options)
+      : askDocuments(question, options));
+    if (isAwaited()) acceptAnswer(record);
+  } catch (error) {
+    if (!isAwaited()) return;
+    store.update({ request: null });
+    failRequest(error);
+  }
+}
+
+function acceptAnswer(record) {
+  const state = store.get();
+  const older = state.history.filter((other) => !isSameQuestion(other, record));
+  const history = [record, ...older].slice(0, MAX_HISTORY);
+  store.update({ ...withRecord(state, record), history, request: null });
+  scrollToChosen();
+  announce();
+}
+
+function returnTo(record) {
+  const state = store.get();
+  const draft = keepDraft(state);
+  store.update({ ...withRecord(state, record), question: record.question, draft });
+  scrollToChosen();
+  announce();
+}
+
+function returnToDraft() {
+  const state = store.get();
+  const draft = keepDraft({ ...state, draft: "" });
+  store.update({ ...withText(state, state.draft), draft });
+  $("question").focus();
+}
+
+function chooseQuote(number) {
+  const { current, chosen } = store.get();
+  if (!current || chosen === number) return;
+  store.update({ chosen: number });
+  scrollToChosen();
+}
+
+function settleOnQuote(number) {
+  store.update({ settled: number });
+  chooseQuote(number);
+}
+
+// Notes where the pointer is, and returns whether it has moved. A longer quote shifts the list
+// below it: a row that comes to lie under a resting pointer was not pointed at.
+function trackPointer({ clientX, clientY }) {
+  const before = store.get().pointer;
+  const pointer = `${clientX} ${clientY}`;
+  store.update({ pointer });
+  return pointer !== before;
+}
+
+function focusQuote(step) {
+  const buttons = [...$("others").querySelectorAll("button")];
+  const next = buttons.indexOf(document.activeElement) + step;
+  buttons[Math.max(0, Math.min(buttons.length - 1, next))].focus();
+}
+
+function moveSlider(threshold) {
+  store.update({ slider: sliderState(threshold, ownThreshold(store.get())) });
+}
+
+function resetSlider() {
+  store.update({ slider: null });
+  announce();
+  $("threshold").focus();
+}
+
+function scrollToChosen() {
+  const box = $("reading");
+  const mark = box.querySelector("mark.chosen");
+  if (!mark) return;
+  const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const behavior = isCalm ? "auto" : "smooth";
+  const boxTop = box.getBoundingClientRect().top;
+  const top = mark.getBoundingClientRect().top - boxTop + box.scrollTop;
+  box.scrollTo({ top: top - box.clientHeight / 2, behavior });
+  // on a phone the text is above the answer, and may be out of sight
+  if (box.getBoundingClientRect().bottom < 80) box.scrollIntoView({ block: "nearest", behavior });
 }
 
 // ---- events
 
-$("form").addEventListener("submit", (event) => {
+const on = (id, type, handler) => $(id).addEventListener(type, handler);
+
+on("form", "submit", (event) => {
   event.preventDefault();
   ask();
 });
-$("text").addEventListener("input", textChanged);
-$("text").addEventListener("keydown", (event) => {
+on("question", "input", () => store.update({ question: $("question").value }));
+
+on("text", "input", () => setText($("text").value));
+on("text", "keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("form").requestSubmit();
 });
-$("edit").addEventListener("click", () => {
-  edit();
+on("edit", "click", () => {
+  store.update({ editing: true });
   $("text").focus();
 });
-$("of-documents").addEventListener("click", () => {
-  if (source !== "documents") leave("documents");
-});
-$("of-text").addEventListener("click", () => {
-  if (source !== "text") leave("text");
-});
-function leave(kind) {
-  asking?.abort();
-  setSource(kind);
-  setOwn(limits.threshold);
-  $("question").focus();
-}
-$("open").addEventListener("click", () => $("file").click());
-$("file").addEventListener("change", () => {
-  if ($("file").files.length) read($("file").files[0]);
+on("of-text", "click", () => switchSource("text"));
+on("of-documents", "click", () => switchSource("documents"));
+on("example", "click", loadExample);
+on("try", "click", loadExample);
+on("open", "click", () => $("file").click());
+on("file", "change", () => {
+  if ($("file").files.length) loadFile($("file").files[0]);
   $("file").value = "";
 });
-async function loadExample() {
-  try {
-    setText(await (await fetch("example.txt")).text());
-    $("question").value = "Who built the first lighthouse?";
-    $("question").focus();
-  } catch {
-    fail("The server does not answer. Is it still running?");
-  }
-}
-for (const id of ["example", "try"]) $(id).addEventListener("click", loadExample);
-for (const kind of ["dragenter", "dragover"]) {
-  $("drop").addEventListener(kind, (event) => {
+
+for (const type of ["dragenter", "dragover"]) {
+  on("drop", type, (event) => {
     event.preventDefault();
     $("drop").classList.add("over");
   });
 }
-for (const kind of ["dragleave", "drop"]) $("drop").addEventListener(kind, () => $("drop").classList.remove("over"));
-$("drop").addEventListener("drop", (event) => {
+on("drop", "dragleave", () => $("drop").classList.remove("over"));
+on("drop", "drop", (event) => {
   event.preventDefault();
-  const file = event.dataTransfer.files[0];
-  const text = event.dataTransfer.getData("text/plain");
-  if (file) read(file);
-  else if (text) setText(text);
+  $("drop").classList.remove("over");
+  const { files } = event.dataTransfer;
+  loadDropped({ files, text: event.dataTransfer.getData("text/plain") });
 });
-$("threshold").addEventListener("input", decide);
-$("threshold").addEventListener("change", announce);
-$("own").addEventListener("click", () => {
-  $("threshold").value = clamp(own);
-  decide();
-  announce();
-  $("threshold").focus();
+
+on("threshold", "input", () => moveSlider(Number($("threshold").value)));
+on("threshold", "change", announce);
+on("own", "click", resetSlider);
+
+on("others", "mousemove", trackPointer);
+on("others", "mouseleave", (event) => {
+  if (trackPointer(event)) chooseQuote(store.get().settled);
 });
-$("others").addEventListener("mousemove", moved);
-$("others").addEventListener("mouseleave", (event) => moved(event) && choose(shown.stays ?? 0));
-$("others").addEventListener("keydown", (event) => {
+on("others", "keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!step) return;
   event.preventDefault();
-  const buttons = [...$("others").querySelectorAll("button")];
-  buttons[Math.max(0, Math.min(buttons.length - 1, buttons.indexOf(document.activeElement) + step))].focus();
+  focusQuote(step);
 });
-$("token-form").addEventListener("submit", (event) => {
+
+on("token-form", "submit", (event) => {
   event.preventDefault();
-  token = $("token").value.trim();
-  $("token-form").hidden = true;
-  fail("");
-  start();
-  $("question").focus();
+  submitToken();
 });
+
 document.addEventListener("keydown", (event) => {
-  const typing = /^(INPUT|TEXTAREA)$/.test(document.activeElement?.tagName);
-  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+  const isTyping = /^(INPUT|TEXTAREA)$/.test(document.activeElement?.tagName);
+  if (event.key === "/" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) {
     event.preventDefault();
     $("question").focus();
     $("question").select();
   }
 });
 
-// A slider that stands at the model's own setting stays there.
-function setOwn(threshold) {
-  if (isOwn()) $("threshold").value = clamp(threshold);
-  own = threshold;
-  $("own-tick").style.left = position(own);
-}
-
-async function start() {
-  try {
-    const about = await call("v1/model");
-    limits = about;
-    $("model").textContent = `model ${about.model}`;
-    $("question").maxLength = about.max_question;
-    $("sources").hidden = !about.documents;
-    $("text-title").classList.toggle("unseen", about.documents > 0);
-    setOwn(about.threshold);
-    decide();
-    if (about.documents && !$("text").value) setSource("documents");
-  } catch (error) {
-    fail(error.message);
-  }
-}
-
-textChanged();
-start();
+// When the user comes back to the page, the browser fills in what stood there; it has done so by the
+// time of this event, but not yet when this module runs.
+addEventListener("pageshow", start, { once: true });
