@@ -307,6 +307,17 @@ def test_a_question_is_words_and_never_an_order(index: Index, question: str) -> 
     assert "weir" in " ".join(texts(index, f"weir {question}"))
 
 
+@pytest.mark.parametrize("operator", ["NOT", "OR NOT", "AND", "AND NOT", "-", "+", "NEAR"])
+def test_operators_between_words_exclude_and_require_nothing(
+    index: Index, tmp_path: Path, operator: str
+) -> None:
+    (tmp_path / "a.jsonl").write_text('"The rent of the mill."\n"The rent."\n"The mill."')
+    index.add([tmp_path / "a.jsonl"])
+    found = texts(index, f"rent {operator} mill")
+    assert sorted(found) == sorted(texts(index, "rent mill"))
+    assert sorted(found) == ["The mill.", "The rent of the mill.", "The rent."]
+
+
 def test_filters_match_names_and_folders(index: Index, tmp_path: Path) -> None:
     for name in ("x/a.txt", "x/a.md", "y/a.txt"):
         (tmp_path / "d" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -345,6 +356,24 @@ def test_readers_go_on_while_a_writer_writes(tmp_path: Path) -> None:
         assert texts(reader, "rent") == ["The rent is due."]  # of the last moment that was whole
         batch.commit()
         assert texts(reader, "rent") == []
+
+
+def test_a_writer_commits_while_a_reader_is_in_the_middle_of_a_search(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The rent is due.")
+    with Index.create(tmp_path / "i.db") as writer:
+        writer.add([tmp_path / "a.txt"])
+        reader = sqlite3.connect(tmp_path / "i.db", isolation_level=None)
+        reader.execute("BEGIN")
+        passages = "SELECT text FROM passages"
+        assert reader.execute(passages).fetchall() == [("The rent is due.",)]
+        (tmp_path / "a.txt").write_text("The rent is paid.")
+        # without a write-ahead log this waits for the reader, and fails after 30 seconds
+        assert writer.add([tmp_path / "a.txt"]).changed == 1
+        assert texts(writer, "rent") == ["The rent is paid."]
+        assert reader.execute(passages).fetchall() == [("The rent is due.",)]
+        reader.execute("COMMIT")
+        assert reader.execute(passages).fetchall() == [("The rent is paid.",)]
+        reader.close()
 
 
 def test_threads_share_an_index(index: Index) -> None:

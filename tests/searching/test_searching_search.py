@@ -12,7 +12,10 @@ from tokenizers import Tokenizer
 from pullquote import Index, PullquoteWarning, Reader, Searcher
 from pullquote.errors import IndexFileError, InputError
 from pullquote.reading.backends.scripted import ScriptedBackend
+from pullquote.reading.decode import Candidates, ScoredSpan
+from pullquote.searching.index import Found
 from pullquote.searching.search import Ranking
+from pullquote.types import Document, Mark, Passage
 
 WHO = "Who led the Norse?"
 ALL = {"threshold": 9999.0}
@@ -175,6 +178,26 @@ def test_scores_and_no_answer_sum_to_at_most_one(index: Index, reader: Reader) -
     scores = [hit.score for hit in result.hits]
     assert scores == sorted(scores, reverse=True)
     assert 0 < sum(scores[: reader.config.n_best_size]) + result.no_answer_score <= 1 + 1e-9
+
+
+def test_scores_are_shared_among_the_n_best_size_best_quotes(index: Index, reader: Reader) -> None:
+    """Calibration was fitted on `n_best_size` quotes of a text; a search has many more."""
+    usual = reader.config.n_best_size
+    document = Document("a.txt", "line")
+    words = [f"w{n}" for n in range(usual + 5)]
+    found = [
+        Found(Passage(document, word, 3 * n, (Mark(0, 1),)), 0.0) for n, word in enumerate(words)
+    ]
+    # logits are close, so that five more quotes would take a fifth of the probability
+    windows = [
+        [Candidates((ScoredSpan(0, len(word), 1.0 - n / 100, 0.0),), 0.0, 0.0)]
+        for n, word in enumerate(words)
+    ]
+    result = Searcher(reader, index).decide(WHO, found, windows, top_k=len(words))
+    scores = [hit.score for hit in result.hits]
+    assert [hit.text for hit in result.hits] == words
+    assert sum(scores[:usual]) + result.no_answer_score == pytest.approx(1)
+    assert all(0 < score <= scores[usual - 1] for score in scores[usual:])
 
 
 @pytest.mark.parametrize("top_k", [0, -1, 1.5, True])
