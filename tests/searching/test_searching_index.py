@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -31,7 +32,7 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Index:
     return Index.create(tmp_path / "i.db", engine=request.param)
 
 
-def texts(index: Index, question: str, **options: str) -> list[str]:
+def texts(index: Index, question: str, **options: Any) -> list[str]:
     return [found.passage.text for found in index.search(question, **options)]
 
 
@@ -270,7 +271,8 @@ class Mirror(RuleBasedStateMachine):
     def whole(self) -> None:
         with sqlite3.connect(self.top / "i.db") as other:
             assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            other.execute("INSERT INTO words(words) VALUES ('integrity-check')")
+            # with rank 1 the words are compared with the passages, too
+            other.execute("INSERT INTO words(words, rank) VALUES ('integrity-check', 1)")
         other.close()
 
     def teardown(self) -> None:
@@ -460,6 +462,20 @@ def test_tantivys_folder_is_made_again_when_it_is_not_of_the_index(tmp_path: Pat
     with Index.open(tmp_path / "i.db") as index:
         assert texts(index, "ghost") == []
         assert texts(index, "rent") == ["The rent is due."]
+
+
+def test_tantivys_folder_is_not_made_again_without_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pullquote.searching.engines.tantivy import TantivyEngine
+
+    Index.create(tmp_path / "i.db", engine="tantivy").close()
+    monkeypatch.setattr(TantivyEngine, "clear", lambda self: pytest.fail("made again"))
+    for number in range(15):
+        (tmp_path / "a.txt").write_text(f"The rent is {number}.")
+        with Index.open(tmp_path / "i.db") as index:
+            index.add([tmp_path / "a.txt"])
+            assert texts(index, "rent", limit=1) == [f"The rent is {number}."]
 
 
 def test_creating_an_index_again_leaves_the_old_one_alone(tmp_path: Path) -> None:
