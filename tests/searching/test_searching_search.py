@@ -66,6 +66,16 @@ def test_no_passage_supports_an_answer(
     assert (nothing.hits, nothing.no_answer_score, nothing.passages) == ((), 1.0, 0)
 
 
+def test_a_search_abstains_above_the_threshold_and_not_at_it(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    folder = make_folder({"a.txt": "The Norse were led by Rollo."})
+    searcher = Searcher(reader, added(index, folder))
+    diff = searcher.search(WHO).null_score_diff
+    assert searcher.search(WHO, threshold=diff).answered
+    assert not searcher.search(WHO, threshold=float(np.nextafter(diff, -np.inf))).answered
+
+
 def test_equal_answers_are_one_hit_that_names_the_other_places(
     index: Index, make_folder: MakeFolder, reader: Reader
 ) -> None:
@@ -100,6 +110,17 @@ def test_overlapping_passages_give_a_place_once(
     assert all(a[1] <= b[0] or b[1] <= a[0] for a in places for b in places if a != b)
     assert [hit.text for hit in hits].count("Rollo") == 1
     assert hits[0].also == ()
+
+
+def test_a_quote_far_down_in_a_document_has_its_place_there(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    text = "The river rises in the hills.\n\n" * 100 + "The Norse, led by Rollo, came."
+    folder = make_folder({"a.txt": text})
+    (hit,) = Searcher(reader, added(index, folder)).ask(WHO)
+    assert (hit.start, hit.end) == (text.index("Rollo"), text.index("Rollo") + 5)
+    assert hit.place.number == 201
+    assert hit.passage.start + hit.offset == hit.start > len(hit.passage.text)
 
 
 def test_all_passages_are_read_in_one_go(
