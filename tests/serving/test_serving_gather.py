@@ -155,6 +155,24 @@ def test_a_full_queue_turns_away_and_takes_again_when_there_is_room() -> None:
     run(desk, work)
 
 
+def test_the_last_place_of_the_queue_is_given() -> None:
+    desk = Desk()
+
+    async def work(gatherer: Gatherer[int, int]) -> None:
+        first = await hold(gatherer, desk, 0)
+        waiting = asyncio.ensure_future(gatherer.ask(list(range(6))))
+        await until(lambda: gatherer.waiting == 6)
+        with pytest.raises(FullError, match="6 questions wait already, of at most 8"):
+            await gatherer.ask([1, 2, 3])
+        last = asyncio.ensure_future(gatherer.ask([1, 2]))
+        await until(lambda: gatherer.full or last.done())
+        desk.go.set()
+        await asyncio.gather(first, waiting)
+        assert await last == [2, 4]
+
+    run(desk, work)
+
+
 def test_an_error_is_that_of_its_question_alone() -> None:
     async def work(gatherer: Gatherer[int, int]) -> Any:
         return await asyncio.gather(

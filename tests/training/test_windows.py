@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -120,7 +122,7 @@ def test_short_and_long_windows_come_in_a_mixed_order() -> None:
     sizes = np.arange(400) + 1
     steps = plan(sizes, tokens=400, micro_tokens=400, seed=0, epoch=0)
     lengths = [int(sizes[rows].max()) for step in steps for rows in step]
-    rising = sum(a < b for a, b in zip(lengths, lengths[1:], strict=False))
+    rising = sum(a < b for a, b in itertools.pairwise(lengths))
     assert 0.4 < rising / len(lengths) < 0.6
 
 
