@@ -4,7 +4,7 @@ SHARED ?= ../shared
 BIN := .venv/bin
 SQUAD := $(SHARED)/data/squad2
 
-.PHONY: demo test check docs site bench bench-serve soak parity golden models clean help
+.PHONY: demo test check docs site bench bench-serve soak mutants parity golden models clean help
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -36,6 +36,9 @@ bench-serve: .venv/ready  ## load a server, batches beside one at a time (wrk; a
 
 soak: .venv/ready  ## half an hour of mixed load under a memory cap: no error, no growth
 	$(BIN)/python benchmarks/soak.py --minutes 30
+
+mutants: .venv/ready  ## break the code in many places, one at a time: each time a test has to fail
+	$(BIN)/python tests/mutants.py
 
 parity: .venv/ready .hf4/ready  ## compare 2,000 fresh pipeline calls with transformers 4.57.6
 	$(BIN)/python tests/compat/parity.py --hf4-python .hf4/bin/python \

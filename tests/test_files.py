@@ -104,6 +104,14 @@ def test_permissions_follow_the_umask(tmp_path: Path, umask: int) -> None:
     assert stat.S_IMODE((tmp_path / "x.json").stat().st_mode) == 0o666 & ~umask
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o640])
+def test_a_replaced_file_keeps_its_permissions(old: Path, mode: int) -> None:
+    old.chmod(mode)
+    with atomic_write(old) as file:
+        file.write("new")
+    assert stat.S_IMODE(old.stat().st_mode) == mode
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def test_the_best_span_by_example() -> None:
 
 def test_an_answer_has_at_most_max_answer_length_tokens() -> None:
     context = "a b c d e"
-    found = read(context, start=[9, 0, 0, 0, 0], end=[0, 0, 1, 0, 9], length=3, limit=1)
+    found = read(context, start=[9, 0, 0, 0, 0], end=[0, 0, 1, 9, 9], length=3, limit=1)
     assert texts(found, context) == ["a b c"]
 
 
@@ -97,6 +98,20 @@ def test_a_text_that_comes_twice_counts_once_whatever_its_capitals() -> None:
     context = "Rollo and rollo"
     found = read(context, start=[4, 0, 5], end=[4, 0, 5], length=1, limit=3)
     assert texts(found, context) == ["rollo", "and"]
+
+
+def test_capitals_of_more_than_one_letter_are_folded_too() -> None:
+    context = "Straße or STRASSE"
+    found = read(context, start=[4, 0, 5], end=[4, 0, 5], length=1, limit=3)
+    assert texts(found, context) == ["STRASSE", "or"]
+
+
+def test_the_null_logits_are_those_of_the_windows_null_token() -> None:
+    window = replace(a_window([(0, 1), (2, 3)]), null_index=HEAD + 2)  # as in XLNet, at the end
+    start = np.array([90.0, 90.0, 90.0, 1.0, 2.0, 7.0], dtype=np.float32)
+    end = np.array([90.0, 90.0, 90.0, 1.0, 2.0, 8.0], dtype=np.float32)
+    found = read_window(window, start, end, "a b", max_answer_length=2, limit=1)
+    assert (found.null_start, found.null_end, found.null) == (7.0, 8.0, 15.0)
 
 
 @given(data=st.data())
@@ -175,13 +190,14 @@ def merged(
     *windows: Candidates,
     threshold: float = 0.0,
     top_k: int = 9,
+    n_best_size: int = 20,
     calibration: Calibration = PLAIN,
 ) -> Prediction:
     return merge(
         "1",
         "Rollo the duke",
         windows,
-        n_best_size=20,
+        n_best_size=n_best_size,
         top_k=top_k,
         threshold=threshold,
         calibration=calibration,
@@ -223,6 +239,29 @@ def test_the_same_text_in_two_windows_counts_once_where_the_model_is_surest() ->
     )
     (answer,) = prediction.answers
     assert (answer.text, answer.start, answer.end) == ("Rollo", 9, 14)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_among_equals_of_several_windows_the_earlier_and_then_the_shorter_comes_first(
+    order: tuple[int, ...],
+) -> None:
+    rollo_the = (0, 9)
+    windows = [window(0.0, (3.0, place)) for place in (DUKE, rollo_the, ROLLO)]
+    prediction = merged(*(windows[index] for index in order))
+    assert [a.text for a in prediction.answers] == ["Rollo", "Rollo the", "duke"]
+    assert prediction.text == "Rollo"
+
+
+def test_only_the_n_best_size_best_answers_share_the_probability() -> None:
+    read = window(0.0, (0.0, ROLLO), (0.0, THE), (0.0, DUKE))
+    scores = [
+        [answer.score for answer in merged(read, n_best_size=size).answers] for size in (1, 2, 3)
+    ]
+    assert scores == [
+        pytest.approx([1 / 2]),
+        pytest.approx([1 / 4] * 2),
+        pytest.approx([1 / 6] * 3),
+    ]
 
 
 def test_a_context_without_spans_has_no_answer_whatever_the_threshold() -> None:

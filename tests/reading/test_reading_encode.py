@@ -55,6 +55,19 @@ def test_roberta_template_is_read_from_the_tokenizer(byte_level: Tokenizer) -> N
     assert len(template) == 4
 
 
+def test_where_specials_stand_at_the_end_the_last_token_means_no_answer(
+    wordpiece: Tokenizer,
+) -> None:
+    processor = json.loads(wordpiece.to_str())["post_processor"]
+    processor["pair"] = [*processor["pair"][1:], processor["pair"][0]]  # q [SEP] c [SEP] [CLS]
+    reader = encoder(altered(wordpiece, post_processor=processor))
+    assert reader.template.null == -1
+    (window,) = reader.windows(QUESTION, CONTEXT)
+    assert window.null_index == len(window) - 1
+    assert window.input_ids[window.null_index] == wordpiece.token_to_id("[CLS]")
+    assert reader.label(window, Example("", QUESTION, CONTEXT)) == (window.null_index,) * 2
+
+
 def test_window_equals_the_tokenizers_own_pair(tokenizer: Tokenizer) -> None:
     (window,) = encoder(tokenizer).windows(QUESTION, CONTEXT)
     pair = tokenizer.encode(QUESTION, CONTEXT)
@@ -103,6 +116,16 @@ def test_windows_by_example(wordpiece: Tokenizer) -> None:
         "the river rises in the hills",
         "rises in the hills and ends",
     ]
+
+
+@pytest.mark.parametrize(("words", "expected"), [(6, 1), (7, 2), (8, 2), (9, 3)])
+def test_a_window_more_begins_with_the_first_token_that_does_not_fit(
+    wordpiece: Tokenizer, words: int, expected: int
+) -> None:
+    # room for 6 context tokens, of which two windows share 4
+    config = ReaderConfig(max_length=10, max_question_length=1, overlap=4, max_answer_length=2)
+    windows = list(encoder(wordpiece, config).windows("who", "river " * words))
+    assert len(windows) == expected
 
 
 @given(
@@ -324,10 +347,27 @@ def quoted(window: Window, context: str, label: tuple[int, int]) -> str:
 
 def test_a_label_is_the_first_and_last_token_of_the_answer(tokenizer: Tokenizer) -> None:
     reader = encoder(tokenizer)
-    for answer in ("Rollo", "led by Rollo", "sea", "The"):
+    # where no blank stands between tokens, one ends where the next begins
+    for answer in ("Rollo", "led by Rollo", "sea", "The", ", led", ",", "sea."):
         (window,) = reader.windows(QUESTION, CONTEXT)
         label = reader.label(window, Example("", QUESTION, CONTEXT, spans(CONTEXT, answer)))
         assert quoted(window, CONTEXT, label).strip() == answer
+
+
+def test_blanks_around_an_answer_change_no_label(tokenizer: Tokenizer) -> None:
+    reader = encoder(tokenizer)
+    context = "The Norse, led by\n\n Rollo \n\n, came by sea."
+    start, end = context.index("Rollo"), context.index("Rollo") + 5
+    (window,) = reader.windows(QUESTION, context)
+    labels = {
+        reader.label(
+            window, Example("", QUESTION, context, (Span(context[first:last], first, last),))
+        )
+        for first in range(start - 3, start + 1)
+        for last in range(end, end + 4)
+    }
+    assert len(labels) == 1
+    assert quoted(window, context, labels.pop()).strip() == "Rollo"
 
 
 def test_an_answer_that_ends_inside_a_token_takes_the_whole_token(wordpiece: Tokenizer) -> None:
@@ -348,6 +388,15 @@ def test_a_window_without_the_whole_answer_is_labelled_null(
     assert len(labels) > 2
     whole = [quoted(w, context, label) for label, w in labels if label != (0, 0)]
     assert whole == ["hills and ends"]
+    # wherever an answer stands, it is labelled whole or not at all
+    words = context.split()
+    for first in range(len(words) - 2):
+        start = len(" ".join(words[:first])) + (first > 0)
+        text = " ".join(words[first : first + 3])
+        answer = Example("", "who?", context, (Span(text, start, start + len(text)),))
+        found = [quoted(w, context, at) for _, w in labels if (at := reader.label(w, answer))[0]]
+        assert found
+        assert set(found) == {text}
     nothing = Example("", "who?", context)
     assert {reader.label(w, nothing) for _, w in labels} == {(0, 0)}
 

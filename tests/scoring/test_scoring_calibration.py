@@ -146,6 +146,15 @@ def test_too_few_questions_of_a_kind(kinds: tuple[int, int]) -> None:
         fit(readings, has_answer, has_answer)
 
 
+def test_twenty_of_a_kind_are_enough() -> None:
+    readings, right, has_answer = world(TRUE, count=400)
+    for kind in (True, False):
+        few = np.flatnonzero(has_answer == kind)[:20]
+        rows = (has_answer != kind) | np.isin(np.arange(len(has_answer)), few)
+        assert np.count_nonzero(has_answer[rows] == kind) == 20
+        fit(readings.part(rows), right[rows], has_answer[rows])
+
+
 def test_lengths_that_differ() -> None:
     readings = Readings(np.zeros(50), np.zeros((50, 2)), np.ones(50, dtype=int))
     with pytest.raises(DataError, match="50 readings, 49 marks and 50 has_answer flags"):

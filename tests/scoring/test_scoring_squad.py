@@ -96,6 +96,7 @@ def test_f1_and_exact_match_on_strings():
     assert exact_match("Rollo!", "the rollo") == 1
     assert exact_match("Rollo", "Rolf") == 0
     assert f1_score("the big red dog", "red dog") == 0.8
+    assert f1_score("Bora Bora rose", "Bora Bora") == 0.8  # 2/3 and 2/2: both are counted
     assert f1_score("the", "an") == 1.0  # neither has a word left
     assert f1_score("", "Rollo") == 0.0
 

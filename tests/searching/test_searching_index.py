@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -31,7 +32,7 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Index:
     return Index.create(tmp_path / "i.db", engine=request.param)
 
 
-def texts(index: Index, question: str, **options: str) -> list[str]:
+def texts(index: Index, question: str, **options: Any) -> list[str]:
     return [found.passage.text for found in index.search(question, **options)]
 
 
@@ -290,7 +291,8 @@ class Mirror(RuleBasedStateMachine):
     def whole(self) -> None:
         with sqlite3.connect(self.top / "i.db") as other:
             assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            other.execute("INSERT INTO words(words) VALUES ('integrity-check')")
+            # with rank 1 the words are compared with the passages, too
+            other.execute("INSERT INTO words(words, rank) VALUES ('integrity-check', 1)")
         other.close()
 
     def teardown(self) -> None:
@@ -325,6 +327,17 @@ def test_a_question_is_words_and_never_an_order(index: Index, question: str) -> 
     index.search(question)
     index.search(f"{question} weir")
     assert "weir" in " ".join(texts(index, f"weir {question}"))
+
+
+@pytest.mark.parametrize("operator", ["NOT", "OR NOT", "AND", "AND NOT", "-", "+", "NEAR"])
+def test_operators_between_words_exclude_and_require_nothing(
+    index: Index, tmp_path: Path, operator: str
+) -> None:
+    (tmp_path / "a.jsonl").write_text('"The rent of the mill."\n"The rent."\n"The mill."')
+    index.add([tmp_path / "a.jsonl"])
+    found = texts(index, f"rent {operator} mill")
+    assert sorted(found) == sorted(texts(index, "rent mill"))
+    assert sorted(found) == ["The mill.", "The rent of the mill.", "The rent."]
 
 
 def test_filters_match_names_and_folders(index: Index, tmp_path: Path) -> None:
@@ -366,6 +379,24 @@ def test_readers_go_on_while_a_writer_writes(tmp_path: Path) -> None:
         assert texts(reader, "rent") == ["The rent is due."]  # of the last moment that was whole
         batch.commit()
         assert texts(reader, "rent") == []
+
+
+def test_a_writer_commits_while_a_reader_is_in_the_middle_of_a_search(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The rent is due.")
+    with Index.create(tmp_path / "i.db") as writer:
+        writer.add([tmp_path / "a.txt"])
+        reader = sqlite3.connect(tmp_path / "i.db", isolation_level=None)
+        reader.execute("BEGIN")
+        passages = "SELECT text FROM passages"
+        assert reader.execute(passages).fetchall() == [("The rent is due.",)]
+        (tmp_path / "a.txt").write_text("The rent is paid.")
+        # without a write-ahead log this waits for the reader, and fails after 30 seconds
+        assert writer.add([tmp_path / "a.txt"]).changed == 1
+        assert texts(writer, "rent") == ["The rent is paid."]
+        assert reader.execute(passages).fetchall() == [("The rent is due.",)]
+        reader.execute("COMMIT")
+        assert reader.execute(passages).fetchall() == [("The rent is paid.",)]
+        reader.close()
 
 
 def test_threads_share_an_index(index: Index) -> None:
@@ -452,6 +483,20 @@ def test_tantivys_folder_is_made_again_when_it_is_not_of_the_index(tmp_path: Pat
     with Index.open(tmp_path / "i.db") as index:
         assert texts(index, "ghost") == []
         assert texts(index, "rent") == ["The rent is due."]
+
+
+def test_tantivys_folder_is_not_made_again_without_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pullquote.searching.engines.tantivy import TantivyEngine
+
+    Index.create(tmp_path / "i.db", engine="tantivy").close()
+    monkeypatch.setattr(TantivyEngine, "clear", lambda self: pytest.fail("made again"))
+    for number in range(15):
+        (tmp_path / "a.txt").write_text(f"The rent is {number}.")
+        with Index.open(tmp_path / "i.db") as index:
+            index.add([tmp_path / "a.txt"])
+            assert texts(index, "rent", limit=1) == [f"The rent is {number}."]
 
 
 def test_creating_an_index_again_leaves_the_old_one_alone(tmp_path: Path) -> None:

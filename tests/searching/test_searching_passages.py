@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,11 +105,32 @@ def test_a_paragraph_over_a_page_break_is_one_and_knows_both_pages() -> None:
     assert str(passage.place(passage.text.index("New"))) == "a.pdf, page 3"
 
 
+def test_every_word_knows_its_page_wherever_passages_are_cut() -> None:
+    words = [[f"p{page}w{n}" for n in range(page * 5 % 17 + 1)] for page in range(1, 20)]
+    parts = [
+        Part(" ".join(on_page) + "\n\f", page, open=page % 3 > 0)
+        for page, on_page in enumerate(words, 1)
+    ]
+    seen = set()
+    for passage in passages(PDF, parts, limit=90, overlap=20):
+        for word in re.finditer(r"p(\d+)w\d+", passage.text):
+            assert passage.place(word.start()).number == int(word[1])
+            seen.add(word[0])
+    assert seen == {word for on_page in words for word in on_page}
+
+
 def test_rows_are_passages_of_their_own() -> None:
     rows = [Part(f"row {n}\n\n", n, alone=True) for n in (2, 3, 5)]
     found = list(passages(HTML, rows))
     assert [passage.text for passage in found] == ["row 2", "row 3", "row 5"]
     assert [passage.place().number for passage in found] == [2, 3, 5]
+
+
+def test_a_row_shares_no_passage_with_what_stands_around_it() -> None:
+    parts = [Part("Before.\n\n", 1), Part("row\n\n", 2, alone=True), Part("After.\n\n", 3)]
+    found = list(passages(HTML, parts))
+    assert [passage.text for passage in found] == ["Before.", "row", "After."]
+    assert [passage.place().number for passage in found] == [1, 2, 3]
 
 
 def test_chinese_is_counted_in_bytes_since_each_letter_is_a_token() -> None:

@@ -12,7 +12,10 @@ from tokenizers import Tokenizer
 from pullquote import Index, PullquoteWarning, Reader, Searcher
 from pullquote.errors import IndexFileError, InputError
 from pullquote.reading.backends.scripted import ScriptedBackend
+from pullquote.reading.decode import Candidates, ScoredSpan
+from pullquote.searching.index import Found
 from pullquote.searching.search import Ranking
+from pullquote.types import Document, Mark, Passage
 
 WHO = "Who led the Norse?"
 ALL = {"threshold": 9999.0}
@@ -63,6 +66,16 @@ def test_no_passage_supports_an_answer(
     assert (nothing.hits, nothing.no_answer_score, nothing.passages) == ((), 1.0, 0)
 
 
+def test_a_search_abstains_above_the_threshold_and_not_at_it(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    folder = make_folder({"a.txt": "The Norse were led by Rollo."})
+    searcher = Searcher(reader, added(index, folder))
+    diff = searcher.search(WHO).null_score_diff
+    assert searcher.search(WHO, threshold=diff).answered
+    assert not searcher.search(WHO, threshold=float(np.nextafter(diff, -np.inf))).answered
+
+
 def test_equal_answers_are_one_hit_that_names_the_other_places(
     index: Index, make_folder: MakeFolder, reader: Reader
 ) -> None:
@@ -75,9 +88,8 @@ def test_equal_answers_are_one_hit_that_names_the_other_places(
     )
     hits = Searcher(reader, added(index, folder)).ask(WHO, top_k=3)
     assert [hit.text.casefold() for hit in hits][:2] == ["rollo", "duke"]
-    assert [Path(place.path).name for place in hits[0].also] == ["a.txt"] or [
-        Path(place.path).name for place in hits[0].also
-    ] == ["b.txt"]
+    places = [hits[0].place, *hits[0].also]
+    assert sorted(Path(place.path).name for place in places) == ["a.txt", "b.txt"]
     assert hits[1].also == ()
     assert hits[0].score > 0.9  # not shared with itself
 
@@ -97,6 +109,17 @@ def test_overlapping_passages_give_a_place_once(
     assert all(a[1] <= b[0] or b[1] <= a[0] for a in places for b in places if a != b)
     assert [hit.text for hit in hits].count("Rollo") == 1
     assert hits[0].also == ()
+
+
+def test_a_quote_far_down_in_a_document_has_its_place_there(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    text = "The river rises in the hills.\n\n" * 100 + "The Norse, led by Rollo, came."
+    folder = make_folder({"a.txt": text})
+    (hit,) = Searcher(reader, added(index, folder)).ask(WHO)
+    assert (hit.start, hit.end) == (text.index("Rollo"), text.index("Rollo") + 5)
+    assert hit.place.number == 201
+    assert hit.passage.start + hit.offset == hit.start > len(hit.passage.text)
 
 
 def test_all_passages_are_read_in_one_go(
@@ -175,6 +198,26 @@ def test_scores_and_no_answer_sum_to_at_most_one(index: Index, reader: Reader) -
     scores = [hit.score for hit in result.hits]
     assert scores == sorted(scores, reverse=True)
     assert 0 < sum(scores[: reader.config.n_best_size]) + result.no_answer_score <= 1 + 1e-9
+
+
+def test_scores_are_shared_among_the_n_best_size_best_quotes(index: Index, reader: Reader) -> None:
+    """Calibration was fitted on `n_best_size` quotes of a text; a search has many more."""
+    usual = reader.config.n_best_size
+    document = Document("a.txt", "line")
+    words = [f"w{n}" for n in range(usual + 5)]
+    found = [
+        Found(Passage(document, word, 3 * n, (Mark(0, 1),)), 0.0) for n, word in enumerate(words)
+    ]
+    # logits are close, so that five more quotes would take a fifth of the probability
+    windows = [
+        [Candidates((ScoredSpan(0, len(word), 1.0 - n / 100, 0.0),), 0.0, 0.0)]
+        for n, word in enumerate(words)
+    ]
+    result = Searcher(reader, index).decide(WHO, found, windows, top_k=len(words))
+    scores = [hit.score for hit in result.hits]
+    assert [hit.text for hit in result.hits] == words
+    assert sum(scores[:usual]) + result.no_answer_score == pytest.approx(1)
+    assert all(0 < score <= scores[usual - 1] for score in scores[usual:])
 
 
 @pytest.mark.parametrize("top_k", [0, -1, 1.5, True])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,6 +39,19 @@ def test_windows_are_labelled_and_those_without_the_answer_are_null(encoder: Enc
     assert first == last
     assert encoder.tokenizer.id_to_token(int(ids[first])) == "rollo"
     assert not windows.labels[1:].any()
+
+
+def test_each_window_has_the_label_of_its_own_example(encoder: Encoder) -> None:
+    answers = ["norse", "sea", "rollo"]
+    examples = [
+        example("the norse led by rollo came from the sea", answer, id=answer) for answer in answers
+    ]
+    windows = encode(examples, encoder)
+    for row, answer in enumerate(answers):
+        first, last = windows.labels[row]
+        ids = windows.batch(np.array([row])).input_ids[0]
+        found = [encoder.tokenizer.id_to_token(int(id)) for id in ids[first : last + 1]]
+        assert found == [answer]
 
 
 def test_a_batch_is_what_the_encoder_makes(encoder: Encoder) -> None:
@@ -101,6 +116,14 @@ def test_a_plan_depends_on_seed_and_epoch_alone() -> None:
     assert order(0, 0) == order(0, 0)
     assert order(0, 0) != order(0, 1)
     assert order(0, 0) != order(1, 0)
+
+
+def test_short_and_long_windows_come_in_a_mixed_order() -> None:
+    sizes = np.arange(400) + 1
+    steps = plan(sizes, tokens=400, micro_tokens=400, seed=0, epoch=0)
+    lengths = [int(sizes[rows].max()) for step in steps for rows in step]
+    rising = sum(a < b for a, b in itertools.pairwise(lengths))
+    assert 0.4 < rising / len(lengths) < 0.6
 
 
 def test_hardly_a_token_is_padding() -> None:

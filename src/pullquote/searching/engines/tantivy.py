@@ -45,18 +45,24 @@ class TantivyEngine:
 
     @property
     def generation(self) -> int:
-        """The generation of the last commit, -1 before the first."""
+        """The generation of the last commit, -1 before the first.
+
+        Also -1 for a folder with several, which an earlier version left by deleting nothing.
+        """
         self.index.reload()
         searcher = self.index.searcher()
         query = self.tantivy.Query.term_query(self.schema, "id", _STAMP)
-        found = searcher.search(query, 1).hits
-        return int(searcher.doc(found[0][1])["generation"][0]) if found else -1
+        found = searcher.search(query, 2).hits
+        return int(searcher.doc(found[0][1])["generation"][0]) if len(found) == 1 else -1
 
     @property
     def writer(self) -> Any:
         if self._writer is None:
             try:
-                self._writer = self.index.writer(_HEAP, 1)
+                writer = self.index.writer(_HEAP, 1)
+                # files of a commit that was killed have the names that the next one wants to use
+                writer.garbage_collect_files()
+                self._writer = writer
             except ValueError as error:
                 raise IndexFileError(
                     f"{self.folder}: another process is writing to it ({first_line(error)})"
@@ -72,14 +78,19 @@ class TantivyEngine:
             )
 
     def remove(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            self.writer.delete_documents_by_term("id", row.id)
+        self._delete([row.id for row in rows])
+
+    def _delete(self, ids: Sequence[int]) -> None:
+        # not delete_documents_by_term: it looks for a signed number, and the field is unsigned, so
+        # that it deletes nothing
+        query = self.tantivy.Query.term_set_query(self.schema, "id", ids)
+        self.writer.delete_documents_by_query(query)
 
     def clear(self) -> None:
         self.writer.delete_all_documents()
 
     def commit(self, generation: int) -> None:
-        self.writer.delete_documents_by_term("id", _STAMP)
+        self._delete([_STAMP])
         stamp = {"id": _STAMP, "generation": generation}
         self.writer.add_document(self.tantivy.Document.from_dict(stamp, self.schema))
         self.writer.commit()

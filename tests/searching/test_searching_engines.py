@@ -1,0 +1,169 @@
+"""Both engines rank, filter and forget passages alike; what they keep is of one moment."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pullquote.searching.engines import Engine, Match, Row
+from pullquote.searching.engines.fts5 import TABLE, Fts5Engine
+from pullquote.searching.engines.tantivy import TantivyEngine
+
+ROWS = [
+    Row(1, 7, "The rent of the mill is due."),
+    Row(2, 7, "The mill stands by the river, and the rent of the meadow is paid."),
+    Row(3, 8, "Rent, rent and rent again."),
+    Row(4, 9, "A ferry leaves at noon."),
+]
+
+
+class Shelf:
+    """An engine and the table of passages that belongs to it, as an index has them."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.connection = sqlite3.connect(folder / "i.db", isolation_level=None)
+        self.connection.execute("CREATE TABLE passages (id INTEGER PRIMARY KEY, document, text)")
+        self.engine: Engine
+        if kind == "fts5":
+            self.connection.execute(TABLE)
+            self.engine = Fts5Engine(self.connection)
+        else:
+            self.engine = TantivyEngine(folder / "t")
+        self.generation = 0
+
+    def add(self, *rows: Row) -> None:
+        self.begin()
+        self.connection.executemany(
+            "INSERT INTO passages VALUES (?, ?, ?)", [(r.id, r.document, r.text) for r in rows]
+        )
+        self.engine.add(rows)
+
+    def remove(self, *rows: Row) -> None:
+        self.begin()
+        self.engine.remove(rows)
+        self.connection.executemany("DELETE FROM passages WHERE id = ?", [(r.id,) for r in rows])
+
+    def begin(self) -> None:
+        if not self.connection.in_transaction:
+            self.connection.execute("BEGIN")
+
+    def commit(self) -> None:
+        self.generation += 1
+        self.engine.commit(self.generation)
+        self.connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        self.engine.rollback()
+        self.connection.execute("ROLLBACK")
+
+    def search(self, *words: str, limit: int = 9, documents: list[int] | None = None) -> list[int]:
+        return [match.id for match in self.matches(*words, limit=limit, documents=documents)]
+
+    def matches(
+        self, *words: str, limit: int = 9, documents: list[int] | None = None
+    ) -> list[Match]:
+        self.engine.refresh(self.generation)
+        return self.engine.search(words, limit, documents)
+
+
+@pytest.fixture(params=["fts5", "tantivy"])
+def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shelf]:
+    shelf = Shelf(request.param, tmp_path)
+    shelf.add(*ROWS)
+    shelf.commit()
+    yield shelf
+    shelf.engine.close()
+    shelf.connection.close()
+
+
+def test_the_best_passages_come_first(shelf: Shelf) -> None:
+    assert shelf.search("rent")[0] == 3
+    assert sorted(shelf.search("rent")) == [1, 2, 3]
+    assert shelf.search("rent", limit=1) == [3]
+    assert shelf.search("ferries", "rents")[0] == 4  # the rarer word counts for more
+    scores = [match.score for match in shelf.matches("rent", "mill")]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[-1] > 0
+
+
+@pytest.mark.parametrize("operator", ["NOT", "AND", "OR", "NEAR", "-", "+", '"'])
+def test_no_word_is_an_operator(shelf: Shelf, operator: str) -> None:
+    assert set(shelf.search("rent", operator, "ferry")) == {1, 2, 3, 4}
+
+
+def test_a_filter_changes_what_is_found_and_no_score(shelf: Shelf) -> None:
+    all_scores = {match.id: match.score for match in shelf.matches("rent", "mill")}
+    some = {match.id: match.score for match in shelf.matches("rent", "mill", documents=[7, 9])}
+    assert some == {id: pytest.approx(all_scores[id]) for id in (1, 2)}
+    assert shelf.search("rent", limit=1, documents=[7]) == [1]
+    assert shelf.search("rent", documents=[]) == []
+
+
+def test_what_is_removed_takes_no_place_among_the_best(shelf: Shelf) -> None:
+    shelf.search("rent")
+    shelf.remove(ROWS[2])
+    shelf.commit()
+    assert shelf.search("rent", limit=2) == [1, 2]
+    assert shelf.search("again") == []
+    shelf.remove(*ROWS[:2])
+    shelf.add(Row(5, 7, "The rent of the mill was raised."))
+    shelf.commit()
+    assert shelf.search("rent", limit=1) == [5]
+
+
+def test_what_is_rolled_back_was_never_there(shelf: Shelf) -> None:
+    shelf.remove(*ROWS[:3])
+    shelf.add(Row(6, 9, "Nothing about rent."))
+    shelf.rollback()
+    shelf.add(Row(7, 9, "A ferry comes back."))
+    shelf.commit()
+    assert sorted(shelf.search("rent")) == [1, 2, 3]
+    assert sorted(shelf.search("ferry")) == [4, 7]
+
+
+def test_each_search_sees_what_was_committed_before_it(shelf: Shelf) -> None:
+    for number in range(10, 15):
+        shelf.add(Row(number, 9, f"A word{number}."))
+        shelf.commit()
+        assert shelf.search(f"word{number}") == [number]
+
+
+def test_tantivy_tells_the_generation_that_was_committed_last(tmp_path: Path) -> None:
+    engine = TantivyEngine(tmp_path / "t")
+    assert engine.generation == -1
+    for generation in (3, 4, 11, 12):
+        engine.commit(generation)
+        assert engine.generation == generation
+    engine.close()
+    again = TantivyEngine(tmp_path / "t")
+    assert again.generation == 12
+    again.close()
+
+
+def test_files_of_a_killed_commit_are_not_in_the_way_of_the_next(tmp_path: Path) -> None:
+    folder, before = tmp_path / "t", tmp_path / "before"
+    engine = TantivyEngine(folder)
+    engine.add(ROWS)
+    engine.commit(1)
+    engine.close()
+    shutil.copytree(folder, before)
+    engine = TantivyEngine(folder)
+    engine.remove(ROWS[:1])
+    engine.commit(2)
+    engine.close()
+    # as it is when a commit has written all but the file that makes it count
+    shutil.copy(before / "meta.json", folder)
+    for file in before.iterdir():
+        if not (folder / file.name).exists():
+            shutil.copy(file, folder)
+    engine = TantivyEngine(folder)
+    assert engine.generation == 1
+    engine.remove(ROWS[:1])
+    engine.commit(2)
+    assert engine.generation == 2
+    assert [match.id for match in engine.search(["mill"], 9, None)] == [2]
+    engine.close()
