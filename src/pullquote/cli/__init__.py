@@ -50,7 +50,7 @@ ALIASES = {"distil": "distill"}
 
 
 class _LazyGroup(click.Group):
-    """Knows the commands' names and first lines; imports one when it runs or is asked for help."""
+    """Lists the commands by name, and imports one when it is run or its help is shown."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # what the encoding cannot hold, such as half a character in a file's name, is shown so
+            # shows characters that the encoding lacks as escapes, such as a surrogate in a file's name
             stream.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings():
@@ -97,7 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             path = error.ctx.command_path if error.ctx else "pullquote"
             say("error", f"{error.format_message()} Try: {path} --help")
         sys.exit(2)
-    except SystemExit:  # by click itself when `pullquote ... | head` has seen enough
+    except (
+        SystemExit
+    ):  # raised by click when the reader of a pipe has gone, as in `pullquote ... | head`
         sys.exit(0)
     except PullquoteError as error:
         say("error", error)
@@ -110,15 +112,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except MemoryError:
         say("error", "the memory is full; split the text or the data, or close other programs")
         sys.exit(1)
-    except OSError as error:  # of standard output, which has no name, or of a file forgotten here
+    except OSError as error:  # writing to standard output, which has no name, or a file error that was not handled
         where = error.filename or "standard output, which cannot be written"
         say("error", f"{where}: {error.strerror or error}")
         sys.exit(1)
-    sys.exit(code or 0)  # a command that has said why may end with 1
+    sys.exit(code or 0)  # a command may return 1 after its own message
 
 
 def _was_interrupted(error: BaseException | None) -> bool:
-    """Ctrl-C while a compiled module is loading comes out as an ImportError of that module."""
+    """Whether Ctrl-C caused an error: while a compiled module loads, it is an ImportError."""
     while error and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None

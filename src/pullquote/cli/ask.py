@@ -88,8 +88,8 @@ def command(
     passages of all documents are read, and a quote comes with its file and page or line. What was
     read of them is kept for the next question (in PULLQUOTE_CACHE, or ~/.cache/pullquote).
 
-    Scores are in [0, 1]. A model abstains where its threshold says so; --threshold 0 is less
-    careful, 9999 always answers.
+    Scores are in [0, 1]. A model abstains when the null score exceeds its threshold;
+    --threshold 0 abstains less often, --threshold 9999 never.
     """
     if context is not None and paths:
         raise click.UsageError("a PATH and --context are two texts; give one of them.")

@@ -1,4 +1,4 @@
-"""What `pullquote ask` does with folders, indexes and documents: search them, print the quotes."""
+"""`pullquote ask` on folders, indexes and documents: searches them and prints the quotes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The options of `pullquote ask` that a search takes."""
+    """The options of `pullquote ask` that apply to a search."""
 
     model: str
     device: str
@@ -46,7 +46,7 @@ def is_search(paths: Sequence[str]) -> bool:
         if Path(path).is_dir() or Index.is_one(path) or path.endswith(".db"):
             return True
         return Path(path).is_file() and kind_of(path) not in (None, TEXT)
-    except (OSError, ValueError):  # a name that is none; whoever reads it says so
+    except (OSError, ValueError):  # not a valid path; reading it raises the error
         return False
 
 
@@ -80,7 +80,7 @@ def _glob(filters: Sequence[str]) -> str | None:
 
 
 def _index(paths: Sequence[str]) -> Index:
-    """The index that is named, or one of the documents that are, kept in the cache."""
+    """The index at a path, or an index of the documents at some paths, kept in the cache."""
     from pullquote.searching.documents import existing
     from pullquote.searching.index import Index
 
@@ -112,13 +112,13 @@ def _index(paths: Sequence[str]) -> Index:
 
 
 def update(index: Index, paths: Iterable[str]) -> Update:
-    """Read what is new, with a bar for it on a terminal."""
+    """Update an index from its documents, with a progress bar on a terminal."""
     with progress_bar("reading documents") as progress:
         return index.add(paths, progress=progress)
 
 
 def nothing_in(paths: Sequence[str], found: Update) -> str:
-    """Why there is nothing to ask."""
+    """The error message for documents without any text."""
     named = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
     if found.problems:
         first = found.problems[0]

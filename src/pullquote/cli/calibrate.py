@@ -1,4 +1,4 @@
-"""pullquote calibrate: scores that are probabilities, and a threshold for a purpose."""
+"""pullquote calibrate: calibrated scores, and a threshold for a goal."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def command(
     Some questions are also asked of 4 and 16 paragraphs of their article.
 
     GOAL: the best F1 or exact match; precision=0.9, answer as much as possible with 90 % of the
-    given answers right; coverage=0.8, answer 80 % of the questions, the surest ones.
+    given answers right; coverage=0.8, answer 80 % of the questions, those with the highest scores.
     """
     goal = Goal.parse(threshold_for) if threshold_for else None
     if model_dir in bundled_models():

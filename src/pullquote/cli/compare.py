@@ -107,7 +107,7 @@ def command(
         for name, found in (("A", comparison.only_a), ("B", comparison.only_b)):
             if found and show:
                 click.echo(_examples(name, found, show))
-    # after it was printed: a full disk must not cost the scores
+    # written last, so that a full disk does not lose the printed scores
     if output:
         write_json(output, result)
 
@@ -115,7 +115,7 @@ def command(
 def _answers(
     name: str, reader: Reader | None, threshold: float | None, examples: Sequence[Example]
 ) -> Answers:
-    """What a model says, or a file of predictions."""
+    """The answers of a model, or those of a prediction file."""
     if reader is None:
         return Answers.of_file(examples, name)
 

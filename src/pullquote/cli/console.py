@@ -1,4 +1,4 @@
-"""What the commands share at the terminal: options, progress, reading a text, reporting drops."""
+"""Shared by the commands: options, progress bars, reading a text, reporting dropped rows."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def say(kind: str, message: object) -> None:
 
 
 def printable(text: str) -> str:
-    """Without control characters: a text must not steer the terminal that shows it.
+    """Replace control characters, so that a text cannot control the terminal that shows it.
 
     Joiners, soft hyphens and marks of direction stay: they are part of how a script is written.
     """
@@ -246,7 +246,7 @@ def read_data(path: str) -> Dataset:
 
 
 def load_data(path: str) -> Dataset:
-    """Load questions and say on standard error what had to be dropped; none at all is an error."""
+    """Load questions and report dropped rows on standard error. No questions is an error."""
     dataset = read_data(path)
     if not dataset.examples:
         raise DataError(f"{path}: holds no questions")
@@ -260,7 +260,7 @@ def load_data(path: str) -> Dataset:
 
 
 def note_unlabelled(dataset: Dataset, path: str) -> None:
-    """Say so when no question has an answer: more often than not, they stand elsewhere."""
+    """Print a note when no question has an answer: most often the column has another name."""
     if all(example.is_impossible for example in dataset.examples):
         say(
             "note",

@@ -60,8 +60,8 @@ def command(
 ) -> None:
     """Answer every question of DATA with MODEL and score it with SQuAD 2.0's official arithmetic.
 
-    The headline is taken at the threshold stored with the model. "Best" figures choose a threshold
-    with these very answers in hand: an upper bound, not a result.
+    The headline is taken at the threshold stored with the model. "Best" figures choose the
+    threshold on this same data: an upper bound, not a result.
     """
     if output:
         ensure_writable(output)
@@ -84,7 +84,7 @@ def command(
         echo_json(result)
     else:
         click.echo(_table(evaluation, printable(model), printable(data)))
-    # after it was printed: a full disk must not cost the scores
+    # written last, so that a full disk does not lose the printed scores
     if output:
         write_json(output, result)
     if report:

@@ -47,7 +47,7 @@ def command(
         raise click.UsageError("--fit-threshold needs --data to fit it on.")
     if data and not (int8 or fit_threshold):
         raise click.UsageError("--data is for --int8 or --fit-threshold; give one of them, too.")
-    # here, so that --help needs neither torch nor its two seconds
+    # imported here, so that --help does not load torch (two seconds)
     from pullquote.publishing.quantize import INT8
     from pullquote.publishing.release import release
 
@@ -73,8 +73,8 @@ def command(
     if result.threshold is not None:
         click.echo(f"no-answer threshold {result.threshold:.4f}, fitted on {data} and stored")
     if result.checkpoint and result.exported:
-        # Each at the threshold where it is best: quantisation may shift all null scores alike,
-        # which a fitted threshold takes back.
+        # Each at its own best threshold: quantisation may shift all null scores alike, which a
+        # fitted threshold corrects.
         click.echo(f"{f'best on {data}':32}{'fp32':>8}{'int8':>8}{'change':>8}")
         for name, key in (("EM", "best_exact"), ("F1", "best_f1")):
             before, after = (

@@ -1,4 +1,4 @@
-"""pullquote index: documents into an index, to ask it often."""
+"""pullquote index: indexes documents, to ask them often."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pullquote.cli.asking import nothing_in, shown, update
 from pullquote.cli.console import say
 from pullquote.errors import DocumentError, OutputError
 
-_LISTED = 20  # documents that could not be read that are listed one by one
+_LISTED = 20  # how many unreadable documents are listed one by one
 
 
 @click.command(

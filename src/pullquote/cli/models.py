@@ -1,4 +1,4 @@
-"""pullquote models: what is bundled."""
+"""pullquote models: the bundled models, their cards, and the shapes that train takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pullquote quantize: a model that fits into so many bytes."""
+"""pullquote quantize: the best quantised model of a given size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "
 
 
 def _bytes(_context: click.Context, _option: click.Parameter, value: str) -> int:
-    """A size such as 17553162, 16.74MiB or 4.6 MB."""
+    """Parse a size such as 17553162, 16.74MiB or 4.6 MB."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*((?:[kmg]i?)?)b?\s*", value.lower())
     if not match:
         raise click.BadParameter(
@@ -59,14 +59,14 @@ def _bytes(_context: click.Context, _option: click.Parameter, value: str) -> int
 def command(
     model_dir: str, output: str, max_bytes: int, data: str, max_loss: float, questions: int
 ) -> None:
-    """Write the form of a checkpoint that answers best in so many bytes.
+    """Write the quantised model with the best F1 that fits in --max-bytes.
 
-    Tries words and layers in 3 to 8 bits and shows what each takes and scores. The best that fits
+    Tries words and layers in 3 to 8 bits and shows the size and scores of each. The best that fits
     is measured on all of --data, beside fp32; its threshold is fitted there and stored. Answering
     is as fast as with --int8 of pullquote export, whatever the bits. Needs the extra:
     pip install "pullquote[export]".
     """
-    # here, so that --help needs neither torch nor its two seconds
+    # imported here, so that --help does not load torch (two seconds)
     from pullquote.publishing.bit_search import Tried, quantize_to_fit
 
     examples = load_data(data).examples

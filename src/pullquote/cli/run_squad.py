@@ -99,8 +99,8 @@ def command(**flags: Any) -> None:
     predict_file = _file(flags, "predict_file", "dev")
     if flags["do_train"]:
         if not _train(flags, predict_file):
-            return  # of several processes one answers
-        # whole, so that it is no name of a bundled model
+            return  # only the main process answers
+        # absolute, so that it is not taken for a bundled model
         flags["model_name_or_path"] = str(Path(flags["output_dir"]).resolve())
     if not flags["do_eval"]:
         return
@@ -121,7 +121,7 @@ def command(**flags: Any) -> None:
 
 
 def _file(flags: dict[str, Any], flag: str, official: str) -> str:
-    """The data that is named, or the file with the official name, in --data_dir if there is one."""
+    """The named data file, or the official one in --data_dir."""
     name: str | None = flags[flag]
     if name and not flags["data_dir"]:
         return name
@@ -130,7 +130,7 @@ def _file(flags: dict[str, Any], flag: str, official: str) -> str:
 
 
 def _train(flags: dict[str, Any], predict_file: str) -> bool:
-    """Train, and say whether this is the process that goes on."""
+    """Train, and return whether this is the main process, which goes on."""
     from pullquote.cli.train import run
     from pullquote.compat.run_squad import SquadTraining, squad_recipe
 

@@ -64,6 +64,6 @@ def command(
     note_unlabelled(dataset, data)
     result = {**scores.as_dict(), "avna": scores.avna}
     echo_json(result)
-    # after it was printed: a full disk must not cost the scores
+    # written last, so that a full disk does not lose the printed scores
     if output:
         write_json(output, result)

@@ -14,7 +14,7 @@ from pullquote.serving.settings import Settings
 
 _USUAL = Settings()
 _NEAR = ("127.0.0.1", "localhost", "::1")
-_NAMES = ("127.0.0.1", "localhost", "[::1]")  # as a browser says them
+_NAMES = ("127.0.0.1", "localhost", "[::1]")  # as they stand in a browser's Host header
 
 
 @click.command(
@@ -203,7 +203,7 @@ def command(
 
 
 def _token(file: str | None) -> str:
-    """Not an option of its own: other users of the machine see a command's arguments."""
+    """The token from a file or PULLQUOTE_TOKEN: other users can see a command's arguments."""
     if file is None:
         given = os.environ.get("PULLQUOTE_TOKEN")
         if given is not None and not given.strip():

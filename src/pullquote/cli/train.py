@@ -1,4 +1,4 @@
-"""pullquote train: a recipe in, a model directory out."""
+"""pullquote train: trains a model by a recipe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KINDS = {str: str, int: int, float: float, tuple: str}
 
 
 def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A flag for each key of a recipe; what is not given is left to the recipe or its default."""
+    """Add a flag for each key of a recipe; a flag that is not given leaves the recipe's value."""
     for spec in reversed(fields(Recipe)):
         several = isinstance(spec.default, tuple)
         words = spec.metadata["help"].removesuffix(".")
@@ -50,7 +50,7 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def resolve(recipe: str | None, flags: dict[str, Any]) -> Recipe:
-    """The recipe of a file with the flags that were given in its place."""
+    """The recipe of a file, with the given flags in place of its values."""
     given = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in flags.items()
@@ -61,14 +61,14 @@ def resolve(recipe: str | None, flags: dict[str, Any]) -> Recipe:
 
 
 def run(recipe: Recipe, output: str, **options: bool) -> TrainingReport:
-    """Train with a progress bar, and say what came out; `options` are those of `train`."""
+    """Train with a progress bar and print the result; `options` are those of `train`."""
     from pullquote.training.train import train
 
     ensure_folder(output)
     with progress_bar("training", words=True) as progress:
         report = train(recipe, output, progress=progress, **options)
     if not report.main:
-        return report  # of several processes one speaks
+        return report  # only the main process prints
     minutes = report.seconds / 60
     click.echo(f"{printable(str(report.path))}: {report.steps:,} steps in {minutes:.1f} minutes")
     if evaluation := report.evaluation:

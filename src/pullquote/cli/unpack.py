@@ -19,10 +19,10 @@ from pullquote.cli.console import printable
 @click.argument("model")
 @click.option("-o", "--output", required=True, metavar="OUT", help="The directory to write.")
 def command(model: str, output: str) -> None:
-    """Give a model that has an ONNX file alone its checkpoint back, so that it can be trained on.
+    """Write the checkpoint of a model that has only an ONNX file, so that it can be trained further.
 
-    Weights are fp32 and rounded as the ONNX file has them; training heals that. The threshold is
-    the ONNX form's: fit it again with pullquote calibrate. Needs the extra: pip install
+    Weights are fp32 with the rounding of the ONNX file, which training corrects. The threshold is
+    that of the ONNX file: fit it again with pullquote calibrate. Needs the extra: pip install
     "pullquote[export]".
     """
     from pullquote.publishing.unpack import unpack
