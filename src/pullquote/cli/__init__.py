@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # shows characters that the encoding lacks as escapes, such as a surrogate in a file's name
+            # characters that the encoding lacks are shown as escapes
             stream.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings():
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except MemoryError:
         say("error", "the memory is full; split the text or the data, or close other programs")
         sys.exit(1)
-    except OSError as error:  # writing to standard output, which has no name, or a file error that was not handled
+    except OSError as error:  # of standard output, which has no name, or not handled before
         where = error.filename or "standard output, which cannot be written"
         say("error", f"{where}: {error.strerror or error}")
         sys.exit(1)

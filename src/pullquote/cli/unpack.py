@@ -19,11 +19,11 @@ from pullquote.cli.console import printable
 @click.argument("model")
 @click.option("-o", "--output", required=True, metavar="OUT", help="The directory to write.")
 def command(model: str, output: str) -> None:
-    """Write the checkpoint of a model that has only an ONNX file, so that it can be trained further.
+    """Write the checkpoint of a model that has only an ONNX file, to train it further.
 
     Weights are fp32 with the rounding of the ONNX file, which training corrects. The threshold is
-    that of the ONNX file: fit it again with pullquote calibrate. Needs the extra: pip install
-    "pullquote[export]".
+    that of the ONNX file: fit it again with pullquote calibrate.
+    Needs the extra: pip install "pullquote[export]".
     """
     from pullquote.publishing.unpack import unpack
 
