@@ -4,6 +4,7 @@
     ├── InputError         a question, context or argument that cannot be answered
     ├── ConfigError        settings that contradict each other (`reader.json`, `ReaderConfig`)
     ├── DataError          a data or prediction file that is not what it should be
+    ├── TextError          bytes that are no text, or text in an unknown encoding
     ├── DocumentError      a document that cannot be read, or no documents at all
     ├── IndexFileError     an index that is damaged, empty, busy, or not one of ours
     ├── ModelError         a model directory, file or name that cannot be loaded
@@ -32,6 +33,10 @@ class ConfigError(PullquoteError, ValueError):
 
 class DataError(PullquoteError, ValueError):
     """A data or prediction file that is not what it should be."""
+
+
+class TextError(PullquoteError, ValueError):
+    """Bytes that are no text, or text in an encoding that is not recognised."""
 
 
 class DocumentError(PullquoteError, ValueError):
