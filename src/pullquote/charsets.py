@@ -44,13 +44,14 @@ LABELS = {
 """The encodings that can be guessed: Python's name, and the name that people know."""
 
 # Letters beyond a to z, a language each; a text in Latin script is mostly in one language.
-_WESTERN_LANGUAGES = """
-àâæçéèêëîïôœùûüÿ äöüßé áéíñóúü ãõáâàçéêíóôúü àèéìòùóíî åäöéàü æøåéòôêóä ëïéèüöáóç áéíóúýþæöð àçèéíïòóúü
-""".split()
-_CENTRAL_LANGUAGES = "ąćęłńóśźż áčďéěíňóřšťúůýž áéíóöőúüű ăâîşţ čćđšž áäčďéíĺľňóôŕšťúýž äöüß"
+_WESTERN = (
+    "àâæçéèêëîïôœùûüÿ äöüßé áéíñóúü ãõáâàçéêíóôúü àèéìòùóíî åäöéàü æøåéòôêóä ëïéèüöáóç áéíóúýþæöð "
+    "àçèéíïòóúü"
+)
+_CENTRAL = "ąćęłńóśźż áčďéěíňóřšťúůýž áéíóöőúüű ăâîşţ čćđšž áäčďéíĺľňóôŕšťúýž äöüß"
 _LANGUAGES = {
-    **dict.fromkeys(("cp1252", "mac_roman", "cp850"), _WESTERN_LANGUAGES),
-    **dict.fromkeys(("cp1250", "iso8859_2"), _CENTRAL_LANGUAGES.split()),
+    **dict.fromkeys(("cp1252", "mac_roman", "cp850"), _WESTERN.split()),
+    **dict.fromkeys(("cp1250", "iso8859_2"), _CENTRAL.split()),
     "cp1254": ["çğıöşüâîû"],
     "cp1257": ["ąčęėįšųūž", "āčēģīķļņšūž", "äöüõšž"],
 }
@@ -65,7 +66,14 @@ _SCRIPTS = {
     "cp1256": ("اليمنتربودعسكحهة", "جخذزشصضطظغفقثءآأإئؤى،؟ـ"),
     "cp874": ("านรอกเงยมลวดทสตหปบคพแใไ่้ัิีะืุู", "".join(map(chr, range(0xE01, 0xE4F)))),
 }
-_ASIAN = ("cp932", "euc_jp", "gb18030", "big5", "cp949")
+# Of Chinese characters: a weight, and where a standard has the frequent ones.
+_FREQUENT = {
+    "cp932": (0.7, "euc_jp", 0xB0, 0xCF),
+    "euc_jp": (0.7, "euc_jp", 0xB0, 0xCF),
+    "gb18030": (0.9, "gb2312", 0xB0, 0xD7),
+    "big5": (0.9, "big5", 0xA4, 0xC6),
+    "cp949": (-1.0, "euc_kr", 0xCA, 0xFD),
+}
 _PUNCTUATION = "«»“”„‘’–—…№§•·°©\xa0"
 _ASIAN_PUNCTUATION = re.compile("[\u3000-\u303f\uff01-\uff5e·—…“”‘’°×]")
 _COMMON_ASIAN = frozenset(
@@ -74,6 +82,7 @@ _COMMON_ASIAN = frozenset(
 )
 _COMMON = 1 / 8  # at most one letter or sign in eight may stand where it makes no sense
 _UNLIKELY = 0.2  # a score below which no encoding is believed
+_RANKED = 1 << 16  # bytes by which encodings are ranked
 _CHUNK, _CHUNKS = 512, 64  # what charset-normalizer looks at
 
 _WORD = re.compile(r"[^\W\d_ªºµƒˆ¹²³¼½¾]+")
@@ -97,9 +106,18 @@ def guess(telling: bytes) -> str | None:
             "encodings,",
             "files",
         ) from None
+    telling = _head(telling)
     ranked = {name: _score(telling, name) for name in LABELS}
     best = max(ranked, key=lambda name: ranked[name])  # of equals the first
     return best if ranked[best] >= _UNLIKELY else None
+
+
+def _head(telling: bytes) -> bytes:
+    """As many whole lines or words as are ranked in a second."""
+    if len(telling) <= _RANKED:
+        return telling
+    cut = max(telling.rfind(end, 0, _RANKED) for end in (b"\n", b" "))
+    return telling[: cut if cut > 0 else _RANKED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +135,7 @@ def _is_windows_1252(telling: bytes) -> bool:
         return False
     # Czech, Hungarian or Turkish look well, too: æ and ø take the places of their letters. Of few
     # letters nothing can be said, and Western wins.
-    if sense.letters.total() < 6 or len(sense.letters) < 4:
+    if sense.letters.total() < 5 or len(sense.letters) < 4:
         return True
     western = _coverage(sense.letters, "cp1252")
     rivals = (
@@ -211,13 +229,8 @@ def _asian_score(text: str, name: str) -> float:
         elif "\uac00" <= sign <= "\ud7a3":
             score += 1 if name == "cp949" and _level_one(sign, "euc_kr", 0xB0, 0xC8) else -1
         elif "\u4e00" <= sign <= "\u9fff":
-            score += {
-                "cp932": lambda c: 0.7 if _level_one(c, "euc_jp", 0xB0, 0xCF) else -1,
-                "euc_jp": lambda c: 0.7 if _level_one(c, "euc_jp", 0xB0, 0xCF) else -1,
-                "gb18030": lambda c: 0.9 if _level_one(c, "gb2312", 0xB0, 0xD7) else -0.7,
-                "big5": lambda c: 0.9 if _level_one(c, "big5", 0xA4, 0xC6) else -0.7,
-                "cp949": lambda c: -1,
-            }[name](sign)
+            weight, codec, first, last = _FREQUENT[name]
+            score += weight if _level_one(sign, codec, first, last) else -0.8
         else:
             score -= 1
     if name in ("cp932", "euc_jp") and not kana:
@@ -260,7 +273,7 @@ def _is_word(word: str, high: int, run: int) -> bool:
     """Whether a word with accents could be one of a language in Latin script."""
     if high == len(word):
         return len(word) == 1 and word in _ALONE
-    if len(word) >= 4 and high > 0.6 * len(word):
+    if len(word) >= 4 and high > (0.6 if run < 3 else 0.8) * len(word):
         return False
     if high > run and re.search(rf"[^\x00-\x7f]{{{run + 1}}}", word):
         return False

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import codecs
 import io
-import itertools
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -163,8 +162,9 @@ def find_encoding(file: BinaryIO, *, declared: str | None = None) -> Encoding:
         if head.startswith(mark):
             return Encoding(name)
     broken = _first_broken(file, "utf-8")
-    if declared and (name := _declared(declared)) and _fits(file, head, name, broken):
-        return Encoding(name)
+    named = _declared(declared) if declared else None
+    if named and _fits(file, head, named, broken):
+        return Encoding(named)
     if b"\0" in head and (unmarked := _unmarked_utf16(head)):
         return Encoding(unmarked, guessed=True, errors="replace")
     if broken is None:
@@ -222,6 +222,8 @@ def _first_broken(file: BinaryIO, name: str) -> int | None:
 def _unmarked_utf16(head: bytes) -> str | None:
     """Recognise UTF-16 without a mark: of each two bytes one is nearly always the same."""
     head = head[: len(head) & ~1]
+    if len(head) < 16:
+        return None
     for name, high in (("utf-16-le", head[1::2]), ("utf-16-be", head[0::2])):
         if b"\0" not in high:
             continue

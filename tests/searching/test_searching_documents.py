@@ -292,7 +292,7 @@ def test_a_protected_book(tmp_path: Path) -> None:
     [
         (
             "a.jsonl",
-            '{"text": "a"}\n{"txet": "b"}\n',
+            '\n{"txet": "b"}\n',
             "line 2: no text, only txet; expected one of",
         ),
         ("a.jsonl", '{"text": 3}\n', "line 1: text is int, expected text"),

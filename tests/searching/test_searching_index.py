@@ -21,7 +21,7 @@ from searching_helpers import FILES, MILL
 from pullquote import Index
 from pullquote.errors import DocumentError, IndexFileError, InputError, MissingExtraError
 from pullquote.searching import index as module
-from pullquote.searching.documents import File, find, read
+from pullquote.searching.documents import File, Notes, find, read
 
 ENGINES = ["fts5", "tantivy"]
 
@@ -70,7 +70,7 @@ def test_only_what_is_new_or_changed_is_read(
         (folder / f"{name}.txt").write_text(f"The rent of {name} is due.")
     opened: list[str] = []
 
-    def reading(file: File) -> object:
+    def reading(file: File, notes: Notes) -> object:
         opened.append(Path(file.path).name)
         return read(file)
 
@@ -176,10 +176,10 @@ def test_a_long_file_that_changes_while_it_is_read_leaves_no_half(
     path.write_text("An old word about rent.\n\n" * 1000)
     times = 0
 
-    def reading(file: File) -> object:
+    def reading(file: File, notes: Notes) -> object:
         nonlocal times
         times += 1
-        for number, passage in enumerate(read(file)):
+        for number, passage in enumerate(read(file, notes)):
             if number == 6 and times <= changes:
                 path.write_text(f"New word {times} about rent.\n\n" * 1000)
             yield passage
@@ -211,8 +211,8 @@ def test_nobody_sees_half_of_a_long_file(tmp_path: Path, monkeypatch: pytest.Mon
             seen.append(len(other))
         remove(name)
 
-    def reading(file: File) -> object:
-        for number, passage in enumerate(read(file)):
+    def reading(file: File, notes: Notes) -> object:
+        for number, passage in enumerate(read(file, notes)):
             if number == 6:
                 raise DocumentError("broken in the middle")
             yield passage

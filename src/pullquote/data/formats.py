@@ -17,7 +17,7 @@ import json
 import os
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pullquote.data.rows import Dataset, Dropped, Item, collect, describe, row_from_example
@@ -26,6 +26,8 @@ from pullquote.errors import DataError, OutputError, PullquoteWarning, TextError
 from pullquote.files import atomic_write
 from pullquote.text import Encoding, decode_utf8
 from pullquote.types import Example
+
+__all__ = ["load", "save", "read_bytes", "decode_text", "parse_json"]
 
 _COLUMNS = ("id", "title", "question", "context", "answers")
 
@@ -190,7 +192,9 @@ def _to_jsonl(examples: Sequence[Example]) -> bytes:
 
 def _to_csv(examples: Sequence[Example], delimiter: str = ",") -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, _COLUMNS, delimiter=delimiter)  # ends lines with \r\n and so quotes every \r and \n
+    writer = csv.DictWriter(
+        text, _COLUMNS, delimiter=delimiter
+    )  # ends lines with \r\n and so quotes every \r and \n
     writer.writeheader()
     for example in examples:
         row = row_from_example(example)
@@ -213,7 +217,7 @@ def _item(row: Row | BadRow) -> Item:
     return (row.where, row.value) if isinstance(row, Row) else Dropped("", row.where, row.reason)
 
 
-_WRITERS = {
+_WRITERS: dict[str, Callable[[Sequence[Example]], bytes]] = {
     "json": _to_json,
     "jsonl": _to_jsonl,
     "csv": _to_csv,

@@ -71,9 +71,7 @@ class BadRow:
 Tell: TypeAlias = Callable[[Encoding], None]
 
 
-def read_rows(
-    file: BinaryIO, kind: str, *, tell: Tell = lambda _: None
-) -> Iterator[Row | BadRow]:
+def read_rows(file: BinaryIO, kind: str, *, tell: Tell = lambda _: None) -> Iterator[Row | BadRow]:
     """Yield the rows of a file: "csv", "tsv", "jsonl", "json" (a list) or "parquet".
 
     `tell` is called with the encoding before the first row. Raises `DataError` for a file that is
@@ -138,9 +136,10 @@ def clean(value: object) -> object:
         name: None if _is_nan(cell) else cell
         for name, cell in zip(_plain_names([*value]), value.values(), strict=True)
     }
-    if isinstance(row.get("answers"), str):
+    answers = row.get("answers")
+    if isinstance(answers, str):
         with contextlib.suppress(DataError):  # what is no object stays text, and is reported so
-            row["answers"] = _answers(row["answers"])
+            row["answers"] = _answers(answers)
     return row
 
 
@@ -223,13 +222,14 @@ class _Records:
                 return
             except csv.Error as error:
                 reader = self._reader()
-                cells = self._leniently()
-                if cells is None:
+                loose = self._leniently()
+                if loose is None:
                     # A quote that is never closed takes the lines after it with it: try them again.
                     self._again.extendleft(reversed(self._taken[1:]))
                     self.number = begins + 1
                     yield begins, f"not CSV: {error} in the row at line {begins}"
                     continue
+                cells = loose
             yield begins, cells
 
     def _reader(self) -> Any:

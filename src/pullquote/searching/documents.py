@@ -3,28 +3,30 @@
     for file in find(["contracts/"]):
         for passage in read(file): ...
 
-Knows names and folders; each format has a module of its own. Text, Markdown, JSON Lines and CSV
-need no extra; HTML, PDF, DOCX and EPUB need `pip install "pullquote[files]"`.
+Knows names and folders; each format has a module of its own. Text, Markdown, JSON, JSON Lines and
+CSV need no extra; HTML, PDF, DOCX and EPUB need `pip install "pullquote[files]"`, Parquet the extra
+`parquet`.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from pullquote.errors import DocumentError
 from pullquote.searching.html import read_html
 from pullquote.searching.office import read_docx, read_epub
-from pullquote.searching.parts import Part
+from pullquote.searching.parts import Note, Part, Skipped
 from pullquote.searching.passages import passages
 from pullquote.searching.pdf import read_pdf
-from pullquote.searching.tables import read_csv, read_jsonl
+from pullquote.searching.tables import reader
 from pullquote.searching.text import read_text
 from pullquote.types import Document, Passage
 
@@ -33,7 +35,7 @@ from pullquote.types import Document, Passage
 class Kind:
     """How files of some endings are read, and what their places are counted in."""
 
-    read: Callable[[BinaryIO], Iterator[Part]]
+    read: Callable[[BinaryIO], Iterator[Part | Note]]
     unit: str
     endings: tuple[str, ...]
 
@@ -49,9 +51,12 @@ KINDS = (
     Kind(read_pdf, "page", (".pdf",)),
     Kind(read_docx, "paragraph", (".docx", ".docm", ".dotx")),
     Kind(read_epub, "section", (".epub",)),
-    Kind(read_jsonl, "block", (".jsonl", ".ndjson")),
-    Kind(read_csv, "block", (".csv",)),
+    Kind(reader("jsonl"), "block", (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")),
+    Kind(reader("csv"), "block", (".csv", ".csv.gz")),
+    Kind(reader("tsv"), "block", (".tsv", ".tab", ".tsv.gz")),
+    Kind(reader("parquet"), "row", (".parquet",)),
 )
+_JSON_LIST = Kind(reader("json"), "row", (".json",))
 _BY_ENDING = {ending: kind for kind in KINDS for ending in kind.endings}
 _PLAIN_NAMES = {"README", "LICENSE", "NOTICE", "COPYING", "AUTHORS", "CHANGELOG", "CHANGES", "TODO"}
 
@@ -60,6 +65,7 @@ Stamp: TypeAlias = "tuple[int, int, int]"
 
 
 _TICK = 20_000_000  # nanoseconds
+_SHOWN = 3  # rows of a document that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +89,28 @@ class Problem:
 
 
 def kind_of(path: str) -> Kind | None:
-    """The kind of a file by its name; None for what is no document, such as a picture."""
+    """The kind of a file by its name; None for what is no document, such as a picture.
+
+    Of JSON only lists are documents, of objects or texts, and settings of programs are none: that
+    needs a look into the file.
+    """
     name = Path(path).name
-    return TEXT if name in _PLAIN_NAMES else _BY_ENDING.get(Path(path).suffix.lower())
+    if name in _PLAIN_NAMES:
+        return TEXT
+    endings = Path(name.lower()).suffixes
+    ending = "".join(endings[-2:] if endings[-1:] == [".gz"] else endings[-1:])
+    if ending == ".json" and _is_list(path):
+        return _JSON_LIST
+    return _BY_ENDING.get(ending)
+
+
+def _is_list(path: str) -> bool:
+    """Whether a JSON file begins as a list of objects or texts does."""
+    try:
+        with open(path, "rb") as file:
+            return re.match(rb"(?:\xef\xbb\xbf)?\s*\[\s*[{\"]", file.read(4096)) is not None
+    except OSError:
+        return False
 
 
 def find(paths: Iterable[str | os.PathLike[str]]) -> Iterator[File | Problem]:
@@ -142,7 +167,7 @@ def _walk(top: str, seen: set[tuple[int, int]]) -> Iterator[File | Problem]:
             try:
                 if entry.is_dir():
                     below.append(entry.path)
-                elif (kind := kind_of(entry.name)) and stat.S_ISREG(entry.stat().st_mode):
+                elif stat.S_ISREG(entry.stat().st_mode) and (kind := kind_of(entry.path)):
                     # a link leads to a file that may be found under its own name, too
                     status = Path(entry.path).stat()
                     if _first_time(status, seen):
@@ -166,17 +191,54 @@ def stamp(status: os.stat_result) -> Stamp:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def read(file: File) -> Iterator[Passage]:
+@dataclass(slots=True)
+class Notes:
+    """Collects what a reader says of a document beside its text, without holding all of it."""
+
+    encoding: str = ""
+    """The one that was guessed, "" for none."""
+    skipped: int = 0
+    first: list[Skipped] = field(default_factory=list)
+
+    def add(self, note: Note) -> None:
+        if isinstance(note, Skipped):
+            self.skipped += 1
+            if len(self.first) < _SHOWN:
+                self.first.append(note)
+        else:
+            self.encoding = note.encoding
+
+    def clear(self) -> None:
+        """Forget everything: the document is read again."""
+        self.encoding, self.skipped, self.first = "", 0, []
+
+    def problem(self, path: str) -> Problem | None:
+        """What was left out of a document, if anything was."""
+        if not self.skipped:
+            return None
+        listed = "; ".join(map(str, self.first))
+        if self.skipped == 1:
+            return Problem(path, listed)
+        more = f"; and {self.skipped - _SHOWN:,} more" if self.skipped > _SHOWN else ""
+        return Problem(path, f"{self.skipped:,} rows: {listed}{more}")
+
+
+def read(file: File, notes: Notes | None = None) -> Iterator[Passage]:
     """Yield the passages of a file, holding little of it at once.
 
-    Raises `DocumentError` for a file that is not what its name says, and at its end for one that
-    has changed since it was found: what was yielded may then be half of the old and half of the
-    new. `MissingExtraError` where a library is not installed.
+    `notes` collects what was left out, and a guess of the encoding. Raises `DocumentError` for a
+    file that is not what its name says, and at its end for one that has changed since it was found:
+    what was yielded may then be half of the old and half of the new. `MissingExtraError` where a
+    library is not installed.
     """
+    notes = Notes() if notes is None else notes
+    empty = True
     try:
         with open(file.path, "rb") as opened:
-            parts = file.kind.read(opened)
-            yield from passages(Document(file.path, file.kind.unit), parts)
+            parts = _without_notes(file.kind.read(opened), notes)
+            for passage in passages(Document(file.path, file.kind.unit), parts):
+                empty = False
+                yield passage
             _let_pass(file.stamp)
             now = os.fstat(opened.fileno()), Path(file.path).stat()
     except OSError as error:
@@ -185,6 +247,16 @@ def read(file: File) -> Iterator[Passage]:
         raise DocumentError(f"not the text it seemed to be ({error})") from None
     if any(stamp(status) != file.stamp for status in now):
         raise ChangedError("changed while it was read")
+    if empty and file.stamp[0]:
+        notes.add(Skipped("all of it", "there is no text in it"))
+
+
+def _without_notes(parts: Iterable[Part | Note], notes: Notes) -> Iterator[Part]:
+    for part in parts:
+        if isinstance(part, Part):
+            yield part
+        else:
+            notes.add(part)
 
 
 def _let_pass(found: Stamp) -> None:

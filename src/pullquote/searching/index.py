@@ -31,7 +31,7 @@ from pullquote.errors import (
     OutputError,
 )
 from pullquote.files import cannot_write
-from pullquote.searching.documents import ChangedError, File, Problem, find, read, stamp
+from pullquote.searching.documents import ChangedError, File, Notes, Problem, find, read, stamp
 from pullquote.searching.engines import Engine, Row
 from pullquote.searching.engines.fts5 import TABLE, Fts5Engine
 from pullquote.searching.words import query_words
@@ -66,6 +66,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class GuessedEncoding:
+    """A document that was read in an encoding that was guessed, such as "Windows-1252"."""
+
+    path: str
+    encoding: str
+
+
+@dataclass(frozen=True, slots=True)
 class Update:
     """What `Index.add` did: how many documents, and which could not be read."""
 
@@ -74,6 +82,9 @@ class Update:
     unchanged: int
     removed: int
     problems: tuple[Problem, ...]
+    """Documents that could not be read, and rows that were left out of those that were read now."""
+    guessed: tuple[GuessedEncoding, ...] = ()
+    """Of the documents that were read now."""
 
     @property
     def read(self) -> int:
@@ -287,15 +298,21 @@ class Index:
         news = [file for path, file in files.items() if known.get(path) != file.stamp]
         total, done = sum(file.stamp[0] for file in news), 0
         before, read = len(self), set()
+        guessed = []
         batch = _Batch(self._connection, self._engine)
         with batch:
             for file in news:
                 progress(done, total, file.path)
-                problem = self._read(file, batch)
+                notes = Notes()
+                problem = self._read(file, batch, notes)
                 if problem:
                     problems[file.path] = problem
                 else:
                     read.add(file.path)
+                    if left_out := notes.problem(file.path):
+                        problems[file.path] = left_out
+                    if notes.encoding:
+                        guessed.append(GuessedEncoding(file.path, notes.encoding))
                 done += file.stamp[0]
             # a folder that cannot be listed just now keeps the documents that it had
             kept = tuple(_inside(path) for path in problems if path not in files)
@@ -322,15 +339,17 @@ class Index:
             unchanged=len(files) - len(news),
             removed=len(gone),
             problems=tuple(reported[path] for path in sorted(reported)),
+            guessed=tuple(guessed),
         )
 
-    def _read(self, file: File, batch: _Batch) -> Problem | None:
+    def _read(self, file: File, batch: _Batch, notes: Notes) -> Problem | None:
         """Put a document into the index in place of what it was, or the reason why not."""
         try:
             try:
-                self._write(file, batch)
+                self._write(file, batch, notes)
             except ChangedError:
-                self._write(_as_it_is(file), batch)  # it may have been the end of a save
+                notes.clear()
+                self._write(_as_it_is(file), batch, notes)  # it may have been the end of a save
         except (DocumentError, MissingExtraError) as error:
             # What may pass by itself is tried again next time, what the file is like is not.
             passing = isinstance(error, (ChangedError, MissingExtraError))
@@ -340,9 +359,9 @@ class Index:
             return Problem(file.path, str(error))
         return None
 
-    def _write(self, file: File, batch: _Batch) -> None:
+    def _write(self, file: File, batch: _Batch, notes: Notes) -> None:
         """Read a document and write its passages; nothing of one that turns out unreadable."""
-        passages = read(file)
+        passages = read(file, notes)
         head = list(itertools.islice(passages, _HELD))
         if len(head) < _HELD:  # it has been read to its end
             batch.begin()
