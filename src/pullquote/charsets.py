@@ -174,7 +174,9 @@ def _score(telling: bytes, name: str) -> float:
     if own < -1:
         return own
     chaos, coherence = _judged(text.replace("\ufffd", "").encode(name, "ignore"), name)
-    return own - 4 * marks / total - 2 * chaos + 0.3 * coherence
+    # of short Asian texts with punctuation charset-normalizer thinks badly
+    weight = 0.5 if name in _FREQUENT else 2
+    return own - 4 * marks / total - weight * chaos + 0.3 * coherence
 
 
 def _judged(data: bytes, name: str) -> tuple[float, float]:
@@ -233,8 +235,8 @@ def _asian_score(text: str, name: str) -> float:
             score += weight if _level_one(sign, codec, first, last) else -0.8
         else:
             score -= 1
-    if name in ("cp932", "euc_jp") and not kana:
-        score /= 2  # Japanese without kana
+    if name in ("cp932", "euc_jp"):
+        score *= 1.2 if kana else 0.5  # Japanese without kana is rare
     return score
 
 

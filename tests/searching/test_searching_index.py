@@ -157,6 +157,21 @@ def test_what_cannot_be_read_is_reported_and_costs_nothing_else(
     assert texts(index, "rent") == ["The rent is late."]
 
 
+def test_rows_that_were_left_out_and_guessed_encodings_are_in_the_update(
+    index: Index, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "The rent is due."}\n{\n')
+    (tmp_path / "b.txt").write_bytes("The rent is £840.".encode("cp1252"))
+    done = index.add([tmp_path])
+    assert done.added == 2
+    assert next(str(problem) for problem in done.problems).startswith(
+        f"{tmp_path}/a.jsonl: line 2:"
+    )
+    assert [(Path(g.path).name, g.encoding) for g in done.guessed] == [("b.txt", "Windows-1252")]
+    assert texts(index, "rent") == ["The rent is due.", "The rent is £840."]
+    assert not index.problems()  # it could be read
+
+
 def test_a_missing_library_is_tried_again(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
