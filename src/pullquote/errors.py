@@ -4,6 +4,7 @@
     ├── InputError         a question, context or argument that is not valid
     ├── ConfigError        settings that contradict each other (`reader.json`, `ReaderConfig`)
     ├── DataError          a data or prediction file that is not valid
+    ├── TextError          bytes that are not text, or text in an unknown encoding
     ├── DocumentError      a document that cannot be read, or a folder without documents
     ├── IndexFileError     an index that is damaged, empty or busy, or another kind of file
     ├── ModelError         a model directory, file or name that cannot be loaded
@@ -40,6 +41,10 @@ class ConfigError(PullquoteError, ValueError):
 
 class DataError(PullquoteError, ValueError):
     """A data or prediction file that is not valid."""
+
+
+class TextError(PullquoteError, ValueError):
+    """Bytes that are no text, or text in an encoding that is not recognised."""
 
 
 class DocumentError(PullquoteError, ValueError):

@@ -221,8 +221,9 @@ class Document:
 
     path: str
     unit: str
-    """"line", "page" (PDF), "section" (EPUB), "paragraph" (DOCX), or "block": a mark holds the line
-    of the file, but line breaks of the extracted text are not the file's (HTML, CSV, JSON Lines).
+    """"line", "page" (PDF), "section" (EPUB), "paragraph" (DOCX), "row" (JSON lists, Parquet), or
+    "block": a mark holds the line of the file, but line breaks of the extracted text are not the
+    file's (HTML, CSV, JSON Lines).
     """
 
 
@@ -350,7 +351,7 @@ class Hit:
         """The one JSON form of a quote from a document.
 
         Its keys are those of an answer (`text`, `start`, `end`, `score`), those of its place
-        (`document`, `page` or `line` or `section` or `paragraph`, `link`), `sentence`, `passage`,
+        (`document`, its unit such as `page` or `line`, `link`), `sentence`, `passage`,
         `passage_start`, and `also`, a list of other places.
         """
         return {

@@ -99,6 +99,14 @@ def test_the_text_comes_from_a_pipe(run: Run, dash: list[str]) -> None:
     assert result.out.splitlines()[0] == "Rollo"
 
 
+def test_a_text_that_is_not_utf_8_is_read_and_the_guess_is_told(call: Run, tmp_path: Path) -> None:
+    Path(tmp_path, "latin.txt").write_bytes("Zoë led them; the rent was £840.".encode("cp1252"))
+    result = call("ask", "Who led them?", "latin.txt", "--threshold", "9999")
+    assert result.out.startswith("Zoë")
+    told = "latin.txt: not UTF-8; read as Windows-1252, which is a guess"
+    assert result.err == f"pullquote: note: {told}\n"
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_text_files_of_windows_are_read_and_offsets_start_after_the_mark(
     call: Run, tmp_path: Path, encoding: str

@@ -88,8 +88,7 @@ def test_a_blank_file_or_pipe(run: Run, call: Run, tmp_path: Path, blank: bytes)
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("Zoë led them.".encode("latin-1"), ["not UTF-8 text (byte 2)", "iconv"]),
-        (b"Rollo \xed\xa0\x80 led", ["not UTF-8 text (byte 6)"]),  # a lone surrogate
+        (b"Rollo \xed\xa0\x80 led", ["not UTF-8 text (byte 6)", "iconv"]),  # a lone surrogate
         (b"Rollo\0led", ["NUL characters"]),
         (b"\x7fELF\x02\0\0\xff\xfe" + bytes(range(256)), ["a binary file"]),
         (gzip.compress(NORSE.encode(), mtime=0), ["a binary file"]),

@@ -109,6 +109,29 @@ def test_the_cached_index_follows_the_folder(call: Run, tmp_path: Path, cache: P
     assert result.err.startswith("pullquote: note: not read: notes/broken.pdf: not readable as")
 
 
+def test_guessed_encodings_and_rows_that_were_left_out_are_told(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    for name in "abcde":
+        text = f"Renée, the owner of the {name} mill, asks £840 a month."
+        (tmp_path / "notes" / f"{name}.txt").write_bytes(text.encode("cp1252"))
+    rows = '{"text": "The Norse, led by Rollo, came by sea."}\n{"text":\n{"text": null}\n'
+    (tmp_path / "notes" / "rows.jsonl").write_text(rows)
+    result = call("ask", "Who led the Norse?", "notes")
+    assert result.out.startswith("Rollo\n")
+    left_out, guessed = result.err.splitlines()
+    assert left_out.startswith(
+        "pullquote: note: not read: notes/rows.jsonl: 2 rows: line 2: not JSON"
+    )
+    assert "line 3: no text" in left_out
+    assert guessed == (
+        "pullquote: note: 5 documents are not UTF-8; read by a guess of the encoding: notes/a.txt "
+        "(Windows-1252), notes/b.txt (Windows-1252), notes/c.txt (Windows-1252) and 2 more"
+    )
+    indexed = call("index", "notes", "-o", "notes.db")
+    assert indexed.err.splitlines() == result.err.splitlines()
+    assert "6 documents, 6 passages" in indexed.out
+
+
 def test_a_damaged_cache_is_made_again(call: Run, cache: Path) -> None:
     call("ask", NOTICE, MILL).succeeded()
     (kept,) = (cache / "folders").glob("*.db")

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pullquote.data import load, save
-from pullquote.errors import DataError, MissingExtraError, OutputError, PullquoteError
+from pullquote.errors import (
+    DataError,
+    MissingExtraError,
+    OutputError,
+    PullquoteError,
+    PullquoteWarning,
+)
 from pullquote.types import Example, Span
 
 NAMES = [
@@ -349,9 +356,9 @@ def test_csv_rows_are_placed_by_the_line_they_begin_in(write: Write) -> None:
     ("content", "why"),
     [
         ("", "empty; expected a first line"),
-        ("id;question;context\n1;Who?;Rollo.\n", "none of its questions .* no context"),
+        ("id%question%context\n1%Who?%Rollo.\n", "none of its questions .* no context"),
         ("question,question,context\na,b,c\n", "two columns have one name"),
-        ('question,context\nfine,fine\nopen,"quote\n\n', "unexpected end of data in the row .* 3"),
+        ('question,context\nopen,"quote\n\n', "unexpected end of data in the row .* 2"),
         ("question,context\nWho?,x\0y\n", "NUL byte in line 2"),
         (
             "question,context,answer_text,answer_start\nWho?,Rollo,Rollo,\n",
@@ -397,7 +404,9 @@ def test_damaged_files_never_escape_the_exception_tree(
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(raw[: data.draw(st.integers(0, len(raw)))])
     try:
-        dataset = load(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PullquoteWarning)  # of a guessed encoding
+            dataset = load(path)
     except PullquoteError:
         return
     for example in dataset.examples:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import gzip
+import io
+import json
 import os
 import shutil
 import zipfile
@@ -13,7 +17,7 @@ from searching_helpers import FILES, MILL
 
 from pullquote.errors import DocumentError, MissingExtraError
 from pullquote.searching import documents
-from pullquote.searching.documents import ChangedError, Problem, SourceFile, find, read
+from pullquote.searching.documents import ChangedError, Notes, Problem, SourceFile, find, read
 from pullquote.types import Passage
 
 
@@ -292,7 +296,7 @@ def test_a_protected_book(tmp_path: Path) -> None:
     [
         (
             "a.jsonl",
-            '{"text": "a"}\n{"txet": "b"}\n',
+            '\n{"txet": "b"}\n',
             "line 2: no text, only txet; expected one of",
         ),
         ("a.jsonl", '{"text": 3}\n', "line 1: text is int, expected text"),
@@ -303,6 +307,91 @@ def test_a_protected_book(tmp_path: Path) -> None:
 def test_tables_that_hold_no_passages(tmp_path: Path, name: str, content: str, words: str) -> None:
     (tmp_path / name).write_text(content)
     assert words in reason(tmp_path / name)
+
+
+ROWS = [
+    {"title": "Mill", "text": "The mill; built | in 1641, they say."},
+    {"title": "Pool", "text": "It opens at seven."},
+]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.csv",
+        "a.csv.gz",
+        "a.tsv",
+        "semicolons.csv",
+        "tabs.csv",
+        "bars.csv",
+        "a.jsonl",
+        "a.jsonl.gz",
+        "a.json",
+        "a.parquet",
+    ],
+)
+def test_tables_of_every_kind_give_the_same_passages(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name.endswith(".parquet"):
+        pyarrow = pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow.parquet").write_table(pyarrow.Table.from_pylist(ROWS), path)
+    else:
+        if ".json" in name:
+            lines = [json.dumps(row) for row in ROWS]
+            text = f"[{','.join(lines)}]" if name == "a.json" else "\n".join(lines)
+        else:
+            delimiter = {"semicolons.csv": ";", "tabs.csv": "\t", "bars.csv": "|", "a.tsv": "\t"}
+            sink = io.StringIO(newline="")
+            writer = csv.writer(sink, delimiter=delimiter.get(name, ","))
+            writer.writerows([[" Title", "TEXT "], *(row.values() for row in ROWS)])
+            text = "\ufeff" + sink.getvalue()
+        data = text.encode()
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    found = list(read(only(path)))
+    assert [passage.text for passage in found] == [
+        "Mill\n\nThe mill; built | in 1641, they say.",
+        "Pool\n\nIt opens at seven.",
+    ]
+    unit = "row" if path.suffix in (".json", ".parquet") else "line"
+    assert found[1].place().unit == unit
+
+
+def test_bad_rows_are_reported_and_the_others_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    bad = ["{", '{"text": null}', '{"text": 3}', "[1]", '{"txet": "x"}']
+    path.write_text("\n".join(['{"text": "", "body": "first"}', *bad, '"last"']))
+    notes = Notes()
+    assert [passage.text for passage in read(only(path), notes)] == ["first", "last"]
+    assert str(notes.problem("a.jsonl")).startswith("a.jsonl: 5 rows: line 2: not JSON (")
+    assert str(notes.problem("a.jsonl")).endswith("line 4: text is int, expected text; and 2 more")
+
+
+def test_a_json_file_is_a_document_if_it_is_a_list(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"text": "no"}')
+    (tmp_path / "numbers.json").write_text("[1, 2]")
+    (tmp_path / "texts.json").write_text('\n[ "yes"]')
+    assert [Path(found.path).name for found in find([tmp_path])] == ["texts.json"]
+
+
+@pytest.mark.parametrize("name", ["a.html", "a.csv", "a.jsonl", "a.docx"])
+def test_a_document_without_text_is_noted(tmp_path: Path, name: str) -> None:
+    content = {"a.html": "<form><p>seven</p></form>", "a.csv": "text,body\n", "a.jsonl": "\n\n"}
+    if name in content:
+        (tmp_path / name).write_text(content[name])
+    else:
+        space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+        packed(tmp_path / name, {"word/document.xml": f'<w:document xmlns:w="{space}"/>'})
+    notes = Notes()
+    assert list(read(only(tmp_path / name), notes)) == []
+    assert "there is no text in it" in str(notes.problem(name))
+
+
+def test_a_text_of_another_encoding_is_noted(tmp_path: Path) -> None:
+    for name in ("a.txt", "a.html", "a.csv"):
+        (tmp_path / name).write_bytes("text\nRenée pays £840.".encode("cp1252"))
+        notes = Notes()
+        assert "Renée pays £840." in "".join(p.text for p in read(only(tmp_path / name), notes))
+        assert notes.encoding == "Windows-1252"
 
 
 def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pullquote import Index, PullquoteWarning, Reader, Searcher
 from pullquote.errors import IndexFileError, InputError
 from pullquote.reading.backends.scripted import ScriptedBackend
 from pullquote.reading.decode import Candidates, ScoredSpan
-from pullquote.searching.index import Found
+from pullquote.searching.index import RetrievedPassage
 from pullquote.searching.search import Ranking
 from pullquote.types import Document, Mark, Passage
 
@@ -206,7 +206,8 @@ def test_scores_are_shared_among_the_n_best_size_best_quotes(index: Index, reade
     document = Document("a.txt", "line")
     words = [f"w{n}" for n in range(usual + 5)]
     found = [
-        Found(Passage(document, word, 3 * n, (Mark(0, 1),)), 0.0) for n, word in enumerate(words)
+        RetrievedPassage(Passage(document, word, 3 * n, (Mark(0, 1),)), 0.0)
+        for n, word in enumerate(words)
     ]
     # logits are close, so that five more quotes would take a fifth of the probability
     windows = [

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pullquote.errors import DocumentError
 from pullquote.searching.documents import SourceFile, find, read
-from pullquote.searching.text import characters, lines, read_text
+from pullquote.searching.text import characters, read_text
+from pullquote.text import lines
 
 GERMAN = "Die Mühle am Fluß wurde im Frühjahr für Gäste geöffnet. Später schloß sie.\r\n" * 20
 RUSSIAN = "Мельница стоит на реке. Её построили в тысяча шестьсот сорок первом году.\n" * 20
@@ -67,7 +68,7 @@ def test_paragraphs_and_headings() -> None:
 
 
 def test_lines_end_at_line_feeds_alone() -> None:
-    assert list(lines(io.BytesIO("a\u2028b\r\nc\x85\n\nd".encode()))) == [
+    assert list(lines(characters(io.BytesIO("a\u2028b\r\nc\x85\n\nd".encode())))) == [
         "a\u2028b\r\n",
         "c\x85\n",
         "\n",

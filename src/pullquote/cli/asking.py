@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pullquote.searching.index import Index, Update
     from pullquote.searching.search import SearchResult
 
+_NAMED = 3  # documents with a guessed encoding that are named
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -108,6 +110,7 @@ def _index(paths: Sequence[str]) -> Index:
     if problems := found.problems:
         others = f"; and {len(problems) - 1:,} more" if len(problems) > 1 else ""
         say("note", f"not read: {shown(problems[0].path)}: {problems[0].reason}{others}")
+    note_guesses(found)
     return index
 
 
@@ -115,6 +118,17 @@ def update(index: Index, paths: Iterable[str]) -> Update:
     """Update an index from its documents, with a progress bar on a terminal."""
     with progress_bar("reading documents") as progress:
         return index.add(paths, progress=progress)
+
+
+def note_guesses(found: Update) -> None:
+    """Say which documents were read in an encoding that was guessed: how many, and the first."""
+    if not found.guessed:
+        return
+    n = len(found.guessed)
+    first = ", ".join(f"{shown(g.path)} ({g.encoding})" for g in found.guessed[:_NAMED])
+    more = f" and {n - _NAMED:,} more" if n > _NAMED else ""
+    documents = "1 document is" if n == 1 else f"{n:,} documents are"
+    say("note", f"{documents} not UTF-8; read by a guess of the encoding: {first}{more}")
 
 
 def nothing_in(paths: Sequence[str], found: Update) -> str:
@@ -129,8 +143,8 @@ def nothing_in(paths: Sequence[str], found: Update) -> str:
             f"{shown(first.path)}: {first.reason}"
         )
     return (
-        f"{named}: nothing to read in it; expected text, Markdown, HTML, PDF, DOCX, EPUB, CSV or "
-        "JSON Lines"
+        f"{named}: nothing to read in it; expected text, Markdown, HTML, PDF, DOCX, EPUB, CSV, "
+        "JSON Lines or Parquet"
     )
 
 

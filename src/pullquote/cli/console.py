@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pullquote.errors import DataError, InputError, OutputError
+from pullquote.errors import DataError, InputError, MissingExtraError, OutputError, TextError
 from pullquote.files import cannot_write
 from pullquote.progress import Progress, no_progress
+from pullquote.text import decode
 
 if TYPE_CHECKING:
     from pullquote.data import Dataset
@@ -219,19 +220,12 @@ def read_text(path: str) -> str:
     if data[:5] == b"%PDF-":
         raise InputError(f"{name}: a PDF; expected text. Convert it first: pdftotext {path} -")
     try:
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            text = data.decode("utf-16")
-        else:
-            text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if b"\0" in data[:8192]:
-            raise InputError(f"{name}: a binary file; expected UTF-8 text") from None
-        raise InputError(
-            f"{name}: not UTF-8 text (byte {error.start}); expected UTF-8. Convert it first, "
-            "such as: iconv -f latin1 -t utf8"
-        ) from None
-    if "\0" in text:
-        raise InputError(f"{name}: has NUL characters, as binary files do; expected UTF-8 text")
+        decoded = decode(data)
+    except (TextError, MissingExtraError) as error:
+        raise InputError(f"{name}: {error}") from None
+    text = decoded.text
+    if decoded.encoding.note:
+        say("note", f"{name}: {decoded.encoding.note}")
     if not text.strip():
         raise InputError(f"{name}: holds no text; expected some to look for the answer in")
     return text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pullquote.cli.asking import nothing_in, shown, update
+from pullquote.cli.asking import note_guesses, nothing_in, shown, update
 from pullquote.cli.console import say
 from pullquote.errors import DocumentError, OutputError
 
@@ -35,10 +35,10 @@ _LISTED = 20  # how many unreadable documents are listed one by one
 def command(paths: tuple[str, ...], output: str, engine: str | None) -> None:
     """Read the documents at each PATH and in the folders below into an index.
 
-    Text, Markdown, HTML, PDF, DOCX, EPUB, and CSV or JSON Lines with a column "text" are read;
-    what cannot be read is reported. Of an index that exists, only what is new or has changed is
-    read again, at its earlier PATHs, too, and what is gone leaves it. It can be asked meanwhile,
-    and a kill costs some seconds of work.
+    Text, Markdown, HTML, PDF, DOCX, EPUB, and CSV, JSON Lines, JSON lists or Parquet with a column
+    "text" are read; what cannot be read is reported, rows of tables, too. Of an index that exists,
+    only what is new or has changed is read again, at its earlier PATHs, too, and what is gone
+    leaves it. It can be asked meanwhile, and a kill costs some seconds of work.
     """
     from pullquote.searching.documents import existing
     from pullquote.searching.index import Index
@@ -56,6 +56,7 @@ def command(paths: tuple[str, ...], output: str, engine: str | None) -> None:
         say("note", f"not read: {shown(problem.path)}: {problem.reason}")
     if (more := len(found.problems) - _LISTED) > 0:
         say("note", f"and {more:,} more documents could not be read")
+    note_guesses(found)
     if not passages:
         raise DocumentError(nothing_in(paths or [output], found))
     click.echo(

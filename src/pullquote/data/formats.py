@@ -1,4 +1,4 @@
-"""Files of examples, read and written whole: each format is bytes to rows, and examples to bytes.
+"""Files of examples, read and written whole: SQuAD JSON, and the tables that `tables` reads.
 
     dataset = load("dev-v2.0.json.gz")
     save(dataset.examples, "dev.parquet")
@@ -8,30 +8,32 @@ Knows neither what a row means nor which rows hold; that is `rows`.
 
 from __future__ import annotations
 
-import contextlib
 import csv
+import functools
 import gzip
 import io
 import itertools
 import json
 import os
-import threading
+import warnings
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from pullquote.data.rows import Dataset, Dropped, Item, clip, collect, describe, row_from_example
-from pullquote.errors import DataError, MissingExtraError, OutputError
+from pullquote.data.rows import Dataset, Dropped, Item, collect, describe, row_from_example
+from pullquote.data.tables import BadRow, Row, from_list, parse_json, pyarrow, read_rows
+from pullquote.errors import DataError, OutputError, PullquoteWarning, TextError
 from pullquote.files import atomic_write
+from pullquote.text import Encoding, decode_utf8
 from pullquote.types import Example
+
+__all__ = ["load", "save", "read_bytes", "decode_text", "parse_json"]
 
 _COLUMNS = ("id", "title", "question", "context", "answers")
 
 
 def load(path: str | os.PathLike[str], *, format: str | None = None) -> Dataset:
-    """Read a file of examples; `format` is "json" (SQuAD), "jsonl", "csv" or "parquet".
+    """Read a file of examples; `format` is "json", "jsonl", "csv", "tsv" or "parquet".
 
     >>> from pullquote import Example
     >>> from pullquote.data import load, save
@@ -40,13 +42,23 @@ def load(path: str | os.PathLike[str], *, format: str | None = None) -> Dataset:
     '1 question (1 unanswerable), 0 dropped'
 
     Without `format` the name's ending tells. Each answer is checked against its context; what does
-    not hold is left out and listed in `dataset.dropped`. Raises `DataError` if the file cannot be
-    read, is not of its format, or has questions of which none holds.
+    not hold is left out and listed in `dataset.dropped`. JSON is SQuAD's, or a list of rows. Text
+    that is not UTF-8 is read by a guess of its encoding, which a `PullquoteWarning` tells. Raises
+    `DataError` if the file cannot be read, is not of its format, or has questions of which none
+    holds.
     """
     path = Path(path)
     kind = _kind(path, format)
+
+    def tell(encoding: Encoding) -> None:
+        if encoding.note:
+            warnings.warn(f"{path}: {encoding.note}", PullquoteWarning, stacklevel=2)
+
     try:
-        return collect(_READERS[kind](read_bytes(path)), str(path))
+        data = read_bytes(path)
+        if kind == "json":
+            return collect(_from_json(data), str(path))
+        return collect(map(_item, read_rows(io.BytesIO(data), kind, tell=tell)), str(path))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 
@@ -89,11 +101,11 @@ def _kind(path: Path, format: str | None) -> str:
     kind = format or Path(name.removesuffix(".gz")).suffix[1:]
     if path.is_dir():
         raise DataError(f"{path}: a folder, expected a data file")
-    if kind not in _READERS:
+    if kind not in _WRITERS:
         found = f"unknown format {format!r}" if format else f"unknown kind of file {path.name!r}"
         raise DataError(
-            f"{path}: {found}; known are .json (SQuAD), .jsonl and .csv, each also with .gz, and "
-            f".parquet, or format={' | '.join(_READERS)} whatever the name"
+            f"{path}: {found}; known are .json (SQuAD), .jsonl and .csv or .tsv, each also with "
+            f".gz, and .parquet, or format={' | '.join(_WRITERS)} whatever the name"
         )
     return kind
 
@@ -113,33 +125,11 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode_text(data: bytes) -> str:
-    """UTF-8 as text. Raises `DataError` with the place of what is not."""
+    """UTF-8 as text, as JSON and TOML are. Raises `DataError` with the place of what is not."""
     try:
-        return data.decode("utf-8-sig")  # Excel puts a byte order mark before its CSV
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"not UTF-8 text: byte 0x{data[error.start]:02x} at {error.start} (line {line}); "
-            "save it again as UTF-8"
-        ) from None
-
-
-def parse_json(text: str, *, unique_keys: bool = False) -> Any:
-    """JSON as Python values. Raises `DataError`; with `unique_keys` also for keys that repeat."""
-    try:
-        return json.loads(text, object_pairs_hook=_unique if unique_keys else None)
-    except DataError:
-        raise
-    except (ValueError, RecursionError) as error:  # RecursionError: a hundred thousand brackets
-        raise DataError(f"not JSON ({error})") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):  # json.loads would silently keep the last
-        counts = Counter(key for key, _ in pairs)
-        raise DataError(f"the key {counts.most_common(1)[0][0]!r} occurs twice, expected it once")
-    return result
+        return decode_utf8(data)
+    except TextError as error:
+        raise DataError(str(error)) from None
 
 
 def _dump(value: object) -> str:
@@ -147,11 +137,17 @@ def _dump(value: object) -> str:
 
 
 def _from_json(data: bytes) -> Iterator[Item]:
-    text = decode_text(data)
+    try:
+        text = decode_text(data)
+    except DataError as error:
+        raise DataError(f"{error}, as JSON must be (CSV and JSON Lines need not)") from None
     try:
         root = parse_json(text)
     except DataError as error:
         raise DataError(f"{error}; if it holds one JSON object a line, load it as jsonl") from None
+    if isinstance(root, list) and any(isinstance(entry, dict) for entry in root):
+        yield from map(_item, from_list(root))
+        return
     if why := _lacks(root, "data"):
         raise DataError(f"not SQuAD: {why}")
     for a, article in enumerate(root["data"], 1):
@@ -196,73 +192,15 @@ def _to_json(examples: Sequence[Example]) -> bytes:
     return _dump({"version": "v2.0" if v2 else "1.1", "data": articles}).encode()
 
 
-def _from_jsonl(data: bytes) -> Iterator[Item]:
-    # not splitlines: it also splits at U+2028 and U+0085, which JSON text may hold
-    for number, line in enumerate(decode_text(data).split("\n"), 1):
-        if line.strip():
-            try:
-                yield f"line {number}", parse_json(line)
-            except DataError as error:
-                yield Dropped("", f"line {number}", str(error))
-
-
 def _to_jsonl(examples: Sequence[Example]) -> bytes:
     return "".join(f"{_dump(row_from_example(example))}\n" for example in examples).encode()
 
 
-_csv_limit = threading.Lock()  # the csv module's limit on the length of a field is global
-
-
-def _from_csv(data: bytes) -> Iterator[Item]:
-    text = decode_text(data)
-    if (nul := text.find("\0")) >= 0:
-        line = text.count("\n", 0, nul) + 1
-        raise DataError(f"not CSV: NUL byte in line {line}; save it again as UTF-8 text")
-    lines: list[tuple[int, list[str]]] = []  # where a row begins, since a cell may hold line ends
-    reader, begins = csv.reader(io.StringIO(text, newline=""), strict=True), 1
-    with _csv_limit:
-        limit = csv.field_size_limit(max(len(text), csv.field_size_limit()))
-        try:
-            for cells in reader:
-                lines.append((begins, cells))
-                begins = reader.line_num + 1
-        except csv.Error as error:
-            raise DataError(f"not CSV: {error} in the row at line {begins}") from None
-        finally:
-            csv.field_size_limit(limit)
-    if not lines:
-        raise DataError("empty; expected a first line with the names of the columns")
-    (_, header), *rows = lines
-    if len(set(header)) < len(header):
-        raise DataError(f"two columns have one name: {clip(str(header))}")
-    for number, cells in rows:
-        where = f"line {number}"
-        if cells and len(cells) != len(header):  # no cells: a blank line
-            yield Dropped("", where, f"found {len(cells)} cells, expected {len(header)}")
-        elif cells:
-            try:
-                yield where, _typed(dict(zip(header, cells, strict=True)))
-            except DataError as error:
-                yield Dropped("", where, f"answers: {error}")
-
-
-def _typed(cells: dict[str, str]) -> dict[str, object]:
-    """Give the cells that are not text their types; an empty one of those means "not given"."""
-    row: dict[str, object] = {**cells, "id": cells.get("id") or None}
-    if "answers" in cells:
-        row["answers"] = parse_json(cells["answers"]) if cells["answers"] else None
-    if "is_impossible" in cells:
-        flag = cells["is_impossible"].lower()
-        row["is_impossible"] = {"true": True, "false": False, "": None}.get(flag, flag)
-    if "answer_start" in cells:
-        with contextlib.suppress(ValueError):  # what is no number stays text, and is reported so
-            row["answer_start"] = float(cells["answer_start"])
-    return row
-
-
-def _to_csv(examples: Sequence[Example]) -> bytes:
+def _to_csv(examples: Sequence[Example], delimiter: str = ",") -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, _COLUMNS)  # ends lines with \r\n and so quotes every \r and \n
+    writer = csv.DictWriter(
+        text, _COLUMNS, delimiter=delimiter
+    )  # ends lines with \r\n and so quotes every \r and \n
     writer.writeheader()
     for example in examples:
         row = row_from_example(example)
@@ -272,17 +210,8 @@ def _to_csv(examples: Sequence[Example]) -> bytes:
     return text.getvalue().encode()
 
 
-def _from_parquet(data: bytes) -> Iterator[Item]:
-    pa, pq = _pyarrow()
-    try:
-        rows = pq.read_table(pa.BufferReader(data)).to_pylist()
-    except (pa.ArrowException, ValueError, OSError) as error:
-        raise DataError(f"not readable as Parquet ({error})") from None
-    return ((f"row {number}", row) for number, row in enumerate(rows, 1))
-
-
 def _to_parquet(examples: Sequence[Example]) -> bytes:
-    pa, pq = _pyarrow()
+    pa, pq = pyarrow()
     answers = pa.struct([("text", pa.list_(pa.string())), ("answer_start", pa.list_(pa.int32()))])
     schema = pa.schema([(key, answers if key == "answers" else pa.string()) for key in _COLUMNS])
     sink = pa.BufferOutputStream()
@@ -290,14 +219,14 @@ def _to_parquet(examples: Sequence[Example]) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise MissingExtraError("pyarrow", "parquet") from None
-    return pyarrow, pyarrow.parquet
+def _item(row: Row | BadRow) -> Item:
+    return (row.where, row.value) if isinstance(row, Row) else Dropped("", row.where, row.reason)
 
 
-_READERS = {"json": _from_json, "jsonl": _from_jsonl, "csv": _from_csv, "parquet": _from_parquet}
-_WRITERS = {"json": _to_json, "jsonl": _to_jsonl, "csv": _to_csv, "parquet": _to_parquet}
+_WRITERS: dict[str, Callable[[Sequence[Example]], bytes]] = {
+    "json": _to_json,
+    "jsonl": _to_jsonl,
+    "csv": _to_csv,
+    "tsv": functools.partial(_to_csv, delimiter="\t"),
+    "parquet": _to_parquet,
+}

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, TypeAlias
 
+from pullquote.data.tables import from_list
 from pullquote.errors import DataError
 from pullquote.types import Example, Span
 
@@ -96,7 +97,7 @@ def examples_from_rows(rows: Iterable[Mapping[str, Any]]) -> Dataset:
 
     Raises `DataError` if there are rows and none of them holds.
     """
-    return collect(((f"row {n}", row) for n, row in enumerate(rows, 1)), "rows")
+    return collect(((row.where, row.value) for row in from_list(rows)), "rows")
 
 
 def collect(items: Iterable[Item], source: str) -> Dataset:

@@ -9,6 +9,7 @@ Knows numbers, not questions or models. The rule throughout: abstain if and only
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -100,10 +101,11 @@ def _best_cut(gain: Floats, abstained: float, values: Floats) -> tuple[float, fl
     return float(totals[best]), float(borders[best]), float(borders[best + 1])
 
 
-__getattr__ = moved_names(
-    __name__,
-    {
-        name: f"pullquote.scoring.operating_points.{name}"
-        for name in ("Goal", "OperatingPoint", "operating_point")
-    },
-)
+if not TYPE_CHECKING:  # so that a type checker still reports unknown names
+    __getattr__ = moved_names(
+        __name__,
+        {
+            name: f"pullquote.scoring.operating_points.{name}"
+            for name in ("Goal", "OperatingPoint", "operating_point")
+        },
+    )

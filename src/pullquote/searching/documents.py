@@ -4,29 +4,31 @@
         if isinstance(file, SourceFile):        # else a Problem
             for passage in read(file): ...
 
-Knows file names and folders; each format has a module of its own. Text, Markdown, JSON Lines and
-CSV need no extra; HTML, PDF, DOCX and EPUB need `pip install "pullquote[files]"`.
+Knows file names and folders; each format has a module of its own. Text, Markdown, JSON, JSON Lines
+and CSV need no extra; HTML, PDF, DOCX and EPUB need `pip install "pullquote[files]"`, Parquet the
+extra `parquet`.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
+from pullquote.deprecated import moved_names
 from pullquote.errors import DocumentError
 from pullquote.searching.html import read_html
 from pullquote.searching.office import read_docx, read_epub
-from pullquote.searching.parts import Part
+from pullquote.searching.parts import Note, Part, Skipped
 from pullquote.searching.passages import passages
 from pullquote.searching.pdf import read_pdf
-from pullquote.searching.tables import read_csv, read_jsonl
+from pullquote.searching.tables import reader
 from pullquote.searching.text import read_text
 from pullquote.types import Document, Passage
 
@@ -35,7 +37,7 @@ from pullquote.types import Document, Passage
 class Kind:
     """A format: its reader, the unit of its places, and the endings of its file names."""
 
-    read: Callable[[BinaryIO], Iterator[Part]]
+    read: Callable[[BinaryIO], Iterator[Part | Note]]
     unit: str
     endings: tuple[str, ...]
 
@@ -51,9 +53,12 @@ KINDS = (
     Kind(read_pdf, "page", (".pdf",)),
     Kind(read_docx, "paragraph", (".docx", ".docm", ".dotx")),
     Kind(read_epub, "section", (".epub",)),
-    Kind(read_jsonl, "block", (".jsonl", ".ndjson")),
-    Kind(read_csv, "block", (".csv",)),
+    Kind(reader("jsonl"), "block", (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")),
+    Kind(reader("csv"), "block", (".csv", ".csv.gz")),
+    Kind(reader("tsv"), "block", (".tsv", ".tab", ".tsv.gz")),
+    Kind(reader("parquet"), "row", (".parquet",)),
 )
+_JSON_LIST = Kind(reader("json"), "row", (".json",))
 _BY_ENDING = {ending: kind for kind in KINDS for ending in kind.endings}
 _PLAIN_NAMES = {"README", "LICENSE", "NOTICE", "COPYING", "AUTHORS", "CHANGELOG", "CHANGES", "TODO"}
 
@@ -61,6 +66,7 @@ Stamp: TypeAlias = "tuple[int, int, int]"
 """Size in bytes, `st_mtime_ns` and `st_ctime_ns`; programs can set the first time only."""
 
 _CLOCK_TICK = 20_000_000  # nanoseconds: file systems update their clock some 100 times a second
+_SHOWN = 3  # skipped rows of a document that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +90,28 @@ class Problem:
 
 
 def kind_of(path: str) -> Kind | None:
-    """The format of a file by its name; None if it is not a document, such as a picture."""
+    """The format of a file by its name; None if it is not a document, such as a picture.
+
+    A JSON file is a document if it holds a list of objects or of texts, rather than the settings of
+    some program; so such a file is opened.
+    """
     name = Path(path).name
-    return TEXT if name in _PLAIN_NAMES else _BY_ENDING.get(Path(path).suffix.lower())
+    if name in _PLAIN_NAMES:
+        return TEXT
+    endings = Path(name.lower()).suffixes
+    ending = "".join(endings[-2:] if endings[-1:] == [".gz"] else endings[-1:])
+    if ending == ".json" and _is_list(path):
+        return _JSON_LIST
+    return _BY_ENDING.get(ending)
+
+
+def _is_list(path: str) -> bool:
+    """Whether a JSON file begins as a list of objects or texts does."""
+    try:
+        with open(path, "rb") as file:
+            return re.match(rb"(?:\xef\xbb\xbf)?\s*\[\s*[{\"]", file.read(4096)) is not None
+    except OSError:
+        return False
 
 
 def find(paths: Iterable[str | os.PathLike[str]]) -> Iterator[SourceFile | Problem]:
@@ -149,7 +174,7 @@ def _walk(top: str, seen: set[tuple[int, int]]) -> Iterator[SourceFile | Problem
             try:
                 if entry.is_dir():
                     below.append(entry.path)
-                elif (kind := kind_of(entry.name)) and stat.S_ISREG(entry.stat().st_mode):
+                elif stat.S_ISREG(entry.stat().st_mode) and (kind := kind_of(entry.path)):
                     # follows a link, whose file may also be found under its own name
                     status = Path(entry.path).stat()
                     if _first_time(status, seen):
@@ -174,12 +199,45 @@ def stamp(status: os.stat_result) -> Stamp:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def read(file: SourceFile) -> Iterator[Passage]:
+@dataclass(slots=True)
+class Notes:
+    """Collects what a reader reports about a document beside its text: a few rows, and a count."""
+
+    encoding: str = ""
+    """The encoding that was guessed; "" if none was."""
+    skipped: int = 0
+    first: list[Skipped] = field(default_factory=list)
+
+    def add(self, note: Note) -> None:
+        if isinstance(note, Skipped):
+            self.skipped += 1
+            if len(self.first) < _SHOWN:
+                self.first.append(note)
+        else:
+            self.encoding = note.encoding
+
+    def clear(self) -> None:
+        """Forget everything, because the document is read again."""
+        self.encoding, self.skipped, self.first = "", 0, []
+
+    def problem(self, path: str) -> Problem | None:
+        """The rows of a document that were skipped, as one problem; None if there are none."""
+        if not self.skipped:
+            return None
+        listed = "; ".join(map(str, self.first))
+        if self.skipped == 1:
+            return Problem(path, listed)
+        more = f"; and {self.skipped - _SHOWN:,} more" if self.skipped > _SHOWN else ""
+        return Problem(path, f"{self.skipped:,} rows: {listed}{more}")
+
+
+def read(file: SourceFile, notes: Notes | None = None) -> Iterator[Passage]:
     """Yield the passages of a file, a few parts in memory at a time.
 
-    Raises `DocumentError` for a file that is not of the format that its name tells,
-    `MissingExtraError` if the library for the format is not installed, and `ChangedError` at the
-    end if the file has changed since it was found: the passages may then mix old and new text.
+    `notes` collects skipped rows and a guessed encoding. Raises `DocumentError` for a file that is
+    not of the format that its name tells, `MissingExtraError` if the library for the format is not
+    installed, and `ChangedError` at the end if the file has changed since it was found: the
+    passages may then mix old and new text.
 
     >>> from pathlib import Path
     >>> from pullquote.searching.documents import find, read
@@ -187,10 +245,14 @@ def read(file: SourceFile) -> Iterator[Passage]:
     >>> [passage.text for file in find(["notes.txt"]) for passage in read(file)]
     ['The rent is 840 crowns.']
     """
+    notes = Notes() if notes is None else notes
+    empty = True
     try:
         with open(file.path, "rb") as opened:
-            parts = file.kind.read(opened)
-            yield from passages(Document(file.path, file.kind.unit), parts)
+            parts = _without_notes(file.kind.read(opened), notes)
+            for passage in passages(Document(file.path, file.kind.unit), parts):
+                empty = False
+                yield passage
             _wait_for_next_tick(file.stamp)
             now = os.fstat(opened.fileno()), Path(file.path).stat()
     except OSError as error:
@@ -199,6 +261,16 @@ def read(file: SourceFile) -> Iterator[Passage]:
         raise DocumentError(f"not the text it seemed to be ({error})") from None
     if any(stamp(status) != file.stamp for status in now):
         raise ChangedError("changed while it was read")
+    if empty and file.stamp[0]:
+        notes.add(Skipped("all of it", "there is no text in it"))
+
+
+def _without_notes(parts: Iterable[Part | Note], notes: Notes) -> Iterator[Part]:
+    for part in parts:
+        if isinstance(part, Part):
+            yield part
+        else:
+            notes.add(part)
 
 
 def _wait_for_next_tick(found: Stamp) -> None:
@@ -213,11 +285,4 @@ class ChangedError(DocumentError):
 
 
 if not TYPE_CHECKING:  # so that a type checker still reports unknown names
-
-    def __getattr__(name: str) -> Any:
-        if name != "File":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        warnings.warn(
-            f"{__name__}.File was renamed to SourceFile", DeprecationWarning, stacklevel=2
-        )
-        return SourceFile
+    __getattr__ = moved_names(__name__, {"File": f"{__name__}.SourceFile"})

@@ -9,14 +9,13 @@ most of a page's text, are all that is read.
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from pullquote.errors import DocumentError, MissingExtraError, first_line
-from pullquote.searching.parts import Part
-from pullquote.searching.text import guess
+from pullquote.errors import DocumentError, MissingExtraError, TextError, first_line
+from pullquote.searching.parts import Note, Part, guessed
+from pullquote.text import Decoded, decode
 
 _LARGEST = 64 << 20  # bytes; the tree that is made of them takes several times as much
 _HEADING_TAGS = "h1 h2 h3 h4 h5 h6 title dt caption summary"
@@ -36,13 +35,15 @@ _DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)""", re.IG
 _XML_DECLARED = re.compile(rb"""^\s*<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""")
 
 
-def read_html(file: BinaryIO) -> Iterator[Part]:
+def read_html(file: BinaryIO) -> Iterator[Part | Note]:
     """Yield the blocks of a page; numbers are lines of the file."""
     file.seek(0)
     data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise DocumentError(f"a page of more than {_LARGEST >> 20} MiB; save it as text")
-    yield from blocks(_decoded(data))
+    found = decoded(data)
+    yield from guessed(found.encoding)
+    yield from blocks(found.text)
 
 
 def blocks(text: str, number: int | None = None) -> Iterator[Part]:
@@ -147,25 +148,14 @@ def _plain(element: Any) -> str:
     return " ".join("".join(texts).split())
 
 
-def _decoded(data: bytes) -> str:
-    """The characters of a page, by its mark, what it says, UTF-8, or a guess, in that order."""
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if data.startswith(mark):
-            return data.decode(name, "replace")
+def decoded(data: bytes) -> Decoded:
+    """The characters of a page, with the encoding that it names in its head."""
     declared = _XML_DECLARED.search(data[:200]) or _DECLARED.search(data[:4096])
-    names = [declared[1].decode("ascii", "replace")] if declared else []
-    for name in [*names, "utf-8"]:
-        # what browsers do: pages that say Latin-1 mean Windows' superset of it
-        name = {"iso-8859-1": "cp1252", "latin1": "cp1252"}.get(name.lower(), name)
-        try:
-            return data.decode(name)
-        except (UnicodeDecodeError, LookupError):
-            continue
-    return data.decode(guess(data[: 1 << 16]), "replace")
+    name = declared[1].decode("ascii", "replace") if declared else None
+    try:
+        return decode(data, declared=name, nul=True)
+    except TextError as error:
+        raise DocumentError(str(error)) from None
 
 
 def _lxml() -> tuple[Any, Any]:

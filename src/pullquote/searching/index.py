@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pullquote.deprecated import moved_names
 from pullquote.errors import IndexFileError, InputError
+from pullquote.progress import Progress, no_progress
 from pullquote.searching.documents import Problem
 from pullquote.searching.engines import Engine, Row
 from pullquote.searching.engines.fts5 import Fts5Engine
@@ -32,11 +33,19 @@ from pullquote.searching.store import (
     is_sqlite,
     is_unfinished,
 )
-from pullquote.searching.update import Progress, Update, stored_problems, update
+from pullquote.searching.update import GuessedEncoding, Update, stored_problems, update
 from pullquote.searching.words import query_words
 from pullquote.types import Document, Passage
 
-__all__ = ["ENGINES", "FORMAT", "Index", "Progress", "RetrievedPassage", "Update"]
+__all__ = [
+    "ENGINES",
+    "FORMAT",
+    "GuessedEncoding",
+    "Index",
+    "Progress",
+    "RetrievedPassage",
+    "Update",
+]
 
 ENGINES = ("fts5", "tantivy")
 
@@ -176,7 +185,7 @@ class Index:
             return bool(self._labels.matching(path))
 
     def add(
-        self, paths: Iterable[str | os.PathLike[str]] = (), *, progress: Progress | None = None
+        self, paths: Iterable[str | os.PathLike[str]] = (), *, progress: Progress = no_progress
     ) -> Update:
         """Read the documents at some paths and below them, and update those added earlier.
 
@@ -253,12 +262,7 @@ def _open_engine(store: Store) -> Engine:
 
 
 if not TYPE_CHECKING:  # so that a type checker still reports unknown names
-
-    def __getattr__(name: str) -> Any:
-        renamed = {"Found": "RetrievedPassage", "VERSION": "FORMAT"}
-        if name not in renamed:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        warnings.warn(
-            f"{__name__}.{name} was renamed to {renamed[name]}", DeprecationWarning, stacklevel=2
-        )
-        return globals()[renamed[name]]
+    __getattr__ = moved_names(
+        __name__,
+        {"Found": f"{__name__}.RetrievedPassage", "VERSION": f"{__name__}.FORMAT"},
+    )

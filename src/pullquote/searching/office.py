@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from pullquote.errors import DocumentError, MissingExtraError, first_line
-from pullquote.searching.html import blocks
+from pullquote.searching.html import blocks, decoded
 from pullquote.searching.parts import Part
 
 _LARGEST = 256 << 20  # bytes of one packed file, lest a small one fill the memory
@@ -146,14 +146,7 @@ def read_epub(file: BinaryIO) -> Iterator[Part]:
                 raise DocumentError("copy-protected (DRM); expected a book without protection")
             if path in names:
                 number += 1
-                data = _read(packed, path)
-                yield from blocks(_xhtml(data), number)
-
-
-def _xhtml(data: bytes) -> str:
-    """EPUB allows UTF-8 and UTF-16 only."""
-    utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-    return data.decode("utf-16" if utf16 else "utf-8-sig", "replace")
+                yield from blocks(decoded(_read(packed, path)).text, number)
 
 
 def _protected(packed: zipfile.ZipFile, names: set[str]) -> set[str]:

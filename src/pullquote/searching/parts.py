@@ -8,7 +8,11 @@ each part ends with the whitespace that separates it from the next. Long paragra
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
+
+from pullquote.text import Encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +26,31 @@ class Part:
     """The next part belongs with this one: a heading, or a paragraph that continues."""
     alone: bool = False
     """The part is a passage by itself, such as a row of a CSV file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row or a section that could not be read, and why; what follows it is read."""
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Guessed:
+    """The encoding in which a document was read, where it was guessed: "Windows-1252"."""
+
+    encoding: str
+
+
+Note: TypeAlias = "Skipped | Guessed"
+"""What a reader reports about a document beside its parts."""
+
+
+def guessed(encoding: Encoding) -> Iterator[Guessed]:
+    """A note about an encoding, if it was guessed."""
+    if encoding.guessed:
+        yield Guessed(encoding.label)

@@ -1,78 +1,94 @@
-"""JSON Lines and CSV files whose rows are passages. Knows rows, not what their texts say.
+"""Tables whose rows are passages: CSV, JSON Lines, JSON lists, Parquet.
 
     {"text": "Henry Winstanley built the first.", "title": "Lights"}
 
 A row's text is under `text`, or one of the other names below; a `title`, if there is one, is put
-before it. Numbers are lines of the file.
+before it. Numbers are lines of the file, or rows where it has no lines. Rows are read by
+`data.tables`; a row without a text is a `Skipped`, and the others are read.
 """
 
 from __future__ import annotations
 
-import csv
-import json
+import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
-from pullquote.errors import DocumentError
-from pullquote.searching.parts import Part
-from pullquote.searching.text import lines
+from pullquote.data.tables import BadRow, Row, read_rows
+from pullquote.errors import DataError, DocumentError
+from pullquote.searching.parts import Note, Part, Skipped, guessed
+from pullquote.text import Encoding
 
 TEXT = ("text", "passage", "context", "content", "contents", "body")
 """Where the text of a row stands: the first of these that it has."""
 
-
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def read_jsonl(file: BinaryIO) -> Iterator[Part]:
-    """Yield a passage for each line, an object with a text, or a text alone."""
-    for number, line in enumerate(lines(file), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise DocumentError(f"line {number}: not JSON ({error})") from None
-        except RecursionError:
-            raise DocumentError(f"line {number}: JSON nested too deep") from None
-        yield from _part({"text": row} if isinstance(row, str) else row, number)
+def reader(kind: str) -> Callable[[BinaryIO], Iterator[Part | Note]]:
+    """A function that yields a passage for each row of a "csv", "tsv", "jsonl", ... file."""
+    return functools.partial(_read, kind)
 
 
-def read_csv(file: BinaryIO) -> Iterator[Part]:
-    """Yield a passage for each row; the first line names the columns."""
-    rows = csv.reader(lines(file))
+def _read(kind: str, file: BinaryIO) -> Iterator[Part | Note]:
+    encodings: list[Encoding] = []
+    first: Skipped | None = None
+    used = False
     try:
-        header = [name.strip() for name in next(rows, [])]
-        if not set(header) & set(TEXT):
-            raise DocumentError(
-                f"no column with texts among {', '.join(header)[:80] or 'none'}; expected one of "
-                f"{', '.join(TEXT)}"
-            )
-        number = rows.line_num + 1
-        for cells in rows:
-            if cells:
-                yield from _part(dict(zip(header, cells, strict=False)), number)
-            number = rows.line_num + 1
-    except csv.Error as error:
-        raise DocumentError(f"not CSV: {error} at line {rows.line_num}") from None
+        for row in read_rows(file, kind, tell=encodings.append):
+            if encodings:
+                yield from guessed(encodings.pop())
+            if not used and not first:
+                _check_columns(row, kind)
+            try:
+                if isinstance(row, BadRow):
+                    raise DataError(row.reason)
+                part = _part(row.value, row.number)
+            except DataError as error:
+                skipped = Skipped(row.where, str(error))
+                first = first or skipped
+                yield skipped
+                continue
+            used = True
+            yield part
+    except DataError as error:
+        raise DocumentError(str(error)) from None
+    if first and not used:
+        raise DocumentError(f"none of its rows can be read; the first: {first}")
 
 
-def _part(row: object, number: int) -> Iterator[Part]:
-    if not isinstance(row, Mapping):
-        raise DocumentError(f"line {number}: found {type(row).__name__}, expected an object")
-    name = next((name for name in TEXT if row.get(name) is not None), None)
-    if name is None:
+def _check_columns(row: Row | BadRow, kind: str) -> None:
+    """Raise `DocumentError` if a file with columns has none with texts."""
+    if kind in ("jsonl", "json") or not isinstance(row, Row) or not isinstance(row.value, Mapping):
+        return
+    if not set(TEXT).intersection(row.value):
         raise DocumentError(
-            f"line {number}: no text, only {', '.join(map(str, row))[:80] or 'nothing'}; "
+            f"no column with texts among {', '.join(map(str, row.value))[:80]}; expected one of "
+            f"{', '.join(TEXT)}"
+        )
+
+
+def _part(row: object, number: int) -> Part:
+    if isinstance(row, str):
+        row = {"text": row}
+    if not isinstance(row, Mapping):
+        raise DataError(f"found {type(row).__name__}, expected an object")
+    found = [name for name in TEXT if row.get(name) not in (None, "")]
+    if not found:
+        raise DataError(
+            f"no text, only {', '.join(map(str, row))[:80] or 'nothing'}; "
             f"expected one of {', '.join(TEXT)}"
         )
+    # an empty text stands beside a full body
+    full = (name for name in found if isinstance(row[name], str) and row[name].strip())
+    name = next(full, found[0])
     text, title = row[name], row.get("title")
     if not isinstance(text, str):
-        raise DocumentError(f"line {number}: {name} is {type(text).__name__}, expected text")
+        raise DataError(f"{name} is {type(text).__name__}, expected text")
+    if not text.strip():
+        raise DataError(f"{name} is blank")
     if isinstance(title, str) and title.strip():
         text = f"{title.strip()}\n\n{text}"
     # JSON may hold halves of UTF-16 pairs, which no index can; one for one, so that offsets stay
     text = _LONE_SURROGATE.sub("\ufffd", text)
-    if text.strip():
-        yield Part(f"{text}\n\n", number, alone=True)
+    return Part(f"{text}\n\n", number, alone=True)

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pullquote.errors import DocumentError, MissingExtraError
+from pullquote.progress import Progress, no_progress
 from pullquote.searching.documents import (
     ChangedError,
+    Notes,
     Problem,
     SourceFile,
     Stamp,
@@ -33,8 +35,13 @@ PASSAGES_HELD = 1000
 
 _READ_AGAIN: Stamp = (-1, 0, 0)  # no file has this stamp: the next update reads the document again
 
-Progress = Callable[[int, int, str], None]
-"""Called with bytes done, bytes in all, and the file that is being read."""
+
+@dataclass(frozen=True, slots=True)
+class GuessedEncoding:
+    """A document whose encoding was guessed, such as "Windows-1252"."""
+
+    path: str
+    encoding: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,9 @@ class Update:
     unchanged: int
     removed: int
     problems: tuple[Problem, ...]
+    """Documents that could not be read, and skipped rows of those that were read now."""
+    guessed: tuple[GuessedEncoding, ...] = ()
+    """Of the documents that were read now, those whose encoding was guessed."""
 
     @property
     def read(self) -> int:
@@ -57,7 +67,7 @@ def update(
     store: Store,
     engine: Engine,
     paths: Iterable[str | os.PathLike[str]] = (),
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> Update:
     """Bring the index up to date at some paths, and at all that were added before.
 
@@ -79,7 +89,7 @@ def update(
             )
         }
         changes = compare(found, known, sorted(earlier | new))
-        return _apply(store, engine, changes, known, progress or (lambda *_: None))
+        return _apply(store, engine, changes, known, progress)
 
 
 def stored_problems(store: Store) -> list[Problem]:
@@ -144,15 +154,20 @@ def _apply(
     """Read what is new or has changed, and remove what is gone."""
     problems = {problem.path: problem for problem in changes.problems}
     total, done = sum(file.stamp[0] for file in changes.to_read), 0
-    before, read_paths = store.passage_count(), set()
+    before, read_paths, guessed = store.passage_count(), set(), []
     with Batch(store, engine) as batch:
         writer = DocumentWriter(store, engine, batch)
         for file in changes.to_read:
             progress(done, total, file.path)
-            if problem := writer.update(file):
+            notes = Notes()
+            if problem := writer.update(file, notes):
                 problems[file.path] = problem
             else:
                 read_paths.add(file.path)
+                if skipped := notes.problem(file.path):
+                    problems[file.path] = skipped
+                if notes.encoding:
+                    guessed.append(GuessedEncoding(file.path, notes.encoding))
             done += file.stamp[0]
         for path in changes.gone:
             batch.begin()
@@ -169,6 +184,7 @@ def _apply(
         unchanged=changes.unchanged,
         removed=len(changes.gone),
         problems=tuple(reported[path] for path in sorted(reported)),
+        guessed=tuple(guessed),
     )
 
 
@@ -180,13 +196,14 @@ class DocumentWriter:
         self._engine = engine
         self._batch = batch
 
-    def update(self, file: SourceFile) -> Problem | None:
+    def update(self, file: SourceFile, notes: Notes) -> Problem | None:
         """Replace a document by what its file holds now; the reason if it cannot be read."""
         try:
             try:
-                self._read(file)
+                self._read(file, notes)
             except ChangedError:
-                self._read(_restamped(file))  # it may have been the last moment of a save
+                notes.clear()
+                self._read(_restamped(file), notes)  # it may have been the last moment of a save
         except (DocumentError, MissingExtraError) as error:
             # What may pass by itself is tried again next time, even if the file stays as it is.
             passing = isinstance(error, (ChangedError, MissingExtraError))
@@ -216,9 +233,9 @@ class DocumentWriter:
             execute("DELETE FROM passages WHERE document = ?", (document,))
             execute("DELETE FROM documents WHERE id = ?", (document,))
 
-    def _read(self, file: SourceFile) -> None:
+    def _read(self, file: SourceFile, notes: Notes) -> None:
         """Read a document and write its passages: all of them, or none if it cannot be read."""
-        passages = read(file)
+        passages = read(file, notes)
         head = list(itertools.islice(passages, PASSAGES_HELD))
         if len(head) < PASSAGES_HELD:  # the file was read to its end
             self._batch.begin()

@@ -127,7 +127,7 @@ class AskRequest(_RequestBody):
 
 
 class Place(BaseModel):
-    """Where something stands: a line, page, section or paragraph of a document, from 1."""
+    """Where something stands: a line, page, section, paragraph or row of a document, from 1."""
 
     document: str = Field(
         description="Its path, from the folder on that was indexed.", examples=["mill/lease.pdf"]
@@ -137,6 +137,7 @@ class Place(BaseModel):
     page: int | None = Field(default=None, examples=[3])
     section: int | None = Field(default=None)
     paragraph: int | None = Field(default=None)
+    row: int | None = Field(default=None)
     link: str = Field(examples=["mill/lease.pdf#page=3"])
 
 

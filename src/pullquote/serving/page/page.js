@@ -174,7 +174,7 @@ function quotesInDocuments(answers) {
     const start = answer.start - answer.passage_start;
     const end = answer.end - answer.passage_start;
     const offsets = utf16Offsets(answer.passage, [start, end]);
-    const unit = ["page", "line", "section", "paragraph"].find((name) => answer[name]) ?? "";
+    const unit = ["page", "line", "section", "paragraph", "row"].find((name) => answer[name]) ?? "";
     return {
       ...answer,
       where: `${answer.path}, ${unit} ${answer[unit] ?? ""}`,

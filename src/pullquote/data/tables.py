@@ -1,0 +1,424 @@
+"""Files of rows, whatever the rows mean: CSV of any delimiter, JSON Lines, JSON lists, Parquet.
+
+    for row in read_rows(file, "csv"):      # of questions, or of passages
+        match row:
+            case Row(where, number, value): ...     # "line 17", 17, {"question": "Who?", ...}
+            case BadRow(where, number, reason): ...
+
+The one reader of rows: questions (`formats`) and documents (`searching.tables`) both come through
+here. A row that cannot be read is a `BadRow`, and the rows after it are read. Names of columns lose
+capitals and the blanks around them. All but JSON lists are read in bounded memory; a gzipped file
+is unpacked. Knows rows and cells, not what is in them.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import csv
+import gzip
+import itertools
+import json
+import math
+import re
+import threading
+import zlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, BinaryIO, TypeAlias, cast
+
+from pullquote.errors import DataError, MissingExtraError, TextError
+from pullquote.text import Encoding, characters, decode_utf8, find_encoding, lines
+
+KNOWN = {
+    *("id", "title", "question", "context", "answers", "answer_text", "answer_start"),
+    *("is_impossible", "text", "passage", "content", "contents", "body"),
+}
+"""Columns that mean something: by them a delimiter is recognised, and each may be there once."""
+
+_LONGEST_ROW = 1 << 25  # characters
+_LARGEST_LIST = 1 << 28  # bytes of a JSON list, which has to be held whole
+_SNIFFED = 20  # rows by which a delimiter is recognised if no name of a column is known
+_PASSAGE = ("text", "passage", "content", "contents", "body")
+_NOT_GIVEN = {"nan", "NaN", "<NA>", "None"}  # what pandas and NumPy print for a missing text
+_NOTHING = {"", "nan", "<na>", "none", "null"}  # the same in a cell that is no text
+_FLAGS = {"true": True, "false": False}
+_LINES = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row and where it stands."""
+
+    where: str
+    """"line 17" of a text file, "row 3" of a list or a Parquet file."""
+    number: int
+    value: object
+    """Mostly a dict; a line of JSON may hold anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """What should have been a row, and why it is none."""
+
+    where: str
+    number: int
+    reason: str
+
+
+Tell: TypeAlias = Callable[[Encoding], None]
+
+
+def read_rows(file: BinaryIO, kind: str, *, tell: Tell = lambda _: None) -> Iterator[Row | BadRow]:
+    """Yield the rows of a file: "csv", "tsv", "jsonl", "json" (a list) or "parquet".
+
+    `tell` is called with the encoding before the first row. Raises `DataError` for a file that is
+    not of its kind as a whole, `MissingExtraError` where a library is not installed.
+    """
+    if kind == "parquet":
+        yield from _from_parquet(file)
+        return
+    try:
+        file = unpacked(file)
+        if kind == "json":
+            yield from _from_json(file)
+            return
+        encoding = find_encoding(file)
+        tell(encoding)
+        if kind == "jsonl":
+            yield from _from_jsonl(lines(characters(file, encoding, nul=True)))
+        else:
+            order = "\t,;|" if kind == "tsv" else ",;\t|"
+            yield from _from_csv(characters(file, encoding), order)
+    except TextError as error:
+        raise DataError(str(error)) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"broken gzip file ({error}); copy or fetch it again") from None
+
+
+def unpacked(file: BinaryIO) -> BinaryIO:
+    """The file itself, or what it holds if it is gzipped: told by content, not by name."""
+    file.seek(0)
+    packed = file.read(2) == b"\x1f\x8b"  # neither UTF-8 nor Parquet begins so
+    file.seek(0)
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+
+
+def parse_json(text: str, *, unique_keys: bool = False) -> Any:
+    """JSON as Python values. Raises `DataError`; with `unique_keys` also for keys that repeat."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique if unique_keys else None)
+    except DataError:
+        raise
+    except (ValueError, RecursionError) as error:  # RecursionError: a hundred thousand brackets
+        raise DataError(f"not JSON ({error})") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):  # json.loads would silently keep the last
+        counts = Counter(key for key, _ in pairs)
+        raise DataError(f"the key {counts.most_common(1)[0][0]!r} occurs twice, expected it once")
+    return result
+
+
+def clean(value: object) -> object:
+    """A row with plain names, and None where pandas has NaN; anything else as it is.
+
+    >>> clean({" Question": "Who?", "title": float("nan")})
+    {'question': 'Who?', 'title': None}
+    """
+    if not isinstance(value, Mapping):
+        return value
+    row = {
+        name: None if _is_nan(cell) else cell
+        for name, cell in zip(_plain_names([*value]), value.values(), strict=True)
+    }
+    answers = row.get("answers")
+    if isinstance(answers, str):
+        with contextlib.suppress(DataError):  # what is no object stays text, and is reported so
+            row["answers"] = _answers(answers)
+    return row
+
+
+def _is_nan(cell: object) -> bool:
+    if type(cell).__name__ in ("NAType", "NaTType"):  # of pandas, which compare with nothing
+        return True
+    return isinstance(cell, Real) and bool(cell != cell)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name.strip("\ufeff \t\r\n").lower())
+
+
+def _plain_names(names: Sequence[Any]) -> list[Any]:
+    """Known names without capitals and blanks, unless two would become one."""
+    plain = [_plain(name) if isinstance(name, str) else name for name in names]
+    counts = Counter(plain)
+    return [
+        new if new in KNOWN and counts[new] == 1 else old
+        for old, new in zip(names, plain, strict=True)
+    ]
+
+
+# --- JSON
+
+
+def _from_jsonl(texts: Iterable[str]) -> Iterator[Row | BadRow]:
+    # Lines end at \n alone: JSON text may hold U+2028 and U+0085.
+    for number, line in enumerate(texts, 1):
+        if line.strip():
+            where = f"line {number}"
+            try:
+                yield Row(where, number, clean(parse_json(line)))
+            except DataError as error:
+                yield BadRow(where, number, str(error))
+
+
+def _from_json(file: BinaryIO) -> Iterator[Row]:
+    data = file.read(_LARGEST_LIST + 1)
+    if len(data) > _LARGEST_LIST:
+        raise DataError(
+            f"a JSON list of more than {_LARGEST_LIST >> 20} MiB; save it as JSON Lines (.jsonl)"
+        )
+    root = parse_json(decode_utf8(data))
+    if not isinstance(root, list):
+        raise DataError(f"found a JSON {type(root).__name__}, expected a list of rows")
+    yield from from_list(root)
+
+
+def from_list(values: Iterable[object]) -> Iterator[Row]:
+    """Yield the entries of a list as rows."""
+    for number, value in enumerate(values, 1):
+        yield Row(f"row {number}", number, clean(value))
+
+
+# --- CSV
+
+_csv_limit = threading.Lock()  # the csv module's limit on the length of a cell is global
+
+
+class _Records:
+    """Parses CSV record by record, and goes on after one that is broken."""
+
+    def __init__(self, texts: Iterator[str], delimiter: str) -> None:
+        self.delimiter = delimiter
+        self.number = 1  # of the line that comes next
+        self._texts = texts
+        self._again: deque[str] = deque()  # lines to be read once more
+        self._taken: list[str] = []  # lines of the record that is being read
+
+    def __iter__(self) -> Iterator[tuple[int, list[str] | str]]:
+        """Yield the line in which a record begins, and its cells or what is wrong with it."""
+        reader = self._reader()
+        while True:
+            begins = self.number
+            self._taken = []
+            try:
+                cells = self._next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                reader = self._reader()
+                loose = self._leniently()
+                if loose is None:
+                    # A quote that is never closed takes the lines after it with it: try them again.
+                    self._again.extendleft(reversed(self._taken[1:]))
+                    self.number = begins + 1
+                    yield begins, f"not CSV: {error} in the row at line {begins}"
+                    continue
+                cells = loose
+            yield begins, cells
+
+    def _reader(self) -> Any:
+        return csv.reader(self._pull(), delimiter=self.delimiter, strict=True)
+
+    def _pull(self) -> Iterator[str]:
+        size = 0
+        while True:
+            line = self._again.popleft() if self._again else next(self._texts, None)
+            if line is None:
+                return
+            size = len(line) if not self._taken else size + len(line)
+            self._taken.append(line)
+            self.number += 1
+            if size > _LONGEST_ROW and len(self._taken) > 1:
+                raise csv.Error(f"more than {_LONGEST_ROW:,} characters, perhaps an open quote")
+            yield line
+
+    def _next(self, reader: Iterator[list[str]]) -> list[str]:
+        with _csv_limit:
+            limit = csv.field_size_limit(2 * _LONGEST_ROW)
+            try:
+                return next(reader)
+            finally:
+                csv.field_size_limit(limit)
+
+    def _leniently(self) -> list[str] | None:
+        """The cells of a record with a quote in the midst of a cell: `"so "called" mill",x`."""
+        if len(self._taken) != 1:
+            return None
+        loose = csv.reader(iter(self._taken), delimiter=self.delimiter)
+        try:
+            cells = self._next(loose)
+        except (csv.Error, StopIteration):
+            return None
+        # an open quote makes one cell of all that follows
+        return cells if not (cells and cells[-1].endswith(("\n", "\r"))) else None
+
+
+def _from_csv(blocks: Iterator[str], delimiters: str) -> Iterator[Row | BadRow]:
+    texts = _csv_lines(blocks)
+    head = list(itertools.islice(texts, _SNIFFED))
+    records = iter(_Records(itertools.chain(head, texts), _delimiter(head, delimiters)))
+    for _, first in records:
+        if isinstance(first, str):
+            raise DataError(first)
+        if first:  # not a blank line
+            break
+    else:
+        raise DataError("empty; expected a first line with the names of the columns")
+    plain = [_plain(name) for name in first]
+    if any(plain.count(name) > 1 for name in KNOWN.intersection(plain)):
+        raise DataError(f"two columns have one name: {str(first)[:60]}")
+    header = _plain_names(first)
+    for number, cells in records:
+        where = f"line {number}"
+        if isinstance(cells, str):
+            yield BadRow(where, number, cells)
+            continue
+        if not any(map(str.strip, cells)):
+            continue  # a blank line, or the empty rows at the end of a sheet
+        if not any(map(str.strip, cells[len(header) :])):
+            del cells[len(header) :]
+        if len(cells) != len(header):
+            yield BadRow(where, number, f"found {len(cells)} cells, expected {len(header)}")
+            continue
+        try:
+            yield Row(where, number, _typed(dict(zip(header, cells, strict=True))))
+        except DataError as error:
+            yield BadRow(where, number, f"answers: {error}")
+
+
+def _csv_lines(blocks: Iterator[str]) -> Iterator[str]:
+    """Yield lines with their ends, of which \\\\r alone is one, too."""
+    for line in lines(blocks):
+        yield from (found[0] for found in _LINES.finditer(line))
+
+
+def _delimiter(head: list[str], delimiters: str) -> str:
+    """What parts the cells: the delimiter that finds most names that mean something.
+
+    Where no name is known, the one that cuts all rows into equally many cells, and into most.
+    """
+
+    def fitness(delimiter: str) -> tuple[int, bool, int, int]:
+        read = (cells for _, cells in _Records(iter(head), delimiter))
+        rows = [cells for cells in read if isinstance(cells, list) and cells]
+        if not rows:
+            return 0, False, 0, 0
+        known, columns = len(KNOWN.intersection(map(_plain, rows[0]))), len(rows[0])
+        even = sum(len(cells) == columns for cells in rows)
+        return known, not known and columns > 1, even, columns
+
+    return max(delimiters, key=fitness)  # of equals the first
+
+
+def _typed(cells: dict[str, str]) -> dict[str, object]:
+    """Give the cells that are not text their types; None means "not given"."""
+    row: dict[str, object] = {**cells}
+    if cells.get("id") == "":
+        row["id"] = None
+    if "answers" in cells:
+        cell = cells["answers"]
+        row["answers"] = None if cell.strip().lower() in _NOTHING else _answers(cell)
+    if "is_impossible" in cells:
+        flag = cells["is_impossible"].strip().lower()
+        row["is_impossible"] = None if flag in _NOTHING else _FLAGS.get(flag, flag)
+    if "answer_start" in cells:
+        with contextlib.suppress(ValueError):  # what is no number stays text, and is reported so
+            start = float(cells["answer_start"])
+            row["answer_start"] = None if math.isnan(start) else start
+    if cells.get("answer_text") in _NOT_GIVEN and not isinstance(row.get("answer_start"), float):
+        row["answer_text"] = None
+    row.update({name: None for name in _PASSAGE if cells.get(name) in _NOT_GIVEN})
+    return row
+
+
+def _answers(cell: str) -> object:
+    """A cell that holds an object: JSON, or how Python, pandas and NumPy print it."""
+    try:
+        value = parse_json(cell)
+    except DataError:
+        value = parse_repr(cell)
+        if not isinstance(value, dict) and not (
+            isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value)
+        ):
+            raise
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def parse_repr(text: str) -> object:
+    """The value that Python, pandas or NumPy printed; None for anything else. Runs nothing.
+
+    >>> parse_repr("{'text': array(['Rollo'], dtype=object), 'answer_start': array([18])}")
+    {'text': ['Rollo'], 'answer_start': [18]}
+    """
+    try:
+        return _value(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _value(node: ast.expr) -> object:
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Dict):
+        return {
+            _value(key): _value(value)
+            for key, value in zip(node.keys, node.values, strict=True)
+            if key is not None
+        }
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_value(entry) for entry in node.elts]
+    if isinstance(node, ast.Name) and node.id in ("nan", "NaN", "null"):
+        return None
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _value(node.operand)
+        if isinstance(value, (int, float)):
+            return -value
+    if isinstance(node, ast.Call) and node.args:
+        # array([18]), np.array([18], dtype=int32), np.int64(18), np.str_('Rollo')
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else None
+        name = node.func.id if isinstance(node.func, ast.Name) else name
+        if name and re.fullmatch(r"array|list|tuple|u?int\d+|float\d+|str_", name):
+            return _value(node.args[0])
+    raise ValueError(f"{type(node).__name__} is no value")
+
+
+# --- Parquet
+
+
+def _from_parquet(file: BinaryIO) -> Iterator[Row]:
+    pa, pq = pyarrow()
+    number = 0
+    try:
+        file.seek(0)
+        for batch in pq.ParquetFile(file).iter_batches(1024):
+            for value in batch.to_pylist():
+                number += 1
+                yield Row(f"row {number}", number, clean(value))
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise DataError(f"not readable as Parquet ({error})") from None
+
+
+def pyarrow() -> tuple[Any, Any]:
+    """`pyarrow` and `pyarrow.parquet`. Raises `MissingExtraError`."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtraError("pyarrow", "parquet") from None
+    return pyarrow, pyarrow.parquet

@@ -1,0 +1,275 @@
+"""Bytes to characters, in one way for all of pullquote.
+
+    decode(data).text                       # of some bytes
+    for block in characters(file): ...      # of a file of any size, in bounded memory
+
+The encoding is named by a byte order mark, else it is the declared one, else UTF-8, else a guess
+(`charsets`). A wrong declaration falls through to the next step. A guess must be told to the user:
+see `Encoding.note`. Knows no formats.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from pullquote.charsets import LABELS, guess
+from pullquote.errors import TextError
+
+_BLOCK = 1 << 16  # bytes read at once
+_TELLING = 1 << 18  # bytes of lines with other characters than ASCII that are held for a guess
+_LONGEST_LINE = 1 << 25  # characters
+
+_MARKS = (  # UTF-32 first: its mark begins as that of UTF-16 does
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+_UTF8 = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
+    rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}"
+    rb"|\xf4[\x80-\x8f][\x80-\xbf]{2}"
+)
+_HALF_PAIR = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")  # of UTF-16, as no UTF-8 has it
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+_NON_ASCII = re.compile(rb"[\x80-\xff]")
+_LINE_END = re.compile(r"\r\n|\n|\r")
+# Python's codecs that no file of text is in
+_NO_ENCODINGS = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"}
+_SAVE = "save it as UTF-8, such as: iconv -f ENCODING -t utf8"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How bytes are to be read."""
+
+    name: str
+    """Python's name of it."""
+    guessed: bool = False
+    errors: str = "strict"
+
+    @property
+    def label(self) -> str:
+        """The name that people know: `"Windows-1252"`."""
+        return LABELS.get(self.name, self.name.upper().replace("-SIG", ""))
+
+    @property
+    def note(self) -> str:
+        """What to tell the user; "" unless it was guessed."""
+        if not self.guessed:
+            return ""
+        if self.name == "utf-8":
+            return "UTF-8 with broken bytes, which are read as U+FFFD"
+        return f"not UTF-8; read as {self.label}, which is a guess"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A text, and the encoding that it was in."""
+
+    text: str
+    encoding: Encoding
+
+
+def decode(data: bytes, *, declared: str | None = None, nul: bool = False) -> Decoded:
+    """The text of some bytes.
+
+    >>> decode(b"The rent is \\xa3840.").text
+    'The rent is £840.'
+
+    `declared` is an encoding that the data's format or its sender names; `nul` allows NUL
+    characters. Raises `TextError` for what is no text, `MissingExtraError` where a guess needs
+    charset-normalizer.
+    """
+    file = io.BytesIO(data)
+    encoding = find_encoding(file, declared=declared)
+    return Decoded("".join(characters(file, encoding, nul=nul)), encoding)
+
+
+def decode_utf8(data: bytes) -> str:
+    """The text of what must be UTF-8, as JSON and TOML are. Raises `TextError` with the place."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise TextError(
+            f"not UTF-8 text: byte 0x{data[error.start]:02x} at {error.start} (line {line}); "
+            "save it again as UTF-8"
+        ) from None
+
+
+def characters(
+    file: BinaryIO, encoding: Encoding | None = None, *, nul: bool = False
+) -> Iterator[str]:
+    """Yield the text of a file from its beginning in blocks, line ends as they are.
+
+    `encoding` is what `find_encoding` gives. Raises what `decode` does.
+    """
+    if encoding is None:
+        encoding = find_encoding(file)
+    decoder = codecs.getincrementaldecoder(encoding.name)(encoding.errors)
+    file.seek(0)
+    line = 1
+    while True:
+        data = file.read(_BLOCK)
+        try:
+            text = decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            raise TextError(
+                f"a binary file, or {encoding.label} text that is cut or broken ({error.reason})"
+            ) from None
+        if not nul and (place := text.find("\0")) >= 0:
+            line += text.count("\n", 0, place)
+            raise TextError(
+                f"a binary file: it has NUL characters (NUL byte in line {line}); expected text"
+            )
+        line += text.count("\n")
+        if text:
+            yield text
+        if not data:
+            return
+
+
+def lines(blocks: Iterable[str]) -> Iterator[str]:
+    """Yield lines with their ends; \\\\n alone ends a line. Raises `TextError` for endless ones."""
+    held: list[str] = []
+    size = 0
+    for block in blocks:
+        first, *rest = block.split("\n")
+        held.append(first)
+        size += len(first)
+        for piece in rest:
+            yield "".join([*held, "\n"])
+            held, size = [piece], len(piece)
+        if size > _LONGEST_LINE:
+            raise TextError(f"a line of more than {_LONGEST_LINE:,} characters")
+    if size:
+        yield "".join(held)
+
+
+def find_encoding(file: BinaryIO, *, declared: str | None = None) -> Encoding:
+    """The encoding of a text file: by its mark, as declared, UTF-8, or a guess, in this order."""
+    file.seek(0)
+    head = file.read(_BLOCK)
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return Encoding(name)
+    broken = _first_broken(file, "utf-8")
+    named = _declared(declared) if declared else None
+    if named and _fits(file, head, named, broken):
+        return Encoding(named)
+    if b"\0" in head and (unmarked := _unmarked_utf16(head)):
+        return Encoding(unmarked, guessed=True, errors="replace")
+    if broken is None:
+        return Encoding("utf-8")
+    return _guessed(_telling(file), broken)
+
+
+def _declared(name: str) -> str | None:
+    """Python's name of a declared encoding; None for one that is unknown, or no text encoding."""
+    try:
+        found = codecs.lookup(name.strip())
+        "".encode(found.name)
+    except (LookupError, ValueError):
+        return None
+    if found.name in _NO_ENCODINGS:
+        return None
+    # what browsers do: texts that say Latin-1 mean Windows' superset of it
+    return {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030"}.get(
+        found.name, found.name
+    )
+
+
+def _fits(file: BinaryIO, head: bytes, name: str, broken: int | None) -> bool:
+    """Whether a file can be in its declared encoding."""
+    if name.startswith(("utf-16", "utf-32", "utf_16", "utf_32")) and b"\0" not in head:
+        return False  # where the declaration itself could be read, that is
+    if broken is None and not name.startswith("utf") and len(_UTF8.findall(head)) >= 2:
+        # Valid UTF-8 by chance is rare where each letter is a byte.
+        try:
+            single = len(b"\xd0\xd1".decode(name)) == 2
+        except UnicodeDecodeError:
+            single = False
+        if single:
+            return False
+    return _first_broken(file, name) is None
+
+
+def _first_broken(file: BinaryIO, name: str) -> int | None:
+    """Where a file cannot be decoded; None if all of it can."""
+    decoder = codecs.getincrementaldecoder(name)()
+    file.seek(0)
+    where = 0
+    while True:
+        data = file.read(_BLOCK)
+        waiting = len(decoder.getstate()[0])  # bytes of a character that the last block began
+        try:
+            decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            return where - waiting + error.start
+        if not data:
+            return None
+        where += len(data)
+
+
+def _unmarked_utf16(head: bytes) -> str | None:
+    """Recognise UTF-16 without a mark: of each two bytes one is nearly always the same."""
+    head = head[: len(head) & ~1]
+    if len(head) < 16:
+        return None
+    for name, high in (("utf-16-le", head[1::2]), ("utf-16-be", head[0::2])):
+        if b"\0" not in high:
+            continue
+        common = max(range(1, 256), key=high.count)
+        if high.count(0) + high.count(common) < 0.9 * len(high):
+            continue
+        try:
+            text = head.decode(name)
+        except UnicodeDecodeError:
+            continue
+        kinds = {unicodedata.category(c) for c in set(text) - set("\t\n\r\f\v")}
+        if not kinds & {"Cc", "Cn", "Co"}:
+            return name
+    return None
+
+
+def _telling(file: BinaryIO) -> bytes:
+    """The lines of a file with other bytes than ASCII, up to a limit.
+
+    English lines around one foreign word say nothing, and mislead a guess; the word may stand at
+    the end of a long file. Lines end where no encoding has the second byte of a character.
+    """
+    kept: list[bytes] = []
+    size, held = 0, b""
+    file.seek(0)
+    while size < _TELLING and (data := file.read(_BLOCK)):
+        *some, held = (held + data).split(b"\n")
+        if len(held) > _BLOCK:
+            cut = held.rfind(b" ") + 1 or len(held)
+            some.append(held[:cut])
+            held = held[cut:]
+        kept += (line for line in some if not line.isascii())
+        size = sum(map(len, kept))
+    return b"\n".join([*kept, held] if not held.isascii() else kept)
+
+
+def _guessed(telling: bytes, broken: int) -> Encoding:
+    valid = sum(map(len, _UTF8.findall(telling)))
+    rest = _UTF8.sub(b"", telling)
+    if valid >= 4 * len(_NON_ASCII.findall(rest)):
+        return Encoding("utf-8", guessed=True, errors="replace")
+    if len(_CONTROL.findall(telling)) > len(telling) / 50:
+        raise TextError(f"a binary file; expected text (not UTF-8 text: byte {broken})")
+    name = None if _HALF_PAIR.sub(b"", rest).isascii() else guess(telling)
+    if name is None:
+        raise TextError(
+            f"not UTF-8 text (byte {broken}), nor in another encoding that is recognised; {_SAVE}"
+        )
+    return Encoding(name, guessed=True, errors="replace")
