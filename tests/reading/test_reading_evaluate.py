@@ -149,7 +149,9 @@ def test_what_the_reader_said_is_scored_as_its_predictions_are(reader: Reader) -
     evaluation = evaluate(reader, EXAMPLES, threshold=-0.3)
     answers = evaluation.answers
     assert answers.texts == tuple(p.text for p in reader.answer_all(EXAMPLES, threshold=-0.3))
-    assert 100 * np.mean([mark.f1 for mark in answers.marks]) == pytest.approx(evaluation.scores.f1)
+    assert 100 * np.mean([mark.f1 for mark in answers.scores]) == pytest.approx(
+        evaluation.scores.f1
+    )
 
 
 def test_average_precisions_rank_by_the_probability_of_no_answer(rollo: Reader) -> None:
