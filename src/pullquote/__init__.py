@@ -1,11 +1,11 @@
-"""pullquote: ask a question of a text, get an exact quote from it, or hear that it has no answer.
+"""pullquote: extractive question answering. Answers are exact quotes from a text, or "no answer".
 
     from pullquote import Reader
     reader = Reader()
     prediction = reader.answer("Who led the Norse?", "The Norse, led by Rollo, came by sea.")
     prediction.text  # "Rollo"
 
-Importing this package loads nothing heavy: `Reader` and the rest arrive when first named.
+Importing this package is fast: `Reader` and other heavy names are imported on first use.
 """
 
 from __future__ import annotations

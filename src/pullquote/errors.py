@@ -1,19 +1,19 @@
-"""The one exception tree: catch `PullquoteError` to catch everything pullquote raises on purpose.
+"""Exceptions and warnings. Catch `PullquoteError` to catch every error that pullquote raises.
 
     PullquoteError
     ├── InputError         a question, context or argument that cannot be answered
     ├── ConfigError        settings that contradict each other (`reader.json`, `ReaderConfig`)
-    ├── DataError          a data or prediction file that is not what it should be
+    ├── DataError          a malformed data or prediction file
     ├── DocumentError      a document that cannot be read, or no documents at all
-    ├── IndexFileError     an index that is damaged, empty, busy, or not one of ours
+    ├── IndexFileError     an index that is damaged, empty, busy, or not made by pullquote
     ├── ModelError         a model directory, file or name that cannot be loaded
-    │   └── OldFormError   it has pickled weights, or vocab.txt alone
-    ├── TrainingError      training that cannot go on, such as a loss that is NaN
-    ├── DownloadError      something that the network did not give
-    ├── OutputError        a file that could not be written; what stood there is untouched
+    │   └── OldFormError   a checkpoint with pickled weights, or with vocab.txt only
+    ├── TrainingError      training that cannot go on, for example with a NaN loss
+    ├── DownloadError      a download that failed
+    ├── OutputError        a file that could not be written; an older file stays unchanged
     └── MissingExtraError  an optional dependency is not installed
 
-Each message says what was found, what was expected and what to do. Warnings of the library are
+Each message says what was found, what was expected and what to do. Warnings are
 `PullquoteWarning`s.
 """
 
@@ -31,15 +31,15 @@ class ConfigError(PullquoteError, ValueError):
 
 
 class DataError(PullquoteError, ValueError):
-    """A data or prediction file that is not what it should be."""
+    """A malformed data or prediction file."""
 
 
 class DocumentError(PullquoteError, ValueError):
-    """A document that cannot be read, or a folder in which there is none."""
+    """A document that cannot be read, or a folder without documents."""
 
 
 class IndexFileError(PullquoteError):
-    """An index that is damaged, empty, busy, of another version, or not one of ours."""
+    """An index that is damaged, empty, busy, of another version, or not made by pullquote."""
 
 
 class ModelError(PullquoteError):
@@ -47,7 +47,7 @@ class ModelError(PullquoteError):
 
 
 class OldFormError(ModelError):
-    """A checkpoint with pickled weights, or with vocab.txt alone; training converts it first."""
+    """A checkpoint with pickled weights, or with vocab.txt only; training converts it first."""
 
 
 class TrainingError(PullquoteError):
@@ -55,25 +55,25 @@ class TrainingError(PullquoteError):
 
 
 class DownloadError(PullquoteError):
-    """Something that the network did not give."""
+    """A download that failed."""
 
 
 class OutputError(PullquoteError, OSError):
-    """A file that could not be written; what stood there before is untouched."""
+    """A file that could not be written; an older file of that name stays unchanged."""
 
 
 class MissingExtraError(PullquoteError, ImportError):
-    """An optional dependency is not installed; the message names the extra that holds it."""
+    """An optional dependency is not installed; the message names the extra to install."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f'{what} is not installed. Run: pip install "pullquote[{extra}]"')
 
 
 def first_line(error: BaseException) -> str:
-    """What the error of a library says, without the pages that may follow."""
+    """The type and the first line of another library's error, at most 200 characters of it."""
     line = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {line[:200]}"
 
 
 class PullquoteWarning(UserWarning):
-    """Something was done that the caller may not have meant, such as cutting a long question."""
+    """A result that the caller may not expect, such as a long question that was cut."""

@@ -1,7 +1,7 @@
 """Shared types: frozen dataclasses that modules pass to each other.
 
-Knows nothing but the standard library; numpy appears in annotations alone, so that importing
-pullquote stays cheap. All character positions are code points of a Python `str`, half open.
+Needs only the standard library: numpy appears in annotations only, so that `import pullquote` is
+fast. All character positions are code points of a Python `str`; ranges are half open.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """What the model reads at once: special tokens, the question and a stretch of the context.
+    """One model input: special tokens, the question and a part of the context.
 
     `offsets[i]` are the characters of context token `i`, which is token `context_start + i` of
     `input_ids`; `null_index` is the token (`[CLS]`) whose logits mean "no answer here".
@@ -56,7 +56,7 @@ class Window:
     context_start: int
     null_index: int = 0
     first: int = 0
-    """The number of its first context token, counted over all tokens of the context."""
+    """Index of the first context token of the window among all tokens of the context."""
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -72,12 +72,12 @@ class Batch:
 
 
 INPUTS = tuple(field.name for field in fields(Batch))
-"""The names of a model's inputs."""
+"""The input names of a model."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Logits:
-    """What a backend returns for a batch: a start and an end logit for every token."""
+    """The output of a backend for a batch: a start and an end logit for every token."""
 
     start: NDArray[np.float32]  # (B, T)
     end: NDArray[np.float32]  # (B, T)
@@ -151,23 +151,25 @@ class Prediction:
         }
 
 
-def _check_kind(name: str, value: object, kind: object) -> None:
-    """Raise `ConfigError` when a setting is not of the kind that its field is declared with."""
-    if kind == "Calibration":
-        right, expected = isinstance(value, Calibration), "a Calibration"
-    elif kind == "str":
-        right, expected = isinstance(value, str), "a string"
+def _check_type(name: str, value: object, declared: object) -> None:
+    """Raise `ConfigError` when a setting does not have the declared type of its field."""
+    if declared == "Calibration":
+        matches, expected = isinstance(value, Calibration), "a Calibration"
+    elif declared == "str":
+        matches, expected = isinstance(value, str), "a string"
     else:
-        numbers = int if kind == "int" else (int, float)
-        right = isinstance(value, numbers) and not isinstance(value, bool)
-        expected = f"a number ({kind})"
-    if not right:
+        numbers = int if declared == "int" else (int, float)
+        matches = isinstance(value, numbers) and not isinstance(value, bool)
+        expected = f"a number ({declared})"
+    if not matches:
         raise ConfigError(f"{name} is {value!r}, expected {expected}")
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where in a passage a line, page, section or paragraph begins, and its number from 1."""
+    """The offset in a passage where a line, page, section or paragraph begins, and its number
+    from 1.
+    """
 
     offset: int
     number: int
@@ -246,9 +248,9 @@ class Passage:
 
 
 def line_breaks(text: str, start: int, end: int) -> int:
-    """How many lines end within `text[start:end]`: at \\n, \\r\\n and a lone \\r."""
-    alone = text.count("\r", start, end) - text.count("\r\n", start, end)
-    return text.count("\n", start, end) + alone
+    """The number of line breaks in `text[start:end]`: \\n, \\r\\n or a lone \\r."""
+    lone_returns = text.count("\r", start, end) - text.count("\r\n", start, end)
+    return text.count("\n", start, end) + lone_returns
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,32 +296,33 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How logits become probabilities; the formulas stand in `scoring/calibration.py`.
+    """Parameters that turn logits into probabilities; `scoring/calibration.py` has the formulas.
 
-    These defaults change nothing: `no_answer_score` is the logistic function of `null_score_diff`.
+    The defaults do not calibrate: `no_answer_score` is the logistic function of `null_score_diff`,
+    and quotes share the rest by a softmax.
     """
 
     below: float = 1.0
-    """Slope of the no-answer odds where `null_score_diff` is below 0; no slope is negative."""
+    """Slope of the no-answer log odds where `null_score_diff` is below 0; never negative."""
     above: float = 1.0
-    """The same above 0."""
+    """Slope of the no-answer log odds where `null_score_diff` is above 0; never negative."""
     spread: float = 0.0
-    """What it adds to the odds when the best quote has rivals."""
+    """Weight of the number of quotes that score nearly as high as the best."""
     bias: float = 0.0
-    """What is always added."""
+    """Constant term of the no-answer log odds."""
     windows: float = 0.0
-    """What the logarithm of the number of windows is multiplied with before it is added."""
+    """Weight of the logarithm of the number of windows in the no-answer log odds."""
     temperature: float = 1.0
-    """Divides the logits of quotes before they share what is left."""
+    """Divides the logits of quotes before their softmax."""
     windows_temperature: float = 0.0
-    """The power of the number of windows that multiplies the temperature."""
+    """Exponent of the number of windows, which multiplies the temperature."""
     fitted_on: str = ""
-    """The data behind these numbers, in words; empty when they were not fitted."""
+    """A description of the data that these numbers were fitted on; empty when not fitted."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            _check_kind(f"calibration: {field.name}", value, field.type)
+            _check_type(f"calibration: {field.name}", value, field.type)
             if field.type == "float" and not math.isfinite(value):
                 raise ConfigError(f"calibration: {field.name} is {value}, expected a finite number")
         if self.temperature <= 0:
@@ -331,7 +334,7 @@ class Calibration:
 
 
 READER_FORMAT = 1
-"""The format of `reader.json` that is written, and the newest that is read."""
+"""The `reader.json` format that this version writes, and the newest that it reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,15 +364,15 @@ class ReaderConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            _check_kind(field.name, value, field.type)
+            _check_type(field.name, value, field.type)
             if field.type == "int" and value < 1:
                 raise ConfigError(f"{field.name} is {value}, expected at least 1")
-        if not abs(self.no_answer_threshold) <= 1e9:  # nor NaN, which no JSON could hold
+        if not abs(self.no_answer_threshold) <= 1e9:  # also refuses NaN, which JSON cannot hold
             raise ConfigError(
                 f"no_answer_threshold is {str(self.no_answer_threshold)[:20]}, expected a logit; "
                 "9999 always answers, -9999 never"
             )
-        # Two windows that share 2 x max_answer_length tokens never split a legal answer:
+        # Windows that overlap by 2 x max_answer_length tokens never split an answer:
         #   overlap 4, answers of 2:  a b c d e f         the answer "d e" is whole in window 0,
         #                                 c d e f g h     the answer "f g" is whole in window 1
         if self.overlap < 2 * self.max_answer_length:
@@ -391,12 +394,12 @@ class ReaderConfig:
         """
         try:
             values = dict(values)
-            found = values.pop("format", 1)  # files of pullquote 0.1 do not say
-            if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-                raise ConfigError(f"format is {found!r}, expected a whole number from 1")
-            if found > READER_FORMAT:
+            format = values.pop("format", 1)  # pullquote 0.1 wrote no format number
+            if not isinstance(format, int) or isinstance(format, bool) or format < 1:
+                raise ConfigError(f"format is {format!r}, expected a whole number from 1")
+            if format > READER_FORMAT:
                 raise ConfigError(
-                    f"format {found}, written by a newer pullquote; this one reads formats up to "
+                    f"format {format}, written by a newer pullquote; this one reads formats up to "
                     f"{READER_FORMAT}: pip install --upgrade pullquote"
                 )
             _check_known(cls, values)
@@ -413,8 +416,11 @@ class ReaderConfig:
         return {"format": READER_FORMAT, **asdict(self)}
 
 
-def _check_known(kind: type[ReaderConfig] | type[Calibration], values: Mapping[str, Any]) -> None:
-    known = {field.name for field in fields(kind)}
+def _check_known(
+    settings: type[ReaderConfig] | type[Calibration], values: Mapping[str, Any]
+) -> None:
+    """Raise `ConfigError` for keys that are no fields of the dataclass."""
+    known = {field.name for field in fields(settings)}
     if unknown := sorted(set(values) - known):
         raise ConfigError(
             f"unknown setting {', '.join(unknown)}. Known: {', '.join(sorted(known))}"
