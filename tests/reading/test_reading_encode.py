@@ -1,4 +1,4 @@
-"""Text to numbers: the pair template, windows, offsets, and what is no text."""
+"""Encoding: the pair template, windows, offsets, labels, and errors for invalid input."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ def test_a_question_of_characters_that_the_tokenizer_drops_is_blank(wordpiece: T
 
 
 @pytest.mark.parametrize("value", [None, 3, b"bytes", ["a"]])
-def test_what_is_not_text_is_an_input_error(wordpiece: Tokenizer, value: object) -> None:
+def test_an_input_that_is_not_text_is_an_input_error(wordpiece: Tokenizer, value: object) -> None:
     reader = encoder(wordpiece)
     with pytest.raises(InputError, match=r"the question is .*expected text"):
         list(reader.windows(value, CONTEXT))  # type: ignore[arg-type]
