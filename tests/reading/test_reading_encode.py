@@ -195,7 +195,7 @@ def test_a_long_context_without_spaces_is_cut_between_letters(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encode, "_PIECE", 4)
-    monkeypatch.setattr(encode, "_PATIENCE", 0)
+    monkeypatch.setattr(encode, "_SEARCH", 0)
     pieces = [text[start:end] for start, end in encode._pieces(text)]
     assert "".join(pieces) == text
     assert max(map(len, pieces)) <= 7

@@ -1,6 +1,7 @@
-"""The reader: a question and a context in, a `Prediction` out; the one path through the house.
+"""The reader: answers a question on a context with a `Prediction`.
 
-Puts together a model directory, an `Encoder`, a `Backend` and `decode`.
+Combines a model directory, an `Encoder`, a `Backend` and `decode`. All commands and the server read
+through it.
 
     reader = Reader()                                  # the bundled model
     prediction = reader.answer("Who led the Norse?", context)
@@ -140,7 +141,7 @@ class Reader:
         try:
             yield from self.encoder.windows(example.question, example.context)
         except InputError as error:
-            if not example.id:  # of `answer`
+            if not example.id:  # called by `answer`
                 raise
             raise InputError(f"example {example.id!r}: {error}") from None
 
@@ -156,7 +157,7 @@ class Reader:
 
 
 def load_backend(directory: ModelDirectory, device: str, threads: int | None) -> Backend:
-    """What runs the model of a directory: see `Reader`."""
+    """The backend for a model directory: ONNX Runtime or torch, chosen as `Reader` says."""
     if directory.onnx and (device.startswith("cpu") or not directory.safetensors):
         from pullquote.reading.backends.onnx import OnnxBackend
 

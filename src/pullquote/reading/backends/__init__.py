@@ -1,7 +1,7 @@
-"""What runs a model: one protocol, and one module for each way to fulfil it.
+"""Backends run a model: the `Backend` protocol, and one module for each implementation.
 
-A backend takes a `Batch` of numpy arrays and returns `Logits` of numpy arrays; it knows nothing of
-text. Importing this package imports none of them.
+A backend turns a `Batch` of numpy arrays into `Logits` of numpy arrays and does not know the text.
+Importing this package imports none of the implementations.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ class Backend(Protocol):
     """Anything that turns a batch of token ids into a start and an end logit for each token."""
 
     workers: int
-    """How many batches may be worth running at once, each called from a thread of its own."""
+    """The number of batches to run at the same time, each from its own thread."""
 
     batch_tokens: int
-    """How many tokens a batch had best hold, padding included."""
+    """The best number of tokens in a batch, padding included."""
 
     def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
-        """Run the model; `alone` when no other batch runs meanwhile: it may take all cores."""
+        """Run the model. `alone` means that no other batch runs now, so it may use all cores."""
         ...
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

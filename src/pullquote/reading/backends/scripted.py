@@ -1,8 +1,6 @@
-"""A backend without weights: it answers as a function tells it to.
+"""A backend without weights: a Python function gives the logits. For tests and examples.
 
-For tests of whatever stands around a model, and for a look at the path without one.
-
-    backend = ScriptedBackend(lambda ids: ([0.0, 5.0, ...], [0.0, 5.0, ...]))
+backend = ScriptedBackend(lambda ids: ([0.0, 5.0, ...], [0.0, 5.0, ...]))
 """
 
 from __future__ import annotations
@@ -17,9 +15,9 @@ Script = Callable[[list[int]], tuple[Sequence[float], Sequence[float]]]
 
 
 class ScriptedBackend:
-    """Calls `script(input_ids)` for each window, without its padding, for its two rows of logits.
+    """Calls `script(input_ids)` for each window, without padding, for its start and end logits.
 
-    `batches` records the shape (B, T) of every batch that came.
+    `batches` records the shape (B, T) of every batch.
     """
 
     workers = 1
