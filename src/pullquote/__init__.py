@@ -1,4 +1,4 @@
-"""pullquote: extractive question answering. An exact quote from a text, or "no answer".
+"""pullquote: extractive question answering. Answers are exact quotes from a text, or "no answer".
 
     from pullquote import Reader
     reader = Reader()

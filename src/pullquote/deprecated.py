@@ -1,7 +1,7 @@
-"""Old names that still work for one release, with a `DeprecationWarning` that names the new one.
+"""Deprecated names and modules, with a `DeprecationWarning` that gives the new name.
 
 __getattr__ = moved_names(__name__, {"Goal": "pullquote.scoring.operating_points.Goal"})
-moved_module(__name__, "pullquote.publishing.export")     # the whole text of an old module
+moved_module(__name__, "pullquote.publishing.export")     # the only code of an old module
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any
 
 
 def moved_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module's `__getattr__` for names that stand elsewhere now: old name to new path."""
+    """A module's `__getattr__` for names that have moved: old name to new full path."""
 
     def __getattr__(name: str) -> Any:  # noqa: N807
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         _warn(f"{module}.{name}", names[name])
-        home, _, attribute = names[name].rpartition(".")
-        return getattr(importlib.import_module(home), attribute)
+        new_module, _, attribute = names[name].rpartition(".")
+        return getattr(importlib.import_module(new_module), attribute)
 
     return __getattr__
 
 
 def moved_module(old: str, new: str) -> None:
-    """Make the module `new` answer under the name `old`, which is being imported."""
+    """Replace the module `old`, which is being imported, by the module `new`."""
     _warn(old, new)
     sys.modules[old] = importlib.import_module(new)
 

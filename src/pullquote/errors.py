@@ -76,7 +76,7 @@ class OutputError(PullquoteError, OSError):
 
 
 class MissingExtraError(PullquoteError, ImportError):
-    """An optional dependency is not installed; the message names the extra that holds it."""
+    """An optional dependency is not installed; the message names the extra to install."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f'{what} is not installed. Run: pip install "pullquote[{extra}]"')

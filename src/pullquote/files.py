@@ -1,7 +1,7 @@
-"""Writing files so that nothing is ever lost: whole under its name, or not there at all.
+"""Atomic file writing: a file is complete under its name, or the old file stays.
 
-Knows nothing of what is written. A full disk, a read-only folder, Ctrl-C or a power cut leaves the
-old file as it was, and no half-written one beside it.
+After a full disk, a read-only folder, Ctrl-C or a power cut, the old file is unchanged and no
+half-written file is left beside it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pullquote.errors import OutputError
 
 
 def cache_directory() -> Path:
-    """Where what can be made again is kept: `PULLQUOTE_CACHE`, or the user's own cache."""
+    """The folder for cached files: `PULLQUOTE_CACHE`, or pullquote's part of the user's cache."""
     root = os.environ.get("PULLQUOTE_CACHE")
     if root:
         return Path(root)
@@ -26,7 +26,7 @@ def cache_directory() -> Path:
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError, also: str = "") -> OutputError:
-    """What to raise for an error of the file system; one that says so already stays as it is."""
+    """The `OutputError` for an error of the file system; an `OutputError` is returned as it is."""
     if isinstance(error, OutputError):
         return error
     return OutputError(
@@ -37,28 +37,28 @@ def cannot_write(path: str | os.PathLike[str], error: OSError, also: str = "") -
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it takes its name, else it is removed.
+    """Yield a temporary path beside `path`; on success it is renamed to `path`, else removed.
 
-    A link is followed, and a device or pipe (/dev/stdout) is written as it is. Raises `OutputError`
-    for what the file system refuses.
+    Links are followed; a device or pipe (/dev/stdout) is written directly. Raises `OutputError` for
+    errors of the file system.
     """
     path = Path(path)
     temporary = None
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
-            yield path  # nothing is lost there, and root could replace /dev/null by a file
+            yield path  # not replaced: as root, that would turn /dev/null into a file
             return
         target = Path(os.path.realpath(path))
         target.parent.mkdir(parents=True, exist_ok=True)
-        # a suffix as the name has it, since some writers choose their format by it; not more of
-        # the name, which may be as long as names can be
+        # Keeps the suffix, by which some writers choose their format, but not the name, which may
+        # already have the maximal length.
         handle, name = tempfile.mkstemp(
             prefix=".pullquote-", suffix=target.suffix[:20], dir=target.parent
         )
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        temporary.chmod(_mode(target))  # mkstemp makes files that only the owner can read
+        temporary.chmod(_mode(target))  # files of mkstemp can be read by their owner only
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, target)
@@ -71,7 +71,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _mode(target: Path) -> int:
-    """The permissions of the file that is replaced, or those of any new one."""
+    """The permissions of the file that is replaced, or of a new file."""
     if target.exists():
         return target.stat().st_mode & 0o777
     umask = os.umask(0)
@@ -81,7 +81,7 @@ def _mode(target: Path) -> int:
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
-    """Open `path` for writing (UTF-8, or bytes with mode "wb") so that it appears whole or not.
+    """Open `path` for atomic writing: UTF-8 text, or bytes with mode "wb".
 
     >>> with atomic_write("notes.txt") as file:
     ...     _ = file.write("whole or not at all")
@@ -89,7 +89,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
     'whole or not at all'
     """
     encoding = None if "b" in mode else "utf-8"
-    # a lone surrogate has no UTF-8; as "\ud800" it is what JSON can read back
+    # a lone surrogate cannot be encoded; it is written as "\ud800", which JSON reads back
     errors = None if "b" in mode else "backslashreplace"
     newline = None if "b" in mode else "\n"
     with (
@@ -100,15 +100,15 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
 
 
 def write_json(path: str | os.PathLike[str], value: Any, *, indent: int | None = 2) -> None:
-    """Write `value` as JSON text, atomically, with a newline at its end."""
+    """Write `value` atomically as JSON, with a newline at the end."""
     write_all_json({Path(path): value}, indent=indent)
 
 
 def write_all_json(contents: Mapping[Path, Any], *, indent: int | None = 2) -> None:
-    """Write several files; none takes its name before all of them are written."""
+    """Write several JSON files; none is renamed before all of them are written."""
     with contextlib.ExitStack() as stack:
         for path, value in contents.items():
             file = stack.enter_context(atomic_write(path))
             json.dump(value, file, ensure_ascii=False, indent=indent, allow_nan=False)
             file.write("\n")
-            file.flush()  # a full disk is met here, before the first of them is renamed
+            file.flush()  # so that a full disk fails here, before the first file is renamed

@@ -1,4 +1,4 @@
-"""Progress of long work: the one shape of callback, and an iterator that calls it.
+"""Progress callbacks: the type that all long operations take, and an iterator that calls one.
 
 evaluate(reader, examples, progress=lambda done, total, doing: print(f"{done}/{total} {doing}"))
 """
@@ -11,25 +11,25 @@ from typing import TypeAlias, TypeVar
 Item = TypeVar("Item")
 
 Progress: TypeAlias = Callable[[int, int, str], None]
-"""Called with how much is done, how much there is in all (0: not known), and what is being done.
+"""`progress(done, total, doing)`: the amount done, the total (0 if unknown), and the activity.
 
-Both numbers count the same thing: questions, steps, bytes or characters.
+Both numbers have the same unit: questions, steps, bytes or characters.
 """
 
 
 def no_progress(done: int, total: int, doing: str) -> None:
-    """Show nothing."""
+    """A callback that shows nothing."""
 
 
 def named(progress: Progress, doing: str) -> Progress:
-    """The same callback, always told that `doing` is being done."""
+    """The same callback with a fixed `doing`."""
     return lambda done, total, _: progress(done, total, doing)
 
 
 def tracked(items: Iterable[Item], total: int, doing: str, progress: Progress) -> Iterator[Item]:
-    """Pass items on, and tell `progress` after each of them.
+    """Yield the items, and call `progress` after each.
 
-    >>> list(tracked("ab", 2, "reading", lambda *told: print(*told)))
+    >>> list(tracked("ab", 2, "reading", lambda *arguments: print(*arguments)))
     1 2 reading
     2 2 reading
     ['a', 'b']

@@ -59,7 +59,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """What the model reads at once: special tokens, the question and a stretch of the context.
+    """One model input: special tokens, the question and a part of the context.
 
     `offsets[i]` are the characters of context token `i`, which is token `context_start + i` of
     `input_ids`; `null_index` is the token (`[CLS]`) whose logits mean "no answer here".
@@ -71,7 +71,7 @@ class Window:
     context_start: int
     null_index: int = 0
     first: int = 0
-    """The number of its first context token, counted over all tokens of the context."""
+    """Index of the first context token of the window among all tokens of the context."""
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -87,12 +87,12 @@ class Batch:
 
 
 INPUTS = tuple(field.name for field in fields(Batch))
-"""The names of a model's inputs."""
+"""The input names of a model."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Logits:
-    """What a backend returns for a batch: a start and an end logit for every token."""
+    """The output of a backend for a batch: a start and an end logit for every token."""
 
     start: NDArray[np.float32]  # (B, T)
     end: NDArray[np.float32]  # (B, T)
@@ -185,17 +185,17 @@ class Prediction:
         }
 
 
-def _check_kind(name: str, value: object, kind: object) -> None:
-    """Raise `ConfigError` when a setting is not of the kind that its field is declared with."""
-    if kind == "Calibration":
-        right, expected = isinstance(value, Calibration), "a Calibration"
-    elif kind == "str":
-        right, expected = isinstance(value, str), "a string"
+def _check_type(name: str, value: object, declared: object) -> None:
+    """Raise `ConfigError` when a setting does not have the declared type of its field."""
+    if declared == "Calibration":
+        matches, expected = isinstance(value, Calibration), "a Calibration"
+    elif declared == "str":
+        matches, expected = isinstance(value, str), "a string"
     else:
-        numbers = int if kind == "int" else (int, float)
-        right = isinstance(value, numbers) and not isinstance(value, bool)
-        expected = f"a number ({kind})"
-    if not right:
+        numbers = int if declared == "int" else (int, float)
+        matches = isinstance(value, numbers) and not isinstance(value, bool)
+        expected = f"a number ({declared})"
+    if not matches:
         raise ConfigError(f"{name} is {value!r}, expected {expected}")
 
 
@@ -312,9 +312,9 @@ class Passage:
 
 
 def line_breaks(text: str, start: int, end: int) -> int:
-    """The number of line breaks in `text[start:end]`: \\n, \\r\\n and a lone \\r."""
-    alone = text.count("\r", start, end) - text.count("\r\n", start, end)
-    return text.count("\n", start, end) + alone
+    """The number of line breaks in `text[start:end]`: \\n, \\r\\n or a lone \\r."""
+    lone_returns = text.count("\r", start, end) - text.count("\r\n", start, end)
+    return text.count("\n", start, end) + lone_returns
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +395,7 @@ class Calibration:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            _check_kind(f"calibration: {field.name}", value, field.type)
+            _check_type(f"calibration: {field.name}", value, field.type)
             if field.type == "float" and not math.isfinite(value):
                 raise ConfigError(f"calibration: {field.name} is {value}, expected a finite number")
         if self.temperature <= 0:
@@ -407,7 +407,7 @@ class Calibration:
 
 
 READER_FORMAT = 1
-"""The format of `reader.json` that is written, and the newest that is read."""
+"""The `reader.json` format that this version writes, and the newest that it reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,15 +444,15 @@ class ReaderConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            _check_kind(field.name, value, field.type)
+            _check_type(field.name, value, field.type)
             if field.type == "int" and value < 1:
                 raise ConfigError(f"{field.name} is {value}, expected at least 1")
-        if not abs(self.no_answer_threshold) <= 1e9:  # nor NaN, which no JSON could hold
+        if not abs(self.no_answer_threshold) <= 1e9:  # also refuses NaN, which JSON cannot hold
             raise ConfigError(
                 f"no_answer_threshold is {str(self.no_answer_threshold)[:20]}, expected a logit; "
                 "9999 always answers, -9999 never"
             )
-        # Two windows that share 2 x max_answer_length tokens never split a legal answer:
+        # Windows that overlap by 2 x max_answer_length tokens never split an answer:
         #   overlap 4, answers of 2:  a b c d e f         the answer "d e" is whole in window 0,
         #                                 c d e f g h     the answer "f g" is whole in window 1
         if self.overlap < 2 * self.max_answer_length:
@@ -474,12 +474,12 @@ class ReaderConfig:
         """
         try:
             values = dict(values)
-            found = values.pop("format", 1)  # files of pullquote 0.1 do not say
-            if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-                raise ConfigError(f"format is {found!r}, expected a whole number from 1")
-            if found > READER_FORMAT:
+            format = values.pop("format", 1)  # pullquote 0.1 wrote no format number
+            if not isinstance(format, int) or isinstance(format, bool) or format < 1:
+                raise ConfigError(f"format is {format!r}, expected a whole number from 1")
+            if format > READER_FORMAT:
                 raise ConfigError(
-                    f"format {found}, written by a newer pullquote; this one reads formats up to "
+                    f"format {format}, written by a newer pullquote; this one reads formats up to "
                     f"{READER_FORMAT}: pip install --upgrade pullquote"
                 )
             _check_known(cls, values)
@@ -496,8 +496,11 @@ class ReaderConfig:
         return {"format": READER_FORMAT, **asdict(self)}
 
 
-def _check_known(kind: type[ReaderConfig] | type[Calibration], values: Mapping[str, Any]) -> None:
-    known = {field.name for field in fields(kind)}
+def _check_known(
+    settings: type[ReaderConfig] | type[Calibration], values: Mapping[str, Any]
+) -> None:
+    """Raise `ConfigError` for keys that are no fields of the dataclass."""
+    known = {field.name for field in fields(settings)}
     if unknown := sorted(set(values) - known):
         raise ConfigError(
             f"unknown setting {', '.join(unknown)}. Known: {', '.join(sorted(known))}"

@@ -1,4 +1,4 @@
-"""Model directories: what a name may be, and what is said of each thing that can be wrong."""
+"""Model directories: how names are looked up, and the error for each invalid file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_model_directory_answers(model_dir: Path, tiny_config: ReaderConfig) -
 
 @pytest.fixture
 def bundled(tmp_path: Path, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package that came with one model, "small"; the working directory has a "small" too."""
+    """One bundled model, "small", and a directory "small" in the working directory."""
     (tmp_path / "package").mkdir()
     monkeypatch.setattr(bundled_module, "BUNDLED", tmp_path / "package")
     (tmp_path / "here").mkdir()
@@ -71,7 +71,7 @@ def test_a_blank_name_is_an_input_error(name: str) -> None:
         *("a\x00b", "\ud800", "x" * 5000, "owner/" + "x" * 5000),
     ],
 )
-def test_a_name_that_cannot_be_is_a_model_error(name: str) -> None:
+def test_an_invalid_name_is_a_model_error(name: str) -> None:
     with pytest.raises(ModelError):
         open_model(name)
 
@@ -108,7 +108,7 @@ def test_missing_weights_are_named_with_what_was_found(model_dir: Path) -> None:
         open_model(model_dir)
 
 
-def test_an_empty_directory_holds_nothing(tmp_path: Path) -> None:
+def test_an_empty_directory_is_a_model_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="found nothing"):
         open_model(tmp_path)
 
@@ -122,7 +122,7 @@ def test_a_pickle_is_refused_with_how_to_convert_it(model_dir: Path, pickle: str
         open_model(model_dir)
 
 
-def test_a_pickle_beside_safe_weights_is_not_looked_at(model_dir: Path) -> None:
+def test_a_pickle_beside_safetensors_is_ignored(model_dir: Path) -> None:
     (model_dir / "pytorch_model.bin").write_bytes(b"\x80\x04would run")
     assert open_model(model_dir).onnx
 
@@ -146,7 +146,7 @@ def test_optimum_puts_the_onnx_file_in_a_folder_of_its_own(model_dir: Path) -> N
         b"[" * 99999,
     ],
 )
-def test_a_tokenizer_file_that_is_none_is_a_model_error(model_dir: Path, content: bytes) -> None:
+def test_an_invalid_tokenizer_file_is_a_model_error(model_dir: Path, content: bytes) -> None:
     (model_dir / "tokenizer.json").write_bytes(content)
     with pytest.raises(ModelError, match=r"tokenizer.json: "):
         Reader(model_dir)
@@ -173,7 +173,7 @@ def test_settings_that_are_not_json_are_a_model_error(
 
 @pytest.mark.parametrize("file", ["config.json", "reader.json"])
 @pytest.mark.parametrize("content", ["[]", "3", "null", '"text"'])
-def test_settings_that_are_no_object_are_a_model_error(
+def test_settings_that_are_not_an_object_are_a_model_error(
     model_dir: Path, file: str, content: str
 ) -> None:
     (model_dir / file).write_text(content)
@@ -185,7 +185,7 @@ def test_settings_that_are_no_object_are_a_model_error(
     "key", ["max_position_embeddings", "vocab_size", "type_vocab_size", "pad_token_id"]
 )
 @pytest.mark.parametrize("value", ["512", -1, 1.5, [1]])
-def test_a_number_of_the_config_that_is_none_is_a_model_error(
+def test_an_invalid_number_in_the_config_is_a_model_error(
     make_model: MakeModel, tmp_path: Path, key: str, value: object
 ) -> None:
     config = {"model_type": "roberta", "max_position_embeddings": 514, key: value}
@@ -276,7 +276,7 @@ def test_windows_are_bounded_by_the_positions_of_the_model(
         },
     ],
 )
-def test_relative_positions_bound_no_window(
+def test_relative_positions_do_not_limit_windows(
     make_model: MakeModel, tmp_path: Path, config: dict[str, object]
 ) -> None:
     model = make_model(tmp_path / "model", **config)
@@ -298,9 +298,9 @@ def test_without_settings_the_defaults_are_fitted_to_a_short_model(
 
 
 @given(limit=st.integers(-2, 600))
-def test_fitted_settings_are_sound_or_the_model_is_too_short(limit: int) -> None:
+def test_default_settings_are_valid_or_the_model_is_too_short(limit: int) -> None:
     if limit < 6:
         with pytest.raises(ConfigError, match="too few to read with"):
-            directory._fitted_to(limit, Path("model"))
+            directory._default_settings(limit, Path("model"))
     else:  # ReaderConfig checks itself
-        assert directory._fitted_to(limit, Path("model")).max_length == min(limit, 384)
+        assert directory._default_settings(limit, Path("model")).max_length == min(limit, 384)

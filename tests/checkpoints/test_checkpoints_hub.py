@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub, against a stand-in on this machine and the real client."""
+"""Downloads from the Hugging Face hub: a local stand-in server and the real client."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MakeModel: TypeAlias = Callable[..., Path]
 
 
 class Hub:
-    """Serves directories as repositories, by what `model_info` and `snapshot_download` ask."""
+    """Serves directories as repositories, for `model_info` and `snapshot_download`."""
 
     def __init__(self, repositories: dict[str, Path]) -> None:
         self.repositories = repositories
@@ -118,7 +118,7 @@ def hub(tmp_path: Path, make_model: MakeModel) -> Iterator[Hub]:
 
 @pytest.fixture
 def look_up(hub: Hub, tmp_path: Path) -> Callable[..., dict[str, str]]:
-    """Open a model by its hub id in a process of its own; say what came of it."""
+    """Open a model by its hub id in a new process; print the answer or the error."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     kept.update(HF_HOME=str(tmp_path / "cache"), HF_ENDPOINT=hub.url, no_proxy="127.0.0.1")
 
@@ -183,7 +183,7 @@ def test_an_unknown_repository_is_a_model_error(look_up: LookUp, name: str) -> N
     assert f"{name}: the hub has no such repository" in found["message"]
 
 
-def test_without_a_network_what_was_never_fetched_is_a_download_error(
+def test_without_a_network_a_model_that_is_not_cached_is_a_download_error(
     hub: Hub, look_up: LookUp
 ) -> None:
     hub.close()

@@ -1,4 +1,4 @@
-"""The files of a model directory are listed in one place."""
+"""File names of model directories are listed in one module; reader.json has a format number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an ONNX file says of its quantisation, read without loading it."""
+"""The quantisation of an ONNX file is read from its metadata."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_file_says_how_it_was_quantised(base_onnx: Path, tmp_path: Path) -> No
     assert quantized_weights(model) == list(found.weights)
 
 
-def test_fp32_files_and_other_files_say_nothing(base_onnx: Path, tmp_path: Path) -> None:
+def test_fp32_files_and_other_files_have_no_quantisation(base_onnx: Path, tmp_path: Path) -> None:
     assert quantization(base_onnx) is None
     for content in (b"", b"\xff" * 99, b"not ONNX at all", b"\x3a\xff\xff\xff\xff\xff\x0f"):
         (tmp_path / "model.onnx").write_bytes(content)
@@ -63,7 +63,7 @@ def test_files_of_0_1_are_known_by_their_operators(name: str) -> None:
     assert open_model(name).quantized
 
 
-def test_metadata_that_is_damaged(base_onnx: Path, tmp_path: Path) -> None:
+def test_damaged_metadata_is_an_error(base_onnx: Path, tmp_path: Path) -> None:
     model = onnx.load(base_onnx)
     for text in ("{", "[]", '{"words": 8}', '{"words": "x", "layers": 8, "weights": []}'):
         helper.set_model_props(model, {QUANTIZATION: text})

@@ -1,4 +1,4 @@
-"""The bundled models: whole, at work, and silent about where they were made."""
+"""The bundled models: their files, their answers, and no paths of the machine that made them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pullquote.checkpoints.bundled import BUNDLED, bundled_models
 LIGHTHOUSE = Path(__file__).parent.parent.parent / "examples" / "lighthouse.txt"
 
 
-def test_what_is_bundled() -> None:
+def test_the_bundled_models_are_small_and_tiny() -> None:
     assert bundled_models() == ["small", "tiny"]
 
 
 @pytest.mark.parametrize("name", bundled_models())
-def test_a_bundled_model_is_whole(name: str) -> None:
+def test_a_bundled_model_has_all_its_files(name: str) -> None:
     files = {file.name for file in (BUNDLED / name).iterdir()}
     assert {"README.md", "LICENSE", "NOTICE", "reader.json", "model.onnx"} <= files
     config = Reader(name).config
@@ -35,19 +35,19 @@ def test_a_bundled_model_answers_and_abstains(name: str) -> None:
     assert reader.answer("What is the capital of France?", context).answer is None
 
 
-def test_small_takes_the_bytes_of_the_model_that_people_used_before() -> None:
+def test_small_is_no_larger_than_a_bert_tiny_checkpoint() -> None:
     size = sum(file.stat().st_size for file in (BUNDLED / "small").iterdir())
     assert size <= 16.74 * 2**20
 
 
 def test_small_is_not_fooled_by_a_question_about_something_else() -> None:
-    """`tiny` is (see its card)."""
+    """`tiny` does answer it: see its model card."""
     context = LIGHTHOUSE.read_text(encoding="utf-8")
     assert Reader("small").answer("Who won the football match in Brazil?", context).answer is None
 
 
 def test_tiny_is_a_bert_tiny_in_both_forms() -> None:
-    """What people used before: the same shape, vocabulary and bytes, loaded by the same call."""
+    """A drop-in replacement for BERT-Tiny: same shape, vocabulary and size, loaded the same way."""
     transformers = pytest.importorskip("transformers")
     tiny = BUNDLED / "tiny"
     assert (tiny / "model.safetensors").stat().st_size <= 16.74 * 2**20

@@ -1,7 +1,7 @@
-"""BERT is not the only encoder: each family is read, exported and quantised here.
+"""Model families other than BERT: reading, export and quantisation.
 
-Every model is tiny and random, every tokenizer is made here of the parts that the family's real
-tokenizer.json has: normalizer, pre-tokenizer, model and pair template.
+The models are tiny with random weights. Each tokenizer is built here from the same parts as the
+family's real tokenizer.json: normalizer, pre-tokenizer, model and pair template.
 """
 
 from __future__ import annotations
@@ -258,7 +258,7 @@ def family(request: pytest.FixtureRequest) -> Family:
 
 @pytest.fixture(scope="module")
 def checkpoint(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a fine-tuning script leaves: config.json, model.safetensors, tokenizer.json."""
+    """A checkpoint as fine-tuning scripts save it: config, safetensors and tokenizer.json."""
     directory = tmp_path_factory.mktemp(family.name)
     torch.manual_seed(0)
     model = transformers.AutoModelForQuestionAnswering.from_config(family.config)
@@ -342,7 +342,9 @@ def test_an_export_answers_as_its_checkpoint(checkpoint: Path, reader: Reader) -
         ]
 
 
-def test_padding_and_neighbours_change_nothing(reader: Reader, int8: Path) -> None:
+def test_padding_and_other_rows_of_a_batch_do_not_change_the_logits(
+    reader: Reader, int8: Path
+) -> None:
     windows = all_windows(reader)
     assert len({len(window) for window in windows}) > 3
     for backend in (reader.backend, OnnxBackend(int8)):
@@ -368,7 +370,7 @@ def test_int8_stays_near_fp32(reader: Reader, int8: Path) -> None:
 def test_int8_is_unpacked_or_refused(
     checkpoint: Path, exported: Path, int8: Path, tmp_path: Path
 ) -> None:
-    """What is shared or worked out by nodes has lost its name; no wrong weights come out."""
+    """Shared weights and weights that nodes compute have no names left: the file is refused."""
     folder = Path(shutil.copytree(exported, tmp_path / "int8"))
     shutil.copy(int8, folder / "model.onnx")
     try:

@@ -1,4 +1,4 @@
-"""Numbers to text: the best spans against brute force, scores, thresholds, whole characters."""
+"""Decoding: best spans against brute force, scores, thresholds, whole characters."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def a_window(offsets: Sequence[tuple[int, int]]) -> Window:
 
 
 def logits(null: float, context: Sequence[float], padding: int = 0) -> np.ndarray:
-    """A row of logits; the question, the end and the padding would win if they were read."""
+    """A row of logits in which tokens outside the context have the highest values."""
     row = [null, *[90.0] * (HEAD - 1), *context, *[90.0] * (1 + padding)]
     return np.array(row, dtype=np.float32)
 
@@ -94,7 +94,7 @@ def test_among_equals_the_earlier_and_then_the_shorter_comes_first() -> None:
     assert texts(found, context) == ["a", "a b", "a b c", "b"]
 
 
-def test_a_text_that_comes_twice_counts_once_whatever_its_capitals() -> None:
+def test_a_repeated_text_counts_once_regardless_of_case() -> None:
     context = "Rollo and rollo"
     found = read(context, start=[4, 0, 5], end=[4, 0, 5], length=1, limit=3)
     assert texts(found, context) == ["rollo", "and"]
@@ -182,7 +182,7 @@ PLAIN = Calibration()
 
 
 def window(null: float, *spans: tuple[float, tuple[int, int]]) -> Candidates:
-    """A window that gives each of these places a logit."""
+    """The candidates of a window: these spans with these logits."""
     return Candidates(tuple(ScoredSpan(*place, logit, 0.0) for logit, place in spans), null, 0.0)
 
 
@@ -231,7 +231,7 @@ def test_no_answer_score_is_one_half_when_null_and_answer_are_equal() -> None:
     assert merged(window(3.0, (3.0, ROLLO))).no_answer_score == 0.5
 
 
-def test_the_same_text_in_two_windows_counts_once_where_the_model_is_surest() -> None:
+def test_the_same_text_in_two_windows_counts_once_at_its_highest_logit() -> None:
     context = "rollo or Rollo"
     windows = [window(0.0, (2.0, (0, 5))), window(0.0, (3.0, (9, 14)))]
     prediction = merge(
@@ -264,20 +264,20 @@ def test_only_the_n_best_size_best_answers_share_the_probability() -> None:
     ]
 
 
-def test_a_context_without_spans_has_no_answer_whatever_the_threshold() -> None:
+def test_a_context_without_spans_has_no_answer_at_any_threshold() -> None:
     for windows in ([], [window(-9.0)]):
         prediction = merged(*windows, threshold=math.inf)
         expected = Prediction("1", None, (), 1.0, NO_SPAN, len(windows), threshold=math.inf)
         assert prediction == expected
 
 
-def test_scores_are_shares_of_what_no_answer_leaves() -> None:
+def test_scores_share_the_probability_that_there_is_an_answer() -> None:
     read = window(0.0, (0.0, ROLLO), (0.0, THE), (-math.log(2), DUKE))
     assert [answer.score for answer in merged(read).answers] == pytest.approx([0.2, 0.2, 0.1])
     assert [answer.score for answer in merged(read, top_k=1).answers] == pytest.approx([0.2])
 
 
-def test_calibration_changes_what_scores_say_and_nothing_that_is_decided() -> None:
+def test_calibration_changes_scores_but_no_decision() -> None:
     read = [window(1.0, (3.0, ROLLO), (2.0, THE)), window(4.0, (1.0, DUKE))]
     shy = Calibration(below=0.5, bias=1.0, windows=2.0, temperature=2.0, windows_temperature=0.5)
     plain, calibrated = merged(*read), merged(*read, calibration=shy)

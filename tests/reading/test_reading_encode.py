@@ -1,4 +1,4 @@
-"""Text to numbers: the pair template, windows, offsets, and what is no text."""
+"""Encoding: the pair template, windows, offsets, labels, and errors for invalid input."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_a_long_context_without_spaces_is_cut_between_letters(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encode, "_PIECE", 4)
-    monkeypatch.setattr(encode, "_PATIENCE", 0)
+    monkeypatch.setattr(encode, "_SEARCH", 0)
     pieces = [text[start:end] for start, end in encode._pieces(text)]
     assert "".join(pieces) == text
     assert max(map(len, pieces)) <= 7
@@ -267,7 +267,7 @@ def test_a_question_of_characters_that_the_tokenizer_drops_is_blank(wordpiece: T
 
 
 @pytest.mark.parametrize("value", [None, 3, b"bytes", ["a"]])
-def test_what_is_not_text_is_an_input_error(wordpiece: Tokenizer, value: object) -> None:
+def test_an_input_that_is_not_text_is_an_input_error(wordpiece: Tokenizer, value: object) -> None:
     reader = encoder(wordpiece)
     with pytest.raises(InputError, match=r"the question is .*expected text"):
         list(reader.windows(value, CONTEXT))  # type: ignore[arg-type]

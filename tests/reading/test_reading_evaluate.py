@@ -1,4 +1,4 @@
-"""A reader's evaluation is the score of its own predictions, at any threshold."""
+"""Evaluation: its scores are those of the reader's own predictions, at any threshold."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ EXAMPLES = [
 
 @pytest.fixture(params=range(4))
 def reader(model_dir: Path, request: pytest.FixtureRequest) -> Reader:
-    """Answers at random, differently for each of four seeds."""
+    """A reader with random logits, for each of four seeds."""
 
     def script(ids: list[int]) -> np.ndarray:
         return np.random.default_rng([request.param, *ids]).normal(size=(2, len(ids))) * 2
@@ -48,7 +48,7 @@ def reader(model_dir: Path, request: pytest.FixtureRequest) -> Reader:
 
 @pytest.fixture
 def rollo(model_dir: Path, wordpiece: Tokenizer) -> Reader:
-    """Quotes "Rollo" where it stands (null odds -20) and abstains elsewhere (+20)."""
+    """Answers "Rollo" where the text has it (null odds -20), and abstains elsewhere (+20)."""
     id_of_rollo = wordpiece.token_to_id("rollo")
 
     def script(ids: list[int]) -> tuple[list[float], list[float]]:
@@ -123,8 +123,8 @@ def test_one_kind_of_question_has_no_fitted_threshold(reader: Reader, kind: bool
     assert (evaluation.scores.has_answer is None) == kind
 
 
-def test_no_warnings_about_files_that_there_are_not(reader: Reader) -> None:
-    """Not at the threshold of 1 either, for which `score` takes odds for mistaken probabilities."""
+def test_evaluate_does_not_warn_about_prediction_files(reader: Reader) -> None:
+    """Also at a threshold of 1, where `score` would warn that null odds are no probabilities."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", PullquoteWarning)
         evaluate(reader, EXAMPLES, threshold=1.0)
@@ -138,18 +138,20 @@ def test_progress_counts_every_prediction(rollo: Reader) -> None:
     assert evaluation.questions_per_second == pytest.approx(8 / evaluation.seconds)
 
 
-def test_what_cannot_be_evaluated(rollo: Reader) -> None:
+def test_no_examples_and_repeated_ids_are_data_errors(rollo: Reader) -> None:
     with pytest.raises(DataError, match="no questions"):
         evaluate(rollo, [])
     with pytest.raises(DataError, match="two questions have the id"):
         evaluate(rollo, [EXAMPLES[0], EXAMPLES[0]])
 
 
-def test_what_the_reader_said_is_scored_as_its_predictions_are(reader: Reader) -> None:
+def test_answers_have_the_scores_of_the_evaluation(reader: Reader) -> None:
     evaluation = evaluate(reader, EXAMPLES, threshold=-0.3)
     answers = evaluation.answers
     assert answers.texts == tuple(p.text for p in reader.answer_all(EXAMPLES, threshold=-0.3))
-    assert 100 * np.mean([mark.f1 for mark in answers.marks]) == pytest.approx(evaluation.scores.f1)
+    assert 100 * np.mean([mark.f1 for mark in answers.scores]) == pytest.approx(
+        evaluation.scores.f1
+    )
 
 
 def test_average_precisions_rank_by_the_probability_of_no_answer(rollo: Reader) -> None:

@@ -1,4 +1,4 @@
-"""The ONNX backend: what it takes, what it refuses, and that a batch changes nothing."""
+"""The ONNX backend: accepted inputs, errors, and batches against single windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Question and context in, prediction out: order, laziness, batches, windows, options."""
+"""The reader: order, laziness, batches, windows, options, workers."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ MakeModel: TypeAlias = Callable[..., Path]
 
 
 def random_logits(ids: list[int]) -> np.ndarray:
-    """Any logits, but the same for the same window."""
+    """Random logits that depend on the window only."""
     return np.random.default_rng(ids).normal(size=(2, len(ids))) * 3
 
 
 @pytest.fixture
 def reader(model_dir: Path, wordpiece: Tokenizer) -> Reader:
-    """Quotes "Rollo" wherever it stands and abstains elsewhere: logits +10, -10, and 0 for null."""
+    """Answers "Rollo" where the text has it and abstains elsewhere: logits +10, -10, null 0."""
     rollo = wordpiece.token_to_id("rollo")
 
     def script(ids: list[int]) -> tuple[list[float], list[float]]:
@@ -51,7 +51,7 @@ def reader(model_dir: Path, wordpiece: Tokenizer) -> Reader:
 def random_reader(
     tokenizer: Tokenizer, make_model: MakeModel, tmp_path_factory: pytest.TempPathFactory
 ) -> Reader:
-    """With each kind of tokenizer, a reader that answers at random."""
+    """A reader with random logits, for each kind of tokenizer."""
     path = make_model(tmp_path_factory.mktemp("models") / "model", tokenizer)
     return Reader(path, backend=ScriptedBackend(random_logits))
 
@@ -271,7 +271,7 @@ def test_bad_options_are_input_errors_before_anything_is_read(
 
 
 @pytest.mark.parametrize("context", [NORSE, "", RIVER * 900 + "  \n" * 5])
-def test_progress_rises_to_one(reader: Reader, context: str) -> None:
+def test_progress_rises_to_the_length_of_the_context(reader: Reader, context: str) -> None:
     parts: list[int] = []
 
     def progress(done: int, total: int, doing: str) -> None:
@@ -311,7 +311,7 @@ def test_a_tokenizer_of_another_model_is_refused(make_model: MakeModel, tmp_path
 
 
 @pytest.mark.parametrize("threads", [0, -1, 10**12])
-def test_a_number_of_threads_that_cannot_be_is_refused(model_dir: Path, threads: int) -> None:
+def test_an_invalid_number_of_threads_is_refused(model_dir: Path, threads: int) -> None:
     with pytest.raises(InputError, match="threads"):
         Reader(model_dir, threads=threads)
 
@@ -325,7 +325,7 @@ def test_an_unknown_device_is_refused(model_dir: Path) -> None:
 
 
 class ThreadedBackend(ScriptedBackend):
-    """Several batches at once, each slow for a while of its own, so that they end in any order."""
+    """A backend with several workers and random delays, so that batches end in any order."""
 
     workers = 3
 
@@ -367,7 +367,7 @@ def test_a_model_that_fails_in_a_worker_is_an_error_here(model_dir: Path) -> Non
         list(answers)
 
 
-def test_a_reader_that_is_left_half_way_stops_its_workers(model_dir: Path) -> None:
+def test_closing_the_iterator_early_stops_the_workers(model_dir: Path) -> None:
     backend = ThreadedBackend()
     answers = Reader(model_dir, backend=backend).answer_all(examples([RIVER] * 5000))
     next(answers)
@@ -377,7 +377,7 @@ def test_a_reader_that_is_left_half_way_stops_its_workers(model_dir: Path) -> No
     assert len(backend.batches) == done
 
 
-def test_a_blank_question_is_told_after_the_answers_before_it(reader: Reader) -> None:
+def test_a_blank_question_raises_after_the_answers_before_it(reader: Reader) -> None:
     asked = [*examples([NORSE] * 3), Example("fourth", "\u200b", NORSE), *examples([NORSE])]
     answers = reader.answer_all(asked)
     assert [next(answers).text for _ in range(3)] == ["Rollo"] * 3

@@ -1,4 +1,4 @@
-"""The sentence around a quote: where it begins and ends, and what holds for any text."""
+"""Sentences around quotes: their borders by example, and properties for any text."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_blanks_beyond_the_limit_do_not_count() -> None:
     assert around(" " * 300 + "Rollo" + "\n" * 300) == "Rollo"
 
 
-def test_no_limit_but_the_sentence_itself() -> None:
+def test_with_a_limit_of_zero_the_sentence_is_the_quote() -> None:
     assert around("Rollo came by sea. He stayed.", limit=0) == "Rollo"
 
 
@@ -147,8 +147,8 @@ def test_a_sentence_within_the_limit_is_found_whole(words: list[str], data: st.D
     assert found.text.startswith(sentence[: -len(" Y.")])
 
 
-def test_any_length_takes_no_time() -> None:
-    """Only the limit is looked at: a million full stops would take minutes otherwise."""
+def test_the_time_does_not_depend_on_the_length_of_the_text() -> None:
+    """Only the text within the limit is searched: a million full stops would take minutes."""
     text = ".\"')" * 250_000 + " Rollo " + "(. " * 250_000
     assert "Rollo" in around(text)
 

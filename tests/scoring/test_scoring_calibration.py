@@ -1,4 +1,4 @@
-"""Calibration finds the probabilities that data were drawn with."""
+"""Fitted calibration recovers the probabilities that simulated data was drawn with."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ TRUE = Calibration(
 def world(
     calibration: Calibration, count: int = 40_000, windows: int = 1, seed: int = 0
 ) -> tuple[Readings, np.ndarray, np.ndarray]:
-    """Readings whose truth is drawn from a calibration: with whether quotes are right, and kinds.
+    """Readings, `right` and `has_answer` of questions that are drawn from a calibration.
 
-    Half of the questions have an answer, as in the world that probabilities speak of.
+    Half of the questions have an answer, as calibrated probabilities assume.
     """
     random = np.random.default_rng(seed)
     d = random.normal(-0.5, 5, 4 * count)
@@ -77,7 +77,7 @@ def test_extreme_logits_give_probabilities_without_a_warning() -> None:
         assert np.isfinite(shares(calibration, readings)).all()
 
 
-def test_a_fit_finds_what_the_data_were_drawn_with() -> None:
+def test_a_fit_recovers_the_parameters_of_simulated_data() -> None:
     fitted = fit(*world(TRUE))
     for name in ("below", "above", "spread", "temperature"):
         assert getattr(fitted, name) == pytest.approx(getattr(TRUE, name), abs=0.06), name
@@ -94,7 +94,7 @@ def test_windows_are_fitted_where_texts_have_several() -> None:
     assert expected_calibration_error(no_answer_probability(PLAIN, long[0]), ~long[2]) > 0.1
 
 
-def test_what_was_fitted_is_calibrated_on_other_data_of_the_same_world() -> None:
+def test_a_fit_is_calibrated_on_new_data_from_the_same_distribution() -> None:
     fitted, (readings, right, has_answer) = fit(*world(TRUE)), world(TRUE, seed=3)
     for calibration, most in ((fitted, 0.02), (PLAIN, 1.0)):
         p = no_answer_probability(calibration, readings)
@@ -114,11 +114,11 @@ def test_a_mix_of_answerable_and_unanswerable_questions_does_not_matter() -> Non
     assert some.below == pytest.approx(all_of_them.below, abs=0.05)
 
 
-def test_a_slope_that_comes_out_negative_is_none() -> None:
-    """More null logit must never mean more of an answer, whatever a few questions say."""
+def test_a_negative_slope_is_set_to_zero() -> None:
+    """A higher null logit must never make an answer more likely, even if a few questions do."""
     d = np.linspace(-6, 6, 400)
     readings = Readings(d, np.zeros((400, 1)), np.ones(400, dtype=int))
-    # below 0, the surest are unanswerable; above, all goes as it should
+    # the odds of no answer fall with d below 0, against the rule, and rise above 0
     has_answer = np.where(d < 0, np.arange(400) % 10 < d + 6, np.arange(400) % 10 > d + 3)
     fitted = fit(readings, has_answer, has_answer)
     assert fitted.below == 0.0
@@ -127,7 +127,7 @@ def test_a_slope_that_comes_out_negative_is_none() -> None:
     assert (np.diff(p) >= 0).all()
 
 
-def test_questions_that_can_be_told_apart_without_error_give_finite_numbers() -> None:
+def test_separable_data_gives_finite_parameters() -> None:
     d = np.concatenate([np.full(50, -5.0), np.full(50, 5.0)])
     readings = Readings(d, np.zeros((100, 1)), np.ones(100, dtype=int))
     fitted = fit(readings, d < 0, d < 0)
@@ -157,11 +157,11 @@ def test_twenty_of_a_kind_are_enough() -> None:
 
 def test_lengths_that_differ() -> None:
     readings = Readings(np.zeros(50), np.zeros((50, 2)), np.ones(50, dtype=int))
-    with pytest.raises(DataError, match="50 readings, 49 marks and 50 has_answer flags"):
+    with pytest.raises(DataError, match="50 readings, 49 right flags and 50 has_answer flags"):
         fit(readings, np.ones(49), np.ones(50))
 
 
-def test_quotes_after_the_usual_ones_leave_the_scores_of_these_alone() -> None:
+def test_among_keeps_the_scores_of_the_best_quotes_when_more_are_given() -> None:
     readings, _, _ = world(TRUE, count=200, windows=3)
     first = Readings(readings.null_score_diff, readings.logits[:, :4], readings.windows)
     null, quotes = scores(TRUE, first)

@@ -1,4 +1,4 @@
-"""Calibration metrics, by hand and against brute force."""
+"""Calibration metrics against hand-computed values and brute force."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ decisions = st.lists(
 )
 
 
-def test_bins_of_equal_width_hold_what_was_claimed_and_what_came_true() -> None:
+def test_bins_hold_mean_confidence_accuracy_and_count() -> None:
     table = reliability(P, RIGHT, bins=5)  # 0-0.2, 0.2-0.4, 0.4-0.6, 0.8-1
     assert table.count.tolist() == [1, 1, 1, 3]
     assert table.confidence.tolist() == pytest.approx([0.1, 0.35, 0.4, 2.75 / 3])
@@ -44,8 +44,8 @@ def test_expected_calibration_error_by_hand() -> None:
     assert expected_calibration_error(P, RIGHT, bins=5) == pytest.approx(sum(gaps) / 6)
 
 
-def test_macro_error_sees_what_bins_average_away() -> None:
-    """Half right and 0.5 claimed of all: no error in the bin, and nothing told apart."""
+def test_macro_error_is_not_averaged_away_within_bins() -> None:
+    """Half are right at a confidence of 0.5: no error in the bin, and no discrimination."""
     p, right = [0.5] * 10, [1, 0] * 5
     assert expected_calibration_error(p, right) == 0.0
     assert macro_calibration_error(p, right) == 0.5
@@ -84,27 +84,27 @@ def test_risk_and_coverage_against_brute_force(made: list[tuple[float, bool]]) -
 
 
 @given(decisions)
-def test_all_figures_are_shares(made: list[tuple[float, bool]]) -> None:
+def test_all_metrics_are_between_zero_and_one(made: list[tuple[float, bool]]) -> None:
     found = measure_calibration(*zip(*made, strict=True))
     figures = [found.ece, found.macro_ce, found.brier, found.aurc, *found.coverage.values()]
     assert all(0.0 <= figure <= 1.0 for figure in figures)
 
 
-def test_decisions_are_trusted_by_the_score_of_what_was_said() -> None:
-    """Of two questions, one is answered rightly at 0.8, one abstained from wrongly at 0.7."""
+def test_the_confidence_of_a_decision_is_the_score_of_the_quote_or_of_no_answer() -> None:
+    """Two questions: a right answer with score 0.8 and a wrong abstention with 0.7."""
 
     def prediction(name: str, score: float, null: float, diff: float) -> Prediction:
         quote = Answer("Rollo", 0, 5, score, 0.0, 0.0)
         return Prediction(name, quote if diff <= 0 else None, (quote,), null, diff)
 
     predictions = [prediction("1", 0.8, 0.1, -2.0), prediction("2", 0.2, 0.7, 1.0)]
-    marks = [QuestionScore(name, True, True, 0.0, 0.6) for name in ("1", "2")]
-    found = reader_calibration(predictions, marks, threshold=0.0)
+    scores = [QuestionScore(name, True, True, 0.0, 0.6) for name in ("1", "2")]
+    found = reader_calibration(predictions, scores, threshold=0.0)
     assert found["decisions"] == measure_calibration([0.8, 0.7], [1, 0])
     assert found["quotes"] == measure_calibration([0.8, 0.2], [1, 1])
     assert found["no answer"] == measure_calibration([0.1, 0.7], [0, 0])
     # answering both is right twice
-    assert reader_calibration(predictions, marks, threshold=1.0)[
+    assert reader_calibration(predictions, scores, threshold=1.0)[
         "decisions"
     ] == measure_calibration([0.8, 0.2], [1, 1])
 
@@ -120,14 +120,14 @@ def test_a_quote_on_an_unanswerable_question_is_never_right() -> None:
 @pytest.mark.parametrize(
     ("p", "right", "message"),
     [
-        ([0.5, 0.5], [1], r"\(2,\) confidences and \(1,\) marks"),
+        ([0.5, 0.5], [1], r"\(2,\) confidences and \(1,\) right flags"),
         ([], [], "one of each per question"),
         ([1.2], [1], "confidence 0 is 1.2, expected 0 to 1"),
         ([0.5, float("nan")], [1, 0], "confidence 1 is nan, expected 0 to 1"),
         ([0.5], [0.3], "not all 0 or 1"),
     ],
 )
-def test_what_is_no_confidence(p: list[float], right: list[float], message: str) -> None:
+def test_invalid_confidences_are_errors(p: list[float], right: list[float], message: str) -> None:
     for figure in (measure_calibration, reliability, risk_coverage, brier_score):
         with pytest.raises(DataError, match=message):
             figure(np.array(p), np.array(right))

@@ -1,4 +1,4 @@
-"""Two readers side by side: counts, differences, and a sentence that does not claim too much."""
+"""Comparing two readers: counts, differences, and the sentence about significance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NORSE = "led by Rollo"
 
 
 def asked(count: int, paragraphs: int) -> list[Example]:
-    """Questions of which the odd ones have the answer "Rollo"."""
+    """Questions; those with odd numbers have the answer "Rollo"."""
     return [
         Example(
             str(i), "Who led?", f"{i % paragraphs}: {NORSE}", (Span("Rollo", 10, 15),) * (i % 2)
@@ -40,7 +40,7 @@ def right_on(examples: list[Example], rows: np.ndarray) -> Answers:
     return said(examples, *texts)
 
 
-def test_who_is_right_where() -> None:
+def test_questions_are_counted_by_which_reader_is_right() -> None:
     examples = asked(4, 4)
     comparison = compare(
         examples, said(examples, "", "", "sea", "Rollo"), said(examples, "", "Rollo", "", "the sea")
@@ -58,7 +58,7 @@ def test_who_is_right_where() -> None:
     assert comparison.difference["NoAns_f1"].value == 50.0
 
 
-def test_a_reader_differs_from_itself_by_nothing() -> None:
+def test_a_reader_compared_with_itself_has_no_difference() -> None:
     examples = asked(60, 20)
     same = right_on(examples, np.random.default_rng(0).random(60) < 0.5)
     comparison = compare(examples, same, same)
@@ -87,8 +87,8 @@ def test_a_small_difference_may_be_chance() -> None:
     assert "better" not in sentence
 
 
-def test_pairing_sees_what_two_separate_intervals_would_not() -> None:
-    """B is A but for ten questions that it has right, too."""
+def test_a_paired_interval_finds_a_difference_that_two_separate_ones_miss() -> None:
+    """B has ten more questions right than A, and agrees on the others."""
     examples, random = asked(600, 150), np.random.default_rng(0)
     rows = random.random(600) < 0.5
     better = rows.copy()
@@ -100,7 +100,7 @@ def test_pairing_sees_what_two_separate_intervals_would_not() -> None:
     assert difference.value == pytest.approx(100 * 10 / 600)
 
 
-def test_from_few_paragraphs_nothing_is_concluded() -> None:
+def test_fewer_than_ten_paragraphs_allow_no_conclusion() -> None:
     examples = asked(40, 4)
     all_or_none = (right_on(examples, np.full(40, right)) for right in (False, True))
     comparison = compare(examples, *all_or_none)
@@ -114,7 +114,7 @@ def test_prediction_files_must_answer_everything(tmp_path: Path) -> None:
     path.write_text(json.dumps({"0": "", "1": "rollo"}))
     answers = Answers.of_file(examples, path)
     assert answers.texts == ("", "rollo")
-    assert [mark.exact for mark in answers.marks] == [1.0, 1.0]
+    assert [mark.exact for mark in answers.scores] == [1.0, 1.0]
     path.write_text(json.dumps({"0": ""}))
     with pytest.raises(DataError, match=r"p\.json: 1 of 2 questions have no prediction.*'1'"):
         Answers.of_file(examples, path)

@@ -33,7 +33,7 @@ QUESTIONS = st.lists(
 def by_hand(
     questions: list[tuple[float, bool, float]],
 ) -> tuple[list[float], list[float], float]:
-    """Recall, precision and average precision, by trying each threshold there is."""
+    """Recall, precision and average precision, by trying every threshold."""
     recall, precision, area = [0.0], [1.0], 0.0
     answerable = sum(has_answer for _, has_answer, _ in questions)
     for threshold in sorted({value for _, _, value in questions}):

@@ -1,4 +1,4 @@
-"""Prediction files as people write them, and the many things that are not prediction files."""
+"""Prediction files: valid forms, and the errors for malformed ones."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""The report: what it must hold, that it is safe to open anywhere, and what it replaces."""
+"""The evaluation report: its content, its safety as an HTML page, and the files it replaces."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VOID = {"meta", "img", "br", "circle", "line"}
 
 
 class Page(HTMLParser):
-    """A page taken apart; fails where a tag is not closed."""
+    """A parsed page; fails where a tag is not closed."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def quote(context: str, text: str, score: float) -> Answer:
 
 
 def predicted(example: Example, text: str, score: float, *, abstains: bool = False) -> Prediction:
-    """Says `text` with a score, or abstains with it and has `text` as the nearest quote."""
+    """A prediction of `text`, or an abstention with `text` as its best quote."""
     own, null = (1 - score, score) if abstains else (score, 1 - score)
     best = quote(example.context, text, own)
     diff = 1.0 if abstains else -1.0
@@ -85,7 +85,7 @@ def page_of(
 
 
 def many(count: int = 120) -> tuple[list[Example], list[Prediction]]:
-    """Questions on twenty paragraphs, answered well and badly, at random."""
+    """Questions on twenty paragraphs with random right and wrong predictions."""
     random = np.random.default_rng(0)
     examples, predictions = [], []
     for number in range(count):
@@ -106,7 +106,7 @@ def analysis() -> Analysis:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, analysis: Analysis) -> Path:
-    """A report to look at."""
+    """The folder of a written report."""
     folder = tmp_path_factory.mktemp("report")
     write_report(folder, analysis, model="tiny", data="tune.json")
     return folder
@@ -133,7 +133,7 @@ def test_the_scores_are_the_official_ones_with_an_interval_around(analysis: Anal
     assert analysis.paragraphs == 20
 
 
-def test_mistakes_are_wrong_and_the_surest_stand_first(analysis: Analysis) -> None:
+def test_mistakes_are_wrong_decisions_sorted_by_confidence(analysis: Analysis) -> None:
     sure = [mistake.confidence for mistake in analysis.mistakes]
     assert MISTAKES <= len(sure) <= MISTAKES + 2 * OF_EACH_KIND
     assert sure == sorted(sure, reverse=True)
@@ -146,7 +146,7 @@ def test_mistakes_are_wrong_and_the_surest_stand_first(analysis: Analysis) -> No
             assert golds
 
 
-def test_every_kind_of_mistake_is_shown_even_where_another_is_surer() -> None:
+def test_every_kind_of_mistake_is_shown_even_where_another_kind_is_more_confident() -> None:
     text = "The Norse, led by Rollo, came by sea."
     examples = [one(f"{n}?", text, [None, "Rollo"][n % 2]) for n in range(200)]
     predictions = [  # sure of each of its wrong abstentions, and less sure of any quote
@@ -195,7 +195,7 @@ def test_figures_are_inside_the_page_and_beside_it(folder: Path, page: Page) -> 
     assert all(png.startswith(b"\x89PNG") for png in beside)
 
 
-def test_every_picture_is_told_in_words(page: Page) -> None:
+def test_every_figure_has_an_alternative_text(page: Page) -> None:
     for image in page.all("img"):
         assert len(image["alt"].split()) > 8
         assert "%" in image["alt"]
@@ -214,7 +214,7 @@ def test_the_page_needs_no_network_and_no_script(folder: Path, page: Page) -> No
     assert re.findall(r"https?://|@import|url\(", source) == []
 
 
-def test_texts_are_shown_as_they_are_and_never_run(tmp_path: Path) -> None:
+def test_texts_are_escaped(tmp_path: Path) -> None:
     context = f"Tom & {EVIL} came."
     example = one(f"Who {EVIL}?", context, "Tom", title=f"A_{EVIL}")
     analysis = analyse([example], [predicted(example, EVIL, 0.9)], threshold=0.0)
@@ -226,7 +226,7 @@ def test_texts_are_shown_as_they_are_and_never_run(tmp_path: Path) -> None:
     assert ("said", EVIL) in page.marks
 
 
-def test_both_answers_are_marked_where_they_stand(tmp_path: Path) -> None:
+def test_the_gold_answer_and_the_quote_are_marked_in_the_text(tmp_path: Path) -> None:
     context = "The Norse, led by Rollo, came by sea."
     examples = [
         one("overlap?", context, "led by Rollo"),
@@ -249,7 +249,7 @@ def test_both_answers_are_marked_where_they_stand(tmp_path: Path) -> None:
     assert "no answer (the nearest quote: “Rollo”)" in page.text
 
 
-def test_of_a_long_text_only_what_is_around_the_marks_is_shown(tmp_path: Path) -> None:
+def test_a_long_text_is_shown_as_excerpts_around_the_answers(tmp_path: Path) -> None:
     context = f"{'x ' * 5000}Rollo came.{' y' * 5000} The end was near. {'z ' * 5000}"
     example = one("Who?", context, "Rollo")
     page = page_of(tmp_path, [example], [predicted(example, "The end", 0.9)])
@@ -258,7 +258,7 @@ def test_of_a_long_text_only_what_is_around_the_marks_is_shown(tmp_path: Path) -
     assert 600 < page.text.count("x ") + page.text.count(" y") + page.text.count("z ") < 1000
 
 
-def test_marks_at_the_very_ends_of_a_text(tmp_path: Path) -> None:
+def test_answers_at_the_start_and_end_of_a_text_are_marked(tmp_path: Path) -> None:
     example = one("Who?", "Rollo", "Rollo")
     page = page_of(tmp_path, [example], [predicted(example, "Rol", 0.9)])
     assert page.marks[3:] == [("gold said", "Rol"), ("gold", "lo")]
@@ -285,7 +285,7 @@ def test_no_mistakes_and_blank_texts(tmp_path: Path) -> None:
 # ---- the folder
 
 
-def test_an_older_report_is_replaced_and_nothing_else_touched(
+def test_an_older_report_is_replaced_and_other_files_stay(
     tmp_path: Path, analysis: Analysis
 ) -> None:
     write_report(tmp_path, analysis, model="m", data="d")

@@ -1,4 +1,4 @@
-"""Kinds of questions: every question is of exactly one, and they add up to the whole."""
+"""Question types: every question is in exactly one slice of each division."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_answers_length_is_that_of_its_shortest_gold() -> None:
     assert answer_length(Example("1", "?", "")) == "no answer"
 
 
-def test_the_kinds_of_a_division_add_up_to_all_questions() -> None:
+def test_the_slices_of_a_division_add_up_to_all_questions() -> None:
     random = np.random.default_rng(0)
     asked = ["Who?", "What?", "Why?", "How many?", "Where?", "Tell me."]
     examples = [
@@ -61,12 +61,12 @@ def test_the_kinds_of_a_division_add_up_to_all_questions() -> None:
         )
         for i in range(300)
     ]
-    marks = score_questions(examples, {e.id: random.choice(["", "land"]) for e in examples})
-    for division, kinds in slices(examples, marks).items():
+    scores = score_questions(examples, {e.id: random.choice(["", "land"]) for e in examples})
+    for division, kinds in slices(examples, scores).items():
         assert sum(kind.f1.total for kind in kinds) == 300, division
         for name in ("f1", "exact"):
             total = sum(getattr(kind, name).value * kind.f1.total for kind in kinds)
-            assert total / 300 == pytest.approx(100 * np.mean([getattr(m, name) for m in marks]))
+            assert total / 300 == pytest.approx(100 * np.mean([getattr(m, name) for m in scores]))
         # a kind's F1 is that of its two halves, and a half that is empty is none
         for kind in kinds:
             halves = [half for half in (kind.has_answer_f1, kind.no_answer_f1) if half]
@@ -76,7 +76,7 @@ def test_the_kinds_of_a_division_add_up_to_all_questions() -> None:
             )
 
 
-def test_kinds_without_questions_are_left_out_and_the_others_keep_their_order() -> None:
+def test_slices_without_questions_are_left_out_and_the_others_keep_their_order() -> None:
     examples = [Example(str(i), q, "Land.") for i, q in enumerate(["Why?", "Who?", "What?"])]
     found = slices(examples, score_questions(examples, {"0": "", "1": "", "2": "land"}))
     assert [kind.name for kind in found["question word"]] == ["what", "who", "why"]

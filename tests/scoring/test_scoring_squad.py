@@ -1,4 +1,4 @@
-"""Scoring against numbers from hand, from an oracle in fractions, and from the official script.
+"""SQuAD metrics against hand-computed values, an oracle with fractions, and the official script.
 
 PULLQUOTE_SHARED=/folder/with/data adds the published predictions for the whole of SQuAD 2.0 dev.
 """
@@ -205,16 +205,16 @@ def test_scores_agree_with_the_oracle(questions, threshold):
         no_answer_probabilities={id: p for id, (_, _, p) in zip(ids, questions, strict=True)},
         threshold=threshold,
     )
-    marks = list(oracle(questions, threshold))
-    assert scores.exact == mean([exact for _, exact, _ in marks])
-    assert scores.f1 == mean([f1 for _, _, f1 in marks])
+    expected = list(oracle(questions, threshold))
+    assert scores.exact == mean([exact for _, exact, _ in expected])
+    assert scores.f1 == mean([f1 for _, _, f1 in expected])
     for block, kind in ((scores.has_answer, True), (scores.no_answer, False)):
-        assert (block and block.f1) == mean([f1 for has, _, f1 in marks if has is kind])
-        assert (block.total if block else 0) == sum(has is kind for has, *_ in marks)
+        assert (block and block.f1) == mean([f1 for has, _, f1 in expected if has is kind])
+        assert (block.total if block else 0) == sum(has is kind for has, *_ in expected)
 
 
 @given(QUESTIONS)
-def test_the_best_threshold_scores_what_it_promises_and_no_other_more(questions):
+def test_the_best_threshold_reaches_its_score_and_no_other_is_better(questions):
     # a prediction that is not "" but normalises to it has two official values: see below
     questions = [(a, p if words(p) else "", value) for a, p, value in questions]
     ids = [str(i) for i in range(len(questions))]
@@ -267,7 +267,7 @@ def test_equal_values_cannot_be_told_apart():
     assert (scores.best_exact.score, scores.best_exact.threshold) == (50.0, 0.0)
 
 
-def test_a_prediction_as_good_as_empty_still_costs_a_point_in_the_official_search():
+def test_a_prediction_that_normalises_to_nothing_costs_a_point_in_the_official_search():
     scores = score(GOLDS, {"none": "the"}, no_answer_probabilities={"none": 0.2})
     assert (scores.exact, scores.best_exact.score) == (100.0, 100.0)  # abstaining reaches it
     scores = score(

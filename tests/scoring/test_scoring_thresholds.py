@@ -1,4 +1,4 @@
-"""Thresholds against brute force: try every threshold, score by the rule, keep the best."""
+"""Threshold search against brute force over every possible threshold."""
 
 import math
 
@@ -26,19 +26,19 @@ FINITE = st.floats(-1.7e308, 1.7e308)
 
 
 def at(threshold, questions):
-    """The mark of every question when abstaining above `threshold`."""
+    """The score of every question when abstaining above `threshold`."""
     return [
         float(not has_answer) if value > threshold else score
         for score, has_answer, value in questions
     ]
 
 
-def balanced(marks, questions):
+def balanced(scores, questions):
     kinds = [
-        [m for m, (_, has_answer, _) in zip(marks, questions, strict=True) if has_answer is kind]
+        [s for s, (_, has_answer, _) in zip(scores, questions, strict=True) if has_answer is kind]
         for kind in (True, False)
     ]
-    return sum(50 * sum(marks) / len(marks) for marks in kinds)
+    return sum(50 * sum(kind) / len(kind) for kind in kinds)
 
 
 def candidates(questions):
@@ -156,20 +156,21 @@ def test_a_balanced_fit_needs_both_kinds():
 # ---- a threshold for a goal
 
 
-# surest first: right, wrong, right, unanswerable (quote counts as wrong), right, unanswerable
+# In the order of VALUE: right, wrong, right, unanswerable (a quote is wrong there), right,
+# unanswerable.
 VALUE = np.array([-5.0, -4.0, -3.0, -2.0, -1.0, 0.0])
 EXACT = np.array([1.0, 0.0, 1.0, 0.0, 1.0, 0.0])
 F1 = np.array([1.0, 0.5, 1.0, 0.0, 1.0, 0.0])
 HAS = np.array([True, True, True, False, True, False])
 
 
-def marks(has_answer: np.ndarray = HAS) -> list[QuestionScore]:
+def question_scores(has_answer: np.ndarray = HAS) -> list[QuestionScore]:
     rows = zip(has_answer.tolist(), EXACT.tolist(), F1.tolist(), strict=True)
     return [QuestionScore(str(n), has, True, e, f) for n, (has, e, f) in enumerate(rows)]
 
 
 def point(goal: str) -> OperatingPoint:
-    return operating_point(Goal.parse(goal), marks(), VALUE)
+    return operating_point(Goal.parse(goal), question_scores(), VALUE)
 
 
 def test_a_goal_of_precision_answers_as_much_as_it_can() -> None:
@@ -182,7 +183,7 @@ def test_a_goal_of_precision_answers_as_much_as_it_can() -> None:
     assert (found.precision, found.coverage) == pytest.approx((2 / 3, 3 / 8))
 
 
-def test_a_goal_of_coverage_answers_the_surest() -> None:
+def test_a_goal_of_coverage_answers_the_lowest_no_answer_values() -> None:
     assert point("coverage=0.25").threshold == -3.5
     assert point("coverage=0.3").threshold == -2.5
     assert point("coverage=1").coverage == pytest.approx(1.0)
@@ -194,27 +195,27 @@ def test_goals_of_the_best_score_are_fit_threshold() -> None:
 
 
 def test_a_goal_never_tells_equal_values_apart() -> None:
-    same = operating_point(Goal.parse("coverage=0.2"), marks(), np.zeros(6))
+    same = operating_point(Goal.parse("coverage=0.2"), question_scores(), np.zeros(6))
     assert (same.threshold, same.coverage) == (pytest.approx(0.5), pytest.approx(1.0))
     with pytest.raises(
         DataError, match=r"no threshold gives a precision of 0.9; the best is 0.375"
     ):
-        operating_point(Goal.parse("precision=0.9"), marks(), np.zeros(6))
+        operating_point(Goal.parse("precision=0.9"), question_scores(), np.zeros(6))
 
 
 def test_a_goal_needs_both_kinds() -> None:
     with pytest.raises(DataError, match="6 answerable and 0 unanswerable"):
-        operating_point(Goal.parse("coverage=0.5"), marks(np.ones(6, dtype=bool)), VALUE)
+        operating_point(Goal.parse("coverage=0.5"), question_scores(np.ones(6, dtype=bool)), VALUE)
 
 
 @pytest.mark.parametrize(
     "text", ["", "F1", "f1=0.5", "precision", "precision=0", "precision=1.1", "coverage=x", "=1"]
 )
-def test_a_goal_that_is_none(text: str) -> None:
+def test_an_unknown_goal_is_an_error(text: str) -> None:
     with pytest.raises(ConfigError, match="expected f1, exact, precision=P or coverage=C"):
         Goal.parse(text)
 
 
-def test_a_goal_in_words() -> None:
+def test_a_goal_as_text() -> None:
     names = [str(Goal.parse(text)) for text in ("f1", "exact", "precision=0.9", "coverage=.8")]
     assert names == ["best F1", "best exact match", "precision 0.9", "coverage 0.8"]

@@ -1,4 +1,4 @@
-"""The models that came with the package."""
+"""Bundled models: those that are installed with the package."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ BUNDLED = Path(__file__).parent.parent / "models"
 
 
 def bundled_models() -> list[str]:
-    """The names of the models that came with the package."""
+    """The names of the bundled models, sorted."""
     return sorted(path.parent.name for path in BUNDLED.glob(f"*/{layout.SETTINGS}"))

@@ -1,8 +1,8 @@
 """Finds and checks a model directory: its weights, its tokenizer and its settings.
 
-A name means, in this order: a bundled model, a local directory, a repository of the Hugging Face
-hub. `layout` lists the files. Only safetensors and ONNX are ever loaded: opening a pickle runs
-whatever code it holds.
+A name is looked up in this order: a bundled model, a local directory, a repository of the Hugging
+Face hub. `layout` lists the files. Only safetensors and ONNX are loaded: unpickling runs any code
+that a file holds.
 
     directory = open_model("small")
     directory.onnx, directory.config.max_length
@@ -28,26 +28,26 @@ from pullquote.types import ReaderConfig
 
 DEFAULT_MODEL = "small"
 
-# Their position embeddings start after the padding id: 514 rows are 512 positions.
+# Model types whose position embeddings start after the padding id: 514 rows are 512 positions.
 _OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "xlm-roberta-xl"}
-# Their positions are relative, and `max_position_embeddings` bounds nothing, unless the config says
-# that absolute ones are added to the input, too.
+# Model types with relative positions, where `max_position_embeddings` is no limit, unless the
+# config says that absolute positions are added to the input, too.
 _RELATIVE_POSITIONS = {"deberta", "deberta-v2"}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelDirectory:
-    """A model directory that was checked: its files exist and its settings are sound."""
+    """A checked model directory: its files exist and its settings are valid."""
 
     name: str
     path: Path
     tokenizer: Path
     config: ReaderConfig
-    positions: int  # the longest window that the model can read
-    type_vocab_size: int | None  # token types, where the config says how many
+    positions: int  # tokens of the longest window that the model can read
+    type_vocab_size: int | None  # number of token types; None where the config has none
     vocab_size: int | None
-    model_max_length: int  # what the tokenizer says of the model; often nothing, and then large
-    context_first: bool  # as run_squad.py did it for tokenizers that pad on the left
+    model_max_length: int  # from the tokenizer's config; very large where it is not set
+    context_first: bool  # as in run_squad.py for tokenizers that pad on the left
     onnx: Path | None
     safetensors: Path | None
 
@@ -60,11 +60,11 @@ class ModelDirectory:
 
     @property
     def quantized(self) -> bool:
-        """Whether the ONNX file, if there is one, has int8 weights."""
+        """Whether there is an ONNX file with quantised weights."""
         return self.onnx is not None and quantization(self.onnx) is not None
 
     def check_vocabulary(self, tokens: int) -> None:
-        """Raise `ModelError` when the tokenizer gives ids that the model has not."""
+        """Raise `ModelError` when the tokenizer has more tokens than the model."""
         if self.vocab_size is not None and tokens > self.vocab_size:
             raise ModelError(
                 f"{self.path}: tokenizer.json has {tokens:,} tokens, the model "
@@ -80,17 +80,16 @@ def open_model(
     cache_dir: str | os.PathLike[str] | None = None,
     onnx: bool = True,
 ) -> ModelDirectory:
-    """Find a model by name and check its files; see the module for what a name may be.
+    """Find a model by name and check its files; the module docstring says what a name may be.
 
-    `revision`, `token` and `cache_dir` are for the hub, as huggingface_hub takes them. `onnx=False`
-    asks for safetensors, whatever lies beside them. Raises
-    `ModelError` for what is missing or foreign, `DownloadError` when the hub is needed and cannot
-    be reached.
+    `revision`, `token` and `cache_dir` are passed to huggingface_hub. `onnx=False` requires
+    safetensors, even where there is an ONNX file. Raises `ModelError` for missing or unusable
+    files, `DownloadError` when the hub is needed and cannot be reached.
     """
     try:
         hub = {"revision": revision, "token": token, "cache_dir": cache_dir}
         directory = _inspect(str(name), _find(name, hub, onnx))
-    except OSError as error:  # a directory that we may not look into
+    except OSError as error:  # for example, no permission to list the directory
         raise ModelError(f"{name}: cannot be read ({error.strerror})") from error
     if not onnx and not directory.safetensors:
         raise ModelError(
@@ -102,12 +101,12 @@ def open_model(
 
 
 def store_settings(path: str | os.PathLike[str], config: ReaderConfig) -> None:
-    """Write the settings of the model in a directory: all its readers take them from there."""
+    """Write `reader.json`, the settings of the model in a directory."""
     write_json(Path(path) / layout.SETTINGS, config.to_json())
 
 
 def find_tokenizer(name: str | os.PathLike[str]) -> Path:
-    """The `tokenizer.json` of a directory, which may hold nothing else, or of any model."""
+    """The `tokenizer.json` of a directory, which needs no other files, or of a model."""
     file = Path(name) / layout.TOKENIZER
     if name not in bundled_models() and file.is_file():
         return file
@@ -115,6 +114,7 @@ def find_tokenizer(name: str | os.PathLike[str]) -> Path:
 
 
 def _find(name: str | os.PathLike[str], hub: dict[str, Any], onnx: bool) -> Path:
+    """The directory of a bundled, local or downloaded model."""
     if not isinstance(name, (str, os.PathLike)):
         raise InputError(f"the model is {type(name).__name__}, expected a name or a path")
     text = str(name)
@@ -128,7 +128,7 @@ def _find(name: str | os.PathLike[str], hub: dict[str, Any], onnx: bool) -> Path
             return path
         if path.exists():
             raise ModelError(f"{text}: a file; expected a model directory, such as {path.parent}")
-    # a name too long for the file system, NUL bytes, a home that nobody has
+    # a name too long for the file system, NUL bytes, the home directory of an unknown user
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{text[:80]!r} cannot be a model's name: {error}") from None
     looks_local = path.is_absolute() or text.startswith((".", "~")) or text.count("/") > 1
@@ -141,29 +141,13 @@ def _find(name: str | os.PathLike[str], hub: dict[str, Any], onnx: bool) -> Path
 
 
 def _inspect(name: str, path: Path) -> ModelDirectory:
+    """Check the files of a directory and read its configuration."""
     known = (*layout.WEIGHTS, *layout.PICKLES, *layout.DOWNLOADED)
     present = {file for file in known if (path / file).is_file()}
-    if not present & set(layout.WEIGHTS):
-        if present & set(layout.PICKLES):
-            raise pickle_error(str(path))
-        raise ModelError(
-            f"{path}: no {layout.ONNX} or {layout.SAFETENSORS} (found {_listing(path)}). "
-            "Export a checkpoint with: pullquote export MODEL_DIR -o OUT"
-        )
-    for needed in (layout.CONFIG, layout.TOKENIZER):
-        if needed not in present:
-            kind = OldFormError if needed == layout.TOKENIZER else ModelError
-            raise kind(
-                f"{path}: no {needed} (found {_listing(path)}). "
-                "Copy it from the base model, or export again."
-            )
+    _check_files(path, present)
     config = _read_json(path / layout.CONFIG)
-    reader = path / layout.SETTINGS
     limit = _positions(path, config)
-    if layout.SETTINGS in present:
-        settings = ReaderConfig.from_json(_read_json(reader), str(reader))
-    else:
-        settings = _fitted_to(limit, path)
+    settings = _settings(path, limit)
     tokenizer: dict[str, Any] = {}
     if layout.TOKENIZER_CONFIG in present:
         tokenizer = _read_json(path / layout.TOKENIZER_CONFIG)
@@ -185,8 +169,34 @@ def _inspect(name: str, path: Path) -> ModelDirectory:
     )
 
 
+def _check_files(path: Path, present: set[str]) -> None:
+    """Raise `ModelError` where weights, config.json or tokenizer.json are missing."""
+    if not present & set(layout.WEIGHTS):
+        if present & set(layout.PICKLES):
+            raise pickle_error(str(path))
+        raise ModelError(
+            f"{path}: no {layout.ONNX} or {layout.SAFETENSORS} (found {_listing(path)}). "
+            "Export a checkpoint with: pullquote export MODEL_DIR -o OUT"
+        )
+    for needed in (layout.CONFIG, layout.TOKENIZER):
+        if needed not in present:
+            error = OldFormError if needed == layout.TOKENIZER else ModelError
+            raise error(
+                f"{path}: no {needed} (found {_listing(path)}). "
+                "Copy it from the base model, or export again."
+            )
+
+
+def _settings(path: Path, limit: int) -> ReaderConfig:
+    """The settings in reader.json, or the defaults for a model that reads `limit` tokens."""
+    file = path / layout.SETTINGS
+    if file.is_file():
+        return ReaderConfig.from_json(_read_json(file), str(file))
+    return _default_settings(limit, path)
+
+
 def _positions(path: Path, config: dict[str, Any]) -> int:
-    """The longest window that the model can read."""
+    """The number of tokens in the longest window that the model can read."""
     model_type = str(config.get("model_type"))
     positions = _integer(config, "max_position_embeddings", 0, path)
     relative = model_type in _RELATIVE_POSITIONS and not config.get("position_biased_input", True)
@@ -200,18 +210,18 @@ def _positions(path: Path, config: dict[str, Any]) -> int:
 def _type_vocab_size(config: dict[str, Any], tokenizer: dict[str, Any], path: Path) -> int | None:
     inputs = tokenizer.get("model_input_names")
     if isinstance(inputs, list) and "token_type_ids" not in inputs:
-        return 1  # the model was trained with zeros in their place
+        return 1  # the model was trained with token types that are all 0
     if config.get("type_vocab_size") is None:
         return None
     return _integer(config, "type_vocab_size", 0, path)
 
 
-def _fitted_to(limit: int, path: Path) -> ReaderConfig:
-    """The default settings for a checkpoint without reader.json, shrunk to a short model."""
+def _default_settings(limit: int, path: Path) -> ReaderConfig:
+    """The default settings, with shorter lengths for a model that reads few tokens."""
     default = ReaderConfig()
     if limit >= default.max_length:
         return default
-    # a quarter for the question, a third shared, answers of at most half of that
+    # a quarter for the question, a third as overlap, answers of at most half of the overlap
     overlap = min(default.overlap, limit // 3)
     if overlap < 2:
         raise ConfigError(f"{path}: the model has {limit} positions, too few to read with")
@@ -225,6 +235,7 @@ def _fitted_to(limit: int, path: Path) -> ReaderConfig:
 
 
 def _integer(config: dict[str, Any], key: str, default: int, path: Path) -> int:
+    """An entry of config.json that is a whole number of at least 0."""
     value = config.get(key, default)
     if value is None:
         return default
@@ -244,5 +255,6 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _listing(path: Path) -> str:
+    """The names of up to 8 files of a directory, for error messages."""
     names = sorted(entry.name for entry in path.iterdir())
     return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "nothing"

@@ -1,13 +1,13 @@
-"""Model directories from the Hugging Face hub (extra `hub`).
+"""Downloads model directories from the Hugging Face hub (extra `hub`).
 
     download("owner/name", {"revision": None, "token": None, "cache_dir": None})
 
-Knows huggingface_hub and the names of files, nothing of what stands in them.
+Knows huggingface_hub and file names, not the contents of the files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,12 @@ _CONVERT = (
 
 
 def download(name: str, options: Mapping[str, Any], *, onnx: bool = True) -> Path:
-    """Fetch what reading needs of a hub repository into huggingface_hub's cache; its directory.
+    """Download the files that a reader needs into huggingface_hub's cache; returns the directory.
 
-    Of several forms of weights only the preferred one is fetched; `onnx=False` takes safetensors.
-    `options` are huggingface_hub's `revision`, `token` and `cache_dir`. Raises `ModelError` for a
-    repository that is not there or has no usable weights, `DownloadError` without a network.
+    Of several forms of weights only the preferred one is downloaded; `onnx=False` takes
+    safetensors. `options` are huggingface_hub's `revision`, `token` and `cache_dir`. Raises
+    `ModelError` for a repository that does not exist or has no usable weights, `DownloadError`
+    without a network.
     """
     bundled = bundled_models()
     try:
@@ -36,33 +37,21 @@ def download(name: str, options: Mapping[str, Any], *, onnx: bool = True) -> Pat
     except ImportError as error:
         raise MissingExtraError("huggingface_hub", "hub") from error
     try:
-        # list_repo_files would try again for half a minute when there is no network
+        # list_repo_files would retry for half a minute without a network
         api = hub.HfApi(token=options["token"])
         siblings = api.model_info(name, revision=options["revision"]).siblings
         files = {file.rfilename for file in siblings or ()}
-        weights = layout.weights(files, onnx=onnx)
-        if not weights and any(file in files for file in layout.PICKLES):
-            raise pickle_error(name)
-        if not weights or layout.TOKENIZER not in files:
-            needed = f"{layout.ONNX} or {layout.SAFETENSORS}" if onnx else layout.SAFETENSORS
-            lacks = layout.TOKENIZER if weights else needed
-            kind = OldFormError if weights else ModelError
-            raise kind(f"{name} (hub): no {lacks} among its files: {', '.join(sorted(files))}")
-        wanted = [*layout.DOWNLOADED, weights[0]]
-        if weights[0].endswith(".index.json"):
-            wanted.append("model-*.safetensors")
-        if weights[0].endswith(".onnx"):
-            wanted.append(f"{weights[0]}*")  # large models keep their weights in a second file
-        return Path(hub.snapshot_download(name, allow_patterns=wanted, **options))
+        patterns = _needed_files(name, files, onnx)
+        return Path(hub.snapshot_download(name, allow_patterns=patterns, **options))
     except (hub_errors.RepositoryNotFoundError, hub_errors.HFValidationError) as error:
         raise ModelError(
             f"{name}: the hub has no such repository, or it is private (set HF_TOKEN). "
             f"Bundled: {', '.join(bundled)}."
         ) from error
-    # httpx's HTTPError, or requests's in older versions of huggingface_hub
+    # HTTPError of httpx, or of requests in older versions of huggingface_hub
     except (OSError, hub_errors.HTTPError) as error:  # type: ignore[attr-defined]
-        # What was downloaded before answers without a network. (snapshot_download does not: it
-        # misses the files that were left where they are.)
+        # Without a network, an earlier download is used. (snapshot_download would refuse it, since
+        # not all files of the repository were downloaded.)
         cached = hub.try_to_load_from_cache(
             name, layout.CONFIG, cache_dir=options["cache_dir"], revision=options["revision"]
         )
@@ -75,7 +64,29 @@ def download(name: str, options: Mapping[str, Any], *, onnx: bool = True) -> Pat
         ) from error
 
 
+def _needed_files(name: str, files: Collection[str], onnx: bool) -> list[str]:
+    """Patterns of the files to download from a repository that has `files`.
+
+    Raises `ModelError` where weights or the tokenizer are missing.
+    """
+    weights = layout.weights(files, onnx=onnx)
+    if not weights and any(file in files for file in layout.PICKLES):
+        raise pickle_error(name)
+    if not weights or layout.TOKENIZER not in files:
+        expected = f"{layout.ONNX} or {layout.SAFETENSORS}" if onnx else layout.SAFETENSORS
+        missing = layout.TOKENIZER if weights else expected
+        error = OldFormError if weights else ModelError
+        raise error(f"{name} (hub): no {missing} among its files: {', '.join(sorted(files))}")
+    patterns = [*layout.DOWNLOADED, weights[0]]
+    if weights[0].endswith(".index.json"):
+        patterns.append("model-*.safetensors")
+    if weights[0].endswith(".onnx"):
+        patterns.append(f"{weights[0]}*")  # large models keep their weights in a second file
+    return patterns
+
+
 def pickle_error(name: str) -> OldFormError:
+    """The error for a model that has pickled weights only, with advice how to convert it."""
     out = f"{Path(name).name}-safe"
     return OldFormError(
         f"{name}: has pickled weights only (a .bin or .pt file), which can run any code when they "

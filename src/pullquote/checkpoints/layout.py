@@ -1,16 +1,16 @@
-"""The files of a model directory: the one list of their names, and of what each use needs.
+"""The files of a model directory: their names, and which of them each operation needs.
 
-A directory is laid out as Hugging Face's are:
+The layout is that of Hugging Face models:
 
     config.json             the model's shape, as transformers writes it
-    tokenizer.json          the tokenizer; tokenizer_config.json says what the model expects of it
+    tokenizer.json          the tokenizer; tokenizer_config.json has padding side and inputs
     model.onnx              weights, or model.safetensors, or both
     reader.json             the settings of `ReaderConfig`
     README.md               the model card
-    LICENSE, NOTICE         whose weights they are
-    recipe.toml, curve.png  how it was trained
+    LICENSE, NOTICE         the licence and origin of the weights
+    recipe.toml, curve.png  how the model was trained
 
-Knows names and patterns, nothing of what stands in the files.
+Knows names and patterns, not the contents of the files.
 """
 
 from __future__ import annotations
@@ -33,33 +33,33 @@ LEGAL = ("LICENSE", "NOTICE")
 ONNX_FORMS = (ONNX, f"onnx/{ONNX}")
 SAFETENSORS_FORMS = (SAFETENSORS, f"{SAFETENSORS}.index.json")
 WEIGHTS = (*ONNX_FORMS, *SAFETENSORS_FORMS)
-"""Weights that are opened; the first that is there is preferred."""
+"""Weights that can be loaded, in order of preference."""
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.pth")
-"""Weights that are never opened by readers: opening a pickle runs whatever code it holds."""
+"""Pickled weights. Readers never load these: unpickling runs any code that the file holds."""
 
 ONNX_PATTERNS = tuple(f"{name}*" for name in ONNX_FORMS)
-"""ONNX files with the data that large ones keep in a second file."""
+"""ONNX files, and the second files in which large ones keep their weights."""
 SAFETENSORS_PATTERNS = ("model*.safetensors", SAFETENSORS_FORMS[1])
 """Safetensors in one file or in several with their index."""
 
 INHERITED = (TOKENIZER, TOKENIZER_CONFIG, *LEGAL)
-"""What a model that is trained from another takes over."""
+"""Files that a model trained from another one copies from it."""
 DESCRIPTION = (CONFIG, *INHERITED)
-"""What another form of the same weights takes over."""
+"""Files that another form of the same weights copies."""
 CHECKPOINT = (*DESCRIPTION, SETTINGS, SAFETENSORS)
-"""What a training run writes; the weights come last."""
+"""Files that a training run writes; the weights come last."""
 DOWNLOADED = (CONFIG, TOKENIZER, TOKENIZER_CONFIG, SETTINGS, CARD)
-"""What reading needs of a hub repository beside weights."""
+"""Files that a reader needs from a hub repository, apart from the weights."""
 _PUBLISHED = (CARD, *LEGAL, CONFIG, SETTINGS, CURVE, TOKENIZER, TOKENIZER_CONFIG)
 
 
 def found(directory: Path, patterns: Sequence[str]) -> list[Path]:
-    """The files of a directory that match, pattern by pattern, sorted within each."""
+    """The files of a directory that match any pattern, sorted within each pattern."""
     return [file for pattern in patterns for file in sorted(directory.glob(pattern))]
 
 
 def published(directory: Path) -> list[Path]:
-    """The files of a model that others need: without the state of its training and its recipe."""
+    """The files of a model to publish: all but its recipe and its training state."""
     return [
         *(directory / name for name in _PUBLISHED if (directory / name).is_file()),
         *sorted(found(directory, (*SAFETENSORS_PATTERNS, *ONNX_PATTERNS))),
@@ -67,5 +67,5 @@ def published(directory: Path) -> list[Path]:
 
 
 def weights(present: Collection[str], *, onnx: bool = True) -> list[str]:
-    """The names of weights that are present, the preferred first; `onnx=False`: safetensors."""
+    """The weight files among `present`, preferred first; `onnx=False` allows safetensors only."""
     return [name for name in (WEIGHTS if onnx else SAFETENSORS_FORMS) if name in present]

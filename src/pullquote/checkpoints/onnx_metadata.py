@@ -1,7 +1,7 @@
-"""What an ONNX file says of itself, read without loading it: whether and how it is quantised.
+"""Reads from an ONNX file's metadata whether and how it is quantised, without loading the model.
 
-Knows the outermost level of ONNX's protobuf message and nothing else, so that it needs no package
-and skips the weights. https://protobuf.dev/programming-guides/encoding
+Parses only the outermost level of the protobuf message, so it needs no package and skips the
+weights. https://protobuf.dev/programming-guides/encoding
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from pullquote.errors import ModelError
 QUANTIZATION = "pullquote.quantization"
 """The key of the metadata entry that `quantize` writes: a JSON object, see `Quantization`."""
 
-# fields of onnx.ModelProto, OperatorSetIdProto and StringStringEntryProto
+# field numbers of onnx.ModelProto, OperatorSetIdProto and StringStringEntryProto
 _OPSET_IMPORT, _METADATA = 8, 14
 _DOMAIN, _KEY, _VALUE = 1, 1, 2
 _MICROSOFT = "com.microsoft"
-_LARGEST = 1 << 20  # bytes of an entry that is looked at
+_MAX_BYTES = 1 << 20  # larger entries are skipped
 
 
 @dataclass(frozen=True, slots=True)
 class Quantization:
-    """How an ONNX file is quantised; bits are `None` in files of 0.1, which do not say."""
+    """How an ONNX file is quantised; bits are `None` for files of 0.1, which have no metadata."""
 
     words: int | None
-    """Bits of a weight of the word embeddings."""
+    """Bits per weight of the word embeddings."""
     layers: int | None
-    """Bits of a weight of a layer's matrix."""
+    """Bits per weight of the layers' matrices."""
     weights: tuple[str, ...] = ()
-    """The names in the graph of all weights that are quantised."""
+    """The graph names of all quantised weights."""
 
 
 def quantization(path: Path) -> Quantization | None:
-    """How a file is quantised; `None` for fp32 weights and for what is no ONNX file."""
+    """How a file is quantised; `None` for fp32 weights and for files that are not ONNX."""
     microsoft = False
     with open(path, "rb") as file:
         for field, content in _messages(file, {_OPSET_IMPORT, _METADATA}):
@@ -46,7 +46,7 @@ def quantization(path: Path) -> Quantization | None:
             if field == _METADATA and strings.get(_KEY) == QUANTIZATION:
                 return _parsed(strings.get(_VALUE, ""))
             microsoft |= field == _OPSET_IMPORT and strings.get(_DOMAIN) == _MICROSOFT
-    # 0.1 wrote no metadata, but every int8 file of it needs ONNX Runtime's own operators
+    # 0.1 wrote no metadata, but all of its int8 files use Microsoft's operators
     return Quantization(None, None) if microsoft else None
 
 
@@ -62,24 +62,24 @@ def _parsed(text: str) -> Quantization:
 
 
 def _messages(file: IO[bytes], wanted: set[int]) -> Iterator[tuple[int, bytes]]:
-    """The wanted length-delimited fields of a message, by number; all others are skipped."""
+    """Yield the number and the bytes of each wanted length-delimited field; skip all others."""
     while (tag := _varint(file)) is not None:
-        kind, field = tag & 7, tag >> 3
-        size = {1: 8, 5: 4}.get(kind, 0)
-        if kind == 2:
+        wire_type, field = tag & 7, tag >> 3
+        size = {1: 8, 5: 4}.get(wire_type, 0)
+        if wire_type == 2:
             size = _varint(file) or 0
-        elif kind == 0:
+        elif wire_type == 0:
             _varint(file)
-        elif kind not in (1, 5):
+        elif wire_type not in (1, 5):
             return  # not protobuf
-        if field in wanted and kind == 2 and size <= _LARGEST:
+        if field in wanted and wire_type == 2 and size <= _MAX_BYTES:
             yield field, file.read(size)
         else:
             file.seek(size, 1)
 
 
 def _varint(file: IO[bytes]) -> int | None:
-    """A number of seven bits a byte, the lowest first; `None` at the end of the file."""
+    """A base-128 varint, lowest bits first; `None` at the end of the file."""
     value = 0
     for shift in range(0, 64, 7):
         byte = file.read(1)
@@ -92,6 +92,6 @@ def _varint(file: IO[bytes]) -> int | None:
 
 
 def _strings(message: bytes) -> dict[int, str]:
-    """The strings of a small message by their fields."""
+    """The string fields of a small message: field number to text."""
     fields = _messages(io.BytesIO(message), {_KEY, _VALUE})
     return {field: content.decode("utf-8", "replace") for field, content in fields}

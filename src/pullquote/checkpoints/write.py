@@ -1,10 +1,10 @@
-"""Writes model directories: settings, weights and the files that travel with them.
+"""Writes model directories: settings, weights and the files copied from a base model.
 
     with new_directory(out):
         copy_model(source, out, weights=False)
         write_weights(out, {"qa_outputs.bias": bias})
 
-Every file appears whole or not at all. Weights are NumPy arrays; nothing here needs torch.
+Files are written atomically. Weights are NumPy arrays; torch is not needed.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def write_base(
     model_config: Mapping[str, Any],
     config: ReaderConfig,
 ) -> None:
-    """Write what stands beside the weights of a checkpoint.
+    """Write all files of a checkpoint but its weights.
 
-    `files` are names and contents to copy, `model_config` is the content of config.json.
+    `files` maps names to contents to copy; `model_config` is the content of config.json.
     """
     for name, content in files.items():
         with atomic_write(directory / name, "wb") as file:
@@ -54,16 +54,16 @@ def write_weights(directory: Path, weights: Mapping[str, NDArray[np.float32]]) -
         from safetensors.numpy import save
     except ImportError as error:  # pragma: no cover - depends on what is installed
         raise MissingExtraError("safetensors", "torch") from error
-    whole = {name: np.ascontiguousarray(value) for name, value in weights.items()}
+    contiguous = {name: np.ascontiguousarray(value) for name, value in weights.items()}
     with atomic_write(directory / layout.SAFETENSORS, "wb") as file:
-        file.write(save(whole, metadata={"format": "pt"}))
+        file.write(save(contiguous, metadata={"format": "pt"}))
 
 
 @contextlib.contextmanager
 def new_directory(out: Path) -> Iterator[None]:
-    """Make a directory; unless all goes well, things are as before.
+    """Create a directory; on an error, it is emptied, and removed if it is new.
 
-    Raises `ConfigError` where something stands already.
+    Raises `ConfigError` where it exists already and is not empty.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out}: exists and is not empty; choose another place")
@@ -80,7 +80,7 @@ def new_directory(out: Path) -> Iterator[None]:
 
 
 def copy_model(source: Path, target: Path, *, weights: bool = True) -> None:
-    """Copy a checkpoint: every file is whole before the first takes its name.
+    """Copy a checkpoint: no file is renamed before all of them are copied.
 
     ONNX files of the target are removed, since readers would prefer them to the new weights.
     """

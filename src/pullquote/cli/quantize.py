@@ -72,10 +72,13 @@ def command(
     examples = load_data(data).examples
     ensure_folder(Path(output).resolve().parent)
     compared = min(questions or len(examples), len(examples))
-    click.echo(f"{compared:,} questions of {printable(data)}, each form at its best threshold")
-    click.echo(f"{'':26}{'bytes':>12}{'MiB':>8}{'EM':>8}{'F1':>8}{'questions/s':>13}")
 
     def show(form: Tried) -> None:
+        if form.scheme is None:  # fp32, the first
+            click.echo(
+                f"{compared:,} questions of {printable(data)}, each form at its best threshold"
+            )
+            click.echo(f"{'':26}{'bytes':>12}{'MiB':>8}{'EM':>8}{'F1':>8}{'questions/s':>13}")
         scores, speed = form.evaluation.scores, form.evaluation.questions_per_second
         fits = "" if form.bytes <= max_bytes else "  too large"
         click.echo(

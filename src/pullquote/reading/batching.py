@@ -1,10 +1,10 @@
-"""Reads many windows with one model: batches of like length, several at once, results in order.
+"""Runs a model over many windows: batches of similar length, several workers, results in order.
 
-Knows windows and a backend; what a window's logits mean is the caller's, who gives three functions:
+Knows windows and a backend. The caller decides what to make of the logits, with three functions:
 
     windows(task)                    yields the windows of a task (a question on a context)
-    read(task, window, start, end)   what one window has to say, from its rows of logits
-    finish(task, readings)           the result of a task
+    read(task, window, start, end)   the result of one window, from its rows of logits
+    finish(task, window_results)     the result of a task
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     from pullquote.reading.backends import Backend
     from pullquote.reading.encode import Encoder
 
-# Windows that are sorted by length together: enough that neighbours in length are alike and that
-# every worker has several batches, few enough that results come soon and memory stays small.
+# Windows that are sorted by length together. More of them give batches with less padding and more
+# batches for each worker; fewer give results sooner and take less memory.
 CHUNK = 256
 _CHUNK_PER_WORKER = 16
 
 Task = TypeVar("Task")
 AnyWindow = TypeVar("AnyWindow", bound=Window)
-Reading = TypeVar("Reading")
+WindowResult = TypeVar("WindowResult")
 Result = TypeVar("Result")
-Row = NDArray[np.float32]  # a window's logits, (T,) or longer by padding
+Row = NDArray[np.float32]  # the logits of a window, (T,), or longer if padded
 
 
 @dataclass(slots=True, eq=False)
-class _Pending(Generic[Task, Reading]):
+class _Pending(Generic[Task, WindowResult]):
     """A task whose windows are being read."""
 
     task: Task
-    readings: list[Reading] = field(default_factory=list)
-    unread: int = 0  # windows made, but not read yet
-    complete: bool = False  # all windows have been made
-    error: Exception | None = None  # why there are none
+    results: list[WindowResult] = field(default_factory=list)
+    unread: int = 0  # windows that were made, but not read yet
+    complete: bool = False  # whether all windows have been made
+    error: Exception | None = None  # raised by `windows`
 
 
 class _Item(NamedTuple):
@@ -54,14 +54,14 @@ class _Item(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Batched(Generic[Task, AnyWindow, Reading, Result]):
-    """One way to read: an encoder, a backend and the three functions of this module's head."""
+class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
+    """An encoder, a backend and the three functions that the module docstring describes."""
 
     encoder: Encoder
     backend: Backend
     windows: Callable[[Task], Iterable[AnyWindow]]
-    read: Callable[[Task, AnyWindow, Row, Row], Reading]
-    finish: Callable[[Task, list[Reading]], Result]
+    read: Callable[[Task, AnyWindow, Row, Row], WindowResult]
+    finish: Callable[[Task, list[WindowResult]], Result]
 
     def run(
         self,
@@ -72,32 +72,32 @@ class Batched(Generic[Task, AnyWindow, Reading, Result]):
     ) -> Iterator[Result]:
         """Yield a result for each task, lazily and in order.
 
-        What `windows` raises for bad input comes in its task's turn, after the results before it.
-        `after_chunk` is called now and then with the last window that was read. `first_chunk` is
-        how many windows are looked at before the first result; with 1, a live stream is answered
-        item by item at first.
+        An error that `windows` raises for bad input is raised after the results of the tasks before
+        it. `after_chunk` is called after each chunk with the last window that was read.
+        `first_chunk` is the number of windows to read before the first result; with 1, the first
+        items of a live stream are answered one by one.
         """
-        waiting: deque[_Pending[Task, Reading]] = deque()  # in the order of the tasks
+        waiting: deque[_Pending[Task, WindowResult]] = deque()  # in the order of the tasks
         for chunk in self._read_chunks(self._items(tasks, waiting), first_chunk):
             if after_chunk:
                 after_chunk(chunk[-1].window)
             while waiting and waiting[0].complete and not waiting[0].unread:
                 yield self._finish(waiting.popleft())
-        for pending in waiting:  # tasks without windows, and what ended with the last chunk
+        for pending in waiting:  # tasks without windows, and those that the last chunk completed
             yield self._finish(pending)
 
     def _items(
-        self, tasks: Iterable[Task], waiting: deque[_Pending[Task, Reading]]
+        self, tasks: Iterable[Task], waiting: deque[_Pending[Task, WindowResult]]
     ) -> Iterator[_Item]:
         for task in tasks:
-            pending: _Pending[Task, Reading] = _Pending(task)
+            pending: _Pending[Task, WindowResult] = _Pending(task)
             waiting.append(pending)
             try:
                 windows = iter(self.windows(task))
                 following = next(windows, None)
                 while (window := following) is not None:
                     pending.unread += 1
-                    # known before the last one is read, so that its task need not wait for another
+                    # set before the last window is read, so that the task can finish with its chunk
                     pending.complete = (following := next(windows, None)) is None
                     yield _Item(pending, window)
             except (ValueError, KeyError, TypeError) as error:
@@ -108,13 +108,13 @@ class Batched(Generic[Task, AnyWindow, Reading, Result]):
     def _read_chunks(self, items: Iterator[_Item], size: int) -> Iterator[list[_Item]]:
         """Yield the items in chunks once their windows have been read.
 
-        Chunks grow from `size`. Of those of full size, the backend's workers read one while the
-        next is tokenised here.
+        Chunks grow from `size` to the full size. With several workers, they read a chunk of full
+        size while this thread tokenises the next.
         """
         workers = self.backend.workers
         full = max(CHUNK, _CHUNK_PER_WORKER * workers)
         size = full if size >= CHUNK else size
-        reading: deque[tuple[list[_Item], list[tuple[list[_Item], Future[list[Reading]]]]]]
+        reading: deque[tuple[list[_Item], list[tuple[list[_Item], Future[list[WindowResult]]]]]]
         reading = deque()
         pool = ThreadPoolExecutor(workers)
         try:
@@ -126,48 +126,49 @@ class Batched(Generic[Task, AnyWindow, Reading, Result]):
                 ahead = 1 if workers > 1 and size == full else 0
                 size = min(2 * size, full)
                 if len(reading) > ahead or not chunk:
-                    read, begun = reading.popleft()
-                    for batch, result in begun:
-                        for item, answer in zip(batch, result.result(), strict=True):
-                            item.pending.readings.append(answer)
+                    oldest, begun = reading.popleft()
+                    for batch, future in begun:
+                        for item, result in zip(batch, future.result(), strict=True):
+                            item.pending.results.append(result)
                             item.pending.unread -= 1
-                    yield read
+                    yield oldest
         finally:
             pool.shutdown(cancel_futures=True)
 
     def _begin(
         self, chunk: list[_Item], pool: ThreadPoolExecutor, alone: bool
-    ) -> list[tuple[list[_Item], Future[list[Reading]]]]:
+    ) -> list[tuple[list[_Item], Future[list[WindowResult]]]]:
+        """Start to read a chunk; `alone` when no other chunk is being read."""
         batches = list(_batches(chunk, self.backend.batch_tokens))
         workers = self.backend.workers
         if workers > 1 and (len(batches) > 2 * workers or not alone):
             return [(batch, pool.submit(self._read, batch, alone=False)) for batch in batches]
-        # A few batches, and above all a single question, are quicker one after the other, each
+        # A few batches, such as those of a single question, are faster one after the other, each
         # with all threads.
         begun = []
         for batch in batches:
-            result: Future[list[Reading]] = Future()
-            result.set_result(self._read(batch, alone=True))
-            begun.append((batch, result))
+            future: Future[list[WindowResult]] = Future()
+            future.set_result(self._read(batch, alone=True))
+            begun.append((batch, future))
         return begun
 
-    def _read(self, batch: list[_Item], *, alone: bool) -> list[Reading]:
+    def _read(self, batch: list[_Item], *, alone: bool) -> list[WindowResult]:
         logits = self.backend(self.encoder.batch([item.window for item in batch]), alone=alone)
-        readings = []
+        results = []
         for row, item in enumerate(batch):
-            window = cast("AnyWindow", item.window)  # `_items` took it from `windows`
+            window = cast("AnyWindow", item.window)  # made by `windows`
             start, end = logits.start[row], logits.end[row]
-            readings.append(self.read(item.pending.task, window, start, end))
-        return readings
+            results.append(self.read(item.pending.task, window, start, end))
+        return results
 
-    def _finish(self, pending: _Pending[Task, Reading]) -> Result:
+    def _finish(self, pending: _Pending[Task, WindowResult]) -> Result:
         if pending.error:
             raise pending.error
-        return self.finish(pending.task, pending.readings)
+        return self.finish(pending.task, pending.results)
 
 
 def _batches(chunk: list[_Item], tokens: int) -> Iterator[list[_Item]]:
-    """Batches of windows of like length, so that hardly a token is padding."""
+    """Batches of at most `tokens` tokens, of windows of similar length, with little padding."""
     batch: list[_Item] = []
     for item in sorted(chunk, key=lambda item: len(item.window)):
         if batch and (len(batch) + 1) * len(item.window) > tokens:

@@ -1,6 +1,6 @@
-"""Fits a reader's calibration on labelled data.
+"""Fits a reader's calibration, and its threshold for a goal, on labelled data.
 
-Knows the user's own `Reader` and examples; `scoring/calibration.py` does the fitting.
+Knows a `Reader` and examples; `scoring/calibration.py` has the formulas.
 
     calibrated = calibrate(Reader("run"), load("tune.json.gz").examples, source="tune.json.gz")
     store_settings("run", calibrated.config)
@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 
 PARAGRAPHS = (4, 16)
 LONG_QUESTIONS = 400
-"""How many questions are asked again about each number of paragraphs."""
-_ONE_OPINION = 1 / 3
-"""The F1 above which a quote is right where a single person was asked for the answer.
+"""The most questions that are asked again for each number of paragraphs."""
+_MIN_F1_ONE_GOLD = 1 / 3
+"""A quote with a higher F1 counts as right where there is a single gold answer.
 
-Another would have cut the same answer elsewhere, so that what shares a third of its words with one
-gold answer is often all of another. Of several gold answers, one has to share half (`right`).
+Annotators choose different borders for the same answer, so a quote with a third of the words of one
+gold answer is often exactly another annotator's answer. With several gold answers, F1 must be above
+0.5 for one of them (`QuestionScore.right`).
 """
 
 
@@ -59,7 +60,7 @@ def calibrate(
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> Calibrated:
-    """Fit how the reader's logits become probabilities, on data that it was not trained on.
+    """Fit the reader's calibration on data that it was not trained on.
 
     `goal` also chooses the threshold. `source` names the data in the settings. `progress` counts
     questions. Raises `DataError` for data with fewer than 20
@@ -74,24 +75,26 @@ def calibrate(
     asked = [*examples, *long_texts(examples, seed)]
     answers = reader.answer_all(asked, top_k=reader.config.n_best_size)
     predictions = list(tracked(answers, len(asked), "answering", progress))
-    # blank texts have no quotes, and nothing to learn from
+    # blank texts have no quotes to fit anything on
     rows = [row for row, prediction in enumerate(predictions) if prediction.answers]
-    said = readings([predictions[row] for row in rows])
-    marks = score_questions(
+    outputs = readings([predictions[row] for row in rows])
+    question_scores = score_questions(
         [asked[row] for row in rows],
         {predictions[row].id: predictions[row].best_text for row in rows},
     )
     right = [
-        mark.right if len(asked[row].answers) > 1 else mark.has_answer and mark.f1 > _ONE_OPINION
-        for row, mark in zip(rows, marks, strict=True)
+        score.right
+        if len(asked[row].answers) > 1
+        else score.has_answer and score.f1 > _MIN_F1_ONE_GOLD
+        for row, score in zip(rows, question_scores, strict=True)
     ]
-    calibration = fit(said, right, [mark.has_answer for mark in marks])
+    calibration = fit(outputs, right, [score.has_answer for score in question_scores])
     calibration = replace(calibration, fitted_on=described(source, "likelihood", examples))
     config = replace(reader.config, calibration=calibration)
     point = None
     if goal:
-        given = sum(row < len(examples) for row in rows)  # what follows was made of them
-        point = operating_point(goal, marks[:given], said.null_score_diff[:given])
+        given = sum(row < len(examples) for row in rows)  # without the long texts after them
+        point = operating_point(goal, question_scores[:given], outputs.null_score_diff[:given])
         config = replace(
             config,
             no_answer_threshold=point.threshold,
@@ -103,10 +106,10 @@ def calibrate(
 def store_threshold(
     directory: str | Path, evaluation: Evaluation, examples: Sequence[Example], source: str
 ) -> float:
-    """Store the threshold that `evaluation` of the model in `directory` fitted; returns it.
+    """Store the fitted threshold of an `evaluation` with the model in `directory`; returns it.
 
     `source` names the data, which must be held out: neither trained on, nor the test data on which
-    results are reported. Raises `DataError` when it lacks answerable or unanswerable questions.
+    results are reported. Raises `DataError` without answerable or without unanswerable questions.
     """
     if evaluation.fitted is None:
         raise DataError(f"{source}: a threshold needs answerable and unanswerable questions")
@@ -129,9 +132,9 @@ def described(source: str, what: str, examples: Sequence[Example]) -> str:
 
 
 def readings(predictions: Sequence[Prediction]) -> Readings:
-    """The uncalibrated logits of predictions that have all their quotes."""
-    most = max((len(p.answers) for p in predictions), default=0)
-    logits = np.full((len(predictions), most), -np.inf)  # (N, K)
+    """The uncalibrated outputs behind predictions that have all their quotes."""
+    max_quotes = max((len(p.answers) for p in predictions), default=0)
+    logits = np.full((len(predictions), max_quotes), -np.inf)  # (N, K)
     for row, prediction in zip(logits, predictions, strict=True):
         row[: len(prediction.answers)] = [a.start_logit + a.end_logit for a in prediction.answers]
     return Readings(
@@ -149,19 +152,20 @@ def recalibrated(calibration: Calibration, predictions: Sequence[Prediction]) ->
         recalibrated(Calibration(), predictions)       # the raw softmax
     """
     rows = [row for row, prediction in enumerate(predictions) if prediction.answers]
-    said = readings([predictions[row] for row in rows])
+    outputs = readings([predictions[row] for row in rows])
     changed = list(predictions)  # a blank text has no answer under any calibration
     if not rows:
         return changed
-    null, quotes = scores(calibration, said)
-    for row, p, worth in zip(rows, null.tolist(), quotes.tolist(), strict=True):
-        found = predictions[row]
+    null, quotes = scores(calibration, outputs)
+    for row, p, quote_scores in zip(rows, null.tolist(), quotes.tolist(), strict=True):
+        prediction = predictions[row]
         answers = tuple(
             replace(answer, score=score)
-            for answer, score in zip(found.answers, worth, strict=False)  # then zeros
+            # not strict: rows are padded with zeros
+            for answer, score in zip(prediction.answers, quote_scores, strict=False)
         )
-        answer = answers[0] if found.answer else None
-        changed[row] = replace(found, answer=answer, answers=answers, no_answer_score=p)
+        answer = answers[0] if prediction.answer else None
+        changed[row] = replace(prediction, answer=answer, answers=answers, no_answer_score=p)
     return changed
 
 
@@ -174,24 +178,24 @@ def long_texts(examples: Sequence[Example], seed: int = 0) -> list[Example]:
     for example in examples:
         paragraphs.setdefault(example.title, {})[example.context] = None
     random = np.random.default_rng(seed)
-    asked = [e for e in examples if e.title and len(paragraphs[e.title]) > 1]
-    made = []
+    eligible = [e for e in examples if e.title and len(paragraphs[e.title]) > 1]
+    long_examples = []
     for count in PARAGRAPHS:
-        for index in random.permutation(len(asked))[:LONG_QUESTIONS]:
-            example = asked[index]
+        for index in random.permutation(len(eligible))[:LONG_QUESTIONS]:
+            example = eligible[index]
             others = [text for text in paragraphs[example.title] if text != example.context]
             chosen = random.permutation(len(others))[: count - 1]
-            made.append(_among(example, [others[i] for i in chosen], count, random))
-    return made
+            long_examples.append(_among(example, [others[i] for i in chosen], count, random))
+    return long_examples
 
 
 def _among(
     example: Example, others: Sequence[str], count: int, random: np.random.Generator
 ) -> Example:
-    """The example with other paragraphs around its own; answer offsets are shifted to match."""
-    place = int(random.integers(len(others) + 1))
-    before = "".join(f"{text}\n\n" for text in others[:place])
-    after = "".join(f"\n\n{text}" for text in others[place:])
+    """The example with its paragraph at a random position among others, and moved answers."""
+    position = int(random.integers(len(others) + 1))
+    before = "".join(f"{text}\n\n" for text in others[:position])
+    after = "".join(f"\n\n{text}" for text in others[position:])
     answers = tuple(
         Span(a.text, a.start + len(before), a.end + len(before)) for a in example.answers
     )

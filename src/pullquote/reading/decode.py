@@ -1,7 +1,7 @@
-"""Numbers to text: the best spans of each window, merged into one prediction for a question.
+"""Decoding: finds the best spans of each window and merges them into one prediction.
 
-Knows logits and character offsets, nothing of models. Spans of all windows compete with their
-start logit + end logit, and the null score is the minimum over windows (run_squad.py's rule).
+Knows logits and character offsets, not models. Spans of all windows are ranked by start logit + end
+logit, and the null score is the minimum over windows (run_squad.py's rule).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from pullquote.types import Calibration, Window
 
-# What `null_score_diff` is when a context offers no span at all (it is blank): finite, so that it
-# can stand in a JSON file, and above every threshold.
+# The `null_score_diff` of a context without any span (a blank one): above every threshold, and
+# finite, so that JSON can hold it.
 NO_SPAN = 10_000.0
 
-_JOINER = "\u200d"  # ties emoji together
+_JOINER = "\u200d"  # zero width joiner: joins emoji into one
 
 
 class ScoredSpan(NamedTuple):
@@ -46,7 +46,7 @@ class ScoredSpan(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What one window has to say: its best spans, best first, and its null logit."""
+    """The candidates of one window: its best spans, best first, and its null logits."""
 
     spans: tuple[ScoredSpan, ...]
     null_start: float
@@ -66,10 +66,10 @@ def read_window(
     max_answer_length: int,
     limit: int,
 ) -> Candidates:
-    """The `limit` best spans of a window with distinct texts, exactly, and its null logit.
+    """The exact `limit` best spans of a window with distinct texts, and its null logits.
 
-    `start_logits` and `end_logits` are this window's row, (T,) or longer by padding. Every span of
-    at most `max_answer_length` tokens inside the context is compared; none is pruned.
+    `start_logits` and `end_logits` are the row of this window, (T,), or longer if padded. All spans
+    of at most `max_answer_length` tokens inside the context are compared; none is pruned.
     """
     start, end = context_logits(window, start_logits, end_logits)
     null = float(start_logits[window.null_index]), float(end_logits[window.null_index])
@@ -77,20 +77,20 @@ def read_window(
     empty = window.offsets[:, 0] >= window.offsets[:, 1]
     start[empty] = end[empty] = -np.inf
 
-    # Several spans may read the same (a name that comes twice, the bytes of one emoji), so a few
-    # more are fetched than asked for, and more again in the rare case that this was too few.
+    # Several spans may have the same text (a repeated name, the bytes of one emoji). So a few more
+    # spans than `limit` are fetched, and four times as many whenever those were too few.
     fetch = limit + 10
     while True:
         spans: dict[str, ScoredSpan] = {}
         first_token, last_token, all_spans = best_spans(start, end, max_answer_length, fetch)
-        found = zip(
+        rows = zip(
             window.offsets[first_token, 0].tolist(),
             window.offsets[last_token, 1].tolist(),
             start[first_token].tolist(),
             end[last_token].tolist(),
             strict=True,
         )
-        for begins, ends, start_logit, end_logit in found:
+        for begins, ends, start_logit, end_logit in rows:
             span = ScoredSpan(*whole_characters(context, begins, ends), start_logit, end_logit)
             if span.start < span.end:
                 spans.setdefault(_text(context, span), span)
@@ -104,9 +104,9 @@ def read_window(
 def context_logits(
     window: Window, start_logits: NDArray[np.float32], end_logits: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The start and the end logits of a window's context tokens, (C,) each.
+    """The start and end logits of the context tokens of a window, (C,) each.
 
-    Raises `ModelError` when they, or the null logits, are not finite.
+    Raises `ModelError` when these or the null logits are not finite.
     """
     first, last = window.context_start, window.context_start + len(window.offsets)
     start = start_logits[first:last].astype(np.float64)
@@ -120,9 +120,9 @@ def context_logits(
 def best_spans(
     start: NDArray[np.float64], end: NDArray[np.float64], max_answer_length: int, fetch: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
-    """First and last tokens of the `fetch` best spans (and what ties), and how many there are.
+    """First and last tokens of the `fetch` best spans and their ties, and the number of all spans.
 
-    `start` and `end` are (C,). Best first; among equals the earlier and then the shorter span.
+    `start` and `end` are (C,). Best first; of equal spans the earlier, then the shorter.
     """
     # Row i of the band holds the spans that start at token i: ends i, i+1, ..., i+L-1.
     #   tokens  a b c d,  L = 2:   a ab | b bc | c cd | d -
@@ -135,9 +135,9 @@ def best_spans(
 
 
 def _best(scores: NDArray[np.float64], fetch: int) -> NDArray[np.intp]:
-    """Indices of the `fetch` highest scores and all that tie with the last, highest first.
+    """Indices of the `fetch` highest scores and of ties with the last of them, highest first.
 
-    Among equals the lower index comes first: the earlier and then the shorter span.
+    Of equal scores the lower index comes first: the earlier, then the shorter span.
     """
     if fetch < scores.size:
         weakest = np.partition(scores, scores.size - fetch)[scores.size - fetch]
@@ -149,10 +149,10 @@ def _best(scores: NDArray[np.float64], fetch: int) -> NDArray[np.intp]:
 
 
 def whole_characters(context: str, start: int, end: int) -> tuple[int, int]:
-    """Trim blanks from a span, and never cut a character from its accents.
+    """Trim whitespace from a span, and widen it to whole characters (grapheme clusters).
 
-    Sentencepiece tokens carry the blank before a word; BERT drops combining marks, so that its
-    token for the decomposed "cafe\u0301" ends before the accent.
+    Sentencepiece tokens include the blank before a word; BERT drops combining marks, so its token
+    for the decomposed "cafe\u0301" ends before the accent.
     """
     while start < end and context[start].isspace():
         start += 1
@@ -170,9 +170,9 @@ def whole_characters(context: str, start: int, end: int) -> tuple[int, int]:
 def _joins_left(context: str, position: int) -> bool:
     """Whether the code point at `position` belongs to the character before it."""
     before, here = context[position - 1], context[position]
-    if here < "\u0300":  # nothing below joins; most text ends here
+    if here < "\u0300":  # nothing below joins; a quick answer for most text
         return False
-    if before.isspace() or here.isspace():  # an accent on a blank joins no answer
+    if before.isspace() or here.isspace():  # an accent on a blank is not part of an answer
         return False
     return (
         here == _JOINER
@@ -180,13 +180,18 @@ def _joins_left(context: str, position: int) -> bool:
         or unicodedata.category(here)[0] == "M"  # accents, vowel signs, variation selectors
         or "\U0001f3fb" <= here <= "\U0001f3ff"  # skin tones
         or "\U000e0020" <= here <= "\U000e007f"  # tags, as in the flag of Wales
-        or "\u1160" <= here <= "\u11ff"  # the later letters of a decomposed Korean syllable
+        or "\u1160"
+        <= here
+        <= "\u11ff"  # vowels and final consonants of decomposed Korean syllables
         or _ends_flag(context, position)
     )
 
 
 def _ends_flag(context: str, position: int) -> bool:
-    """Whether the second of two letters that make a flag stands here: flags follow each other."""
+    """Whether `position` has the second of two regional indicators, which form a flag.
+
+    Flags may follow each other, so the indicators before it are counted.
+    """
     first = position
     while first >= 0 and "\U0001f1e6" <= context[first] <= "\U0001f1ff":
         first -= 1
@@ -205,9 +210,9 @@ def merge(
 ) -> Prediction:
     """One prediction from the candidates of all windows of one context.
 
-    Equal texts count once, at the place where the model is surest. With best span logit b and null
-    logit n, `null_score_diff` is n - b. What the `n_best_size` best answers are worth is
-    `scoring/calibration.py`'s: with `no_answer_score`, their scores sum to 1.
+    Equal texts count once, as the span with the highest logit. `null_score_diff` is the lowest null
+    logit minus the best span logit. `scoring/calibration.py` turns the logits of the `n_best_size`
+    best spans into scores; together with `no_answer_score` they sum to 1.
     """
     windows = list(windows)
     best: dict[str, ScoredSpan] = {}
@@ -251,10 +256,10 @@ def merge(
 
 
 def _text(context: str, span: ScoredSpan) -> str:
-    """What makes two answers the same answer: their words, whatever the capitals."""
+    """The key by which two answers are the same: their text, ignoring case."""
     return context[span.start : span.end].casefold()
 
 
 def _rank(span: ScoredSpan) -> tuple[float, int, int]:
-    """Sort key: the highest logit first; among equals the earlier, then the shorter span."""
+    """Sort key: highest logit first; of equal spans the earlier, then the shorter."""
     return -span.logit, span.start, span.end

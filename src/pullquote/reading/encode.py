@@ -1,7 +1,7 @@
-"""Text to numbers: cuts a question and its context into windows that a model can read.
+"""Encoding: tokenises a question and its context, and splits them into overlapping windows.
 
-Knows the tokenizer and the window settings, nothing of models. The pair template (`[CLS] q [SEP]
-c [SEP]`, `<s> q </s></s> c </s>`, ...) is read from the tokenizer itself.
+Knows the tokenizer and the window settings, not models. The pair template (`[CLS] q [SEP] c [SEP]`,
+`<s> q </s></s> c </s>`, ...) is read from the tokenizer.
 
     encoder = Encoder(Tokenizer.from_file("tokenizer.json"), ReaderConfig())
     windows = list(encoder.windows("Who led the Norse?", context))
@@ -34,16 +34,18 @@ if TYPE_CHECKING:
     from pullquote.checkpoints.directory import ModelDirectory
     from pullquote.types import Example, ReaderConfig
 
-# Longer contexts are tokenised in pieces: at once, 10 MB took 1.5 GB of memory.
+# Longer contexts are tokenised in pieces of about this many characters. In one piece, 10 MB took
+# 1.5 GB of memory.
 _PIECE = 200_000
-_PATIENCE = 200_000
-# A piece ends before a single space between words, where every kind of tokenizer sees the same
-# words on both sides: " word" at the start of a piece is what it is in the middle of a text. Where
-# there is none for long (a word a line, Chinese), it ends between any letters.
+# A piece ends before a single space between words, where all kinds of tokenizers give the same
+# tokens as for the whole text: " word" at the start of a piece is tokenised as within a text. If
+# there is none within the next _SEARCH characters (one word per line, Chinese), it ends before any
+# letter.
+_SEARCH = 200_000
 _CUT = re.compile(r"(?<=\S) (?=\S)")
 _ANY_CUT = re.compile(r"(?<!\u200d)(?=\w)")
-# A Python string may hold halves of UTF-16 pairs, which no tokenizer takes. They are replaced one
-# for one, so that every offset stays true.
+# A Python string may have lone surrogates, which tokenizers refuse. Each is replaced by one
+# character, so that offsets stay correct.
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -67,7 +69,7 @@ class Template:
 
     @property
     def null(self) -> int:
-        """Where in a window the token stands whose logits mean "no answer": 0, or -1 for XLNet."""
+        """The index of the token whose logits mean "no answer": 0, or -1 (the last) for XLNet."""
         return 0 if self.before else -1
 
     def __len__(self) -> int:
@@ -76,7 +78,7 @@ class Template:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Template:
-        """Encode a probe pair and see where the special tokens fall."""
+        """Read the template from an encoded probe pair."""
         with _named_errors():
             pair = tokenizer.encode("a", "a")
         sides = pair.sequence_ids  # None for special tokens, 0 for the question, 1 for the context
@@ -105,6 +107,44 @@ class Template:
             second_type=types[second],
         )
 
+    def around(self, question: Sequence[int], *, context_first: bool) -> _Frame:
+        """The parts of a window before and after the context tokens."""
+        before, between, after = list(self.before), list(self.between), list(self.after)
+        if context_first:
+            return _Frame(
+                head=before,
+                tail=[*between, *question, *after],
+                head_types=list(self.before_types),
+                context_type=self.first_type,
+                tail_types=[
+                    *self.between_types,
+                    *[self.second_type] * len(question),
+                    *self.after_types,
+                ],
+            )
+        return _Frame(
+            head=[*before, *question, *between],
+            tail=after,
+            head_types=[
+                *self.before_types,
+                *[self.first_type] * len(question),
+                *self.between_types,
+            ],
+            context_type=self.second_type,
+            tail_types=list(self.after_types),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A window without its context tokens: token ids and types before and after them."""
+
+    head: list[int]
+    tail: list[int]
+    head_types: list[int]
+    context_type: int
+    tail_types: list[int]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tokens:
@@ -112,16 +152,15 @@ class _Tokens:
 
     ids: NDArray[np.int64]  # (N,)
     offsets: NDArray[np.int32]  # (N, 2)
-    words: NDArray[np.int32]  # (N, 2) characters of the whole word that a token belongs to
+    words: NDArray[np.int32]  # (N, 2) characters of the whole word that a token is part of
 
 
 class Encoder:
     """Turns a question and a context into `Window`s, and windows into a padded `Batch`.
 
-    `type_vocab_size` is the number of token types that the model has, None for what the tokenizer
-    gives. A context that comes again is not tokenised again (the last few are remembered). Models
-    whose tokenizers pad on the left (XLNet) were trained with the context first, as run_squad.py
-    did it.
+    `type_vocab_size` is the number of token types of the model; None keeps those of the tokenizer.
+    The tokens of the last 8 contexts are cached. `context_first` puts the context before the
+    question, for models whose tokenizers pad on the left (XLNet): run_squad.py trained them so.
     """
 
     def __init__(
@@ -132,17 +171,17 @@ class Encoder:
         type_vocab_size: int | None = None,
         context_first: bool = False,
     ):
-        # tokenizer.json files of sentence encoders carry truncation and padding inside
+        # tokenizer.json files of sentence encoders have truncation and padding set
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        # "[SEP]" in a text is five characters of that text, not an order to the model
+        # "[SEP]" in a text is encoded as text, not as the special token
         tokenizer.encode_special_tokens = True
         self.tokenizer = tokenizer
         self.config = config
         self.template = Template.of(tokenizer)
         self.types = sys.maxsize if type_vocab_size is None else max(type_vocab_size, 1)
         self.context_first = context_first
-        # any id will do: the attention mask hides padding
+        # any id can be used, since the attention mask hides padding
         self.pad_id = (*self.template.before, *self.template.after)[0]
         room = config.max_length - config.max_question_length - len(self.template)
         if room <= config.overlap:
@@ -152,14 +191,14 @@ class Encoder:
                 f"more than the overlap of {config.overlap}"
             )
         self._context = functools.lru_cache(maxsize=8)(self._tokenize)
-        # one question is asked of many passages; it is cut, and that is said, once
+        # cached, so that a long question on many passages is cut, and warned of, only once
         self._question = functools.lru_cache(maxsize=8)(self._tokenize_question)
 
     @classmethod
     def of(cls, directory: ModelDirectory, *, config: ReaderConfig | None = None) -> Encoder:
-        """The encoder of a model directory, by its own settings unless `config` replaces them.
+        """The encoder of a model directory; `config` replaces its own settings.
 
-        Raises `ModelError` when its tokenizer gives ids that the model does not have.
+        Raises `ModelError` when the tokenizer has more tokens than the model.
         """
         encoder = cls.from_file(
             directory.tokenizer,
@@ -195,7 +234,7 @@ class Encoder:
     ) -> Encoder:
         """Read a `tokenizer.json`."""
         try:
-            # read here rather than by Tokenizer.from_file: its errors have no type of their own
+            # not read by Tokenizer.from_file, whose errors are bare `Exception`s
             text = Path(path).read_text(encoding="utf-8")
             return cls.from_json(
                 text, config, type_vocab_size=type_vocab_size, context_first=context_first
@@ -224,54 +263,32 @@ class Encoder:
     ) -> Iterator[Window]:
         """Yield the windows of a question over a context, lazily; none when the context is blank.
 
-        The lengths replace those of the config, and `step` the overlap: windows then start every
-        `step` context tokens, whatever the question leaves room for. A question that would fill a
-        window gets half of it, and so does an overlap that would fill what is left. Raises
-        `InputError` for a blank question or what is not text.
+        The lengths replace those of the config. `step` replaces the overlap: windows then start
+        every `step` context tokens, regardless of the question's length. A question that would fill
+        a window is cut to half of it; an overlap that would fill the room for context is cut to
+        half of that. Raises `InputError` for a blank question and for arguments that are not text.
 
             # room for 6 context tokens, overlap 4, answers of at most 2:
             #   window 0: the river rises in the hills
             #   window 1:           rises in the hills and ends
             # the answer "hills and" is split by window 0 and whole in window 1
         """
-        template = self.template
         question_ids, room, starts = self._layout(
             question, context, max_length, overlap, step, max_question_length
         )
         tokens = self._context(context)
-        before, between, after = (
-            list(ids) for ids in (template.before, template.between, template.after)
-        )
-        if self.context_first:
-            head, tail = before, [*between, *question_ids, *after]
-            head_types = list(template.before_types)
-            context_type = template.first_type
-            tail_types = [
-                *template.between_types,
-                *[template.second_type] * len(question_ids),
-                *template.after_types,
-            ]
-        else:
-            head, tail = [*before, *question_ids, *between], after
-            head_types = [
-                *template.before_types,
-                *[template.first_type] * len(question_ids),
-                *template.between_types,
-            ]
-            context_type = template.second_type
-            tail_types = list(template.after_types)
+        frame = self.template.around(question_ids, context_first=self.context_first)
         for start in starts:
             ids = tokens.ids[start : start + room]
-            input_ids = np.concatenate([head, ids, tail]).astype(np.int64)
+            input_ids = np.concatenate([frame.head, ids, frame.tail]).astype(np.int64)
+            types = [*frame.head_types, *[frame.context_type] * len(ids), *frame.tail_types]
             yield Window(
                 input_ids=input_ids,
-                # RoBERTa has one token type only, and XLNet has three, whatever its config says
-                token_type_ids=np.minimum(
-                    [*head_types, *[context_type] * len(ids), *tail_types], self.types - 1
-                ),
+                # capped at the token types of the model: one for RoBERTa, three for XLNet
+                token_type_ids=np.minimum(types, self.types - 1),
                 offsets=tokens.offsets[start : start + room],
-                context_start=len(head),
-                null_index=template.null % len(input_ids),
+                context_start=len(frame.head),
+                null_index=self.template.null % len(input_ids),
                 first=start,
             )
 
@@ -285,7 +302,7 @@ class Encoder:
         step: int | None = None,
         max_question_length: int | None = None,
     ) -> list[tuple[int, int]]:
-        """The context tokens that each of `windows` holds, half open, without making the windows.
+        """The context tokens of each window, half open, without making the windows.
 
         run_squad.py calls these `doc_spans`. Options and errors are those of `windows`.
         """
@@ -296,7 +313,7 @@ class Encoder:
         return [(start, min(start + room, count)) for start in starts]
 
     def word_offsets(self, context: str) -> NDArray[np.int32]:
-        """For each context token the characters of its whole word, (N, 2), half open."""
+        """The characters of the whole word of each context token, (N, 2), half open."""
         return self._context(context).words
 
     def _layout(
@@ -325,32 +342,32 @@ class Encoder:
         return question_ids, room, _starts(len(self._context(context).ids), room, step)
 
     def label(self, window: Window, example: Example) -> tuple[int, int]:
-        """The first and last token of an answer in a window of the example's context: the target.
+        """The training target: the first and last token of the answer in a window.
 
-        Of several answers it is the first that the window holds whole. A window that holds none is
-        labelled with the null token, twice.
+        With several answers, it is the first that is whole in the window. A window without a whole
+        answer is labelled with the null token, twice.
 
             # the answer is "hills":         null 0 ->  (0, 0)
             #   window 0: [CLS] q [SEP] the river rises in      -> (0, 0)
             #   window 1: [CLS] q [SEP] rises in the hills and  -> (6, 6)
         """
-        begins, ends = window.offsets[:, 0], window.offsets[:, 1]  # (C,) each, rising
+        begins, ends = window.offsets[:, 0], window.offsets[:, 1]  # (C,) each, ascending
         for answer in example.answers:
-            start = answer.end - len(answer.text.lstrip())  # blanks are in no token
+            start = answer.end - len(answer.text.lstrip())  # without blanks, which have no tokens
             end = answer.start + len(answer.text.rstrip())
             first = int(np.searchsorted(ends, start, side="right"))
             last = int(np.searchsorted(begins, end, side="left")) - 1
-            # tokens of the answer lie before or after the window unless both ends are in it
+            # the answer is whole in the window only if both of its ends are
             if first <= last and begins[0] <= start and end <= ends[-1]:
                 return window.context_start + first, window.context_start + last
         return window.null_index, window.null_index
 
     def count(self, text: str) -> int:
-        """The number of tokens of a text, without special ones."""
+        """The number of tokens of a text, without special tokens."""
         return len(self._encode(text).ids)
 
     def batch(self, windows: Sequence[Window]) -> Batch:
-        """Pad windows on the right to the longest of them."""
+        """Pad windows on the right to the length of the longest."""
         longest = max(len(window) for window in windows)
         input_ids = np.full((len(windows), longest), self.pad_id, dtype=np.int64)  # (B, T)
         attention_mask = np.zeros_like(input_ids)
@@ -363,7 +380,7 @@ class Encoder:
 
     def _tokenize_question(self, question: str, limit: int, free: int) -> list[int]:
         ids: list[int] = self._encode(question.strip()).ids
-        if not ids:  # also for zero-width and control characters, which many tokenizers drop
+        if not ids:  # blank, or only zero-width and control characters, which tokenizers may drop
             raise InputError("the question is blank; expected a question in words")
         if min(len(ids), limit) >= free:
             limit = free // 2
@@ -381,12 +398,12 @@ class Encoder:
         for start, end in _pieces(context):
             encoding = self._encode(context[start:end])
             ids.append(np.array(encoding.ids, dtype=np.int64))
-            places = np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)
-            offsets.append(places + start)
-            words.append(_whole_words(places, encoding.word_ids) + start)
+            piece_offsets = np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)
+            offsets.append(piece_offsets + start)
+            words.append(_whole_words(piece_offsets, encoding.word_ids) + start)
         return _Tokens(np.concatenate(ids), np.concatenate(offsets), np.concatenate(words))
 
-    def _encode(self, text: str):  # type: ignore[no-untyped-def]  # tokenizers has no name for it
+    def _encode(self, text: str):  # type: ignore[no-untyped-def]  # tokenizers exports no such type
         text = _LONE_SURROGATE.sub("\ufffd", text)
         with _named_errors():
             return self.tokenizer.encode(text, add_special_tokens=False)
@@ -394,13 +411,13 @@ class Encoder:
 
 @contextlib.contextmanager
 def _named_errors() -> Iterator[None]:
-    """Give a type to the errors of tokenizers: they are bare `Exception`s, or panics in Rust."""
+    """Turn errors of tokenizers, bare `Exception`s and Rust panics, into `ModelError`."""
     try:
         yield
     except MemoryError:
         raise
     except BaseException as error:
-        # PanicException passes every `except Exception`, and cannot be imported
+        # PanicException is not a subclass of Exception and cannot be imported
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
             raise ModelError(
                 f"the tokenizers library cannot work with this tokenizer.json ({error}). "
@@ -410,13 +427,13 @@ def _named_errors() -> Iterator[None]:
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:
-    """Where a long text is cut for the tokenizer; a usual one is a single piece."""
+    """The pieces in which a text is tokenised, half open; a short text is a single piece."""
     start = 0
     while len(text) - start > _PIECE:
-        near = start + _PIECE
-        cut = _CUT.search(text, near, near + _PATIENCE)
-        if not cut and len(text) > near + _PATIENCE:
-            cut = _ANY_CUT.search(text, near)
+        earliest = start + _PIECE
+        cut = _CUT.search(text, earliest, earliest + _SEARCH)
+        if not cut and len(text) > earliest + _SEARCH:
+            cut = _ANY_CUT.search(text, earliest)
         if not cut:
             break
         yield start, cut.start()
@@ -425,30 +442,30 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _whole_words(offsets: NDArray[np.int32], word_ids: list[int | None]) -> NDArray[np.int32]:
-    """For each token the characters of its word, (N, 2); a token outside any word has its own."""
+    """The characters of each token's word, (N, 2); of the token itself if it has no word."""
     if None in word_ids:
         return offsets
-    number = np.array(word_ids, dtype=np.int32)  # (N,) rising, as tokenizers number words
+    number = np.array(word_ids, dtype=np.int32)  # (N,) ascending
     first = np.searchsorted(number, number, side="left")
     last = np.searchsorted(number, number, side="right") - 1
     return np.stack([offsets[first, 0], offsets[last, 1]], axis=1)
 
 
 def bert_words(text: str, *, lowercase: bool) -> list[str]:
-    """The words that BERT cuts into pieces: cleaned, and lower case without accents if asked.
+    """The words that BERT splits into word pieces; `lowercase` also strips accents.
 
     >>> bert_words("Café, 東京!", lowercase=True)
     ['cafe', ',', '東', '京', '!']
     """
     text = unicodedata.normalize("NFC", text)
     if lowercase:
-        text = text.lower()  # which knows that a sigma at the end of a word is another letter
+        text = text.lower()  # str.lower writes a sigma at the end of a word differently
     normal = BertNormalizer(lowercase=lowercase).normalize_str(text)
     return [word for word, _ in BertPreTokenizer().pre_tokenize_str(normal)]
 
 
 def _starts(tokens: int, room: int, step: int) -> Iterator[int]:
-    """Where windows of `room` tokens start: every `step` tokens, until all have been seen."""
+    """The starts of windows of `room` tokens: every `step` tokens, until all are covered."""
     start = 0
     while start < tokens:
         yield start

@@ -1,6 +1,6 @@
-"""Measures a reader on examples with the official arithmetic; by the user's own `Reader`.
+"""Evaluates a `Reader` on examples with the official SQuAD 2.0 metrics.
 
-Knows predictions and scores, nothing of files.
+Knows predictions and scores, not files.
 
     evaluation = evaluate(Reader(), load("dev-v2.0.json.gz").examples)
     evaluation.scores.f1          # at the threshold stored with the model
@@ -41,12 +41,12 @@ class Evaluation:
     threshold: float
     fitted: BestThreshold | None
     """The threshold with the best F1 on this data, answerable and unanswerable questions weighted
-    equally. Store it if the data was held out for that; never report its score as a result on the
-    same data. `None` if one of the two kinds is missing."""
+    equally. Store it only if the data was held out for that, and never report its F1 as a result
+    on the same data. `None` when the data has only one of the two kinds."""
     seconds: float
     predictions: tuple[Prediction, ...]
     quotes: tuple[QuestionScore, ...]
-    """Marks of each question's best quote, whether or not the reader abstained."""
+    """The score of each question's best quote, whether or not the reader abstained."""
 
     @property
     def questions_per_second(self) -> float:
@@ -55,7 +55,9 @@ class Evaluation:
 
     @property
     def calibration_metrics(self) -> dict[str, CalibrationMetrics]:
-        """How far the scores can be trusted, at `threshold`; see `scoring/confidence.py`."""
+        """Calibration metrics at `threshold`, by kind of confidence: see
+        `scoring/calibration_metrics.py`.
+        """
         return reader_calibration(self.predictions, self.quotes, self.threshold)
 
     @property
@@ -72,12 +74,12 @@ class Evaluation:
     def answers(self) -> Answers:
         """The answers at `threshold`, for `pullquote.scoring.compare.compare`."""
         odds = {p.id: p.null_score_diff for p in self.predictions}
-        marks = at_threshold(self.quotes, odds, self.threshold)
+        scores = at_threshold(self.quotes, odds, self.threshold)
         texts = (
-            p.best_text if mark.answered else ""
-            for p, mark in zip(self.predictions, marks, strict=True)
+            p.best_text if score.answered else ""
+            for p, score in zip(self.predictions, scores, strict=True)
         )
-        return Answers(tuple(texts), tuple(marks))
+        return Answers(tuple(texts), tuple(scores))
 
     def analyse(self, examples: Sequence[Example]) -> Analysis:
         """Error analysis for a report; needs an evaluation with `top_k=n_best_size`."""
@@ -124,25 +126,27 @@ def evaluate(
     answers = reader.answer_all(examples, top_k=top_k)
     predictions = list(tracked(answers, len(examples), "answering", progress))
     seconds = time.perf_counter() - start
-    # Best quotes and null odds rather than decisions, so that the best threshold is the true one:
-    # predictions that abstain already could not be turned into answers by any threshold.
+    # Best quotes and null odds instead of decisions: predictions that abstain already could not be
+    # turned into answers by any threshold, and the best threshold would be wrong.
     quotes = {p.id: p.best_text for p in predictions}
     odds = {p.id: p.null_score_diff for p in predictions}
-    fitted, marks = None, score_questions(examples, quotes)
+    fitted, question_scores = None, score_questions(examples, quotes)
     if len({example.is_impossible for example in examples}) == 2:
         fitted = fit_threshold(
-            [mark.f1 for mark in marks],
-            [mark.has_answer for mark in marks],
-            [odds[mark.id] for mark in marks],
+            [question.f1 for question in question_scores],
+            [question.has_answer for question in question_scores],
+            [odds[question.id] for question in question_scores],
         )
     if fit and fitted:
         threshold = fitted.threshold
     with warnings.catch_warnings():
-        # that odds are not probabilities, which is known here, and that "" was predicted, which it
-        # is for blank contexts alone
+        # `score` warns that odds are not probabilities, which is intended here, and that "" was
+        # predicted, which happens for blank contexts only
         warnings.simplefilter("ignore", PullquoteWarning)
         scores = score(examples, quotes, no_answer_probabilities=odds, threshold=threshold)
-    return Evaluation(scores, threshold, fitted, seconds, tuple(predictions), tuple(marks))
+    return Evaluation(
+        scores, threshold, fitted, seconds, tuple(predictions), tuple(question_scores)
+    )
 
 
 def evaluate_checkpoint(
@@ -152,7 +156,7 @@ def evaluate_checkpoint(
     fit: bool = False,
     progress: Progress = no_progress,
 ) -> Evaluation:
-    """Measure a checkpoint's safetensors in torch, even where an ONNX file lies beside them.
+    """Evaluate the safetensors of a checkpoint in torch, even where it has an ONNX file, too.
 
     `fit` as in `evaluate`. Raises `MissingExtraError` without the extra `torch`.
     """

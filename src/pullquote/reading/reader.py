@@ -155,7 +155,7 @@ class Reader:
         try:
             yield from self.encoder.windows(example.question, example.context)
         except InputError as error:
-            if not example.id:  # of `answer`
+            if not example.id:  # called by `answer`
                 raise
             raise InputError(f"example {example.id!r}: {error}") from None
 
@@ -171,7 +171,7 @@ class Reader:
 
 
 def load_backend(directory: ModelDirectory, device: str, threads: int | None) -> Backend:
-    """The backend that runs the model of a directory; `Reader` has the rules."""
+    """The backend for a model directory: ONNX Runtime or torch, chosen as `Reader` says."""
     if directory.onnx and (device.startswith("cpu") or not directory.safetensors):
         from pullquote.reading.backends.onnx import OnnxBackend
 

@@ -1,8 +1,8 @@
-"""Finds sentences: where they end, all of a text, or the one around a quote.
+"""Splits text into sentences, and finds the sentence around a quote.
 
     [sentence.text for sentence in sentences("It rained. Rollo came by sea.")]
 
-Knows text and offsets only. Rules for languages with full stops, and for Chinese and Japanese.
+Knows text and offsets only. Has rules for languages with full stops, and for Chinese and Japanese.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Iterator
 
 from pullquote.types import Span
 
-# A sentence ends at a full stop, question or exclamation mark, with what closes after it (quotes,
-# "[3]"), if whitespace and then no lower-case letter follow: not in "vs. the tide". It does not end
-# after a single letter or a title ("J. Smeaton", "e.g.", "Dr. Watson"): a sentence too long does
-# less harm than half a sentence. It also ends at a CJK full stop and at an empty line.
+# A sentence ends at a full stop, question or exclamation mark and the closing characters after it
+# (quotes, brackets, "[3]"), if whitespace follows and then no lower-case letter: not in "vs. the
+# tide". It does not end after a single letter or a title ("J. Smeaton", "e.g.", "Dr. Watson"), for
+# a sentence that is too long does less harm than half of one. It also ends at a CJK full stop and
+# at an empty line.
 _END = re.compile(
     r"""(?<!\b[^\W\d_])(?<!\b(?:Dr|Jr|Mr|Ms|No|Sr|St))(?<!\bMrs)
         [.!?…]+ (?:["'”’»)\]]|\[\w+\])* (?=\s+[^\sa-z])
@@ -26,9 +27,9 @@ _END = re.compile(
 
 
 def sentence_ends(text: str, start: int = 0, end: int | None = None) -> Iterator[int]:
-    """Where sentences end within `text[start:end]`: offsets before the whitespace that follows.
+    """The offsets where sentences end within `text[start:end]`, before the following whitespace.
 
-    The end of the text is not among them, and what follows `end` is not looked at.
+    The end of the text is not among them. Text after `end` is not searched.
 
     >>> list(sentence_ends("It rained. Dr. Rollo came by sea. He stayed."))
     [10, 33]
@@ -45,12 +46,12 @@ def sentence_around(context: str, start: int, end: int, *, limit: int = 240) -> 
     """
     low, high = max(0, start - limit), min(len(context), end + limit)
     left, right = low, high
-    # up to start + 1, since an end is told by the character that follows, the quote's first
+    # up to start + 1, since an end can only be recognised with the character after it
     for before in sentence_ends(context, low, min(start + 1, high)):
         if before <= start:
             left = before
     right = next(sentence_ends(context, end, high), high)
-    # a sentence cut by the limit begins and ends with a whole word
+    # a sentence that the limit cuts starts and ends with a whole word
     if left == low > 0 and (blank := re.compile(r"\s").search(context, left, start)):
         left = blank.end()
     if right == high < len(context) and (cut := context.rfind(" ", end, right)) > 0:
@@ -63,7 +64,7 @@ def sentence_around(context: str, start: int, end: int, *, limit: int = 240) -> 
 
 
 def sentences(context: str) -> Iterator[Span]:
-    """All sentences, without the whitespace around them.
+    """All sentences of a text, without the whitespace around them.
 
     >>> [sentence.text for sentence in sentences("It rained. Rollo came by sea.")]
     ['It rained.', 'Rollo came by sea.']

@@ -1,7 +1,6 @@
 """Error analysis: confidence intervals, precision-recall curves, scores by question type, errors.
 
-Knows examples and predictions, never a model. What it finds is drawn and written by
-`scoring/report.py`.
+Knows examples and predictions, not models. `scoring/report.py` draws and writes the results.
 
     analysis = analyse(examples, predictions, threshold=-0.9)
     analysis.scores["f1"].low, analysis.mistakes[0].example.question
@@ -25,26 +24,26 @@ from pullquote.types import Answer, Example, Prediction
 
 MISTAKES = 50
 OF_EACH_KIND = 10
-"""As many are shown of each kind even where the fifty surest are all of another: a reader may be
-surer of abstaining than it ever is of a quote."""
+"""At least this many errors of each kind are kept, even where the fifty most confident are all of
+another kind: a reader may be more confident when it abstains than it ever is of a quote."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A wrong decision: another quote, a quote where there is no answer, or none where there is."""
+    """A wrong decision: a wrong quote, a quote where there is no answer, or a missed answer."""
 
     example: Example
     quote: Answer | None
-    """The best quote, given or not; `None` for a blank text."""
+    """The best quote, whether or not the reader abstained; `None` for a blank text."""
     answered: bool
     confidence: float
     """The probability that the reader gave to its decision."""
     f1: float
-    """Of the decision, in [0, 1]."""
+    """F1 of the decision, in [0, 1]."""
 
     @property
     def kind(self) -> str:
-        """`quote`, another than the gold ones; `invented`, one where there is none; `abstained`."""
+        """`quote` (a wrong quote), `invented` (the question has no answer) or `abstained`."""
         if not self.answered:
             return "abstained"
         return "invented" if self.example.is_impossible else "quote"
@@ -52,11 +51,11 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """All that the report shows; scores in percent."""
+    """The numbers that the report shows; scores in percent."""
 
     threshold: float
     paragraphs: int
-    """How many different contexts there are: what intervals resample."""
+    """Number of distinct contexts, which the bootstrap resamples."""
     scores: dict[str, Estimate]
     """`exact` and `f1`, with the prefixes `HasAns_` and `NoAns_` where there are such questions,
     and `avna`."""
@@ -65,12 +64,14 @@ class Analysis:
     no_answer: dict[str, Floats]
     """Histograms of the no-answer score, `hasAns` and `noAns` where there are such questions."""
     outcomes: dict[str, Outcomes]
-    """The reader's scores: see `outcomes_of`."""
+    """Confidence and correctness of decisions, quotes and abstentions: see `outcomes_of`."""
     raw: dict[str, Outcomes] | None
-    """The same before calibration; `None` where that is the same."""
+    """`outcomes` before calibration; `None` where calibration changes nothing."""
     slices: dict[str, tuple[Slice, ...]]
+    """Scores by question type: see `scoring/slices.py`."""
     mistakes: tuple[Mistake, ...]
-    """The fifty surest, and the ten surest of each kind; the surest first."""
+    """The fifty most confident errors, and the ten most confident of each kind; sorted by
+    confidence, highest first."""
 
 
 def analyse(
@@ -80,13 +81,13 @@ def analyse(
     threshold: float,
     uncalibrated: Sequence[Prediction] = (),
 ) -> Analysis:
-    """Look into predictions, one for each example and in their order, at a threshold.
+    """Analyse predictions at a threshold; there is one for each example, in the same order.
 
     `uncalibrated` are the same predictions with their raw scores. Raises `DataError` without
-    examples, and for two with one id.
+    examples, and for two with the same id.
     """
     quotes = score_questions(examples, {p.id: p.best_text for p in predictions})
-    said = at_threshold(quotes, {p.id: p.null_score_diff for p in predictions}, threshold)
+    decisions = at_threshold(quotes, {p.id: p.null_score_diff for p in predictions}, threshold)
     outcomes = outcomes_of(predictions, quotes, threshold)
     raw = outcomes_of(uncalibrated, quotes, threshold) if uncalibrated else None
     if raw and all(np.allclose(raw[k].confidence, outcomes[k].confidence) for k in outcomes):
@@ -96,7 +97,7 @@ def analyse(
     return Analysis(
         threshold=threshold,
         paragraphs=len({example.context for example in examples}),
-        scores=estimates(score_columns(said), [example.context for example in examples]),
+        scores=estimates(score_columns(decisions), [example.context for example in examples]),
         precision_recall=precision_recall_curves(
             quotes, {p.id: p.no_answer_score for p in predictions}
         ),
@@ -107,14 +108,17 @@ def analyse(
         },
         outcomes=outcomes,
         raw=raw,
-        slices=slices(examples, said),
-        mistakes=_mistakes(examples, predictions, said, outcomes["decisions"]),
+        slices=slices(examples, decisions),
+        mistakes=_mistakes(examples, predictions, decisions, outcomes["decisions"]),
     )
 
 
-def score_columns(marks: Sequence[QuestionScore]) -> dict[str, Floats]:
-    """Marks as columns of percents for `estimates`, by the official keys and `avna`."""
-    has_answer = np.array([mark.has_answer for mark in marks])
+def score_columns(question_scores: Sequence[QuestionScore]) -> dict[str, Floats]:
+    """Columns (N,) in percent for `estimates`, named by the official keys and `avna`.
+
+    NaN marks questions that are not part of a column, such as answerable ones in `NoAns_f1`.
+    """
+    has_answer = np.array([score.has_answer for score in question_scores])
     columns = {}
     for prefix, rows in (
         ("", np.ones_like(has_answer)),
@@ -122,30 +126,32 @@ def score_columns(marks: Sequence[QuestionScore]) -> dict[str, Floats]:
         ("NoAns_", ~has_answer),
     ):
         for name in ("exact", "f1"):
-            values = np.array([100.0 * getattr(mark, name) for mark in marks])
+            values = np.array([100.0 * getattr(score, name) for score in question_scores])
             if rows.any():
                 columns[f"{prefix}{name}"] = np.where(rows, values, np.nan)
-    columns["avna"] = np.array([100.0 * (mark.answered == mark.has_answer) for mark in marks])
+    columns["avna"] = np.array(
+        [100.0 * (score.answered == score.has_answer) for score in question_scores]
+    )
     return columns
 
 
 def _mistakes(
     examples: Sequence[Example],
     predictions: Sequence[Prediction],
-    said: Sequence[QuestionScore],
-    decisions: Outcomes,
+    decisions: Sequence[QuestionScore],
+    outcomes: Outcomes,
 ) -> tuple[Mistake, ...]:
-    """The surest of the wrong decisions, and of each kind; among equals in the data's order."""
-    order = np.argsort(-decisions.confidence, kind="stable")
+    """The most confident wrong decisions, overall and of each kind; ties in the data's order."""
+    order = np.argsort(-outcomes.confidence, kind="stable")
     wrong = [
         Mistake(
             examples[row],
             predictions[row].answers[0] if predictions[row].answers else None,
-            said[row].answered,
-            float(decisions.confidence[row]),
-            said[row].f1,
+            decisions[row].answered,
+            float(outcomes.confidence[row]),
+            decisions[row].f1,
         )
-        for row in order[~decisions.right[order]].tolist()
+        for row in order[~outcomes.right[order]].tolist()
     ]
     kept, seen = [], Counter[str]()
     for rank, mistake in enumerate(wrong):

@@ -1,4 +1,4 @@
-"""Array types and checks that the modules of scoring share. Knows numbers alone."""
+"""Array types, argument checks and class weights that the scoring modules share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def checked(
 ) -> tuple[Floats, NDArray[np.bool_], Floats]:
     """The arguments as arrays `(N,)`: scores, has-answer flags and no-answer values.
 
-    Raises `DataError` for lengths that differ, no numbers, NaN and infinity.
+    Raises `DataError` for lengths that differ, empty input, NaN and infinity.
     """
     score = np.asarray(score_if_answered, dtype=np.float64)
     answerable = np.asarray(has_answer, dtype=np.bool_)
@@ -37,7 +37,7 @@ def checked(
 
 
 def balanced_weights(has_answer: NDArray[np.bool_]) -> Floats:
-    """Weights (N,) that sum to 1, half of it for answerable and half for unanswerable questions.
+    """Weights (N,) that sum to 1: answerable and unanswerable questions get one half each.
 
     Raises `DataError` when one of the two kinds is missing.
     """

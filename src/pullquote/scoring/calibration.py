@@ -1,7 +1,7 @@
-"""Logits to probabilities: how likely a text has no answer, and how likely each quote is right.
+"""Calibration: turns logits into the probability of no answer and of each quote being right.
 
-Knows numbers, not questions or models. A probability speaks of a world in which half of the
-questions have an answer, as the threshold does.
+Knows numbers, not questions or models. Probabilities assume that half of the questions have an
+answer, as the fitted threshold does.
 
     calibration = fit(readings, right, has_answer)
     null, quotes = scores(calibration, readings)           # (N,), (N, K)
@@ -13,11 +13,11 @@ With null_score_diff d, the quotes' logits l_1 >= l_2 >= ... and n windows:
     quote k is right        (1 - that probability) softmax(l / T)_k,
                             with T = temperature n^windows_temperature
 
-The first line is beta calibration (Kull, Silva Filho and Flach 2017), one slope on either side of
-0: a reader is more often wrong about "there is an answer" than its logits say. The second weighs
-rivals: many quotes that are nearly as good speak for or against an answer. The last is temperature
-scaling (Guo et al. 2017). All windows of a text compete, so that the best of ten looks better than
-it is; the terms with n take that back.
+The first line is beta calibration (Kull, Silva Filho and Flach 2017) with one slope on either side
+of 0: "there is an answer" is wrong more often than the logits suggest. `spread` uses the other
+quotes: many that score nearly as high are evidence for or against an answer. The last line is
+temperature scaling (Guo et al. 2017). The terms with n correct for the maximum over windows: the
+best span of ten windows scores higher than it should.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from pullquote.scoring.arrays import Floats, balanced_weights
 from pullquote.types import Calibration
 
 _EXAMPLES = 20
-"""Questions of each kind without which nothing is fitted."""
+"""The fewest answerable, and the fewest unanswerable, questions that anything is fitted on."""
 _TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Readings:
-    """What a reader said of N questions, before calibration: K quotes each, best first."""
+    """Uncalibrated reader outputs for N questions: K quotes each, best first."""
 
     null_score_diff: Floats  # (N,)
     logits: Floats  # (N, K) start + end; -inf where there are fewer quotes
@@ -50,6 +50,7 @@ class Readings:
         return len(self.null_score_diff)
 
     def part(self, rows: NDArray[np.bool_]) -> Readings:
+        """The questions where `rows` (N,) is true."""
         return Readings(self.null_score_diff[rows], self.logits[rows], self.windows[rows])
 
 
@@ -58,16 +59,16 @@ def scores(
 ) -> tuple[Floats, Floats]:
     """The probabilities that a text has no answer, (N,), and that each quote is right, (N, K).
 
-    The K + 1 numbers of a question sum to 1. `among` lets only so many of the best quotes, which
-    the calibration was fitted on, speak of an answer and share what is left; those after them are
-    measured by the same scale.
+    The K + 1 numbers of a question sum to 1. With `among`, only the `among` best quotes decide the
+    probability of no answer, and they share the remaining probability, as when the calibration was
+    fitted; the other quotes are scored on the same scale.
     """
     best = replace(readings, logits=readings.logits[:, :among])
     null = no_answer_probability(calibration, best)
-    worth = shares(calibration, readings)
+    quote_shares = shares(calibration, readings)
     if among is not None:
-        worth = worth / worth[:, :among].sum(axis=1, keepdims=True)
-    return null, (1.0 - null)[:, None] * worth
+        quote_shares = quote_shares / quote_shares[:, :among].sum(axis=1, keepdims=True)
+    return null, (1.0 - null)[:, None] * quote_shares
 
 
 def no_answer_probability(calibration: Calibration, readings: Readings) -> Floats:
@@ -78,7 +79,9 @@ def no_answer_probability(calibration: Calibration, readings: Readings) -> Float
 
 
 def shares(calibration: Calibration, readings: Readings) -> Floats:
-    """How likely each quote is right if there is an answer, (N, K); they sum to 1."""
+    """The probability that each quote is right, given that there is an answer; (N, K) with rows
+    that sum to 1.
+    """
     c = calibration
     temperature: Floats = c.temperature * np.power(readings.windows, c.windows_temperature)
     relative = (readings.logits - readings.logits[:, :1]) / temperature[:, None]  # <= 0
@@ -88,18 +91,19 @@ def shares(calibration: Calibration, readings: Readings) -> Floats:
 
 
 def fit(readings: Readings, right: ArrayLike, has_answer: ArrayLike) -> Calibration:
-    """Fit all numbers but `fitted_on`, by the likelihood of what came true.
+    """Fit all parameters of `Calibration` by maximum likelihood; `fitted_on` stays empty.
 
     `right` (N,) says whether the best quote is right, `has_answer` (N,) whether the text has an
-    answer; both kinds of questions get half of the weight. What depends on the number of windows is
-    fitted on texts of several, where there are enough, and 0 otherwise. Raises `DataError` for
-    fewer than 20 questions of either kind.
+    answer; answerable and unanswerable questions get half of the weight each. The two parameters
+    that depend on the number of windows are fitted on texts of several windows, and are 0 where
+    there are too few of those. Raises `DataError` for fewer than 20 answerable or unanswerable
+    questions.
     """
     true, answerable = np.asarray(right, dtype=np.float64), np.asarray(has_answer, dtype=np.bool_)
     if not true.shape == answerable.shape == readings.null_score_diff.shape:
         raise DataError(
-            f"{len(readings)} readings, {true.size} marks and {answerable.size} has_answer flags: "
-            "expected one of each per question"
+            f"{len(readings)} readings, {true.size} right flags and {answerable.size} has_answer "
+            "flags: expected one of each per question"
         )
     several = readings.windows > 1
     single = ~several if _enough(answerable[~several]) else np.ones_like(several)
@@ -123,7 +127,7 @@ def _enough(answerable: NDArray[np.bool_]) -> bool:
 
 
 def _features(readings: Readings) -> Floats:
-    """What the slopes, `spread` and `bias` are multiplied with, (N, 4)."""
+    """The features of the logistic regression, (N, 4): for `below`, `above`, `spread`, `bias`."""
     d = readings.null_score_diff
     rivals = np.exp(readings.logits - readings.logits[:, :1]).sum(axis=1)
     ones = np.ones_like(d)
@@ -131,7 +135,7 @@ def _features(readings: Readings) -> Floats:
 
 
 def _fit_odds(readings: Readings, answerable: NDArray[np.bool_]) -> Calibration:
-    """Logistic regression by Newton's method, again without a slope that comes out negative."""
+    """Logistic regression by Newton's method, refitted with negative slopes fixed at 0."""
     features, weights = _features(readings), balanced_weights(answerable)
     free = np.ones(features.shape[1], dtype=np.bool_)
     while True:
@@ -139,7 +143,7 @@ def _fit_odds(readings: Readings, answerable: NDArray[np.bool_]) -> Calibration:
         for _ in range(50):
             p = _logistic(features @ x)
             used = features[:, free]
-            # a trace of ridge, for data that can be told apart without error
+            # a small ridge penalty, without which separable data would have no finite fit
             gradient = used.T @ (weights * (p - ~answerable)) + 1e-6 * x[free]
             curvature = (used * (weights * p * (1 - p))[:, None]).T @ used
             step = np.linalg.solve(curvature + 1e-6 * np.eye(used.shape[1]), gradient)
@@ -158,7 +162,7 @@ def _fit_temperature(readings: Readings, right: Floats, rows: NDArray[np.bool_])
 
     def loss(log_temperature: float) -> float:
         share = shares(Calibration(temperature=math.exp(log_temperature)), answerable)[:, 0]
-        return _surprise(share, true, np.ones_like(true))
+        return _log_loss(share, true, np.ones_like(true))
 
     return math.exp(_minimum(loss, -3.0, 3.0))
 
@@ -174,27 +178,27 @@ def _fit_windows(
 
     def odds_loss(value: float) -> float:
         p = no_answer_probability(replace(calibration, windows=value), long)
-        return _surprise(p, (~answerable[several]).astype(np.float64), weights)
+        return _log_loss(p, (~answerable[several]).astype(np.float64), weights)
 
     calibration = replace(calibration, windows=_minimum(odds_loss, -5.0, 5.0))
     rows = several & answerable
-    found, true = readings.part(rows), right[rows]
+    long_answerable, true = readings.part(rows), right[rows]
 
     def share_loss(value: float) -> float:
-        share = shares(replace(calibration, windows_temperature=value), found)[:, 0]
-        return _surprise(share, true, np.ones_like(true))
+        share = shares(replace(calibration, windows_temperature=value), long_answerable)[:, 0]
+        return _log_loss(share, true, np.ones_like(true))
 
     return replace(calibration, windows_temperature=_minimum(share_loss, -2.0, 2.0))
 
 
-def _surprise(p: Floats, true: Floats, weights: Floats) -> float:
-    """Minus the log likelihood of what came true, a weighted mean."""
+def _log_loss(p: Floats, true: Floats, weights: Floats) -> float:
+    """The weighted mean of the negative log likelihood (cross entropy) of `true`."""
     likely = true * np.log(np.maximum(p, _TINY)) + (1 - true) * np.log(np.maximum(1 - p, _TINY))
     return -float(np.average(likely, weights=weights))
 
 
 def _minimum(loss: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function with one valley is lowest between two points, by golden section."""
+    """Golden-section search: where a unimodal function is lowest in [low, high]."""
     ratio = (math.sqrt(5) - 1) / 2
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     at_left, at_right = loss(left), loss(right)

@@ -1,7 +1,7 @@
 """Calibration metrics: ECE, Brier score, risk-coverage curves, coverage at an accuracy.
 
-Knows numbers and predictions, never a model. Throughout, `confidence` (N,) in [0, 1] is the
-probability that was given to each of N decisions, and `right` (N,) whether it was right.
+Knows numbers and predictions, not models. Throughout, `confidence` (N,) in [0, 1] is the
+probability given to each of N decisions, and `right` (N,) says whether the decision was right.
 
     expected_calibration_error(confidence, right)
     coverage_at(0.9, confidence, right)      # the share of questions that can be answered at 90 %
@@ -33,7 +33,7 @@ class CalibrationMetrics:
     brier: float
     aurc: float
     coverage: dict[float, float]
-    """By accuracy: see `coverage_at`."""
+    """Accuracy to coverage: see `coverage_at`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +54,9 @@ class Reliability:
 
 
 def measure_calibration(confidence: ArrayLike, right: ArrayLike) -> CalibrationMetrics:
-    """Measure one kind of confidence. Raises `DataError` as all functions here do."""
+    """All metrics for one kind of confidence. Raises `DataError`, as every function here does, for
+    lengths that differ, empty input and values outside [0, 1].
+    """
     return CalibrationMetrics(
         expected_calibration_error(confidence, right),
         macro_calibration_error(confidence, right),
@@ -67,36 +69,39 @@ def measure_calibration(confidence: ArrayLike, right: ArrayLike) -> CalibrationM
 def reader_calibration(
     predictions: Sequence[Prediction], quotes: Sequence[QuestionScore], threshold: float
 ) -> dict[str, CalibrationMetrics]:
-    """Measure a reader's scores, those of `outcomes_of`."""
-    outcomes = outcomes_of(predictions, quotes, threshold)
+    """All metrics for each kind of confidence that `outcomes_of` returns."""
     return {
-        name: measure_calibration(found.confidence, found.right) for name, found in outcomes.items()
+        name: measure_calibration(outcomes.confidence, outcomes.right)
+        for name, outcomes in outcomes_of(predictions, quotes, threshold).items()
     }
 
 
 def outcomes_of(
     predictions: Sequence[Prediction], quotes: Sequence[QuestionScore], threshold: float
 ) -> dict[str, Outcomes]:
-    """A reader's scores: of `decisions`, of `quotes`, and of `no answer`.
+    """Three kinds of confidence, each with whether it was right.
 
-    `quotes` are the marks of the best quotes, given or not; see `QuestionScore.right`. A decision
-    is what the reader says at `threshold`, with the score of just that.
+    - `decisions`: what the reader says at `threshold`, a quote or no answer, with its score
+    - `quotes`: the best quote, whether or not the reader abstains
+    - `no answer`: that the text has no answer
+
+    `quotes` are the scores of the best quotes; `QuestionScore.right` says which are right.
     """
     quote = np.array([p.answers[0].score if p.answers else 0.0 for p in predictions])
     null = np.array([p.no_answer_score for p in predictions])
     answered = np.array([p.null_score_diff <= threshold for p in predictions])
-    impossible = np.array([not mark.has_answer for mark in quotes])
-    found = np.array([mark.right for mark in quotes])
-    right = np.where(answered, found, impossible)
+    impossible = np.array([not score.has_answer for score in quotes])
+    quote_right = np.array([score.right for score in quotes])
+    right = np.where(answered, quote_right, impossible)
     return {
         "decisions": Outcomes(np.where(answered, quote, null), right),
-        "quotes": Outcomes(quote, found),
+        "quotes": Outcomes(quote, quote_right),
         "no answer": Outcomes(null, impossible),
     }
 
 
 def reliability(confidence: ArrayLike, right: ArrayLike, *, bins: int = BINS) -> Reliability:
-    """Sort decisions into bins by their confidence."""
+    """Bin decisions by confidence, for a reliability diagram."""
     p, true = _checked(confidence, right)
     index = np.minimum((p * bins).astype(np.intp), bins - 1)
     count = np.bincount(index, minlength=bins)
@@ -109,7 +114,7 @@ def reliability(confidence: ArrayLike, right: ArrayLike, *, bins: int = BINS) ->
 def expected_calibration_error(
     confidence: ArrayLike, right: ArrayLike, *, bins: int = BINS
 ) -> float:
-    """The mean gap between confidence and accuracy over bins, by their sizes (Guo et al. 2017).
+    """The gap between confidence and accuracy, averaged over bins by size (Guo et al. 2017).
 
     >>> round(expected_calibration_error([0.9, 0.9, 0.1], [1, 0, 0]), 4)
     0.3
@@ -119,10 +124,11 @@ def expected_calibration_error(
 
 
 def macro_calibration_error(confidence: ArrayLike, right: ArrayLike) -> float:
-    """The mean gap of single decisions, right and wrong ones weighted equally (Si et al. 2022).
+    """The gap between confidence and correctness of single decisions (Si et al. 2022).
 
-    A reader that outcomes its accuracy of every answer has no expected calibration error, and
-    a macro error of 0.5. Where all decisions are right (or wrong), theirs alone.
+    Right and wrong decisions get half of the weight each. A reader that gives every answer its
+    overall accuracy as confidence has an expected calibration error of 0 and a macro error of 0.5.
+    Where all decisions are right (or all wrong), it is the mean over those.
 
     >>> round(macro_calibration_error([0.9, 0.5, 0.1], [1, 0, 0]), 4)
     0.2
@@ -133,22 +139,23 @@ def macro_calibration_error(confidence: ArrayLike, right: ArrayLike) -> float:
 
 
 def brier_score(confidence: ArrayLike, right: ArrayLike) -> float:
-    """The mean squared gap of single decisions (Brier 1950)."""
+    """The mean squared difference of confidence and correctness (Brier 1950)."""
     p, true = _checked(confidence, right)
     return float(np.square(p - true).mean())
 
 
 def risk_coverage(confidence: ArrayLike, right: ArrayLike) -> tuple[Floats, Floats]:
-    """Answering the surest first: coverage and risk (share of wrong ones) where it may stop.
+    """The risk-coverage curve: the risk (share of wrong decisions) at each coverage.
 
-    Decisions of equal confidence cannot be told apart, so that it stops after all of them.
+    Decisions are taken by confidence, highest first. Those of equal confidence cannot be told
+    apart, so there is one point for all of them.
 
     >>> risk_coverage([0.9, 0.8, 0.8, 0.2], [1, 1, 0, 0])
     (array([0.25, 0.75, 1.  ]), array([0.        , 0.33333333, 0.5       ]))
     """
     p, true = _checked(confidence, right)
     order = np.argsort(-p, kind="stable")
-    last = np.append(np.diff(p[order]) != 0, True)  # of its equals
+    last = np.append(np.diff(p[order]) != 0, True)  # the last of equal confidences
     taken = np.arange(1, len(p) + 1)
     wrong = np.cumsum(1 - true[order])
     return (taken / len(p))[last], (wrong / taken)[last]
@@ -161,7 +168,7 @@ def area_under_risk_coverage(confidence: ArrayLike, right: ArrayLike) -> float:
 
 
 def coverage_at(accuracy: float, confidence: ArrayLike, right: ArrayLike) -> float:
-    """The largest share of questions, the surest first, of which so many are right.
+    """The largest coverage at which the share of right decisions is at least `accuracy`.
 
     >>> coverage_at(0.6, [0.9, 0.8, 0.8, 0.2], [1, 1, 0, 0])
     0.75
@@ -175,12 +182,12 @@ def _checked(confidence: ArrayLike, right: ArrayLike) -> tuple[Floats, Floats]:
     p, true = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
     if p.shape != true.shape or p.ndim != 1 or not len(p):
         raise DataError(
-            f"{p.shape} confidences and {true.shape} marks: expected one of each per question, "
-            "in flat sequences"
+            f"{p.shape} confidences and {true.shape} right flags: expected one of each per "
+            "question, in flat sequences"
         )
     if not ((p >= 0) & (p <= 1)).all():  # nor NaN
         bad = int(np.flatnonzero(~((p >= 0) & (p <= 1)))[0])
         raise DataError(f"confidence {bad} is {p[bad]}, expected 0 to 1")
     if not np.isin(true, (0.0, 1.0)).all():
-        raise DataError("marks of right and wrong are not all 0 or 1")
+        raise DataError("right flags are not all 0 or 1")
     return p, true

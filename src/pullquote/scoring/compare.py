@@ -1,6 +1,6 @@
-"""Two readers on the same questions: who is better, by how much, and whether that is chance.
+"""Compares two readers on the same questions: paired differences with confidence intervals.
 
-Knows examples, answers and marks, never a model.
+Knows examples, answers and their scores, not models.
 
     comparison = compare(examples, Answers.of_file(examples, "a.json"), b)
     comparison.difference["f1"].low          # of B minus A
@@ -26,15 +26,15 @@ from pullquote.types import Example
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What one reader said of each example, in their order, and how that is marked."""
+    """One reader's answers to the examples, in their order, and the score of each."""
 
     texts: tuple[str, ...]
     """"" for no answer."""
-    marks: tuple[QuestionScore, ...]
+    scores: tuple[QuestionScore, ...]
 
     @classmethod
     def of_file(cls, examples: Sequence[Example], path: str | os.PathLike[str]) -> Answers:
-        """Those of a prediction file. Raises `DataError` where one is missing."""
+        """Read and score a prediction file. Raises `DataError` where a prediction is missing."""
         predictions = load_predictions(path)
         missing = [example.id for example in examples if example.id not in predictions]
         if missing:
@@ -50,7 +50,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A question that one reader has right (an exact match) and the other wrong."""
+    """A question that one reader answers right (exact match) and the other wrong."""
 
     example: Example
     a: str
@@ -64,17 +64,17 @@ class Comparison:
     a: dict[str, Estimate]
     b: dict[str, Estimate]
     difference: dict[str, Estimate]
-    """B minus A: the mean over questions of the differences of their marks."""
+    """B minus A: the mean of the differences of their scores per question."""
     both_right: int
     both_wrong: int
     only_a: tuple[Disagreement, ...]
     only_b: tuple[Disagreement, ...]
 
     def sentence(self, a: str, b: str) -> str:
-        """Whether the difference in F1 is more than chance, in plain words.
+        """Says in one sentence whether the difference in F1 is more than chance.
 
-        `a` and `b` are the readers' names. Chance is which paragraphs were asked about, and not the
-        seed of a training run.
+        `a` and `b` are the readers' names. Chance means the choice of paragraphs, not the seed of a
+        training run.
         """
         f1 = self.difference["f1"]
         if f1.low is None or f1.high is None:
@@ -95,7 +95,7 @@ class Comparison:
 
 
 def compare(examples: Sequence[Example], a: Answers, b: Answers) -> Comparison:
-    """Compare what two readers said of the same examples.
+    """Compare two readers' answers to the same examples.
 
     Intervals resample paragraphs, the same ones for both readers. Raises `DataError` without
     examples.
@@ -113,11 +113,12 @@ def compare(examples: Sequence[Example], a: Answers, b: Answers) -> Comparison:
     if not examples:
         raise DataError("there are no questions to compare on")
     contexts = [example.context for example in examples]
-    columns = [score_columns(answers.marks) for answers in (a, b)]
-    # A mean of differences on the drawn paragraphs is the difference of means on them, so that a
-    # column of differences is all that pairing takes.
+    columns = [score_columns(answers.scores) for answers in (a, b)]
+    # On any resample, the mean of the differences is the difference of the means. So a bootstrap
+    # over a column of differences is a paired one.
     difference = {name: columns[1][name] - columns[0][name] for name in columns[0]}
-    right = np.array([[bool(mark.exact) for mark in answers.marks] for answers in (a, b)])  # (2, N)
+    exact = [[bool(score.exact) for score in answers.scores] for answers in (a, b)]
+    right = np.array(exact)  # (2, N)
 
     def disagreements(rows: NDArray[np.bool_]) -> tuple[Disagreement, ...]:
         return tuple(

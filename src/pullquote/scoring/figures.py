@@ -1,4 +1,4 @@
-"""The report's figures, in greys: each a PNG as bytes, and what it shows in words.
+"""The figures of the evaluation report: greyscale PNGs with captions and alternative texts.
 
 Knows matplotlib (the extra `report`) and the numbers of an `Analysis`.
 
@@ -33,8 +33,8 @@ from pullquote.scoring.curves import PrecisionRecall
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
-# Each figure is 4.2 inches at 100 CSS pixels an inch, in twice the pixels: on a telephone's 343 CSS
-# pixels a label of 10 points is still 11 pixels tall.
+# Figures are 4.2 inches wide at 100 CSS pixels an inch, drawn with twice as many pixels. On a phone
+# that is 343 CSS pixels wide, a label of 10 points is still 11 pixels tall.
 WIDTH, HEIGHT = 420, 330
 _STYLE: Any = {
     "font.family": "sans-serif",
@@ -60,12 +60,12 @@ PRECISION_RECALL = {"exact": "pr_exact.png", "f1": "pr_f1.png", "oracle": "pr_or
 HISTOGRAMS = {"hasAns": "na_prob_hist_hasAns.png", "noAns": "na_prob_hist_noAns.png"}
 RISK_COVERAGE = "risk_coverage.png"
 NAMES = (*PRECISION_RECALL.values(), *HISTOGRAMS.values(), *RELIABILITY.values(), RISK_COVERAGE)
-"""All files that there can be."""
+"""The names of all figures that a report may have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture, its caption and what it shows, for those who cannot see it."""
+    """A figure with its caption and its alternative text."""
 
     png: bytes
     caption: str
@@ -73,7 +73,7 @@ class Figure:
 
 
 def ensure_matplotlib() -> None:
-    """Raise `MissingExtraError` where nothing can be drawn: before long work, not after it."""
+    """Raise `MissingExtraError` without matplotlib; called before a long evaluation starts."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
@@ -81,7 +81,7 @@ def ensure_matplotlib() -> None:
 
 
 def draw(analysis: Analysis) -> dict[str, Figure]:
-    """All figures that the data allows, by their file names. Raises `MissingExtraError`."""
+    """All figures that the data allows: file name to figure. Raises `MissingExtraError`."""
     ensure_matplotlib()
     import matplotlib
 
@@ -146,64 +146,61 @@ def _histogram(name: str, shares: Floats) -> Figure:
     )
 
 
+_RELIABILITY_CAPTIONS = {
+    "decisions": "The reader's decision at its threshold: a quote or no answer",
+    "quotes": "The best quote of each text, whether or not the reader abstained",
+    "no answer": "That the text has no answer, whether or not the reader abstained",
+}
+
+
 def _reliability(name: str, outcomes: Outcomes, raw: Outcomes | None) -> Figure:
     drawing = _drawing(420)
-    above, below = drawing.subplots(2, sharex=True, height_ratios=(4, 1))
-    above.plot([0, 1], [0, 1], color="0.7", lw=0.8, zorder=0)
+    diagram, bin_sizes = drawing.subplots(2, sharex=True, height_ratios=(4, 1))
+    diagram.plot([0, 1], [0, 1], color="0.7", lw=0.8, zorder=0)
     edges = np.linspace(0, 1, BINS + 1)
+
+    def plot(outcomes: Outcomes, label: str, line: dict[str, Any], stairs: dict[str, Any]) -> None:
+        table = reliability(outcomes.confidence, outcomes.right)
+        diagram.plot(table.confidence, table.accuracy, ms=5, label=label, clip_on=False, **line)
+        count, _ = np.histogram(outcomes.confidence, edges)
+        bin_sizes.stairs(count, edges, clip_on=False, **stairs)
+
     if raw:
-        table = reliability(raw.confidence, raw.right)
-        style: dict[str, Any] = {
-            "color": "0.45",
-            "lw": 1,
-            "ls": "--",
-            "marker": "s",
-            "mfc": "1",
-            "clip_on": False,
-        }
-        above.plot(table.confidence, table.accuracy, ms=5, label="raw softmax", **style)
-        count, _ = np.histogram(raw.confidence, edges)
-        below.stairs(count, edges, color="0.45", ls="--", clip_on=False)
-    table = reliability(outcomes.confidence, outcomes.right)
+        line = {"color": "0.45", "lw": 1, "ls": "--", "marker": "s", "mfc": "1"}
+        plot(raw, "raw softmax", line, {"color": "0.45", "ls": "--"})
     label = "calibrated" if raw else "raw softmax"
-    style = {"color": "0", "lw": 1.3, "marker": "o", "clip_on": False}
-    above.plot(table.confidence, table.accuracy, ms=5, label=label, **style)
-    count, _ = np.histogram(outcomes.confidence, edges)
-    below.stairs(count, edges, color="0", lw=1.2, clip_on=False)
-    above.set(xlim=(0, 1), ylim=(0, 1), ylabel="came true")
-    below.set(xlabel="claimed", ylabel="questions", ylim=(0, None))
-    below.locator_params(axis="y", nbins=2)
+    line = {"color": "0", "lw": 1.3, "marker": "o"}
+    plot(outcomes, label, line, {"color": "0", "lw": 1.2})
+    diagram.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
+    bin_sizes.set(xlabel="confidence", ylabel="questions", ylim=(0, None))
+    bin_sizes.locator_params(axis="y", nbins=2)
     if raw:
-        above.legend(loc="upper left")
-    found = measure_calibration(outcomes.confidence, outcomes.right)
-    words = f"calibration error {100 * found.ece:.1f} %"
+        diagram.legend(loc="upper left")
+    metrics = measure_calibration(outcomes.confidence, outcomes.right)
+    errors = f"calibration error {100 * metrics.ece:.1f} %"
     if raw:
         ece = measure_calibration(raw.confidence, raw.right).ece
-        words += f", {100 * ece:.1f} % for the raw softmax"
+        errors += f", {100 * ece:.1f} % for the raw softmax"
     return Figure(
         _png(drawing),
-        {
-            "decisions": "What the reader said at its threshold, a quote or none",
-            "quotes": "The best quote of each text, given or not",
-            "no answer": "That the text has no answer, whatever was said",
-        }[name],
-        f"Reliability diagram of {name}, claimed against true, with the sizes of its bins below: "
-        f"{words}.",
+        _RELIABILITY_CAPTIONS[name],
+        f"Reliability diagram of {name}: accuracy against confidence, with the number of questions "
+        f"in each bin below; {errors}.",
     )
 
 
 def _risk_coverage(outcomes: Outcomes, raw: Outcomes | None) -> Figure:
     drawing = _drawing(360)
-    axes = drawing.add_subplot(xlabel="questions decided, the surest first (%)", ylabel="wrong (%)")
+    axes = drawing.add_subplot(xlabel="coverage, highest scores first (%)", ylabel="wrong (%)")
     if raw:
         coverage, risk = risk_coverage(raw.confidence, raw.right)
         axes.plot(100 * coverage, 100 * risk, color="0.45", lw=1, ls="--", label="raw softmax")
     coverage, risk = risk_coverage(outcomes.confidence, outcomes.right)
     label = "calibrated" if raw else "raw softmax"
     axes.plot(100 * coverage, 100 * risk, color="0", lw=1.3, label=label)
-    found = measure_calibration(outcomes.confidence, outcomes.right)
+    metrics = measure_calibration(outcomes.confidence, outcomes.right)
     for accuracy in ACCURACIES:
-        at, wrong = 100 * found.coverage[accuracy], 100 * (1 - accuracy)
+        at, wrong = 100 * metrics.coverage[accuracy], 100 * (1 - accuracy)
         axes.axhline(wrong, color="0.8", lw=0.8, zorder=0)
         axes.plot(at, wrong, marker="o", color="0", ms=6, clip_on=False, zorder=3)
         axes.annotate(
@@ -219,9 +216,9 @@ def _risk_coverage(outcomes: Outcomes, raw: Outcomes | None) -> Figure:
         axes.legend(loc="lower right")
     return Figure(
         _png(drawing),
-        "How many decisions are wrong, the surest first, and how far the reader can go with 80, 90 "
-        "and 95 % right",
-        f"Risk-coverage curve of decisions: {_coverage(found.coverage)} of the questions; "
+        "The share of wrong decisions among those with the highest scores, and the coverage at "
+        "which 80, 90 and 95 % are right",
+        f"Risk-coverage curve of decisions: {_coverage(metrics.coverage)} of the questions; "
         f"{100 * risk[-1]:.1f} % wrong over all.",
     )
 

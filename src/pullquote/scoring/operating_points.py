@@ -1,6 +1,6 @@
-"""Chooses a threshold for a goal: the best F1 or exact match, or a precision or a coverage.
+"""Operating points: the no-answer threshold for best F1, best EM, a precision or a coverage.
 
-Knows question scores and numbers, never a model.
+Knows question scores and numbers, not models.
 
     goal = Goal.parse("precision=0.9")
     operating_point(goal, score_questions(examples, quotes), null_score_diff).threshold
@@ -23,10 +23,10 @@ from pullquote.scoring.thresholds import edges, fit_threshold, middle
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a threshold is chosen for: the best `f1` or `exact`, or so much precision or coverage.
+    """What a threshold is chosen for: the best `f1` or `exact`, or a `precision` or `coverage`.
 
-    `precision`: of the answers given, the share that are right (`QuestionScore.right`); `coverage`:
-    of the questions, the share that are answered. Both in (0, 1].
+    `precision` is the share of the given answers that are right (`QuestionScore.right`),
+    `coverage` the share of the questions that are answered; their `level` is in (0, 1].
     """
 
     kind: str
@@ -57,11 +57,14 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A threshold, and what the reader does there, both kinds of questions weighted equally."""
+    """A threshold with its precision and coverage.
+
+    Answerable and unanswerable questions get half of the weight each.
+    """
 
     threshold: float
     precision: float
-    """The share of the given answers that are right; 1 when none is given."""
+    """The share of the given answers that are right; 1 when no answer is given."""
     coverage: float
     """The share of the questions that are answered."""
 
@@ -69,35 +72,37 @@ class OperatingPoint:
 def operating_point(
     goal: Goal, quotes: Sequence[QuestionScore], value: ArrayLike
 ) -> OperatingPoint:
-    """The threshold for a goal; `quotes` are the marks of the best quotes, were they all given.
+    """The threshold for a goal.
 
-    For a precision, the one that answers most; for a coverage, the one that answers just as many,
-    or a few more where values are equal. Raises `DataError` where no threshold does it, and as
-    `fit_threshold` does.
+    `quotes` (N,) are the scores of the best quotes as if all were given, `value` (N,) the
+    no-answer values. For a precision, it is the threshold that answers most; for a coverage, the
+    lowest that reaches it, which answers a few more where values are equal. Raises `DataError`
+    where no threshold reaches the goal, and as `fit_threshold` does.
     """
-    right = np.array([mark.right for mark in quotes], dtype=np.float64)
-    _, answerable, values = checked(right, [mark.has_answer for mark in quotes], value)
+    right = np.array([score.right for score in quotes], dtype=np.float64)
+    _, answerable, values = checked(right, [score.has_answer for score in quotes], value)
     weight = balanced_weights(answerable)
     if goal.kind in ("f1", "exact"):
-        scores = [getattr(mark, goal.kind) for mark in quotes]
+        scores = [getattr(score, goal.kind) for score in quotes]
         cut = fit_threshold(scores, answerable, values).threshold
     else:
         order = np.argsort(values, kind="stable")
-        ends = np.append(values[order][1:] != values[order][:-1], True)  # no cut between equals
-        found = np.cumsum((right * weight)[order])
+        # no threshold can cut between equal values
+        ends = np.append(values[order][1:] != values[order][:-1], True)
+        correct = np.cumsum((right * weight)[order])
         given = np.cumsum(weight[order])
         if goal.kind == "precision":
-            good = np.flatnonzero(ends & (found >= goal.level * given - 1e-12))
+            good = np.flatnonzero(ends & (correct >= goal.level * given - 1e-12))
             if not len(good):
                 raise DataError(
                     f"no threshold gives a precision of {goal.level:g}; the best is "
-                    f"{(found / given)[ends].max():.3f}"
+                    f"{(correct / given)[ends].max():.3f}"
                 )
             last = int(good[-1])
         else:
             last = int(np.flatnonzero(ends & (given >= goal.level - 1e-12))[0])
         cut = middle(*edges(values[order])[last + 1 : last + 3].tolist())
     answered = values <= cut
-    share = float(weight[answered].sum())
-    correct = float((right * weight)[answered].sum())
-    return OperatingPoint(cut, correct / share if share else 1.0, share)
+    coverage = float(weight[answered].sum())
+    right_share = float((right * weight)[answered].sum())
+    return OperatingPoint(cut, right_share / coverage if coverage else 1.0, coverage)

@@ -1,6 +1,6 @@
 """Prediction files: the JSON objects that run_squad.py writes and evaluate-v2.0.py reads.
 
-Knows the files, not what they are scored against.
+Knows the file formats, not the gold answers.
 
     load_predictions("predictions.json")    load_probabilities("na_prob.json.gz")
     save_predictions("out", predictions)
@@ -25,13 +25,13 @@ _JSON_NAMES = {str: "a string", dict: "an object", list: "a list", bool: "a bool
 def load_predictions(path: str | os.PathLike[str]) -> dict[str, str]:
     """Read `{id: answer text}` from JSON or gzipped JSON; "" means no answer.
 
-    Raises `DataError` that names the file, what was found and what was expected.
+    Raises `DataError`, which names the file, what was found and what was expected.
     """
     predictions = _load_object(path)
     for id, text in predictions.items():
         if not isinstance(text, str):
             raise DataError(
-                f"{path}: the prediction for {id!r} is {_found(text)}, expected a string "
+                f"{path}: the prediction for {id!r} is {_described(text)}, expected a string "
                 '("" for no answer)'
             )
     return predictions
@@ -40,13 +40,15 @@ def load_predictions(path: str | os.PathLike[str]) -> dict[str, str]:
 def load_probabilities(path: str | os.PathLike[str]) -> dict[str, float]:
     """Read `{id: no-answer value}` from JSON or gzipped JSON: probabilities, or null odds.
 
-    Values outside [0, 1] are accepted here, since only their use can be wrong: see
-    `pullquote.scoring.squad.score`. Raises `DataError` as `load_predictions` does.
+    Values outside [0, 1] are accepted, as null odds are valid here; `pullquote.scoring.squad.score`
+    warns where they are used as probabilities. Raises `DataError` as `load_predictions` does.
     """
     values = _load_object(path)
     for id, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise DataError(f"{path}: the value for {id!r} is {_found(value)}, expected a number")
+            raise DataError(
+                f"{path}: the value for {id!r} is {_described(value)}, expected a number"
+            )
         try:
             values[id] = float(value)
         except OverflowError:
@@ -66,14 +68,14 @@ def save_predictions(
     null_odds.json          id: null logit minus best span logit (a logit, not a probability)
     na_prob.json            id: the probability that there is no answer, in [0, 1]
 
-    Nothing is written unless all predictions were made. Raises `OutputError`.
+    Nothing is written before the last prediction has arrived. Raises `OutputError`.
     """
     predictions = list(predictions)
     files: dict[str, dict[str, Any]] = {
         "predictions.json": {p.id: p.text for p in predictions},
         "nbest_predictions.json": {
             p.id: [
-                # run_squad.py's name for the score stays beside ours
+                # run_squad.py calls the score "probability"
                 {**answer.to_dict(), "probability": answer.score}
                 for answer in p.answers
             ]
@@ -93,11 +95,13 @@ def _load_object(path: str | os.PathLike[str]) -> dict[str, Any]:
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     if not isinstance(content, dict):
-        raise DataError(f"{path}: {_found(content)}, expected an object with an entry per question")
+        raise DataError(
+            f"{path}: {_described(content)}, expected an object with an entry per question"
+        )
     if not content:
         raise DataError(f"{path}: an empty object, expected an entry per question")
     return content
 
 
-def _found(value: Any) -> str:
+def _described(value: Any) -> str:
     return _JSON_NAMES.get(type(value), "null" if value is None else f"the number {value}")

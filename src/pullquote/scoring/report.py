@@ -1,7 +1,7 @@
-"""The evaluation report: one HTML page that needs nothing else, and its figures as PNGs.
+"""The evaluation report: one self-contained HTML page, and its figures as PNGs.
 
-Knows an `Analysis`, never a model. The page holds its style and figures inside, runs no script and
-may load nothing, whatever the texts of the data say.
+Knows an `Analysis`, not models. The page embeds its style and figures. Its content security policy
+forbids scripts and requests, so text from the data set cannot run or load anything.
 
     write_report("report", analysis, model="small", data="dev-v2.0.json")
 """
@@ -22,7 +22,6 @@ from pullquote.scoring.analysis import MISTAKES, OF_EACH_KIND, Analysis, Mistake
 from pullquote.scoring.bootstrap import FEWEST, RESAMPLES, Estimate
 from pullquote.scoring.calibration_metrics import (
     ACCURACIES,
-    CalibrationMetrics,
     Outcomes,
     measure_calibration,
 )
@@ -41,10 +40,11 @@ from pullquote.types import Span
 
 PAGE = "index.html"
 FILES = (PAGE, *NAMES)
-"""All that a report may consist of."""
-_WHOLE = 1500
-"""Characters of a text up to which it is shown whole; of a longer one, what is around its marks."""
-_AROUND = 400
+"""The names of all files that a report may have."""
+_MAX_WHOLE = 1500
+"""Texts up to this many characters are shown whole; of longer ones, excerpts around the answers."""
+_EXCERPT_MARGIN = 400
+"""Characters that an excerpt shows before and after an answer."""
 
 
 def write_report(
@@ -76,7 +76,7 @@ def write_report(
         written.append(Path(directory, name))
     for name in set(NAMES) - set(figures):
         Path(directory, name).unlink(missing_ok=True)
-    with atomic_write(Path(directory, PAGE)) as file:  # last: it speaks of the others
+    with atomic_write(Path(directory, PAGE)) as file:  # last, after the figures it describes
         file.write(page)
     return [Path(directory, PAGE), *written]
 
@@ -86,8 +86,8 @@ def _page(analysis: Analysis, figures: dict[str, Figure], model: str, data: str)
         ("scores", "Scores", _scores(analysis)),
         ("trust", "Can the scores be trusted?", _trust(analysis, figures)),
         ("thresholds", "Over all thresholds", _thresholds(figures)),
-        ("kinds", "Kinds of questions", _kinds(analysis)),
-        ("mistakes", "The surest mistakes", _mistakes(analysis)),
+        ("kinds", "Question types", _question_types(analysis)),
+        ("mistakes", "Most confident errors", _mistakes(analysis)),
     ]
     style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
     title = f"{escape(model)} on {escape(data)}"
@@ -122,9 +122,9 @@ logit minus best span logit exceeds {threshold}.</p>
 <main>
 {body}
 </main>
-<footer>Intervals hold 95 % of {RESAMPLES:,} resamples of whole paragraphs, with their questions;
-there is none for fewer than {FEWEST} paragraphs. They speak of other paragraphs like these, not of
-other training runs. Written by pullquote.</footer>
+<footer>Intervals are 95 % bootstrap intervals: {RESAMPLES:,} resamples of whole paragraphs with all
+their questions. Fewer than {FEWEST} paragraphs get none. They show the effect of other paragraphs
+like these, not of other training runs. Written by pullquote.</footer>
 </body>
 </html>
 """
@@ -134,18 +134,18 @@ other training runs. Written by pullquote.</footer>
 
 
 def _scores(analysis: Analysis) -> str:
-    found = analysis.scores
+    scores = analysis.scores
     rows = []
     for name, prefix in (("all", ""), ("answerable", "HasAns_"), ("unanswerable", "NoAns_")):
-        if f"{prefix}f1" not in found:
+        if f"{prefix}f1" not in scores:
             continue
-        exact, f1 = found[f"{prefix}exact"], found[f"{prefix}f1"]
+        exact, f1 = scores[f"{prefix}exact"], scores[f"{prefix}f1"]
         rows.append([name, f"{f1.total:,}", _estimate(exact), _estimate(f1)])
     table = _table(["", "questions", "exact match", "F1"], rows)
     return (
-        "<p>The official arithmetic of SQuAD 2.0, in percent; beside each number its 95 % "
-        f'interval.</p>\n<div class="scores">\n{table}\n</div>\n'
-        f"<p>Answer or not, decided rightly: {_estimate(found['avna'])} %.</p>"
+        "<p>The official metrics of SQuAD 2.0, in percent, each with its 95 % interval.</p>\n"
+        f'<div class="scores">\n{table}\n</div>\n'
+        f"<p>Right choice between answering and abstaining: {_estimate(scores['avna'])} %.</p>"
     )
 
 
@@ -157,7 +157,7 @@ def _estimate(estimate: Estimate) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
-    """A table of HTML cells, the first of each row its heading."""
+    """A table of HTML cells; the first cell of each row is its heading."""
     columns = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     lines = [
         f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
@@ -171,66 +171,61 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = ""
     )
 
 
-# ---- trust
+# ---- calibration
 
 
 def _trust(analysis: Analysis, figures: dict[str, Figure]) -> str:
+    introduction = (
+        "A score is meant as a probability: of the decisions with a score near 0.8, eight in ten "
+        "should be right. "
+    )
     if analysis.raw:
-        said = (
-            "A score is meant as a probability: of the decisions with a score near 0.8, eight in "
-            "ten should be right. The raw softmax of the same logits stands beside it."
-        )
+        introduction += "The raw softmax of the same logits is shown for comparison."
     else:
-        said = (
-            "A score is meant as a probability: of the decisions with a score near 0.8, eight in "
-            "ten should be right. These scores are the raw softmax of the logits, which was not "
-            "calibrated; <code>pullquote calibrate</code> does that, on held-out data."
+        introduction += (
+            "These scores are the raw softmax of the logits and not calibrated; "
+            "<code>pullquote calibrate</code> does that, on held-out data."
         )
-    share = float(np.mean(analysis.outcomes["no answer"].right))
-    if analysis.raw and not 0.4 <= share <= 0.6:
-        said += (
-            " Scores speak of questions of which half have no answer; here it is "
-            f"{100 * share:.0f} %, which moves the curves away from the diagonal."
+    unanswerable = float(np.mean(analysis.outcomes["no answer"].right))
+    if analysis.raw and not 0.4 <= unanswerable <= 0.6:
+        introduction += (
+            " Calibrated scores assume that half of the questions have no answer; here it is "
+            f"{100 * unanswerable:.0f} %, which moves the curves away from the diagonal."
         )
     parts = []
     for name, outcomes in analysis.outcomes.items():
         raw = analysis.raw[name] if analysis.raw else None
         parts.append((name.capitalize(), RELIABILITY[name], _measures(outcomes, raw)))
-    along = (
-        "<p>A reader that may decline goes down its decisions from the surest; AURC is the mean "
-        "share of wrong ones on that way.</p>"
+    explanation = (
+        "<p>Decisions are sorted by score, the highest first; AURC is the share of wrong "
+        "decisions, averaged over all coverages.</p>"
     )
-    parts.append(("Risk and coverage", RISK_COVERAGE, along))
-    together = "\n".join(
+    parts.append(("Risk and coverage", RISK_COVERAGE, explanation))
+    blocks = "\n".join(
         f"<div>\n<h3>{heading}</h3>\n{_figure(figures, name)}\n{below}\n</div>"
         for heading, name, below in parts
     )
-    return f'<p>{said}</p>\n<div class="figures pairs">\n{together}\n</div>'
+    return f'<p>{introduction}</p>\n<div class="figures pairs">\n{blocks}\n</div>'
 
 
 def _measures(outcomes: Outcomes, raw: Outcomes | None) -> str:
-    """The table below a reliability diagram."""
-    kinds = [measure_calibration(kind.confidence, kind.right) for kind in (outcomes, raw) if kind]
-
-    def row(name: str, cells: Iterable[str]) -> list[str]:
-        return [name, *cells]
-
-    def of(name: str) -> list[str]:
-        return [f"{getattr(kind, name):.4f}" for kind in kinds]
-
-    def covered(kind: CalibrationMetrics, accuracy: float) -> str:
-        return f"{100 * kind.coverage[accuracy]:.1f} %"
-
-    rows = [
-        row('<abbr title="expected calibration error">ECE</abbr>', of("ece")),
-        row('<abbr title="macro-averaged calibration error">MacroCE</abbr>', of("macro_ce")),
-        row("Brier score", of("brier")),
-        row('<abbr title="area under the risk-coverage curve">AURC</abbr>', of("aurc")),
-        *(
-            row(f"coverage, {100 * accuracy:.0f} % right", [covered(k, accuracy) for k in kinds])
-            for accuracy in ACCURACIES
-        ),
+    """The table below a reliability diagram: a column for each of `outcomes` and `raw`."""
+    columns = [
+        measure_calibration(column.confidence, column.right) for column in (outcomes, raw) if column
     ]
+    names = {
+        "ece": '<abbr title="expected calibration error">ECE</abbr>',
+        "macro_ce": '<abbr title="macro-averaged calibration error">MacroCE</abbr>',
+        "brier": "Brier score",
+        "aurc": '<abbr title="area under the risk-coverage curve">AURC</abbr>',
+    }
+    rows = [
+        [heading, *(f"{getattr(metrics, name):.4f}" for metrics in columns)]
+        for name, heading in names.items()
+    ]
+    for accuracy in ACCURACIES:
+        coverages = [f"{100 * metrics.coverage[accuracy]:.1f} %" for metrics in columns]
+        rows.append([f"coverage, {100 * accuracy:.0f} % right", *coverages])
     return _table(["", *(["calibrated", "raw"] if raw else ["raw"])], rows)
 
 
@@ -244,7 +239,7 @@ def _figure(figures: dict[str, Figure], name: str) -> str:
     )
 
 
-# ---- thresholds and kinds
+# ---- thresholds and question types
 
 
 def _thresholds(figures: dict[str, Figure]) -> str:
@@ -253,47 +248,49 @@ def _thresholds(figures: dict[str, Figure]) -> str:
     blocks = []
     if curves:
         blocks.append(
-            "<p>Questions are answered in the order of their no-answer scores, the least first. "
+            "<p>Questions are answered in the order of their no-answer scores, the lowest first. "
             "Precision is the score per answered question, recall the score per answerable one; "
-            "an oracle is right wherever there is an answer.</p>"
+            "the oracle gives the gold answer wherever there is one.</p>"
         )
     for names in (curves, bars):
-        drawn = "\n".join(_figure(figures, name) for name in names)
+        images = "\n".join(_figure(figures, name) for name in names)
         if names:
-            blocks.append(f'<div class="figures">\n{drawn}\n</div>')
+            blocks.append(f'<div class="figures">\n{images}\n</div>')
     return "\n".join(blocks)
 
 
-def _kinds(analysis: Analysis) -> str:
+def _question_types(analysis: Analysis) -> str:
     blocks = [
-        '<p class="roomy">The dot is F1, the line its 95 % interval, from 0 to 100; the rule is '
-        "F1 over all questions.</p>"
+        '<p class="roomy">The dot is F1, the horizontal line its 95 % interval, from 0 to 100; the '
+        "vertical line is F1 over all questions.</p>"
     ]
-    for division, kinds in analysis.slices.items():
+    for division, slices in analysis.slices.items():
         rows = [
             [
-                escape(kind.name),
-                f"{kind.f1.total:,}",
-                _estimate(kind.f1),
-                _plot(kind, analysis.scores["f1"].value),
-                f"{kind.has_answer_f1.value:.1f}" if kind.has_answer_f1 else "&ndash;",
-                f"{kind.no_answer_f1.value:.1f}" if kind.no_answer_f1 else "&ndash;",
+                escape(part.name),
+                f"{part.f1.total:,}",
+                _estimate(part.f1),
+                _plot(part, analysis.scores["f1"].value),
+                f"{part.has_answer_f1.value:.1f}" if part.has_answer_f1 else "&ndash;",
+                f"{part.no_answer_f1.value:.1f}" if part.no_answer_f1 else "&ndash;",
             ]
-            for kind in kinds
+            for part in slices
         ]
         head = [division, "questions", "F1", "", "has answer", "no answer"]
         table = _table(head, rows).replace("<td><svg", '<td class="plot"><svg')
         blocks.append(f'<div class="slice wide">\n{table}\n</div>')
     blocks.append(
-        "<p>An answer's words are those of the shortest gold answer; all kinds of one table add up "
-        "to all questions.</p>"
+        "<p>Words in the answer are those of the shortest gold answer. Each question is in one row "
+        "of each table.</p>"
     )
     return "\n".join(blocks)
 
 
-def _plot(kind: Slice, all_f1: float) -> str:
-    """A dot, its interval, and the mean of all: the numbers beside it again, hence hidden."""
-    f1 = kind.f1
+def _plot(part: Slice, all_f1: float) -> str:
+    """A dot with its interval, and the overall mean; hidden from screen readers, as the table has
+    the same numbers.
+    """
+    f1 = part.f1
     line = ""
     if f1.low is not None and f1.high is not None:
         line = f'<line x1="{f1.low:.1f}%" x2="{f1.high:.1f}%" y1="50%" y2="50%" stroke-width="2"/>'
@@ -318,14 +315,14 @@ def _mistakes(analysis: Analysis) -> str:
     if not analysis.mistakes:
         return "<p>There are none.</p>"
     blocks = [
-        f"<p>The {MISTAKES} wrong decisions of which the reader was surest, and of each kind at "
-        f'least its {OF_EACH_KIND} surest. <mark class="said">Inverse</mark> is what it said, '
-        '<mark class="gold">bold and underlined</mark> what the data has as the answer, '
-        '<mark class="near">dotted</mark> the quote that it did not dare to give.</p>'
+        f"<p>The {MISTAKES} wrong decisions with the highest scores, and of each kind at least "
+        f'{OF_EACH_KIND}. <mark class="said">Inverse</mark> is the answer that was given, '
+        '<mark class="gold">bold and underlined</mark> the gold answer, '
+        '<mark class="near">dotted</mark> the best quote where the reader abstained.</p>'
     ]
     for kind, heading in _KINDS.items():
         mistakes = [mistake for mistake in analysis.mistakes if mistake.kind == kind]
-        items = "\n".join(_mistake(number, one) for number, one in enumerate(mistakes, 1))
+        items = "\n".join(_mistake(number, item) for number, item in enumerate(mistakes, 1))
         if mistakes:
             blocks.append(f'<h3>{heading}</h3>\n<ol class="mistakes">\n{items}\n</ol>')
     return "\n".join(blocks)
@@ -336,21 +333,21 @@ def _mistake(number: int, mistake: Mistake) -> str:
     golds = list(dict.fromkeys(answer.text for answer in example.answers))
     expected = "; ".join(map(_quoted, golds)) or "no answer in this text"
     if mistake.answered and quote:
-        said = _quoted(quote.text)
+        given = _quoted(quote.text)
     else:
-        said = "no answer" + (f" (the nearest quote: {_quoted(quote.text)})" if quote else "")
+        given = "no answer" + (f" (the nearest quote: {_quoted(quote.text)})" if quote else "")
     score = f"{mistake.confidence:.3f}"
     if mistake.f1:
         score += f", F1 {100 * mistake.f1:.0f}"
     title = example.title.replace("_", " ")
-    about = f"<dt>Title</dt><dd>{escape(title)}</dd>\n" if title else ""
+    title_line = f"<dt>Title</dt><dd>{escape(title)}</dd>\n" if title else ""
     return f"""<li dir="auto">
 <h4><span class="number">{number}</span>{escape(example.question)}</h4>
 <dl>
-<dt>Said</dt><dd>{said}</dd>
+<dt>Said</dt><dd>{given}</dd>
 <dt>Gold</dt><dd>{expected}</dd>
 <dt>Score</dt><dd>{score}</dd>
-{about}</dl>
+{title_line}</dl>
 <blockquote dir="auto">{_marked(mistake)}</blockquote>
 </li>"""
 
@@ -360,22 +357,22 @@ def _quoted(text: str) -> str:
 
 
 def _marked(mistake: Mistake) -> str:
-    """The text, or what of it is around the marks, with both answers marked."""
+    """The text, or excerpts of a long one, with the gold answers and the reader's quote marked."""
     context = mistake.example.context
     spans = [("gold", span) for span in mistake.example.answers]
     if quote := mistake.quote:
         kind = "said" if mistake.answered else "near"
         spans.append((kind, Span(quote.text, quote.start, quote.end)))
-    # Cut at every border, since marks may overlap:
+    # The spans may overlap, so the text is cut at the borders of all of them:
     #   gold        led by Rollo
     #   said               Rollo, came         ->  <gold>led by |<gold said>Rollo|<said>, came
-    shown = _excerpts(len(context), [span for _, span in spans])
-    borders = {place for _, span in spans for place in (span.start, span.end)}
+    excerpts = _excerpts(len(context), [span for _, span in spans])
+    borders = {offset for _, span in spans for offset in (span.start, span.end)}
     pieces = []
-    for first, last in shown:
+    for first, last in excerpts:
         if first > 0:
             pieces.append("&hellip; ")
-        inside = sorted({first, last, *(place for place in borders if first < place < last)})
+        inside = sorted({first, last, *(offset for offset in borders if first < offset < last)})
         for start, end in itertools.pairwise(inside):
             text = escape(context[start:end])
             kinds = {kind for kind, span in spans if span.start <= start and end <= span.end}
@@ -383,19 +380,20 @@ def _marked(mistake: Mistake) -> str:
                 text = f'<mark class="{" ".join(sorted(kinds))}">{text}</mark>'
             pieces.append(text)
         if last < len(context):
-            pieces.append(" &hellip;\n" if (first, last) != shown[-1] else " &hellip;")
+            pieces.append(" &hellip;\n" if (first, last) != excerpts[-1] else " &hellip;")
     return "".join(pieces)
 
 
 def _excerpts(length: int, spans: Sequence[Span]) -> list[tuple[int, int]]:
-    """Stretches of a text of some length in which all spans stand; the whole of a short one."""
-    if length <= _WHOLE:
+    """Ranges of a text of this length that together contain all spans; one range if it is short."""
+    if length <= _MAX_WHOLE:
         return [(0, length)]
-    stretches: list[tuple[int, int]] = []
+    excerpts: list[tuple[int, int]] = []
     for span in sorted(spans, key=lambda span: span.start):
-        start, end = max(0, span.start - _AROUND), min(length, span.end + _AROUND)
-        if stretches and start <= stretches[-1][1]:
-            stretches[-1] = (stretches[-1][0], max(end, stretches[-1][1]))
+        start = max(0, span.start - _EXCERPT_MARGIN)
+        end = min(length, span.end + _EXCERPT_MARGIN)
+        if excerpts and start <= excerpts[-1][1]:
+            excerpts[-1] = (excerpts[-1][0], max(end, excerpts[-1][1]))
         else:
-            stretches.append((start, end))
-    return stretches
+            excerpts.append((start, end))
+    return excerpts

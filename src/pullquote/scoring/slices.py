@@ -1,11 +1,11 @@
-"""Scores by kind of question: by its question word, by the length of answer and of context.
+"""Scores by question type: by question word, by length of the answer and by length of the context.
 
-Knows examples and marks.
+Knows examples and question scores.
 
     question_word("In what year did Rollo come?")      # "what"
-    for division, kinds in slices(examples, marks).items(): ...
+    for division, parts in slices(examples, question_scores).items(): ...
 
-Each question is of exactly one kind in each division, so that the kinds add up to all questions.
+Each question is in exactly one slice of each division, so the slices add up to all questions.
 """
 
 from __future__ import annotations
@@ -31,21 +31,22 @@ _SAME = {
     "how many": "how many/much",
     "how much": "how many/much",
 }
-# The longest of each class, in words; a last class has whatever is longer.
+# Upper bounds of the length classes, in words; one more class holds longer texts.
 _ANSWERS = (1, 2, 3, 5, 10)
 _CONTEXTS = (50, 100, 150, 200, 300, 500, 1000, 5000)
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One kind of question; scores in percent."""
+    """The scores of one question type, in percent."""
 
     name: str
     f1: Estimate
     exact: Estimate
     has_answer_f1: Estimate | None
-    """Over its answerable questions alone; `None` when there are none."""
+    """F1 of the answerable questions only; `None` when there are none."""
     no_answer_f1: Estimate | None
+    """F1 of the unanswerable questions only; `None` when there are none."""
 
 
 def question_word(question: str) -> str:
@@ -54,12 +55,12 @@ def question_word(question: str) -> str:
     >>> question_word("To whom did the king give land?"), question_word("Name the river.")
     ('who', 'other')
     """
-    found = _WORD.search(" ".join(question.lower().split()))
-    return _SAME.get(found[1], found[1]) if found else "other"
+    match = _WORD.search(" ".join(question.lower().split()))
+    return _SAME.get(match[1], match[1]) if match else "other"
 
 
 def answer_length(example: Example) -> str:
-    """The class of its shortest gold answer, in words."""
+    """The length class of the shortest gold answer, in words; `NO_ANSWER` without one."""
     if example.is_impossible:
         return NO_ANSWER
     shortest = min(len(answer.text.split()) for answer in example.answers)
@@ -67,19 +68,19 @@ def answer_length(example: Example) -> str:
 
 
 def context_length(example: Example) -> str:
-    """The class of its context, in words."""
+    """The length class of the context, in words."""
     return _name(bisect_left(_CONTEXTS, len(example.context.split())), _CONTEXTS)
 
 
 def _name(index: int, longest: Sequence[int]) -> str:
-    """What a class is called: "1", "4 to 5", "over 10"."""
+    """The name of a length class: "1", "4 to 5", "over 10"."""
     if index == len(longest):
         return f"over {longest[-1]:,}"
     low, high = longest[index - 1] + 1 if index else 1, longest[index]
     return f"{high:,}" if low == high else f"{low:,} to {high:,}"
 
 
-# A division: its name, its kinds in order, and the kind of an example.
+# Divisions: a name, the names of the slices in order, and a function that gives an example's slice.
 _DIVISIONS: tuple[tuple[str, Sequence[str], Callable[[Example], str]], ...] = (
     ("question word", WORDS, lambda example: question_word(example.question)),
     (
@@ -96,38 +97,39 @@ _DIVISIONS: tuple[tuple[str, Sequence[str], Callable[[Example], str]], ...] = (
 
 
 def slices(
-    examples: Sequence[Example], marks: Sequence[QuestionScore]
+    examples: Sequence[Example], question_scores: Sequence[QuestionScore]
 ) -> dict[str, tuple[Slice, ...]]:
-    """Each division's kinds in order, those without questions left out.
+    """The slices of each division in order; those without questions are left out.
 
-    `marks` (N,) are of what the reader said in the end. Paragraphs are resampled for intervals.
+    `question_scores` (N,) are those of the final predictions, at a threshold. Intervals resample
+    paragraphs.
     """
-    exact = np.array([100.0 * mark.exact for mark in marks])
-    f1 = np.array([100.0 * mark.f1 for mark in marks])
-    has_answer = np.array([mark.has_answer for mark in marks])
-    # one bootstrap for all kinds, since the resamples are what takes time
+    exact = np.array([100.0 * score.exact for score in question_scores])
+    f1 = np.array([100.0 * score.f1 for score in question_scores])
+    has_answer = np.array([score.has_answer for score in question_scores])
+    # one bootstrap for all slices, since resampling takes most of the time
     columns = {}
-    for division, _, kind_of in _DIVISIONS:
-        kinds = np.array([kind_of(example) for example in examples])
-        for kind in np.unique(kinds).tolist():
-            of_kind = kinds == kind
-            columns[division, kind, "f1"] = np.where(of_kind, f1, np.nan)
-            columns[division, kind, "exact"] = np.where(of_kind, exact, np.nan)
-            for name, rows in (("HasAns", has_answer), ("NoAns", ~has_answer)):
-                if (of_kind & rows).any():
-                    columns[division, kind, name] = np.where(of_kind & rows, f1, np.nan)
-    found = estimates(columns, [example.context for example in examples])
+    for division, _, slice_of in _DIVISIONS:
+        names = np.array([slice_of(example) for example in examples])
+        for name in np.unique(names).tolist():
+            inside = names == name
+            columns[division, name, "f1"] = np.where(inside, f1, np.nan)
+            columns[division, name, "exact"] = np.where(inside, exact, np.nan)
+            for key, rows in (("HasAns", has_answer), ("NoAns", ~has_answer)):
+                if (inside & rows).any():
+                    columns[division, name, key] = np.where(inside & rows, f1, np.nan)
+    means = estimates(columns, [example.context for example in examples])
     return {
         division: tuple(
             Slice(
-                kind,
-                found[division, kind, "f1"],
-                found[division, kind, "exact"],
-                found.get((division, kind, "HasAns")),
-                found.get((division, kind, "NoAns")),
+                name,
+                means[division, name, "f1"],
+                means[division, name, "exact"],
+                means.get((division, name, "HasAns")),
+                means.get((division, name, "NoAns")),
             )
-            for kind in order
-            if (division, kind, "f1") in found
+            for name in order
+            if (division, name, "f1") in means
         )
         for division, order, _ in _DIVISIONS
     }

@@ -1,7 +1,7 @@
-"""The official arithmetic of SQuAD 2.0: exact match, F1, thresholded scores, best thresholds.
+"""The official SQuAD 2.0 metrics: exact match and F1, at a threshold and at the best threshold.
 
-Knows strings and numbers, never a model. The same numbers as evaluate-v2.0.py (Rajpurkar et al.,
-2018, https://arxiv.org/abs/1806.03822) to the last digit, and a warning where those mislead.
+Knows strings and numbers, not models. Gives the same numbers as evaluate-v2.0.py (Rajpurkar et al.,
+2018, https://arxiv.org/abs/1806.03822) to the last digit, and warns where they are misleading.
 
     score(examples, {"56ddde6b9a695914005b9628": "France"}).f1
 """
@@ -25,13 +25,13 @@ _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
 
 def normalize_answer(text: str) -> str:
-    """Lower case, without ASCII punctuation, English articles and surplus spaces.
+    """Lower case, without ASCII punctuation, English articles and repeated spaces.
 
     >>> from pullquote.scoring.squad import normalize_answer
     >>> normalize_answer("The  U.S. (an ally)")
     'us ally'
 
-    The order matters: punctuation goes first and glues, so "the-end" is "theend", not "end".
+    The order matters: punctuation is removed first, so "the-end" becomes "theend", not "end".
     """
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
@@ -47,7 +47,8 @@ def f1_score(prediction: str, gold: str) -> float:
     >>> f1_score("the big red dog", "red dog")  # precision 2/3, recall 2/2
     0.8
 
-    Words count as often as they occur. With no words on either side it is 1 if both have none.
+    Repeated words count as often as they occur. If one text has no words, the score is 1 if
+    neither has any, else 0.
     """
     return _f1(normalize_answer(prediction).split(), normalize_answer(gold).split())
 
@@ -55,17 +56,17 @@ def f1_score(prediction: str, gold: str) -> float:
 def _f1(prediction: list[str], gold: list[str]) -> float:
     if not prediction or not gold:
         return float(prediction == gold)
-    same = (Counter(prediction) & Counter(gold)).total()
-    if not same:
+    common = (Counter(prediction) & Counter(gold)).total()
+    if not common:
         return 0.0
-    # not 2 * same / (words of both), which is equal but for the last digit
-    precision, recall = same / len(prediction), same / len(gold)
+    # 2 * common / (words of both) would be the same number but for its last digit
+    precision, recall = common / len(prediction), common / len(gold)
     return (2 * precision * recall) / (precision + recall)
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionScore:
-    """One prediction against its gold answers: the best over them, in [0, 1], no threshold."""
+    """The scores of one prediction in [0, 1]: the maximum over its gold answers."""
 
     id: str
     has_answer: bool
@@ -75,11 +76,11 @@ class QuestionScore:
 
     @property
     def right(self) -> bool:
-        """Whether a quote gives the answer: it shares most words with a gold one (F1 above 0.5).
+        """Whether the quote counts as right: F1 above 0.5, so it shares most words with a gold one.
 
-        What probabilities are about. Exact match depends on how many gold answers a data set
-        gives (SQuAD 2.0: one in train, three or more in dev), since people cut the same answer
-        differently.
+        Probabilities are calibrated to this. Exact match would depend on the number of gold answers
+        (SQuAD 2.0: one in train, three or more in dev), since annotators choose different borders
+        for the same answer.
         """
         return self.has_answer and self.f1 > 0.5
 
@@ -95,35 +96,35 @@ class MeanScores:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What evaluate-v2.0.py prints, and what it leaves out; all scores in percent."""
+    """The scores that evaluate-v2.0.py prints, and a few more; all in percent."""
 
     exact: float
     f1: float
     total: int
     avna: float
-    """Answer vs. no answer: how often the choice to answer at all was right (Stanford CS224N)."""
+    """Answer vs. no answer: how often the choice to answer or abstain was right (CS224N)."""
     has_answer: MeanScores | None
-    """The answerable questions alone; `None` when there are none."""
+    """The answerable questions only; `None` when there are none."""
     no_answer: MeanScores | None
-    """The unanswerable questions alone; `None` when there are none."""
+    """The unanswerable questions only; `None` when there are none."""
     best_exact: BestThreshold | None = None
     """`None` without no-answer probabilities."""
     best_f1: BestThreshold | None = None
     empty: int = 0
     """Predictions that are "" before any threshold; `best_*` cannot turn these into answers."""
     missing: tuple[str, ...] = ()
-    """Questions without a prediction: left out of every number above."""
+    """Ids of questions without a prediction; they count in none of the numbers above."""
     unknown: tuple[str, ...] = ()
-    """Predictions for questions that are not there: ignored."""
+    """Ids of predictions without a question; they are ignored."""
 
     def as_dict(self) -> dict[str, float | int]:
         """The official keys in the official order; blocks that do not apply are absent."""
         result = {"exact": self.exact, "f1": self.f1, "total": self.total}
-        for prefix, marks in (("HasAns", self.has_answer), ("NoAns", self.no_answer)):
-            if marks:
-                result[f"{prefix}_exact"] = marks.exact
-                result[f"{prefix}_f1"] = marks.f1
-                result[f"{prefix}_total"] = marks.total
+        for prefix, means in (("HasAns", self.has_answer), ("NoAns", self.no_answer)):
+            if means:
+                result[f"{prefix}_exact"] = means.exact
+                result[f"{prefix}_f1"] = means.f1
+                result[f"{prefix}_total"] = means.total
         for name, best in (("best_exact", self.best_exact), ("best_f1", self.best_f1)):
             if best:
                 result[name] = best.score
@@ -136,14 +137,15 @@ def score_questions(
 ) -> list[QuestionScore]:
     """Score each question that has a prediction, in the order of `golds`.
 
-    What a threshold is fitted on, with predictions that never abstain:
+    With predictions that never abstain, the scores can be used to fit a threshold:
 
-        marks = score_questions(examples, quotes)
-        fit_threshold([m.f1 for m in marks], [m.has_answer for m in marks],
-                      [null_score_diff[m.id] for m in marks])
+        scores = score_questions(examples, quotes)
+        fit_threshold([s.f1 for s in scores], [s.has_answer for s in scores],
+                      [null_score_diff[s.id] for s in scores])
 
-    Gold answers that normalise to nothing ("The") do not count; a question left with none is
-    scored against "" but stays answerable, as officially. Raises `DataError` for an id used twice.
+    As in the official script, gold answers that normalise to "" (such as "The") do not count; a
+    question whose gold answers all do is scored against "" but stays answerable. Raises
+    `DataError` for an id used twice.
     """
     scores, seen = [], set()
     for example in golds:
@@ -181,12 +183,12 @@ def score(
     >>> score(golds, {"1": "rollo!", "2": "by sea"}).as_dict()["exact"]
     50.0
 
-    A question with a probability above `threshold` counts as not answered, whatever its
-    prediction; `best_*` search all thresholds. Questions without a prediction shrink `total`:
-    look at `missing`. (The official script means to do so but ends in a KeyError.)
+    A question with a probability above `threshold` counts as not answered; `best_*` search all
+    thresholds. Questions without a prediction are listed in `missing` and do not count in `total`.
+    (The official script intends the same but fails with a KeyError.)
 
-    Raises `DataError` when no question has a prediction, two share an id, or a predicted one lacks
-    its probability; warns (`PullquoteWarning`) where the official numbers would mislead.
+    Raises `DataError` when no question has a prediction, two share an id, or a predicted question
+    has no probability; warns (`PullquoteWarning`) where the official numbers are misleading.
     """
     questions = score_questions(golds, predictions)
     if not questions:
@@ -202,9 +204,9 @@ def score(
     if no_answer_probabilities is not None:
         _check_probabilities(questions, no_answer_probabilities, threshold)
         final = at_threshold(questions, no_answer_probabilities, threshold)
-        # In the file's order, in which equal values are summed. What an empty prediction is worth
-        # is official too: "the" for an unanswerable question is an exact match (it normalises to
-        # "", as above), yet costs a point in this search because it is not "".
+        # In the file's order, since the official script sums questions of equal value in it. The
+        # official search also scores unanswerable questions differently: the prediction "the" is an
+        # exact match above (it normalises to ""), but loses a point here because it is not "".
         ranked = [scored[id] for id in no_answer_probabilities if id in scored]
         for name in ("exact", "f1"):
             best[f"best_{name}"] = best_threshold(
@@ -212,14 +214,14 @@ def score(
                 [q.has_answer for q in ranked],
                 [no_answer_probabilities[q.id] for q in ranked],
             )
-    overall = _marks(final)
+    overall = _mean_scores(final)
     return Scores(
         exact=overall.exact,
         f1=overall.f1,
         total=overall.total,
         avna=_percent([float(q.answered == q.has_answer) for q in final]),
-        has_answer=_marks(has) if (has := [q for q in final if q.has_answer]) else None,
-        no_answer=_marks(no) if (no := [q for q in final if not q.has_answer]) else None,
+        has_answer=_mean_scores(has) if (has := [q for q in final if q.has_answer]) else None,
+        no_answer=_mean_scores(no) if (no := [q for q in final if not q.has_answer]) else None,
         **best,
         empty=sum(not q.answered for q in questions),
         missing=tuple(example.id for example in golds if example.id not in scored),
@@ -230,14 +232,16 @@ def score(
 def at_threshold(
     questions: Sequence[QuestionScore], no_answer_values: Mapping[str, float], threshold: float
 ) -> list[QuestionScore]:
-    """What the questions score when those with a value above `threshold` are not answered."""
+    """The scores when questions with a no-answer value above `threshold` are not answered."""
     return [_abstain(q) if no_answer_values[q.id] > threshold else q for q in questions]
 
 
 def _check_probabilities(
     questions: list[QuestionScore], probabilities: Mapping[str, float], threshold: float
 ) -> None:
-    """Raise for what cannot be applied; warn about the two traps of the official script."""
+    """Raise for probabilities that cannot be used; warn about two traps of the official script:
+    null odds used as probabilities, and predictions that are already empty.
+    """
     if math.isnan(threshold):
         raise InputError("threshold is NaN, expected a number")
     if lost := [q.id for q in questions if q.id not in probabilities]:
@@ -270,14 +274,14 @@ def _abstain(question: QuestionScore) -> QuestionScore:
     return replace(question, answered=False, exact=right, f1=right)
 
 
-def _marks(questions: list[QuestionScore]) -> MeanScores:
+def _mean_scores(questions: list[QuestionScore]) -> MeanScores:
     exact, f1 = _percent([q.exact for q in questions]), _percent([q.f1 for q in questions])
     return MeanScores(exact, f1, len(questions))
 
 
 def _percent(values: list[float]) -> float:
-    # Added from left to right with plain rounding, as the published numbers were: from Python 3.12
-    # on, sum() corrects its rounding errors and differs in the last digit.
+    # A plain loop, as the published numbers were added: from Python 3.12 on, sum() compensates
+    # rounding errors and differs in the last digit.
     total = 0.0
     for value in values:
         total += value

@@ -29,21 +29,21 @@ class BestThreshold:
 def best_threshold(
     score_if_answered: ArrayLike, has_answer: ArrayLike, value: ArrayLike
 ) -> BestThreshold:
-    """The best mean score that any threshold reaches, and the smallest value that reaches it.
+    """The best mean score that any threshold reaches, and the lowest such threshold.
 
     >>> best_threshold([1.0, 0.0, 0.5], [True, False, True], [0.1, 0.6, 0.2])
     BestThreshold(score=83.33333333333333, threshold=0.2)
 
     All three are `(N,)`: the score in [0, 1] if the answer is given (for an unanswerable question
     that is 0, or 1 if the prediction is empty), whether there is an answer, and the no-answer
-    value. The arithmetic and the choice of threshold are `find_best_thresh` of evaluate-v2.0.py,
-    but a cut between equal values, which the official search allows and no threshold can make, is
-    never counted. Raises `DataError` for lengths that differ, no numbers, NaN and infinity.
+    value. The search is `find_best_thresh` of evaluate-v2.0.py with one difference: the official
+    search may cut between equal values, which no threshold can do; this one does not. Raises
+    `DataError` for lengths that differ, empty input, NaN and infinity.
     """
     score, answerable, values = checked(score_if_answered, has_answer, value)
     total, low, _ = _best_cut(score - ~answerable, float(np.sum(~answerable)), values)
     if low < values.min() and values.min() > 0.0:
-        low = 0.0  # abstain always, in the official words, where 0.0 does so
+        low = 0.0  # the official threshold for "always abstain", where all values are above 0
     return BestThreshold(100.0 * total / len(values), low)
 
 
@@ -54,7 +54,7 @@ def fit_threshold(
     *,
     balanced: bool = True,
 ) -> BestThreshold:
-    """The threshold to store with a model: halfway between the two values where it cuts.
+    """The best threshold to store with a model: halfway between the two values around the cut.
 
     >>> fit_threshold([1.0, 0.0, 0.5], [True, False, True], [-4.0, 3.0, -1.0])
     BestThreshold(score=87.5, threshold=1.0)
@@ -73,27 +73,27 @@ def fit_threshold(
 def middle(low: float, high: float) -> float:
     """Halfway between two values, of which the lower is answered."""
     middle = (low + high) / 2
-    # between neighbouring floats there is no middle: it may round up to `high`, whose questions
-    # would then be answered
+    # Between neighbouring floats the middle may round up to `high`, and the questions at `high`
+    # would be answered.
     return middle if low <= middle < high else low
 
 
 def edges(ordered: Floats) -> Floats:
-    """Values in order, with one beyond either end, (N + 2,)."""
-    # with some room, apart even where adding 1 is lost in rounding
+    """Sorted values with one more below the first and one above the last, (N + 2,)."""
+    # one apart; for very large values, where adding 1 changes nothing, the neighbouring float
     first = min(ordered[0] - 1, np.nextafter(ordered[0], -np.inf))
     last = max(ordered[-1] + 1, np.nextafter(ordered[-1], np.inf))
     return np.concatenate(([first], ordered, [last]))
 
 
 def _best_cut(gain: Floats, abstained: float, values: Floats) -> tuple[float, float, float]:
-    """The best total, and the neighbouring values `low` (answered) and `high` (not) of its cut.
+    """The best total score, and the values around its cut: `low` is answered, `high` is not.
 
     `abstained` is the total when no question is answered; answering question i adds `gain[i]`.
     """
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    # values 1 2 2 3: answer the first 0, 1, 3 or 4; two would tell equal values apart
+    # values 1 2 2 3: a threshold can answer the first 0, 1, 3 or 4 questions, but not the first 2
     realisable = np.concatenate(([True], ordered[1:] != ordered[:-1], [True]))  # (N + 1,)
     totals = np.cumsum(np.concatenate(([abstained], gain[order])))  # (N + 1,)
     best = int(np.argmax(np.where(realisable, totals, -np.inf)))  # the first of equal totals

@@ -1,7 +1,7 @@
-"""What runs a model: one protocol, and one module for each way to fulfil it.
+"""Backends run a model: the `Backend` protocol, and one module for each implementation.
 
-A backend takes a `Batch` of numpy arrays and returns `Logits` of numpy arrays; it knows nothing of
-text. Importing this package imports none of them.
+A backend turns a `Batch` of numpy arrays into `Logits` of numpy arrays and does not know the text.
+Importing this package imports none of the implementations.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Runs a `model.onnx` with ONNX Runtime; the default backend, and the only one that needs no torch.
+"""Runs a `model.onnx` with ONNX Runtime: the default backend, which does not need torch.
 
-Knows ONNX Runtime, nothing of text.
+Knows ONNX Runtime, not text.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 _OUTPUTS = ("start_logits", "end_logits")
 
-# ONNX Runtime's fused residual + LayerNorm runs a batch a quarter slower than the two apart, and
-# its fused bias + GELU is no faster.
-_SLOW = "SkipLayerNormFusion;BiasGeluFusion"
+# Fusions that are switched off: with ONNX Runtime's fused residual + LayerNorm a batch takes a
+# quarter longer, and its fused bias + GELU is no faster.
+_DISABLED_FUSIONS = "SkipLayerNormFusion;BiasGeluFusion"
 
 
 class OnnxBackend:
     """One ONNX file in ONNX Runtime, on `device` "cpu" or "cuda[:N]".
 
-    `threads` bounds the threads at work at a time; None stands for every core. Raises `ModelError`
-    for a file that is no question-answering model, or not whole.
+    `threads` limits the threads that run at the same time; None uses every core. Raises
+    `ModelError` for a file that is incomplete or not a question-answering model.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class OnnxBackend:
         if self._providers[0] != "CPUExecutionProvider" and len(self.session.get_providers()) < 2:
             raise InputError(f"device {device!r} is not usable by ONNX Runtime here; use 'cpu'")
         on_cpu = device.partition(":")[0] == "cpu"
-        # Two cores answer a third more questions (2 layers in fp32) when each works on a batch of
-        # its own than when they share every matrix product of one batch.
+        # With one batch per core, two cores answer a third more questions (2 layers in fp32) than
+        # when they share every matrix product of one batch.
         self.workers = threads if on_cpu else 1
-        # On a CPU, larger batches outgrow the cache of a core: no faster for two layers of width
-        # 128, a seventh slower for six of width 384.
+        # On a CPU, larger batches do not fit the cache of a core: they are no faster for two layers
+        # of width 128, and a seventh slower for six layers of width 384.
         self.batch_tokens = 512 if on_cpu else 16_384
         self._single_threaded = None if self.workers > 1 else self.session
         self._lock = threading.Lock()
@@ -62,13 +62,13 @@ class OnnxBackend:
                 f"{', '.join(outputs)}; expected {', '.join(INPUTS)} (the last two may be "
                 f"missing) and {', '.join(_OUTPUTS)}"
             )
-        # Some exporters make int32 inputs.
+        # Some exporters create int32 inputs.
         self._types = {
             name: np.int32 if kind == "tensor(int32)" else np.int64 for name, kind in inputs.items()
         }
 
     def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
-        """Run the model; `alone` when no other batch runs meanwhile: it may take all cores."""
+        """Run the model. `alone` means that no other batch runs now, so it may use all cores."""
         feed = {
             name: getattr(batch, name).astype(dtype, copy=False)
             for name, dtype in self._types.items()
@@ -90,15 +90,17 @@ class OnnxBackend:
 
     def _load(self, threads: int) -> ort.InferenceSession:
         options = ort.SessionOptions()
-        options.log_severity_level = 4  # errors reach us as exceptions; warnings help nobody here
+        options.log_severity_level = 4  # errors are raised anyway; warnings would only be noise
         options.intra_op_num_threads = threads
-        options.add_session_config_entry("optimization.disable_specified_optimizers", _SLOW)
+        options.add_session_config_entry(
+            "optimization.disable_specified_optimizers", _DISABLED_FUSIONS
+        )
         try:
             return ort.InferenceSession(
                 str(self._path),
                 options,
                 providers=self._providers,
-                enable_fallback=0,  # it would print, and run on the CPU what was meant for a GPU
+                enable_fallback=0,  # would print, and run a GPU model on the CPU
             )
         except Exception as error:
             raise ModelError(
@@ -108,7 +110,7 @@ class OnnxBackend:
             ) from error
 
     def _shared(self) -> ort.InferenceSession:
-        """A session in which each call runs in its caller's thread; loaded when first needed."""
+        """The single-threaded session for concurrent calls; loaded on first use."""
         with self._lock:
             if self._single_threaded is None:
                 if self._version != (self._path.stat().st_mtime_ns, self._path.stat().st_size):

@@ -1,6 +1,6 @@
 """Runs a safetensors checkpoint with torch, through transformers' AutoModelForQuestionAnswering.
 
-Needs the extra `torch`. Knows torch, nothing of text. Pickled weights are never opened.
+Needs the extra `torch`. Knows torch, not text. Pickled weights are never loaded.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
 def load_checkpoint(
     directory: str | Path, *, new_head: bool = False, **options: Any
 ) -> transformers.PreTrainedModel:
-    """The fp32 model of an HF-shaped directory, in evaluation mode.
+    """Load the fp32 model of a Hugging Face directory, in evaluation mode.
 
-    Raises `ModelError` when the weights are broken or hold no question-answering head; `new_head`
-    gives such a base encoder a random one, to be trained. Code that comes with a checkpoint is
+    Raises `ModelError` when the weights are broken or have no question-answering head; with
+    `new_head`, a base encoder without one gets a random head to be trained. Code in a checkpoint is
     never run.
     """
     try:
@@ -44,8 +44,8 @@ def load_checkpoint(
                 dtype=torch.float32,
                 use_safetensors=True,
                 local_files_only=True,
-                trust_remote_code=False,  # without it, transformers asks on the terminal
-                ignore_mismatched_sizes=True,  # they are named below
+                trust_remote_code=False,  # if not set, transformers asks on the terminal
+                ignore_mismatched_sizes=True,  # reported below
                 output_loading_info=True,
                 **options,
             )
@@ -59,7 +59,7 @@ def load_checkpoint(
             f"{directory}: {name} has the shape {tuple(found)}, config.json asks for "
             f"{tuple(expected)}; they do not belong together"
         )
-    # A base encoder loads too, with a head of random numbers; its answers would be noise.
+    # transformers also loads a base encoder and gives it a random head; its answers would be noise.
     body = f"{model.base_model_prefix}."
     missing = sorted(key for key in report["missing_keys"] if key.startswith(body) or not new_head)
     if missing:
@@ -72,13 +72,13 @@ def load_checkpoint(
 
 
 def forward_inputs(model: torch.nn.Module) -> list[str]:
-    """The fields of a `Batch` that a model's forward takes: DistilBERT has no token types."""
+    """The fields of a `Batch` that a model's forward accepts; DistilBERT has no token types."""
     accepted = inspect.signature(model.forward).parameters
     return [name for name in INPUTS if name in accepted]
 
 
 def load_tokenizer(name: str | os.PathLike[str]) -> Any:
-    """A tokenizer of transformers, by name or directory."""
+    """Load a transformers tokenizer by name or directory."""
     try:
         return transformers.AutoTokenizer.from_pretrained(str(name))
     except Exception as error:
@@ -89,7 +89,7 @@ def load_tokenizer(name: str | os.PathLike[str]) -> Any:
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """No progress bar, and no warnings: what transformers warns of is an error here."""
+    """Switch off progress bars and warnings of transformers; problems are raised as errors."""
     log: Any = transformers.logging  # its functions carry no types
     verbosity, bar = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity(logging.ERROR)
@@ -105,8 +105,8 @@ def quiet_transformers() -> Iterator[None]:
 class TorchBackend:
     """A transformers model on `device` ("cpu", "cuda", "cuda:1", "mps").
 
-    `model` is a directory, or a model that is loaded already, which stays where it is unless
-    `device` is given. `threads` sets torch's threads, one setting for the whole process.
+    `model` is a directory or a loaded model, which stays on its device unless `device` is given.
+    `threads` sets torch's number of threads, for the whole process.
     """
 
     workers = 1  # torch uses all cores for one batch
@@ -149,7 +149,7 @@ class TorchBackend:
                 logits.float().cpu().numpy().astype(np.float32, copy=False)
                 for logits in (output.start_logits, output.end_logits)
             )
-        # ids or positions that the model has not; a GPU tells only when its results are fetched
+        # ids or positions out of range; on a GPU this is raised only when results are fetched
         except (RuntimeError, IndexError) as error:
             raise ModelError(
                 f"the model failed on a batch of shape {batch.input_ids.shape}: "
