@@ -1,6 +1,6 @@
 """Mutation testing with a chosen list: breaks the code in one place and expects a test to fail.
 
-    python tests/mutants.py                        # every mutant, about ten minutes on two cores
+    python tests/mutants.py                        # every mutant
     python tests/mutants.py overlap decode.py      # those whose file or name contains a word
     python tests/mutants.py --jobs 4
 
@@ -113,9 +113,12 @@ def copied() -> Iterator[Path]:
 
 def run_tests(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
     """Run pytest up to the first failure, on the package in `copy`; its exit code and output."""
-    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "--timeout=120"]
-    # examples that fail are not kept for later runs of the tests
-    environment = {"PYTHONPATH": str(copy), "HYPOTHESIS_STORAGE_DIRECTORY": str(copy / "examples")}
+    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider"]
+    environment = {
+        "PYTHONPATH": str(copy),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(copy / "examples"),  # not for later runs of the tests
+        "OMP_NUM_THREADS": "1",  # several run at once
+    }
     done = subprocess.run(
         [*command, *(str(TESTS / test) for test in tests)],
         cwd=TESTS.parent,
