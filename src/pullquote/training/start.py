@@ -42,7 +42,7 @@ class Start:
     encoder: Encoder
     files: dict[str, bytes]
     """Tokenizer, licence and notice: names and contents."""
-    words: torch.Tensor | None = None
+    embeddings: torch.Tensor | None = None
     """Word embeddings of another checkpoint, (V, its width), for `structure`."""
 
 
@@ -88,7 +88,7 @@ def _new(shape: Shape, recipe: Recipe) -> Start:
     )
     _check_length(recipe, model.config.max_position_embeddings)
     files = [tokenizer]
-    words = None
+    embeddings = None
     if origin := recipe.stack or recipe.embeddings:
         with _safe_source(origin) as source:
             _check_vocabulary(source, encoder, recipe)
@@ -96,13 +96,13 @@ def _new(shape: Shape, recipe: Recipe) -> Start:
             if recipe.stack:
                 _stack(given, model, recipe)
             else:
-                words = given.get_input_embeddings().weight.detach()
+                embeddings = given.get_input_embeddings().weight.detach()
             files += [source.path / name for name in layout.LEGAL]
     _set_dropout(model, recipe.dropout)
     contents = {file.name: file.read_bytes() for file in files if file.is_file()}
     # BERT's own: that of another family may say that there are no token types, or pad on the left
     contents[layout.TOKENIZER_CONFIG] = json.dumps({"tokenizer_class": "BertTokenizer"}).encode()
-    return Start(model, encoder, contents, words)
+    return Start(model, encoder, contents, embeddings)
 
 
 def _check_length(recipe: Recipe, positions: int) -> None:

@@ -88,7 +88,7 @@ def soft_labels(
     return SoftLabels(np.concatenate(starts), np.concatenate(ends))
 
 
-def answered(teacher: Reader, examples: Sequence[Example], cache: Path) -> list[Span | None]:
+def teacher_answers(teacher: Reader, examples: Sequence[Example], cache: Path) -> list[Span | None]:
     """A teacher's answer to each example, or None where it abstains; read from `cache` likewise."""
     digest = hashlib.sha256(fingerprint(teacher).encode())
     digest.update(json.dumps(asdict(teacher.config)).encode())
