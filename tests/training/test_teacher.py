@@ -47,7 +47,7 @@ def test_soft_labels_are_what_the_backend_says_of_each_window(
 def test_a_teacher_is_asked_once(
     reader: Reader, windows: LabelledWindows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_BLOCK", 8)
+    monkeypatch.setattr(module, "_WINDOWS_PER_FILE", 8)
     first = soft_labels([reader], windows, reader.encoder, tmp_path)
     assert len(list((tmp_path / "teachers").iterdir())) == 3  # 20 windows in eights
 

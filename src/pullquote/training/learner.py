@@ -26,7 +26,7 @@ try:
     from pullquote.training.attention import use_plain_attention
     from pullquote.training.hidden_states import HiddenStateTeacher
     from pullquote.training.optimize import optimizer, rate_share
-    from pullquote.training.structure import structure
+    from pullquote.training.structure import structured_initialisation
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "torch", "train") from error
 
@@ -59,7 +59,9 @@ def make_learner(
     """Put a model and an optimiser on a device; `token_ids` are those of all training windows."""
     if start.embeddings is not None:
         counts = np.bincount(token_ids, minlength=len(start.embeddings))
-        structure(start.model, start.embeddings, torch.from_numpy(counts), recipe.seed)
+        structured_initialisation(
+            start.model, start.embeddings, torch.from_numpy(counts), recipe.seed
+        )
     model = start.model.to(device).train()
     if device.type == "cpu":
         use_plain_attention(model)
