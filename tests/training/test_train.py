@@ -76,10 +76,9 @@ def test_progress_counts_steps_and_tells_loss_speed_and_time_left(
     speeds = [call for call in told if "tokens/s" in call[2]]
     form = re.compile(r"loss \d+\.\d{3}, \d{1,3}(,\d{3})* tokens/s, \d+:\d\d:\d\d left")
     assert all(form.fullmatch(doing) for _, _, doing in speeds)
-    assert [call[:2] for call in speeds] == [
-        (report.steps // 2, report.steps),
-        (report.steps, report.steps),
-    ]
+    assert {(report.steps // 2, report.steps), (report.steps, report.steps)} <= {
+        (done, total) for done, total, _ in speeds
+    }
     assert speeds[-1][2].endswith("tokens/s, 0:00:00 left")
     assert told[0] == (0, 0, "tokenising, 0%")
 

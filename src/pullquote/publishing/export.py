@@ -139,9 +139,8 @@ def _staged_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
         fresh = not out.exists()
         if not fresh and not _is_same(out, source.path):
             check_output(out)
-        parent = (
-            out.parent if fresh else out
-        )  # on the same file system, so that files can be renamed
+        # on the same file system as `out`, so that files can be renamed
+        parent = out.parent if fresh else out
         parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".pullquote-", dir=parent) as temporary:
             new = Path(temporary) / "new"

@@ -83,9 +83,7 @@ def _parameters(model: onnx.ModelProto) -> Iterator[tuple[str, NDArray[np.float3
         if node.op_type != "Add" or not bias.startswith(_PREFIX):
             continue
         producer = producers.get(next(name for name in node.input if name != bias))
-        if (
-            producer is not None and producer.op_type == "Mul"
-        ):  # multiplies by the scales of the tokens
+        if producer is not None and producer.op_type == "Mul":  # by the scales of the tokens
             producer = producers.get(producer.input[0])
         if producer is None or not producer.op_type.startswith("MatMul"):
             continue
