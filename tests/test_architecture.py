@@ -84,7 +84,7 @@ def test_every_module_stands_in_a_room() -> None:
         ("onnx", ("pullquote.publishing",)),
         ("click", ("pullquote.cli",)),
         ("huggingface_hub", ("pullquote.checkpoints.hub", "pullquote.publishing.push")),
-        ("accelerate", ("pullquote.training.train",)),
+        ("accelerate", ("pullquote.training.distributed",)),
         ("fastapi", ("pullquote.serving",)),
         ("starlette", ("pullquote.serving",)),
         ("pydantic", ("pullquote.serving",)),

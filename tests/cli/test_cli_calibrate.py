@@ -162,7 +162,7 @@ def test_a_place_that_is_taken_is_seen_before_the_work(
     def work(*_: object, **__: object) -> None:
         pytest.fail("the forms were measured first")
 
-    monkeypatch.setattr("pullquote.publishing.bit_search.tries", work)
+    monkeypatch.setattr("pullquote.publishing.bit_search.measure_schemes", work)
     checkpoint = tmp_path / "run"
     checkpoint.mkdir()
     (checkpoint / "model.safetensors").write_bytes(b"weeks of work")

@@ -112,7 +112,7 @@ def test_a_student_is_distilled(
 ) -> None:
     monkeypatch.setenv("PULLQUOTE_CACHE", "cache")
     start = ("--model", "L1-H64", "--tokenizer", vocabulary, "--train", data, "--tune", data)
-    call("distil", *start, "-o", "run", *SHORT).failed("distil needs a teacher", code=2)
+    call("distil", *start, "-o", "run", *SHORT).failed("distill needs a teacher", code=2)
     call("distil", *start, "--teacher", model_dir, "-o", "run", *SHORT).succeeded()
     assert Recipe.from_toml("run/recipe.toml").soft_weight == 1.0
     assert len(list(Path("cache/teachers").iterdir())) == 1

@@ -9,17 +9,17 @@ import pytest
 from lessons import lesson
 from pullquote import Reader
 from pullquote.errors import DataError, ModelError
-from pullquote.publishing.bit_search import Tried, best_fit, directory_bytes, tries
+from pullquote.publishing.bit_search import Candidate, best_fit, directory_bytes, measure_schemes
 from pullquote.publishing.quantize import INT8, Scheme
 from pullquote.reading.evaluate import Evaluation
 from pullquote.scoring.squad import Scores
 from pullquote.scoring.thresholds import BestThreshold
 
 
-def tried(scheme: Scheme | None, size: int, f1: float) -> Tried:
+def tried(scheme: Scheme | None, size: int, f1: float) -> Candidate:
     scores = Scores(f1, f1, 1, 0.0, None, None)
     evaluation = Evaluation(scores, 0.0, BestThreshold(f1, 0.0), 1.0, (), ())
-    return Tried(scheme, Path("x"), size, evaluation)
+    return Candidate(scheme, Path("x"), size, evaluation)
 
 
 FP32 = tried(None, 900, 70.0)
@@ -61,7 +61,7 @@ def test_every_form_is_a_model_directory_that_answers(tmp_path: Path) -> None:
         assert total == 9
         seen[doing] = done
 
-    forms = list(tries("tiny", lesson(9), tmp_path, schemes=schemes, progress=progress))
+    forms = list(measure_schemes("tiny", lesson(9), tmp_path, schemes=schemes, progress=progress))
     assert [form.name for form in forms] == ["fp32", *map(str, schemes)]
     assert seen == {form.name: 9 for form in forms}
     sizes = [form.bytes for form in forms]
@@ -77,5 +77,5 @@ def test_every_form_is_a_model_directory_that_answers(tmp_path: Path) -> None:
 def test_data_of_one_kind(tmp_path: Path) -> None:
     answerable = [example for example in lesson(9) if example.answers]
     with pytest.raises(DataError, match="6 questions, all of one kind"):
-        next(tries("tiny", answerable, tmp_path))
+        next(measure_schemes("tiny", answerable, tmp_path))
     assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ from lessons import LENGTHS
 from pullquote import Reader
 from pullquote.errors import ConfigError
 from pullquote.training.augment import augmented
-from pullquote.training.teacher import answered
+from pullquote.training.teacher import teacher_answers
 from pullquote.types import Example, ReaderConfig, Span
 
 CONTEXTS = [
@@ -147,7 +147,9 @@ def test_the_teacher_says_what_a_moved_question_has_for_an_answer(
     reader = Reader(
         model_dir, config=ReaderConfig(**{**LENGTHS, "max_question_length": 20, "max_length": 48})
     )
-    made = augmented(EXAMPLES, ["teacher"], 2.0, 0, lambda asked: answered(reader, asked, tmp_path))
+    made = augmented(
+        EXAMPLES, ["teacher"], 2.0, 0, lambda asked: teacher_answers(reader, asked, tmp_path)
+    )
     assert len(made) >= 4
     for new in made:
         said = reader.answer(new.question, new.context)

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from pullquote.errors import ConfigError
 from pullquote.training.recipe import Recipe
 from pullquote.training.start import open_start
-from pullquote.training.structure import structure
+from pullquote.training.structure import structured_initialisation
 from pullquote.training.train import train
 
 LENGTH = 120
@@ -40,7 +40,7 @@ def model(words: torch.Tensor) -> transformers.BertForQuestionAnswering:
         attn_implementation="eager",
     )
     model = transformers.BertForQuestionAnswering(config)
-    structure(model, words, torch.ones(len(words)), seed=0)
+    structured_initialisation(model, words, torch.ones(len(words)), seed=0)
     return model.eval()
 
 
@@ -79,7 +79,7 @@ def test_a_rare_word_matches_more_sharply_than_a_frequent_one(words: torch.Tenso
     scores = []
     for seen in (counts, torch.ones(len(words))):
         model = transformers.BertForQuestionAnswering(config).eval()
-        structure(model, words, seen, seed=0)
+        structured_initialisation(model, words, seen, seed=0)
         attention = model.bert.encoder.layer[0].attention.self
         with torch.no_grad():
             states = model.bert.embeddings(torch.arange(len(words))[:, None])[:, 0]
@@ -126,7 +126,7 @@ def test_any_width_starts_from_any_width(words: torch.Tensor, width: int) -> Non
         intermediate_size=4 * width,
     )
     model = transformers.BertForQuestionAnswering(config).eval()
-    structure(model, words, torch.ones(len(words)), seed=0)
+    structured_initialisation(model, words, torch.ones(len(words)), seed=0)
     ids = torch.arange(40)[None]
     with torch.no_grad():
         output = model(ids, output_hidden_states=True)

@@ -17,7 +17,7 @@ from pullquote.errors import ConfigError
 from pullquote.files import cache_directory
 from pullquote.reading.encode import Encoder
 from pullquote.training import teacher as module
-from pullquote.training.teacher import answered, check_same_tokens, soft_labels
+from pullquote.training.teacher import check_same_tokens, soft_labels, teacher_answers
 from pullquote.training.windows import LabelledWindows, encode
 from pullquote.types import Batch, Logits
 
@@ -47,7 +47,7 @@ def test_soft_labels_are_what_the_backend_says_of_each_window(
 def test_a_teacher_is_asked_once(
     reader: Reader, windows: LabelledWindows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_BLOCK", 8)
+    monkeypatch.setattr(module, "_WINDOWS_PER_FILE", 8)
     first = soft_labels([reader], windows, reader.encoder, tmp_path)
     assert len(list((tmp_path / "teachers").iterdir())) == 3  # 20 windows in eights
 
@@ -92,7 +92,7 @@ def test_answers_of_a_teacher_are_kept(
     reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examples = lesson(12)
-    first = answered(reader, examples, tmp_path)
+    first = teacher_answers(reader, examples, tmp_path)
     said = [reader.answer(e.question, e.context).answer for e in examples]
     assert [span.text if span else "" for span in first] == [a.text if a else "" for a in said]
     assert any(first)
@@ -101,9 +101,9 @@ def test_answers_of_a_teacher_are_kept(
         raise AssertionError("asked again")
 
     monkeypatch.setattr(reader, "answer_all", refuse)
-    assert answered(reader, examples, tmp_path) == first
+    assert teacher_answers(reader, examples, tmp_path) == first
     with pytest.raises(AssertionError, match="asked again"):
-        answered(reader, examples[1:], tmp_path)
+        teacher_answers(reader, examples[1:], tmp_path)
 
 
 def test_a_damaged_file_of_the_cache_is_made_again(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import operator
 import os
+import re
 import resource
 import shutil
 import signal
@@ -32,9 +33,12 @@ from pullquote.errors import (
     TrainingError,
 )
 from pullquote.reading.backends.torch import load_checkpoint
+from pullquote.training import data as data_module
+from pullquote.training import evaluation
 from pullquote.training import train as module
 from pullquote.training.recipe import Recipe
 from pullquote.training.start import open_start
+from pullquote.training.state import Run
 from pullquote.training.teacher import fingerprint, soft_labels
 from pullquote.training.train import train, training_examples
 
@@ -64,6 +68,21 @@ def test_a_lesson_is_learned_and_the_model_answers(recipe: Recipe, tmp_path: Pat
     assert reader.config.threshold_fitted_on.startswith("tune.jsonl: best F1 over 30 questions")
 
 
+def test_progress_counts_steps_and_tells_loss_speed_and_time_left(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    told: list[tuple[int, int, str]] = []
+    report = train(recipe, tmp_path / "run", progress=lambda *call: told.append(call))
+    speeds = [call for call in told if "tokens/s" in call[2]]
+    form = re.compile(r"loss \d+\.\d{3}, \d{1,3}(,\d{3})* tokens/s, \d+:\d\d:\d\d left")
+    assert all(form.fullmatch(doing) for _, _, doing in speeds)
+    assert {(report.steps // 2, report.steps), (report.steps, report.steps)} <= {
+        (done, total) for done, total, _ in speeds
+    }
+    assert speeds[-1][2].endswith("tokens/s, 0:00:00 left")
+    assert told[0] == (0, 0, "tokenising, 0%")
+
+
 def test_what_stands_in_the_directory_of_a_run(recipe: Recipe, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train(recipe, out)
@@ -83,7 +102,7 @@ def test_the_best_checkpoint_stays_when_a_later_one_is_worse(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     marks = iter([80.0, 70.0])
-    monkeypatch.setattr(module, "_balanced", lambda evaluation: next(marks))
+    monkeypatch.setattr(evaluation, "balanced_f1", lambda measured: next(marks))
     train(recipe, tmp_path / "run")
     best, last = weights(tmp_path / "run"), weights(tmp_path / "run" / "last")
     assert not same(best, last)
@@ -94,18 +113,18 @@ def test_a_run_that_goes_on_ends_with_the_weights_of_one_that_never_stopped(
 ) -> None:
     recipe = replace(recipe, dropout=0.1, average=0.9, save_minutes=0.0)
     train(recipe, tmp_path / "whole")
-    step = module._Run._step
+    step = module._step
     for end in (5, 17):  # in the first half, and after the first evaluation
 
-        def stop(self: object, micros: object, end: int = end) -> float:
-            if self.step == end:  # type: ignore[attr-defined]
+        def stop(run: Run, micros: object, end: int = end) -> float:
+            if run.state.step == end:
                 raise KeyboardInterrupt
-            return step(self, micros)  # type: ignore[arg-type]
+            return step(run, micros)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(module._Run, "_step", stop)
+        monkeypatch.setattr(module, "_step", stop)
         with pytest.raises(KeyboardInterrupt):
             train(recipe, tmp_path / "run", resume=end > 5)
-    monkeypatch.setattr(module._Run, "_step", step)
+    monkeypatch.setattr(module, "_step", step)
     train(recipe, tmp_path / "run", resume=True)
     for folder in (".", "last"):
         assert same(weights(tmp_path / "whole" / folder), weights(tmp_path / "run" / folder))
@@ -205,16 +224,16 @@ def test_a_loss_that_is_no_number_stops_and_keeps_what_was_good(
 ) -> None:
     out = tmp_path / "run"
     broken = replace(recipe, learning_rate=1.0, max_grad_norm=0.0, epochs=60.0, evaluations=60)
-    step = module._Run._step
+    step = module._step
 
-    def poisoned(self: module._Run, micros: object) -> float:
-        if self.step == 15:
+    def poisoned(run: Run, micros: object) -> float:
+        if run.state.step == 15:
             with torch.no_grad():
-                self.parameters[0].fill_(float("nan"))
-        return step(self, micros)  # type: ignore[arg-type]
+                run.learner.parameters[0].fill_(float("nan"))
+        return step(run, micros)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module._Run, "_step", poisoned)
+        patch.setattr(module, "_step", poisoned)
         with pytest.raises(TrainingError, match=r"step 16: the loss is nan.*lower learning_rate"):
             train(broken, out)
     assert all(value.isfinite().all() for value in weights(out).values())
@@ -224,16 +243,16 @@ def test_a_loss_that_is_no_number_stops_and_keeps_what_was_good(
 def test_a_full_disk_leaves_the_last_good_checkpoint(recipe: Recipe, tmp_path: Path) -> None:
     out = tmp_path / "run"
     recipe = replace(recipe, save_minutes=0.0)
-    step = module._Run._step
+    step = module._step
 
-    def filling(self: module._Run, micros: object) -> float:
-        if self.step == 10:  # from now on no file may be longer than this
+    def filling(run: Run, micros: object) -> float:
+        if run.state.step == 10:  # from now on no file may be longer than this
             resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, unlimited))
-        return step(self, micros)  # type: ignore[arg-type]
+        return step(run, micros)  # type: ignore[arg-type]
 
     limit, unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module._Run, "_step", filling)
+        patch.setattr(module, "_step", filling)
         try:
             with pytest.raises(OutputError, match=r"state\.pt: cannot be written .* make room"):
                 train(recipe, out)
@@ -310,7 +329,7 @@ def test_a_teacher_in_torch_is_asked_in_the_precision_of_the_run(
         asked.extend((reader.backend.precision, fingerprint(reader)) for reader in teachers)
         return soft_labels(teachers, *rest)
 
-    monkeypatch.setattr(module, "soft_labels", remember)
+    monkeypatch.setattr(data_module, "soft_labels", remember)
     for precision in ("fp32", "bf16"):
         taught = replace(recipe, **ONE_STEP, teacher=(str(base),), soft_weight=1.0)
         train(replace(taught, precision=precision), tmp_path / precision)
@@ -341,8 +360,9 @@ def test_what_cannot_begin_leaves_an_older_run_as_it_is(recipe: Recipe, tmp_path
 def test_a_run_that_ended_before_its_first_save_begins_again(
     recipe: Recipe, tmp_path: Path
 ) -> None:
-    with pytest.warns(PullquoteWarning, match="nothing to go on from; the run begins"):
+    with pytest.warns(PullquoteWarning, match="nothing to go on from; the run begins") as caught:
         train(replace(recipe, **ONE_STEP), tmp_path / "run", resume=True)
+    assert [Path(warning.filename).name for warning in caught] == ["test_train.py"]
     assert (tmp_path / "run" / "model.safetensors").exists()
 
 

@@ -67,23 +67,23 @@ def command(
     pip install "pullquote[export]".
     """
     # imported here, so that --help does not load torch (two seconds)
-    from pullquote.publishing.bit_search import Tried, quantize_to_fit
+    from pullquote.publishing.bit_search import Candidate, quantize_to_fit
 
     examples = load_data(data).examples
     ensure_folder(Path(output).resolve().parent)
     compared = min(questions or len(examples), len(examples))
 
-    def show(form: Tried) -> None:
-        if form.scheme is None:  # fp32, the first
+    def show(candidate: Candidate) -> None:
+        if candidate.scheme is None:  # fp32, the first
             click.echo(
                 f"{compared:,} questions of {printable(data)}, each form at its best threshold"
             )
             click.echo(f"{'':26}{'bytes':>12}{'MiB':>8}{'EM':>8}{'F1':>8}{'questions/s':>13}")
-        scores, speed = form.evaluation.scores, form.evaluation.questions_per_second
-        fits = "" if form.bytes <= max_bytes else "  too large"
+        scores, speed = candidate.evaluation.scores, candidate.evaluation.questions_per_second
+        fits = "" if candidate.bytes <= max_bytes else "  too large"
         click.echo(
-            f"{form.name:26}{form.bytes:12,}{form.bytes / 2**20:8.2f}"
-            f"{scores.exact:8.2f}{form.f1:8.2f}{speed:13,.0f}{fits}"
+            f"{candidate.name:26}{candidate.bytes:12,}{candidate.bytes / 2**20:8.2f}"
+            f"{scores.exact:8.2f}{candidate.f1:8.2f}{speed:13,.0f}{fits}"
         )
 
     with progress_bar() as progress:
@@ -95,7 +95,7 @@ def command(
             max_loss=max_loss,
             questions=questions,
             source=data,
-            on_form=show,
+            on_candidate=show,
             progress=progress,
         )
     click.echo(

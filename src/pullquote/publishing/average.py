@@ -1,7 +1,7 @@
-"""Averages the weights of checkpoints that started from the same one (a model soup).
+"""Averages the weights of checkpoints that were fine-tuned from the same one (a model soup).
 
-Fine-tuned runs from one start lie in one valley, where the mean of the weights answers better than
-most of them, at no cost (Wortsman et al. 2022). Runs from different starts have nothing in common.
+The mean of the weights usually answers better than each of the runs (Wortsman et al. 2022). This
+does not hold for runs that started from different checkpoints.
 
     average(["runs/one", "runs/two"], "runs/both")
 """
@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pullquote.checkpoints import layout
 from pullquote.checkpoints.directory import ModelDirectory, open_model, store_settings
 from pullquote.checkpoints.write import copy_model, new_directory, write_weights
 from pullquote.errors import (
@@ -23,7 +22,7 @@ from pullquote.errors import (
     PullquoteWarning,
     first_line,
 )
-from pullquote.training.recipe import Recipe
+from pullquote.training.recipe import read_recipe
 from pullquote.types import Calibration
 
 try:
@@ -34,11 +33,11 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
 
 
 def average(models: Sequence[str | Path], out: str | Path) -> Path:
-    """Write a checkpoint whose weights are the mean of the others', fp32.
+    """Write a checkpoint whose weights are the mean of those of `models`, in fp32.
 
-    Everything else is the first one's; threshold and calibration are not fitted. Raises
-    `ConfigError` for fewer than two models and for an `out` that is taken, `ModelError` for weights
-    of other names or shapes and for another tokenizer.
+    Other files are those of the first model; threshold and calibration are reset. Raises
+    `ConfigError` for fewer than two models and for an `out` that is not empty, `ModelError` for
+    weights of other names or shapes and for another tokenizer.
 
     >>> from pullquote.publishing.average import average  # doctest: +SKIP
     >>> path = average(["runs/one", "runs/two"], "runs/both")  # doctest: +SKIP
@@ -47,7 +46,7 @@ def average(models: Sequence[str | Path], out: str | Path) -> Path:
         raise ConfigError(f"{len(models)} model(s) to average, expected two or more")
     directories = [open_model(model, onnx=False) for model in models]
     first = directories[0]
-    starts = {start for directory in directories if (start := _start(directory))}
+    starts = {start for directory in directories if (start := _starting_model(directory))}
     if len(starts) > 1:
         warnings.warn(
             f"these runs started from {' and '.join(sorted(starts))}; the mean of weights of "
@@ -79,14 +78,14 @@ def average(models: Sequence[str | Path], out: str | Path) -> Path:
     return out
 
 
-def _start(directory: ModelDirectory) -> str:
-    """What a run began with, as its recipe says; empty where there is none."""
-    file = directory.path / layout.RECIPE
-    return Recipe.from_toml(file).model if file.is_file() else ""
+def _starting_model(directory: ModelDirectory) -> str:
+    """The model that a run started from, by its recipe; empty without a recipe."""
+    recipe = read_recipe(directory.path)
+    return recipe.model if recipe else ""
 
 
 def _weights(directory: ModelDirectory) -> dict[str, torch.Tensor]:
-    assert directory.safetensors is not None  # open_model saw to it
+    assert directory.safetensors is not None  # open_model guarantees it
     if directory.safetensors.suffix != ".safetensors":
         raise ModelError(f"{directory.safetensors}: weights in several files cannot be averaged")
     try:

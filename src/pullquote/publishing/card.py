@@ -1,7 +1,7 @@
-"""The model card: what a model is, how it was made, how good, large and fast it is.
+"""Writes model cards: scores, calibration, size, speed, training recipe and licence.
 
-Measures with the user's own `Reader`; knows the model directory's files, and writes Markdown with
-the metadata that the Hugging Face hub reads.
+Scores are measured with the user's own `Reader`. The card is Markdown with the metadata of the
+Hugging Face hub.
 
     text = card("runs/tiny", [Data("dev-v2.0.json", examples)])
 """
@@ -27,7 +27,7 @@ from pullquote.progress import Progress, named, no_progress
 from pullquote.reading.evaluate import Evaluation, evaluate
 from pullquote.reading.reader import Reader
 from pullquote.training.family import encoder_flops, reader_parameters
-from pullquote.training.recipe import Recipe
+from pullquote.training.recipe import Recipe, read_recipe
 
 if TYPE_CHECKING:
     from pullquote.types import Example
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Data to measure on: how the card calls it, and its questions."""
+    """Data to measure on: its name in the card, and its questions."""
 
     name: str
     examples: Sequence[Example]
@@ -52,11 +52,11 @@ def card(
     notes: str = "",
     progress: Progress = no_progress,
 ) -> str:
-    """The text of a card, scores measured here and now on each of `data`.
+    """The text of a model card, with scores measured now on each of `data`.
 
-    `dataset` and `base_model` are hub ids for the metadata; `notes` is Markdown of your own, such
-    as limits; `progress` counts the questions of one of `data` after the other. Raises
-    `ConfigError` when there is nothing to measure on.
+    `dataset` and `base_model` are hub ids for the metadata; `notes` is Markdown for the section
+    Limits; `progress` counts the questions of each of `data` in turn. Raises `ConfigError` for
+    empty `data`.
 
     >>> from pullquote.data import load  # doctest: +SKIP
     >>> from pullquote.publishing.card import Data, card  # doctest: +SKIP
@@ -70,7 +70,7 @@ def card(
     results = []
     for part in data:
         results.append((part, evaluate(reader, part.examples, progress=named(progress, part.name))))
-    recipe = _recipe(directory)
+    recipe = read_recipe(directory.path)
     name = directory.path.resolve().name
     kind = "int8 ONNX" if directory.quantized else "ONNX"
     sections = [
@@ -79,10 +79,10 @@ def card(
         "Answers questions from a text with an exact quote, or says that it has no answer. "
         "Made with pullquote.\n",
         f"    pullquote ask --model {name} QUESTION FILE\n",
-        _scores(results, directory),
-        _trust(results, directory),
-        _size(directory, kind if directory.onnx else "safetensors", results),
-        _making(recipe, directory),
+        _scores_section(results, directory),
+        _calibration_section(results, directory),
+        _size_section(directory, kind if directory.onnx else "safetensors", results),
+        _training_section(recipe, directory),
         f"## Limits\n\n{notes.strip() or _limits(directory)}\n",
         f"## Licence\n\nWeights: {licence}.{_training_licence(dataset)}\n",
     ]
@@ -115,7 +115,7 @@ def _metadata(
     base_model: str,
     directory: ModelDirectory,
 ) -> str:
-    """The YAML head, as the hub's model cards have it."""
+    """The YAML front matter of a model card of the hub."""
     tags = ["extractive-question-answering", *(["onnx"] if directory.onnx else [])]
     part, evaluation = results[0]
     lines = [
@@ -150,7 +150,7 @@ def _metadata(
     return "\n".join(lines)
 
 
-def _scores(results: Sequence[tuple[Data, Evaluation]], directory: ModelDirectory) -> str:
+def _scores_section(results: Sequence[tuple[Data, Evaluation]], directory: ModelDirectory) -> str:
     config = directory.config
     rows = [
         "| data | questions | EM | F1 | HasAns EM / F1 | NoAns | AvNA |",
@@ -176,7 +176,9 @@ def _scores(results: Sequence[tuple[Data, Evaluation]], directory: ModelDirector
     )
 
 
-def _trust(results: Sequence[tuple[Data, Evaluation]], directory: ModelDirectory) -> str:
+def _calibration_section(
+    results: Sequence[tuple[Data, Evaluation]], directory: ModelDirectory
+) -> str:
     calibration = directory.config.calibration
     if not calibration.fitted_on:
         return ""
@@ -200,10 +202,12 @@ def _trust(results: Sequence[tuple[Data, Evaluation]], directory: ModelDirectory
     )
 
 
-def _size(directory: ModelDirectory, kind: str, results: Sequence[tuple[Data, Evaluation]]) -> str:
+def _size_section(
+    directory: ModelDirectory, kind: str, results: Sequence[tuple[Data, Evaluation]]
+) -> str:
     size = sum(file.stat().st_size for file in layout.published(directory.path))
     weights = directory.onnx or directory.safetensors
-    assert weights is not None  # a directory that could be opened has weights
+    assert weights is not None  # open_model guarantees it
     parameters = _parameters(directory)
     config = _config(directory)
     flops = ""
@@ -229,10 +233,10 @@ def _size(directory: ModelDirectory, kind: str, results: Sequence[tuple[Data, Ev
     )
 
 
-def _making(recipe: Recipe | None, directory: ModelDirectory) -> str:
+def _training_section(recipe: Recipe | None, directory: ModelDirectory) -> str:
     if recipe is None:
         return ""
-    text = recipe.to_toml()
+    text = recipe.named_only().to_toml()
     verb = "distill" if recipe.teacher else "train"
     return (
         "## How it was made\n\n"
@@ -241,21 +245,13 @@ def _making(recipe: Recipe | None, directory: ModelDirectory) -> str:
     )
 
 
-def _recipe(directory: ModelDirectory) -> Recipe | None:
-    """The recipe of a model, with files and directories by their names alone."""
-    file = directory.path / layout.RECIPE
-    if not file.is_file():
-        return None
-    return Recipe.from_toml(file).named_only()
-
-
 def _config(directory: ModelDirectory) -> dict[str, Any]:
     config: dict[str, Any] = parse_json(decode_text(read_bytes(directory.path / layout.CONFIG)))
     return config
 
 
 def _parameters(directory: ModelDirectory) -> int | None:
-    """The number of weights: from the head of the safetensors file, or by BERT's arithmetic."""
+    """The number of parameters: from the safetensors header, or computed for BERT's shape."""
     if directory.safetensors and directory.safetensors.suffix != ".json":
         with open(directory.safetensors, "rb") as file:
             head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
@@ -270,7 +266,7 @@ def _parameters(directory: ModelDirectory) -> int | None:
 
 
 def _machine() -> str:
-    """The processor and its cores, in words."""
+    """The name of the processor, and its number of cores."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():

@@ -1,6 +1,6 @@
-"""Turns a question-answering checkpoint into a model directory that answers without torch.
+"""Exports a question answering checkpoint to ONNX, which answers without torch.
 
-Runs checkpoint and ONNX file side by side and refuses to write what differs.
+Compares the logits of both, and writes nothing when they differ.
 
     export("path/to/checkpoint", "out")                # fp32
     export("path/to/checkpoint", "out", scheme=INT8)   # a quarter of the bytes
@@ -27,7 +27,7 @@ from pullquote.checkpoints.directory import ModelDirectory, open_model, store_se
 from pullquote.errors import MissingExtraError, ModelError, OutputError, PullquoteError, first_line
 from pullquote.files import cannot_write
 from pullquote.reading.backends.onnx import OnnxBackend
-from pullquote.training.recipe import Recipe
+from pullquote.training.recipe import read_recipe
 from pullquote.types import Batch, ReaderConfig
 
 try:
@@ -40,16 +40,16 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "transformers", "export") from error
 
 TOLERANCE = 1e-4
-"""The largest difference of a logit between torch and the fp32 ONNX file that is accepted."""
+"""The largest accepted difference between a logit of torch and of the fp32 ONNX file."""
 
-# What an export replaces, the weights last; torch puts those of a model of more than 1.5 GB into a
-# file of their own.
+# The files that an export replaces, weights last. torch writes weights of more than 1.5 GB to a
+# separate file.
 _WRITTEN = (*layout.DESCRIPTION, layout.RECIPE, layout.SETTINGS, layout.ONNX_DATA, layout.ONNX)
 
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What `export` wrote, and how far its logits are from the checkpoint's."""
+    """What `export` wrote, and how much its logits differ from the checkpoint's."""
 
     path: Path
     bytes: int
@@ -67,8 +67,8 @@ def export(
 ) -> ExportReport:
     """Write `out` with model.onnx, the tokenizer and reader.json of a safetensors checkpoint.
 
-    `scheme` quantises it. `weights` copies the checkpoint's own weights, too, for transformers and
-    to train on. `out` is a new place, an older export (whose files are replaced), or the
+    `scheme` quantises it. `weights` also copies the checkpoint's safetensors, for transformers and
+    for training. `out` is a new directory, an older export (whose files are replaced), or the
     checkpoint's own directory (which gains the ONNX form). `config` replaces the settings of the
     source. Raises `ModelError`, and writes nothing, when the fp32 ONNX file's logits differ from
     torch's by more than `TOLERANCE`.
@@ -84,18 +84,8 @@ def export(
     if config:
         source = replace(source, config=config)
     out = Path(out)
-    with _new_files(out, source) as new, tempfile.TemporaryDirectory() as work:
-        copied = [source.path / name for name in layout.DESCRIPTION]
-        if weights and not _is_same(out, source.path):
-            copied += layout.found(source.path, layout.SAFETENSORS_PATTERNS)
-        for file in copied:
-            if file.is_file():
-                shutil.copyfile(file, new / file.name)
-        if (source.path / layout.RECIPE).is_file():
-            recipe = Recipe.from_toml(source.path / layout.RECIPE)
-            if not _is_same(out, source.path):  # others need not know this machine's folders
-                recipe = recipe.named_only()
-            (new / layout.RECIPE).write_text(recipe.to_toml(), encoding="utf-8")
+    with _staged_files(out, source) as new, tempfile.TemporaryDirectory() as work:
+        _copy_other_files(source.path, new, weights=weights, in_place=_is_same(out, source.path))
         store_settings(new, _before_int8(source.config) if scheme else source.config)
         fp32 = Path(work if scheme else new) / layout.ONNX
         _to_onnx(source, fp32)
@@ -120,8 +110,21 @@ def export(
     return ExportReport(out, size, fp32_difference, int8_difference)
 
 
+def _copy_other_files(source: Path, new: Path, *, weights: bool, in_place: bool) -> None:
+    """Copy what is neither settings nor ONNX. `in_place`: `source` is what is exported to."""
+    copied = [source / name for name in layout.DESCRIPTION]
+    if weights and not in_place:
+        copied += layout.found(source, layout.SAFETENSORS_PATTERNS)
+    for file in copied:
+        if file.is_file():
+            shutil.copyfile(file, new / file.name)
+    if recipe := read_recipe(source):
+        kept = recipe if in_place else recipe.named_only()
+        (new / layout.RECIPE).write_text(kept.to_toml(), encoding="utf-8")
+
+
 def _before_int8(config: ReaderConfig) -> ReaderConfig:
-    """The settings with a note that they were fitted before quantisation."""
+    """The settings, with a note that they were fitted before quantisation."""
 
     def noted(fitted_on: str) -> str:
         return f"{fitted_on} (before int8)" if fitted_on else ""
@@ -135,13 +138,14 @@ def _before_int8(config: ReaderConfig) -> ReaderConfig:
 
 
 @contextlib.contextmanager
-def _new_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
-    """Yield an empty directory; on success what it holds moves to `out`, else it is removed."""
+def _staged_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
+    """Yield an empty directory; on success its files move to `out`, otherwise it is removed."""
     try:
         fresh = not out.exists()
         if not fresh and not _is_same(out, source.path):
-            check_out(out)
-        parent = out.parent if fresh else out  # on the same disk, so that moving is renaming
+            check_output(out)
+        # on the same file system as `out`, so that files can be renamed
+        parent = out.parent if fresh else out
         parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".pullquote-", dir=parent) as temporary:
             new = Path(temporary) / "new"
@@ -154,7 +158,7 @@ def _new_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
             for name in sorted(made - set(_WRITTEN)) + list(_WRITTEN):
                 if name in made:
                     os.replace(new / name, out / name)
-                else:  # such as the licence of the older export's model; its card is the user's
+                else:  # such as the licence of an older export; the card stays
                     (out / name).unlink(missing_ok=True)
     except OSError as error:
         if isinstance(error, PullquoteError):
@@ -162,8 +166,8 @@ def _new_files(out: Path, source: ModelDirectory) -> Iterator[Path]:
         raise cannot_write(out, error) from error
 
 
-def check_out(out: Path) -> None:
-    """Raise `OutputError` when writing `out` would lose more than an older export."""
+def check_output(out: Path) -> None:
+    """Raise `OutputError` when `out` exists and is not an older export."""
     if not out.exists():
         return
     found = {entry.name for entry in out.iterdir()} if out.is_dir() else {out.name}
@@ -180,7 +184,7 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 class _Logits(torch.nn.Module):
-    """The model with positional inputs and nothing but its logits as outputs."""
+    """The model with positional inputs, and its logits as only outputs."""
 
     def __init__(self, model: Any, inputs: list[str]) -> None:
         super().__init__()
@@ -193,7 +197,7 @@ class _Logits(torch.nn.Module):
 
 
 def _to_onnx(source: ModelDirectory, path: Path) -> None:
-    # Attention in plain products: the fused kernels of torch have no exact counterpart in ONNX.
+    # Eager attention: the fused kernels of torch have no exact counterpart in ONNX.
     model = load_checkpoint(source.path, attn_implementation="eager")
     inputs = forward_inputs(model)
     batch = next(_probe_batches(source))
@@ -216,15 +220,15 @@ def _to_onnx(source: ModelDirectory, path: Path) -> None:
             f"{source.path}: torch cannot turn this model into ONNX ({first_line(error)})"
         ) from error
     assert program is not None  # what dynamo=True promises
-    # The exporter notes on every node which lines of which files it came from: half a megabyte,
-    # with the paths of this machine in it.
-    for noted in (program.model, program.model.graph, *program.model.graph):
-        noted.metadata_props.clear()
+    # The exporter stores the source lines of every node: half a megabyte, with the paths of this
+    # machine in it.
+    for element in (program.model, program.model.graph, *program.model.graph):
+        element.metadata_props.clear()
     program.save(path)
 
 
 def _probe_batches(source: ModelDirectory) -> Iterator[Batch]:
-    """Batches of random tokens in shapes that a reader meets: padded, single, of full length."""
+    """Batches of random tokens: padded, a single window, and windows of full length."""
     random = np.random.default_rng(0)
     vocabulary = source.vocab_size or 1000
     for lengths in ([24, 17], [11], [source.config.max_length, 33, 60], [127]):
@@ -236,7 +240,7 @@ def _probe_batches(source: ModelDirectory) -> Iterator[Batch]:
 
 
 def _difference(a: Any, b: Any, batches: list[Batch]) -> float:
-    """The largest difference of a logit at a token that is no padding; NaN counts as infinite."""
+    """The largest difference of a logit, padding excluded; infinite where one is not finite."""
     worst = 0.0
     for batch in batches:
         x, y = a(batch), b(batch)
@@ -249,7 +253,7 @@ def _difference(a: Any, b: Any, batches: list[Batch]) -> float:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the exporter, which warns of its own future."""
+    """Silence the exporter's logs and deprecation warnings."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "torch.export")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""Uploads a model directory to the Hugging Face hub. Knows files and huggingface_hub, not models.
+"""Uploads a model directory to the Hugging Face hub.
 
 push("runs/tiny", "me/tiny")
 """
@@ -11,7 +11,7 @@ from typing import Any
 from pullquote.checkpoints import layout
 from pullquote.checkpoints.directory import open_model
 from pullquote.errors import DownloadError, MissingExtraError, ModelError, first_line
-from pullquote.training.recipe import Recipe
+from pullquote.training.recipe import read_recipe
 
 
 def push(
@@ -22,11 +22,11 @@ def push(
     message: str = "Upload a pullquote model",
     client: Any = None,
 ) -> str:
-    """Create `repository` (owner/name) unless it is there, upload the model, return its address.
+    """Upload a model to `repository` (owner/name), which is created if needed; return its URL.
 
-    `client` is a `huggingface_hub.HfApi`, whose token is the one of `hf auth login` or HF_TOKEN.
-    Raises `ModelError` for a directory that no reader could open or that has no card, and
-    `DownloadError` when the hub refuses or cannot be reached.
+    `client` is a `huggingface_hub.HfApi`; by default its token is that of `hf auth login` or
+    HF_TOKEN. Raises `ModelError` for a directory that is not a model or has no model card,
+    `DownloadError` when the hub refuses the upload or cannot be reached.
 
     >>> from pullquote.publishing.push import push  # doctest: +SKIP
     >>> address = push("runs/tiny", "me/tiny")  # doctest: +SKIP
@@ -48,9 +48,8 @@ def push(
             hub.CommitOperationAdd(file.relative_to(model.path).as_posix(), str(file))
             for file in layout.published(model.path)
         ]
-        recipe = model.path / layout.RECIPE
-        if recipe.is_file():  # without the folders of this machine
-            text = Recipe.from_toml(recipe).named_only().to_toml()
+        if recipe := read_recipe(model.path):
+            text = recipe.named_only().to_toml()
             files.append(hub.CommitOperationAdd(layout.RECIPE, text.encode()))
         client.create_repo(repository, repo_type="model", private=private, exist_ok=True)
         done = client.create_commit(repository, operations=files, commit_message=message)

@@ -1,20 +1,20 @@
-"""Rewrites an fp32 ONNX graph with int8 weights; standard ONNX operators and one of ONNX Runtime's.
+"""Quantises the weights of an fp32 ONNX graph to int8.
 
-Knows graphs, nothing of models or text. Weights of matrix products get one scale a column,
-embeddings one scale a row. Activations are quantised at run time with one scale a *token*: ONNX
-Runtime's own dynamic quantisation takes one for the whole batch, so that a window's logits depend
-on its neighbours (by up to 1.0 on random input) and lose twice as much.
+Uses standard ONNX operators and one of ONNX Runtime's. Weights of matrix products get one scale per
+column, embeddings one per row. Activations are quantised at run time with one scale per *token*:
+ONNX Runtime's own dynamic quantisation has one for the whole batch, so that the logits of a window
+depend on the other windows (by up to 1.0 on random input), and twice the quantisation loss.
 
     quantize("model.onnx", "model-int8.onnx")
     quantize("model.onnx", "model-5-6.onnx", Scheme(words=5, layers=6))
 
-A file may hold fewer bits than the int8 that is computed with. Such weights are packed, and a few
-nodes unpack them:
+A file may store fewer than 8 bits of a weight. Such weights are packed, and a few nodes unpack them
+to int8:
 
     5 bits of six values    4 bits of each, two in a byte | the last bit of each, eight in a byte
 
-These nodes depend on no input, so ONNX Runtime works them out once, when it loads the model
-(its constant folding; 0.14 s for `small`, RESULTS.md): answering costs what int8 costs.
+These nodes depend on no input, so ONNX Runtime computes them once, when it loads the model
+(constant folding; 0.14 s for `small`, RESULTS.md). Inference is as fast as with plain int8.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """Bits of a weight in the file: of word embeddings, and of layers' matrices.
+    """Bits per weight in the file: of word embeddings, and of the matrices of layers.
 
-    Biases and the small tables of positions and types stay fp32.
+    Biases, position embeddings and token type embeddings stay fp32.
     """
 
     words: int = 8
@@ -58,20 +58,20 @@ class Scheme:
 
 
 INT8 = Scheme()
-"""Nothing packed: a byte for each weight."""
+"""A byte for each weight, without packing."""
 
-# CPUs without VNNI add pairs of uint8 x int8 products in 16 bits: 2 x 255 x 64 = 32,640 still fits,
-# 2 x 255 x 127 does not. Weights of 7 bits thus give the same answers on every machine.
+# CPUs without VNNI add pairs of uint8 x int8 products in 16 bits: 2 x 255 x 64 = 32,640 fits,
+# 2 x 255 x 127 does not. Weights of 7 bits give the same answers on every machine.
 _LAYER_BITS = 7
-# uint8 activations: 1 .. 255 stand for -1 .. 1, after their token has been scaled to that.
+# uint8 activations: 1 .. 255 represent -1 .. 1, to which each token has been scaled.
 _ZERO, _STEP = np.uint8(128), np.float32(1 / 127)
-# the parts of the largest value that a scale may cover
-_CUTS = np.linspace(1, 0.4, 25, dtype=np.float32)
-_TABLE_ROWS = 1000  # smaller embeddings (positions, token types) save nothing worth a rounding
+# candidates for the range of a scale, as fractions of the largest value
+_CLIP_RANGES = np.linspace(1, 0.4, 25, dtype=np.float32)
+_TABLE_ROWS = 1000  # smaller tables (positions, token types) are not worth quantising
 
 
 def quantize(source: str | Path, target: str | Path, scheme: Scheme = INT8) -> None:
-    """Write an int8 form of the model at `source` to `target`, its weights stored as `scheme` says.
+    """Quantise the model at `source` and write it to `target`, its weights stored by `scheme`.
 
     Raises `ModelError` when the graph has nothing to quantise.
 
@@ -90,33 +90,33 @@ def quantize(source: str | Path, target: str | Path, scheme: Scheme = INT8) -> N
     onnx.save(model, str(target))
 
 
-# Names in a quantised graph. A weight "w" is kept as integers and scales; integers that are packed
-# come from a node and have the name without the prefix.
+# Names in a quantised graph. A weight "w" is stored as integers and scales; integers that nodes
+# unpack have the name without the prefix.
 _PREFIX = "int8."
 _INTEGERS, _SCALES = ".int8", ".scales"
 
 
 def scales_name(weight: str) -> str:
-    """The constant with the scales of a quantised weight."""
+    """The name of the constant with the scales of a quantised weight."""
     return f"{_PREFIX}{weight}{_SCALES}"
 
 
 def integers_name(model: onnx.ModelProto, weight: str) -> str:
-    """The tensor with the integers of a quantised weight: a constant, or what nodes unpack."""
+    """The name of the tensor with the integers of a quantised weight: a constant or unpacked."""
     constant = f"{_PREFIX}{weight}{_INTEGERS}"
     stored = any(tensor.name == constant for tensor in model.graph.initializer)
     return constant if stored else f"{weight}{_INTEGERS}"
 
 
 def weight_name(tensor: str) -> str:
-    """The weight to which a tensor of integers or scales belongs, as its node names it."""
+    """The name of the weight to which a tensor of integers belongs."""
     return tensor.removeprefix(_PREFIX).removesuffix(_INTEGERS)
 
 
 def quantized_weights(model: onnx.ModelProto) -> list[str]:
     """The names of all quantised weights of a graph.
 
-    Its metadata says so; in files of 0.1, which have none, every constant with scales is one.
+    They are listed in the metadata. Files of 0.1 have none: there, constants with scales count.
     """
     for entry in model.metadata_props:
         if entry.key == QUANTIZATION:
@@ -125,14 +125,14 @@ def quantized_weights(model: onnx.ModelProto) -> list[str]:
 
 
 def _scaled(constant: str) -> str:
-    """The weight whose scales a constant holds; "" for other constants."""
+    """The name of the weight whose scales a constant holds; "" for other constants."""
     if not (constant.startswith(_PREFIX) and constant.endswith(_SCALES)):
         return ""
     return constant.removeprefix(_PREFIX).removesuffix(_SCALES)
 
 
 class _Rewriter:
-    """Builds the new list of nodes, one old node after the other."""
+    """Rewrites a graph node by node; collects the new nodes and constants."""
 
     def __init__(self, model: onnx.ModelProto, scheme: Scheme) -> None:
         self.model, self.scheme = model, scheme
@@ -142,7 +142,9 @@ class _Rewriter:
             for tensor in model.graph.initializer
             if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2
         }
-        self.varying = {value.name for value in model.graph.input}  # what depends on the input
+        self.varying = {
+            value.name for value in model.graph.input
+        }  # tensors that depend on the input
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
         self.unpacked: set[str] = set()
@@ -157,7 +159,7 @@ class _Rewriter:
             return
         weight = self.weights.get(node.input[1]) if node.op_type == "MatMul" else None
         table = self.weights.get(node.input[0]) if _gathers_rows(node) else None
-        # The last layer, (H, 2), is too small to matter in bytes and too close to the answer.
+        # The last layer, (H, 2), stays fp32: it is small, and its errors go into the logits.
         if weight is not None and min(weight.dims) > 2:
             if node.input[0] in self.varying:
                 self._matmul(node, weight)
@@ -180,7 +182,7 @@ class _Rewriter:
             self.model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
 
     def metadata(self) -> str:
-        """What the file says of its own quantisation: see `checkpoints.onnx_metadata`."""
+        """JSON that describes the quantisation, for the file: see `checkpoints.onnx_metadata`."""
         weights = [name for name in map(_scaled, self.constants) if name]
         return json.dumps(
             {
@@ -192,7 +194,7 @@ class _Rewriter:
         )
 
     def _transpose(self, node: onnx.NodeProto) -> None:
-        """Store a weight the way it is used; torch leaves that undone where layers share one."""
+        """Store a weight transposed; torch leaves a Transpose node where layers share a weight."""
         x, y = node.input[0], node.output[0]
         transposed = np.ascontiguousarray(numpy_helper.to_array(self.weights[x]).T)
         self.weights[y] = numpy_helper.from_array(transposed, y)
@@ -205,7 +207,7 @@ class _Rewriter:
         x, y = node.input[0], node.output[0]
         x_q, x_scales = self._activation(x)
         self._add(
-            "MatMulIntegerToFloat",  # takes column scales; row scales follow by themselves
+            "MatMulIntegerToFloat",  # applies column scales; Mul applies the row scales
             [
                 x_q,
                 self._integers(f"{weight.name}{_INTEGERS}", q, self.scheme.layers),
@@ -222,8 +224,8 @@ class _Rewriter:
     def _constant_matmul(self, node: onnx.NodeProto, weight: onnx.TensorProto) -> None:
         """X W  =  X (W_q * column scales), where X is the same for every input.
 
-        DeBERTa's relative positions. ONNX Runtime works such products out when it loads a model,
-        but no integer ones.
+        DeBERTa's relative positions. ONNX Runtime folds such products when it loads a model, but
+        not those of integers.
         """
         q, scales = _quantize(numpy_helper.to_array(weight), axis=0, bits=self.layer_bits)
         y = node.output[0]
@@ -235,7 +237,7 @@ class _Rewriter:
         self.replaced.add(weight.name)
 
     def _activation(self, x: str) -> tuple[str, str]:
-        """Quantise (..., K) to uint8 with scales (..., 1), once for all its users."""
+        """Quantise (..., K) to uint8 with scales (..., 1), once for all nodes that use it."""
         if x in self.quantized:
             return self.quantized[x]
         last = self._constant("last", np.array([-1], dtype=np.int64))
@@ -243,8 +245,8 @@ class _Rewriter:
         self._add("Abs", [x], f"{x}.abs")
         self._add("ReduceMax", [f"{x}.abs", last], f"{x}.max", keepdims=1)
         self._add("Max", [f"{x}.max", tiny], f"{x}.scales")
-        # QuantizeLinear takes a scale for each row of a matrix only, and many nodes to get there
-        # and back; scaled to -1 .. 1 by themselves, all rows share one. Mul is faster than Div.
+        # QuantizeLinear has scales for the rows of a matrix only, which would take reshapes. Rows
+        # that are scaled to -1 .. 1 first share one scale. Mul is faster than Div.
         self._add("Reciprocal", [f"{x}.scales"], f"{x}.inverse")
         self._add("Mul", [x, f"{x}.inverse"], f"{x}.scaled")
         step, zero = self._constant("step", _STEP), self._constant("zero", _ZERO)
@@ -265,13 +267,13 @@ class _Rewriter:
         self.replaced.add(table.name)
 
     def _integers(self, name: str, q: NDArray[np.int8], bits: int) -> str:
-        """The name of a tensor of integers, with the nodes that unpack it where it is packed."""
-        if bits == 8 or q.size % 8:  # which no matrix of a model is
+        """Store integers, packed if `bits` is below 8; return the name of the unpacked tensor."""
+        if bits == 8 or q.size % 8:  # the latter does not occur in real models
             return self._constant(name, q)
         if name in self.unpacked:
             return name
         self.unpacked.add(name)
-        # -3 .. 3 in three bits are 1 .. 7; `low` counts the bits below those of a plane
+        # three bits: -3 .. 3 become 1 .. 7; `low` is the position of the lowest bit of a plane
         values, low, joined = q.reshape(-1) + np.int8(2 ** (bits - 1)), bits, ""
         for width in (width for width in (4, 2, 1) if bits & width):
             low -= width
@@ -287,7 +289,7 @@ class _Rewriter:
         return name
 
     def _plane(self, name: str, values: NDArray[np.uint8], width: int, low: int) -> str:
-        """`width` bits of each value, packed, and nodes that put them back to where they were.
+        """Pack `width` bits of each value, and add the nodes that shift them back into place.
 
         A byte holds bits of values that are far apart, so that unpacking works on long rows:
             values a b c d e f, four bits of each:  bytes (d a) (e b) (f c)
@@ -331,15 +333,15 @@ def _gathers_rows(node: onnx.NodeProto) -> bool:
 def _quantize(
     values: NDArray[np.float32], *, axis: int, bits: int
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Symmetric integers with one scale for each slice across `axis`: values ≈ q * scale.
+    """Symmetric quantisation with one scale for each slice across `axis`: values ≈ q * scale.
 
-    The largest value need not fit: with few bits, cutting off what lies far out leaves finer steps
-    for the rest. Of several scales, each slice takes the one with the least squared error.
+    With few bits, clipping outliers leaves finer steps for the other values: of several clipping
+    ranges, each slice takes the one with the least squared error.
     """
     levels = 2 ** (bits - 1) - 1
     largest = np.maximum(np.abs(values).max(axis=axis, keepdims=True), 1e-12)
     scales, least = largest / levels, np.full(largest.shape, np.inf)
-    for share in _CUTS if bits < _LAYER_BITS else _CUTS[:1]:
+    for share in _CLIP_RANGES if bits < _LAYER_BITS else _CLIP_RANGES[:1]:
         candidate = largest * share / levels
         error = values - candidate * _rounded(values, candidate, levels)
         squared = np.square(error).sum(axis=axis, keepdims=True)

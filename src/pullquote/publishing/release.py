@@ -1,6 +1,6 @@
-"""Exports a checkpoint and measures what that changed: what a released model needs.
+"""Exports a checkpoint and evaluates the result, for a release.
 
-The data must be held out: neither trained on, nor the test data on which results are reported.
+The data must be held out: neither training data, nor the test data of reported results.
 
     release("run", "out", scheme=INT8, examples=examples, source="tune.json", fit_threshold=True)
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What was written, and what was measured where there was data."""
+    """What was written, and the evaluations where there was data."""
 
     report: ExportReport
     exported: Evaluation | None = None

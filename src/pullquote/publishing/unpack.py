@@ -1,6 +1,6 @@
-"""Gives a quantised model its checkpoint back, rounded as it is, so that it can be trained on.
+"""Converts a quantised ONNX model back to an fp32 checkpoint, for further training.
 
-Knows the graphs that `quantize` writes. Training heals what rounding cost.
+Knows the graphs that `quantize` writes. The weights keep their rounding errors.
 
     unpack("small", "runs/small")
     train(Recipe(model="runs/small", ...), "runs/mine")
@@ -37,14 +37,14 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_PREFIX = "model."  # what `export` puts before the checkpoint's own names
+_PREFIX = "model."  # that `export` puts before the checkpoint's names
 
 
 def unpack(model: str | Path, out: str | Path) -> Path:
-    """Write the checkpoint of a model that has an ONNX file alone, fp32.
+    """Write an fp32 checkpoint of a model that has only an ONNX file.
 
-    Settings, threshold and calibration stay as they are. Raises `ConfigError` for an `out` that is
-    taken, `ModelError` for a graph that `pullquote export` and `quantize` have not written.
+    Settings, threshold and calibration are copied. Raises `ConfigError` for an `out` that is not
+    empty, `ModelError` for a graph that `pullquote export` and `quantize` have not written.
 
     >>> from pullquote.publishing.unpack import unpack  # doctest: +SKIP
     >>> path = unpack("small", "runs/small")  # doctest: +SKIP
@@ -59,7 +59,7 @@ def unpack(model: str | Path, out: str | Path) -> Path:
         raise ModelError(
             f"{directory.onnx}: cannot be read ({first_line(error)}); the file may be cut short"
         ) from error
-    weights = dict(_weights(graph))
+    weights = dict(_parameters(graph))
     out = Path(out)
     with new_directory(out):
         copy_model(directory.path, out)
@@ -74,34 +74,34 @@ def unpack(model: str | Path, out: str | Path) -> Path:
     return out
 
 
-def _weights(model: onnx.ModelProto) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Names of the checkpoint and values, as torch keeps them: (out, in) for a linear layer."""
-    values = _values(model)
+def _parameters(model: onnx.ModelProto) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """The checkpoint's parameters by name, shaped as in torch: (out, in) for a linear layer."""
+    values = _fp32_weights(model)
     for name, value in values.items():
         if name.startswith(_PREFIX):
             yield name.removeprefix(_PREFIX), value
-    makers = {node.output[0]: node for node in model.graph.node}
-    for node in model.graph.node:  # a linear layer is known by its bias, which has kept its name
+    producers = {node.output[0]: node for node in model.graph.node}
+    for node in model.graph.node:  # find linear layers by their biases, which keep their names
         bias = next((name for name in node.input if name.endswith(".bias")), "")
         if node.op_type != "Add" or not bias.startswith(_PREFIX):
             continue
-        maker = makers.get(next(name for name in node.input if name != bias))
-        if maker is not None and maker.op_type == "Mul":  # by the scales of the tokens
-            maker = makers.get(maker.input[0])
-        if maker is None or not maker.op_type.startswith("MatMul"):
+        producer = producers.get(next(name for name in node.input if name != bias))
+        if producer is not None and producer.op_type == "Mul":  # by the scales of the tokens
+            producer = producers.get(producer.input[0])
+        if producer is None or not producer.op_type.startswith("MatMul"):
             continue
-        name = weight_name(maker.input[1])
-        if name in values:  # else another node gives it, from a weight with a name of its own
+        name = weight_name(producer.input[1])
+        if name in values:  # else it is the output of another node, and has its own name above
             yield bias.removeprefix(_PREFIX).removesuffix("bias") + "weight", values[name].T
 
 
-def _values(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
-    """All fp32 weights by their names in the graph, those that were quantised among them."""
+def _fp32_weights(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
+    """All weights by their names in the graph, quantised ones converted to fp32."""
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     values = {name: value for name, value in constants.items() if value.dtype == np.float32}
     names = {name: integers_name(model, name) for name in quantized_weights(model)}
     packed = [integers for integers in names.values() if integers not in constants]
-    unpacked = dict(zip(packed, _computed(model, packed), strict=True))
+    unpacked = dict(zip(packed, _run_unpacking(model, packed), strict=True))
     for name, integers in names.items():
         whole = unpacked.get(integers, constants.get(integers))
         # one scale for each column of a matrix (N,), for each row of a table (V, 1)
@@ -109,8 +109,8 @@ def _values(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
     return values
 
 
-def _computed(model: onnx.ModelProto, names: list[str]) -> list[NDArray[np.int8]]:
-    """What the nodes that unpack weights give."""
+def _run_unpacking(model: onnx.ModelProto, names: list[str]) -> list[NDArray[np.int8]]:
+    """Run the nodes that unpack weights; the tensors `names`."""
     if not names:
         return []
     varying = {value.name for value in model.graph.input}

@@ -1,18 +1,18 @@
-"""Training examples that nobody wrote: moved, swapped, shuffled, cut out, teacher-labelled.
+"""Data augmentation: new training examples made from existing ones.
 
-Knows examples alone; each kind is a function of the data and a seed.
+Knows examples only; each kind is a function of the data and a seed.
 
-    moved     a question on another paragraph of its article, where its answer does not stand
-    elsewhere a question on a paragraph of another article, likewise: unanswerable
-    swapped   a question with a name or number exchanged for another of its article: unanswerable
-    opposed   a question with a word exchanged for its opposite: unanswerable
-    shuffled  a question on its paragraph with the sentences in another order: as it was
-    cloze     a sentence of the text with a name or number replaced by a question word: answerable
-    teacher   a moved question with whatever a teacher answers there
+    moved     a question with another paragraph of its article, without the answer: unanswerable
+    elsewhere a question with a paragraph of another article, without the answer: unanswerable
+    swapped   a name or number of the question replaced by another of its article: unanswerable
+    opposed   a word of the question replaced by its antonym: unanswerable
+    shuffled  the sentences of the paragraph in another order: the answer stays the same
+    cloze     a sentence of the paragraph with a name or number as the question word: answerable
+    teacher   as `moved`, but labelled with the answer of a teacher
 
-They follow what makes SQuAD 2.0's own unanswerable questions (Rajpurkar, Jia and Liang 2018,
-table 2: entity swaps are 21 % of them and antonyms 20 %; mutually exclusive conditions and
-impossible ones are near to `moved`). All of those are about their text; `elsewhere` is not.
+The kinds follow the types of SQuAD 2.0's own unanswerable questions (Rajpurkar, Jia and Liang 2018,
+table 2: 21 % entity swaps, 20 % antonyms; mutually exclusive and impossible conditions are close
+to `moved`). Those are all about the topic of their paragraph; `elsewhere` is not.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pullquote.types import Example, Span
 _YEAR = re.compile(r"\b1[0-9]{3}\b|\b20[0-9]{2}\b")
 _NUMBER = re.compile(r"\b\d[\d,.]*\d\b|\b\d\b")
 _NAME = re.compile(r"(?<=[\w,;:] )(?:[A-Z][\w'’-]+)(?: (?:[A-Z][\w'’-]+))*")
-# in this order: a year is a number, too
+# in this order, since a year is also a number
 _KINDS = {"year": _YEAR, "number": _NUMBER, "name": _NAME}
 _QUESTION_WORD = {"year": "what year", "number": "how many", "name": "what"}
 _LONGEST_SENTENCE = 240
@@ -61,7 +61,7 @@ _OPPOSITES = """
     """
 
 
-def _both_ways(pairs: str) -> dict[str, tuple[str, ...]]:
+def _symmetric(pairs: str) -> dict[str, tuple[str, ...]]:
     opposites: dict[str, tuple[str, ...]] = {}
     for pair in pairs.split():
         one, other = pair.split("-")
@@ -70,13 +70,13 @@ def _both_ways(pairs: str) -> dict[str, tuple[str, ...]]:
     return opposites
 
 
-_OPPOSITE = _both_ways(_OPPOSITES)
+_OPPOSITE = _symmetric(_OPPOSITES)
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
 class _Article:
-    """The paragraphs of an article, and the names and numbers that stand in them."""
+    """The paragraphs of an article, and the names and numbers in them, by kind."""
 
     contexts: tuple[str, ...]
     mentions: dict[str, tuple[str, ...]]
@@ -100,10 +100,10 @@ def augmented(
     seed: int,
     teacher: Callable[[Sequence[Example]], Sequence[Span | None]] | None = None,
 ) -> list[Example]:
-    """New examples of each kind, at most `share` times as many as `examples`; the same each time.
+    """New examples of each kind, at most `share` times as many as `examples`; deterministic.
 
-    An example of any kind has its origin's id with the kind appended. `teacher` gives the answers
-    to examples. Raises `ConfigError` when it is among the kinds and there is none.
+    The id of a new example is that of its origin with the kind appended. `teacher` answers
+    examples. Raises `ConfigError` when `teacher` is among the kinds and is not given.
     """
     if not kinds:
         return []
@@ -111,7 +111,7 @@ def augmented(
     made: list[Example] = []
     for kind in kinds:
         random = np.random.default_rng([seed, *kind.encode()])
-        new = _made(_MAKERS[kind], examples, corpus, random, round(share * len(examples)), kind)
+        new = _generate(_MAKERS[kind], examples, corpus, random, round(share * len(examples)), kind)
         if kind == "teacher":
             if teacher is None:
                 raise ConfigError("augment names teacher, which needs one; set teacher")
@@ -123,7 +123,7 @@ def augmented(
     return made
 
 
-def _made(
+def _generate(
     maker: Callable[[Example, _Corpus, np.random.Generator], Example | None],
     examples: Sequence[Example],
     corpus: _Corpus,
@@ -131,15 +131,15 @@ def _made(
     wanted: int,
     kind: str,
 ) -> list[Example]:
-    """Try the examples in a random order, several times if need be; no question comes twice."""
+    """Apply `maker` to examples in random order until enough are made; skip duplicates."""
     made: dict[tuple[str, str], Example] = {}
-    for turn in range(max(1, -(-wanted // max(len(examples), 1)))):
+    for round_ in range(max(1, -(-wanted // max(len(examples), 1)))):
         for index in random.permutation(len(examples)):
             if len(made) >= wanted:
                 return list(made.values())
             example = examples[index]
             if new := maker(example, corpus, random):
-                new = replace(new, id=f"{example.id}-{kind}{turn or ''}")
+                new = replace(new, id=f"{example.id}-{kind}{round_ or ''}")
                 made.setdefault((new.question, new.context), new)
     return list(made.values())
 
@@ -162,9 +162,9 @@ def _elsewhere(example: Example, corpus: _Corpus, random: np.random.Generator) -
 
 
 def _without_answer(example: Example, context: str) -> bool:
-    """Whether no answer stands in a text: where one does, the question may well have it."""
-    below = context.lower()
-    return not any(answer.text.lower() in below for answer in example.answers)
+    """Whether a text contains none of the answers; one that does may answer the question."""
+    lowered = context.lower()
+    return not any(answer.text.lower() in lowered for answer in example.answers)
 
 
 def _swapped(example: Example, corpus: _Corpus, random: np.random.Generator) -> Example | None:
@@ -178,10 +178,10 @@ def _swapped(example: Example, corpus: _Corpus, random: np.random.Generator) -> 
             for other in article.mentions[kind]
             if other not in example.question
             and mention not in other
-            # 942 for 911, but not 3: what has another number of digits is another kind of thing
+            # 942 for 911, but not 3: a number of another length counts something else
             and (kind == "name" or len(other) == len(mention))
         ]
-        # what the text does not say itself is no trap: the question would be about something else
+        # only mentions of the paragraph: otherwise the new question has nothing to do with it
         if mention in example.context and others:
             other = others[random.integers(len(others))]
             question = example.question[:start] + other + example.question[end:]
@@ -192,13 +192,13 @@ def _swapped(example: Example, corpus: _Corpus, random: np.random.Generator) -> 
 def _opposed(example: Example, _: _Corpus, random: np.random.Generator) -> Example | None:
     if example.is_impossible:
         return None
-    said = set(_WORD.findall(example.context.lower()))
+    context_words = set(_WORD.findall(example.context.lower()))
     choices = [
         (match.span(), opposite)
         for match in _WORD.finditer(example.question)
         for opposite in _OPPOSITE.get(match.group(), ())
-        # of what the text says both, either may be answered
-        if opposite not in said
+        # where the context has both words, the new question may be answerable
+        if opposite not in context_words
     ]
     if not choices:
         return None
@@ -220,7 +220,7 @@ def _shuffled(example: Example, _: _Corpus, random: np.random.Generator) -> Exam
                 start = len(context) + answer.start - part.start
                 answers.append(Span(answer.text, start, start + len(answer.text)))
         context += part.text
-    if len(answers) < len(example.answers):  # one that two sentences share
+    if len(answers) < len(example.answers):  # an answer that spans two sentences
         return None
     return replace(example, context=context, answers=tuple(answers))
 
@@ -252,7 +252,7 @@ _MAKERS = {
 
 
 def _article_of(example: Example) -> str:
-    """What an example is of: its title, or without one its text alone."""
+    """The key of an example's article: its title, or its context where it has none."""
     return example.title or example.context
 
 
@@ -281,7 +281,7 @@ def _corpus(examples: Sequence[Example]) -> _Corpus:
 
 
 def _mentions(text: str) -> Iterator[tuple[str, int, int]]:
-    """Names, years and other numbers: kind and characters, in the order of the kinds."""
+    """Names, years and other numbers: kind, start and end in characters, sorted by kind."""
     taken: list[tuple[int, int]] = []
     for kind, pattern in _KINDS.items():
         for match in pattern.finditer(text):

@@ -1,6 +1,6 @@
-"""The small BERT family: Google's 24 miniatures, and what a shape costs.
+"""Google's 24 small BERT models, and the parameters and FLOPs of a BERT of any shape.
 
-Knows arithmetic alone. Turc et al. 2019, "Well-Read Students Learn Better".
+Knows arithmetic only. Turc et al. 2019, "Well-Read Students Learn Better".
 
     shape = Shape.parse("L2-H128")
     shape.parameters, shape.flops(384), shape.hub_id
@@ -25,28 +25,28 @@ _SPECIAL = {
 }
 
 
-def encoder_flops(layers: int, width: int, inner: int, tokens: int) -> int:
-    """Matrix products of an encoder over a window, two operations a multiply-add.
+def encoder_flops(layers: int, width: int, intermediate: int, tokens: int) -> int:
+    """FLOPs of an encoder over a window: matrix products, two operations for a multiply-add.
 
-    A token and layer take 8 H^2 for queries, keys, values and output, 4 H I for the inner layer
-    and 4 T H for attention; embeddings, norms and the head are left out.
+    For each token and layer: 8 H^2 for queries, keys, values and output, 4 H I for the feed-forward
+    layer, 4 T H for attention. Embeddings, layer norms and the head are not counted.
     """
-    return layers * tokens * (8 * width**2 + 4 * width * inner + 4 * tokens * width)
+    return layers * tokens * (8 * width**2 + 4 * width * intermediate + 4 * tokens * width)
 
 
-def reader_parameters(layers: int, width: int, inner: int, rows: int) -> int:
-    """Weights of a BERT without pooler and with a head of two logits a token.
+def reader_parameters(layers: int, width: int, intermediate: int, rows: int) -> int:
+    """Parameters of a BERT for question answering, without pooler.
 
-    `rows` are those of all embeddings: words, positions and types.
+    `rows` are those of all embedding tables together: words, positions and token types.
     """
     # four H x H, two H x I, their biases, two layer norms
-    layer = 4 * width**2 + 2 * width * inner + 9 * width + inner
+    layer = 4 * width**2 + 2 * width * intermediate + 9 * width + intermediate
     return (rows + 2) * width + layers * layer + 2 * width + 2
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A BERT encoder of `layers` and `width`; inner layers are four times as wide, heads 64."""
+    """A BERT encoder: layers and hidden size. Feed-forward size is 4 x width, head size 64."""
 
     layers: int
     width: int
@@ -74,7 +74,7 @@ class Shape:
 
     @property
     def known_as(self) -> str:
-        """What the field calls it, if it has a name."""
+        """Its usual name, such as BERT-Tiny; empty if it has none."""
         return _SPECIAL.get((self.layers, self.width), "")
 
     @property
@@ -84,7 +84,7 @@ class Shape:
 
     @property
     def parameters(self) -> int:
-        """Of a reader: encoder without pooler, and a head of two logits a token."""
+        """Of an encoder without pooler, and a head of two logits per token."""
         rows = _VOCABULARY + _POSITIONS + _TYPES
         return reader_parameters(self.layers, self.width, 4 * self.width, rows)
 
@@ -94,14 +94,11 @@ class Shape:
         return 4 * self.parameters
 
     def flops(self, tokens: int = 384) -> int:
-        """Floating-point operations to read a window: two for each multiplication and addition.
-
-        See `encoder_flops`.
-        """
+        """Floating-point operations for one window; see `encoder_flops`."""
         return encoder_flops(self.layers, self.width, 4 * self.width, tokens)
 
 
 FAMILY = tuple(
     Shape(layers, width) for layers in (2, 4, 6, 8, 10, 12) for width in (128, 256, 512, 768)
 )
-"""The miniatures, by depth and then by width."""
+"""The 24 models, sorted by depth and then by width."""

@@ -1,4 +1,4 @@
-"""The log of a training run: a JSON line each few steps, and the curves drawn from it.
+"""The log of a training run: JSON lines, and a plot of loss and F1 over epochs.
 
 log = Log("runs/tiny")
 log.add(step=20, loss=3.1)
@@ -17,7 +17,7 @@ from pullquote.files import atomic_write, cannot_write, replacing
 
 
 class Log:
-    """`log.jsonl` and `curve.png` of a run; entries with a `loss`, others with a `balanced_f1`."""
+    """`log.jsonl` and `curve.png` of a run; an entry has either a `loss` or a `balanced_f1`."""
 
     def __init__(self, directory: str | Path) -> None:
         self.file = Path(directory) / "log.jsonl"
@@ -32,7 +32,7 @@ class Log:
             raise cannot_write(self.file, error) from None
 
     def entries(self) -> list[dict[str, Any]]:
-        """All lines; one that a sudden end cut short is left out."""
+        """All entries; a line that was cut short when the process was killed is left out."""
         if not self.file.exists():
             return []
         entries = []
@@ -44,7 +44,7 @@ class Log:
         return entries
 
     def keep_until(self, step: int) -> None:
-        """Drop what was logged after `step`: a resumed run will log it again."""
+        """Remove the entries after `step`: a resumed run logs those steps again."""
         kept = [entry for entry in self.entries() if entry["step"] <= step]
         with atomic_write(self.file) as file:
             file.writelines(json.dumps(entry) + "\n" for entry in kept)
@@ -87,7 +87,7 @@ class Log:
 
 
 def _smooth(values: list[float]) -> list[float]:
-    """The mean of each value and those before it, a twentieth of all at most."""
+    """Running mean over the last twentieth of the values."""
     width = max(1, len(values) // 20)
     parts = [values[max(0, end - width) : end] for end in range(1, len(values) + 1)]
     return [sum(part) / len(part) for part in parts]

@@ -1,6 +1,6 @@
-"""A training recipe: every choice behind a model, as a TOML file that is saved beside the weights.
+"""A training recipe: all settings of a training run, saved as TOML beside the weights.
 
-Knows names and numbers, neither torch nor data.
+Knows names and values, neither torch nor data.
 
     recipe = Recipe.from_toml("recipes/tiny-1.toml", learning_rate=1e-3)
     recipe.to_toml()
@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from pullquote.checkpoints import layout
 from pullquote.data.formats import decode_text, read_bytes
 from pullquote.errors import ConfigError, DataError, MissingExtraError
 from pullquote.types import ReaderConfig
@@ -32,24 +33,24 @@ def _option(
     high: float = math.inf,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """A field with what a person needs to know of it: one line, a range or the words it may be."""
+    """A field with its help text, and the range or the choices of its value."""
     return field(
         default=default, metadata={"help": help, "low": low, "high": high, "choices": choices}
     )
 
 
 AUGMENTATIONS = ("moved", "elsewhere", "swapped", "opposed", "shuffled", "cloze", "teacher")
-"""What `augment` may name; see `training/augment.py`."""
+"""The kinds of `augment`; see `training/augment.py`."""
 
 
-_TAUGHT = ("soft_weight", "hidden_weight", "relation_weight")
+_TEACHER_WEIGHTS = ("soft_weight", "hidden_weight", "relation_weight")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Every option of `pullquote train`, a key of the TOML file each.
+    """The options of `pullquote train`, which are the keys of the TOML file.
 
-    Lengths are tokens; what ends in `_share` is a part of the whole.
+    Lengths are in tokens; a `_share` is a fraction.
 
     >>> from pullquote.training.recipe import Recipe
     >>> recipe = Recipe(model="L2-H128", train=("train.json",), epochs=5.0)
@@ -57,86 +58,98 @@ class Recipe:
     0.0001
     """
 
-    # what is trained, on what
-    model: str = _option("", "Start: hub id, checkpoint directory, or a shape such as L2-H128.")
-    tokenizer: str = _option("small", "For a shape: the model whose vocabulary it takes.")
+    # model and data
+    model: str = _option("", "Model to start from: hub id, directory, or a shape such as L2-H128.")
+    tokenizer: str = _option("small", "For a shape: the model whose tokenizer it uses.")
     stack: str = _option(
         "",
-        "For a shape: a shallower checkpoint, under new layers that change nothing at first.",
+        "For a shape: a checkpoint with fewer layers to copy; further layers start without effect.",
     )
     embeddings: str = _option(
         "",
-        "For a shape: a checkpoint whose word embeddings it takes, with heads that find the same "
-        "word, the word before and the words around from the start.",
+        "For a shape: a checkpoint whose word embeddings it takes; some attention heads start as "
+        "exact-match, previous-token and neighbour heads.",
     )
     train: tuple[str, ...] = _option((), "Data to train on (SQuAD JSON, JSONL, CSV, Parquet).")
-    tune: str = _option("", "Held-out data: chooses the best checkpoint, fits the threshold.")
-    questions: int = _option(0, "Train on this many questions only, chosen by seed; 0: all.", low=0)
+    tune: str = _option("", "Held-out data, to choose the best checkpoint and fit its threshold.")
+    questions: int = _option(0, "Train on a random sample of so many questions; 0: all.", low=0)
     augment: tuple[str, ...] = _option(
-        (), "Made training questions: " + ", ".join(AUGMENTATIONS) + ".", choices=AUGMENTATIONS
+        (),
+        "Data augmentation, kinds of questions to make: " + ", ".join(AUGMENTATIONS) + ".",
+        choices=AUGMENTATIONS,
     )
     augment_share: float = _option(
-        0.25, "Made questions of each kind, as a share of the real ones.", low=0, high=10
+        0.25, "Made questions of each kind, as a fraction of the real ones.", low=0, high=10
     )
 
     # windows
-    max_length: int = _option(_READER.max_length, "Tokens of a window.", low=16)
-    overlap: int = _option(_READER.overlap, "Context tokens that two windows share.", low=2)
-    max_question_length: int = _option(_READER.max_question_length, "Tokens of a question.", low=1)
-    max_answer_length: int = _option(_READER.max_answer_length, "Tokens of an answer.", low=1)
+    max_length: int = _option(_READER.max_length, "Maximum tokens of a window.", low=16)
+    overlap: int = _option(
+        _READER.overlap, "Context tokens that neighbouring windows share.", low=2
+    )
+    max_question_length: int = _option(
+        _READER.max_question_length, "Maximum tokens of a question.", low=1
+    )
+    max_answer_length: int = _option(
+        _READER.max_answer_length, "Maximum tokens of an answer.", low=1
+    )
 
     # optimisation
     epochs: float = _option(3.0, "Passes over the data.", low=0.001)
-    tokens: int = _option(8192, "Tokens of an optimiser step, over all processes.", low=16)
-    micro_tokens: int = _option(4096, "Tokens that go through the model at once.", low=16)
+    tokens: int = _option(
+        8192, "Batch size: tokens of an optimiser step, over all processes.", low=16
+    )
+    micro_tokens: int = _option(4096, "Micro-batch size: tokens in one forward pass.", low=16)
     windows: int = _option(
         0,
-        "Windows of an optimiser step at most, as batch sizes are elsewhere; 0: by tokens.",
+        "Batch size in windows, at most; 0: limited by tokens only.",
         low=0,
     )
-    max_steps: int = _option(0, "End after so many steps; 0: by epochs.", low=0)
+    max_steps: int = _option(0, "Number of optimiser steps; 0: by epochs.", low=0)
     learning_rate: float = _option(1e-4, "Peak learning rate of AdamW.", low=0, high=1)
     embedding_rate_share: float = _option(
-        1.0, "The word embeddings' share of the rate; 0: they stay.", low=0, high=1
+        1.0, "Learning rate of word embeddings, as a fraction; 0: frozen.", low=0, high=1
     )
-    warmup_share: float = _option(0.05, "Part of all steps in which the rate rises.", low=0, high=1)
-    warmup_steps: int = _option(0, "Steps in which the rate rises; 0: by share.", low=0)
+    warmup_share: float = _option(0.05, "Warmup, as a fraction of all steps.", low=0, high=1)
+    warmup_steps: int = _option(0, "Warmup steps; 0: by warmup_share.", low=0)
     schedule: str = _option(
-        "linear", "How the rate falls to 0.", choices=("linear", "cosine", "constant")
+        "linear", "Learning rate schedule after warmup.", choices=("linear", "cosine", "constant")
     )
-    weight_decay: float = _option(0.01, "Weight decay of matrices.", low=0, high=1)
-    beta2: float = _option(0.999, "AdamW's second momentum.", low=0, high=0.9999999)
+    weight_decay: float = _option(
+        0.01, "Weight decay; biases and layer norms have none.", low=0, high=1
+    )
+    beta2: float = _option(0.999, "AdamW's beta2.", low=0, high=0.9999999)
     adam_epsilon: float = _option(1e-8, "AdamW's epsilon.", low=1e-16, high=1)
     max_grad_norm: float = _option(1.0, "Gradients are clipped to this norm; 0: never.", low=0)
     dropout: float = _option(0.0, "Dropout of hidden states and attention.", low=0, high=0.9)
     average: float = _option(
         0.0,
-        "Decay of a running average of the weights, which is kept then; 0: none.",
+        "Decay of a moving average of the weights, which is then what is saved; 0: none.",
         low=0,
         high=0.99999,
     )
     precision: str = _option(
-        "auto", "auto: bf16 where the processor has it.", choices=("auto", "fp32", "bf16")
+        "auto",
+        "auto: bf16 where the device computes faster in it.",
+        choices=("auto", "fp32", "bf16"),
     )
-    seed: int = _option(0, "Seed of the order, the new weights and the dropout.", low=0)
+    seed: int = _option(0, "Random seed of data order, new weights and dropout.", low=0)
 
     # loss
-    label_weight: float = _option(1.0, "Weight of the gold labels.", low=0)
-    teacher: tuple[str, ...] = _option((), "Readers to learn from; several are averaged.")
-    temperature: float = _option(2.0, "Softens the teacher's and student's logits.", low=0.1)
-    soft_weight: float = _option(0.0, "Weight of the teacher's soft start and end.", low=0)
-    hidden_weight: float = _option(0.0, "Weight of the first teacher's hidden states.", low=0)
+    label_weight: float = _option(1.0, "Loss weight of the gold labels.", low=0)
+    teacher: tuple[str, ...] = _option((), "Models to distill; the logits of several are averaged.")
+    temperature: float = _option(2.0, "Softmax temperature of distillation.", low=0.1)
+    soft_weight: float = _option(0.0, "Loss weight of the teacher's start and end logits.", low=0)
+    hidden_weight: float = _option(0.0, "Loss weight of the first teacher's hidden states.", low=0)
     relation_weight: float = _option(
-        0.0, "Weight of the first teacher's last query, key and value relations (MiniLM).", low=0
+        0.0, "Loss weight of the first teacher's last-layer attention relations (MiniLM).", low=0
     )
-    relation_heads: int = _option(8, "Heads into which relations are cut.", low=1)
+    relation_heads: int = _option(8, "Relation heads (MiniLM).", low=1)
 
-    # watching
-    evaluations: int = _option(4, "Evaluations on tune, the last at the end.", low=1)
-    evaluation_questions: int = _option(
-        2000, "Questions of tune by which checkpoints are compared; 0: all.", low=0
-    )
-    save_minutes: float = _option(5.0, "Minutes between saves of the state.", low=0)
+    # evaluation
+    evaluations: int = _option(4, "Number of evaluations on tune, the last at the end.", low=1)
+    evaluation_questions: int = _option(2000, "Questions of tune in an evaluation; 0: all.", low=0)
+    save_minutes: float = _option(5.0, "Minutes between saves of the training state.", low=0)
 
     def __post_init__(self) -> None:
         for spec in fields(self):
@@ -146,13 +159,13 @@ class Recipe:
                 f"tokens is {self.tokens} and micro_tokens {self.micro_tokens}, expected at least "
                 f"max_length = {self.max_length}: a window must fit"
             )
-        weights = [getattr(self, name) for name in _TAUGHT]
+        weights = [getattr(self, name) for name in _TEACHER_WEIGHTS]
         if any(weights) and not self.teacher:
-            raise ConfigError(f"{', '.join(_TAUGHT)} need a teacher")
+            raise ConfigError(f"{', '.join(_TEACHER_WEIGHTS)} need a teacher")
         if self.teacher and not any(weights) and "teacher" not in self.augment:
             raise ConfigError(
                 "a teacher is given but nothing is learned from it; set one of "
-                f"{', '.join(_TAUGHT)}"
+                f"{', '.join(_TEACHER_WEIGHTS)}"
             )
         if self.stack and self.embeddings:
             raise ConfigError(
@@ -160,10 +173,10 @@ class Recipe:
             )
         if not (self.label_weight or any(weights)):
             raise ConfigError("all weights of the loss are 0; there is nothing to learn")
-        self.reader_config()  # which checks how the lengths go together
+        self.reader_config()  # checks that the lengths fit together
 
     def reader_config(self) -> ReaderConfig:
-        """The settings of the reader that is trained; its threshold is fitted later."""
+        """The reader settings of the trained model; the threshold is fitted after training."""
         return ReaderConfig(
             max_length=self.max_length,
             overlap=self.overlap,
@@ -172,21 +185,21 @@ class Recipe:
         )
 
     def named_only(self) -> Recipe:
-        """The recipe with files and directories by their names alone, to be shown to others."""
+        """The recipe to publish: files and local models by their names, without directories."""
         return replace(
             self,
-            model=_shown(self.model),
-            tokenizer=_shown(self.tokenizer),
-            stack=_shown(self.stack),
-            embeddings=_shown(self.embeddings),
+            model=_public_name(self.model),
+            tokenizer=_public_name(self.tokenizer),
+            stack=_public_name(self.stack),
+            embeddings=_public_name(self.embeddings),
             train=tuple(Path(file).name for file in self.train),
             tune=Path(self.tune).name,
-            teacher=tuple(_shown(name) for name in self.teacher),
+            teacher=tuple(_public_name(name) for name in self.teacher),
         )
 
     @classmethod
     def from_toml(cls, path: str | Path, **options: Any) -> Recipe:
-        """Read a recipe; `options` replace what it says.
+        """Read a recipe; `options` replace its values.
 
         >>> from pathlib import Path
         >>> from pullquote.training.recipe import Recipe
@@ -198,9 +211,9 @@ class Recipe:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any], where: str = "recipe") -> Recipe:
-        """Check names and kinds, as from a TOML file; `where` names it in errors.
+        """Make a recipe of values as a TOML file has them; `where` names their source in errors.
 
-        A teacher that is given no task is learned from by its soft labels, with weight 1.
+        With a teacher and no weight for it, `soft_weight` is 1.
         """
         specs = {spec.name: spec for spec in fields(cls)}
         taken = {}
@@ -216,7 +229,9 @@ class Recipe:
                 value = float(value)
             taken[name] = value
         kinds = taken.get("augment")
-        named = set(_TAUGHT) & set(taken) or (isinstance(kinds, tuple) and "teacher" in kinds)
+        named = set(_TEACHER_WEIGHTS) & set(taken) or (
+            isinstance(kinds, tuple) and "teacher" in kinds
+        )
         if taken.get("teacher") and not named:
             taken["soft_weight"] = 1.0
         try:
@@ -225,10 +240,10 @@ class Recipe:
             raise ConfigError(f"{where}: {error}") from None
 
     def to_toml(self) -> str:
-        """The whole recipe, defaults included; reading it gives the same recipe."""
+        """The recipe with all its defaults; reading it gives the same recipe."""
         lines = []
         for name, value in asdict(self).items():
-            # TOML takes JSON's strings, numbers, booleans and arrays as they are
+            # JSON's strings, numbers, booleans and arrays are valid TOML
             text = json.dumps(
                 list(value) if isinstance(value, tuple) else value, ensure_ascii=False
             ).replace("\x7f", "\\u007f")
@@ -236,8 +251,14 @@ class Recipe:
         return "".join(lines)
 
 
-def _shown(model: str) -> str:
-    """A model's name as others know it: a hub id stays, of a directory the last part."""
+def read_recipe(directory: Path) -> Recipe | None:
+    """The recipe in a model directory; None where there is none."""
+    file = directory / layout.RECIPE
+    return Recipe.from_toml(file) if file.is_file() else None
+
+
+def _public_name(model: str) -> str:
+    """A hub id as it is; of a directory the last part."""
     if not model:
         return model
     local = Path(model).is_absolute() or model.startswith((".", "~")) or model.count("/") != 1

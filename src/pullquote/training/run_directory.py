@@ -1,6 +1,6 @@
-"""Run directory: who may write to it, and the saved state that a run resumes from.
+"""Run directory: checks before a run writes to it, and its saved state.
 
-Knows files and torch's state dictionaries, nothing of the loop. `train` lists what stands there.
+Knows files, nothing of the training loop. The module `train` lists the files of a run.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _REPLACED = ("log.jsonl", layout.CURVE, layout.SAFETENSORS, *layout.ONNX_PATTERN
 
 
 def check_run_directory(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
-    """Raise `ConfigError` unless `out` is free, or may be overwritten, or holds this very run.
+    """Raise `ConfigError` unless `out` is free, may be overwritten, or holds the run to resume.
 
-    With `resume` a free place is begun in: a run may have been ended before it left anything.
+    `resume` accepts an empty directory: a run may have ended before its first save.
     """
     start = Path(recipe.model)
     if (
-        recipe.model not in bundled_models()  # that is one of ours, whatever lies here
+        recipe.model not in bundled_models()  # a bundled model, even where a folder has its name
         and out.exists()
         and start.exists()
         and out.samefile(start)
@@ -43,7 +43,7 @@ def check_run_directory(out: Path, recipe: Recipe, *, resume: bool, overwrite: b
     file = out / layout.RECIPE
     if not _holds_run(out):
         if not overwrite:
-            _check_foreign(out)
+            _check_other_files(out)
         return
     if not resume:
         if not overwrite:
@@ -62,14 +62,14 @@ def check_run_directory(out: Path, recipe: Recipe, *, resume: bool, overwrite: b
 
 
 def _holds_run(out: Path) -> bool:
-    """A recipe stands in what was exported from a run, too, but then nothing of its last state."""
+    """Whether `out` is a run, and not a model exported from one, which has a recipe as well."""
     return (out / layout.RECIPE).exists() and (
         (out / "last").is_dir() or not (out / layout.CONFIG).exists()
     )
 
 
-def _check_foreign(out: Path) -> None:
-    """Raise `ConfigError` where a run would replace files that no run has made."""
+def _check_other_files(out: Path) -> None:
+    """Raise `ConfigError` where a run would replace files that are not from a run."""
     if (out / layout.CONFIG).exists():
         raise ConfigError(f"{out}: holds a model; choose another place")
     if found := layout.found(out, ("last", *_REPLACED)):
@@ -80,36 +80,36 @@ def _check_foreign(out: Path) -> None:
 
 
 def make_run_directory(out: Path, recipe: Recipe, *, resume: bool) -> None:
-    """Make `out` the directory of a run; removes an older run's files and unfinished ones."""
+    """Create the directory of a run; remove the files of an older run, and temporary ones."""
     if not resume:
         older = [layout.RECIPE, *_REPLACED]
         if _holds_run(out):
             shutil.rmtree(out / "last", ignore_errors=True)
-            older += layout.CHECKPOINT  # some of which the new one may not have
+            older += layout.CHECKPOINT  # the new model may not have all of them
         for name in dict.fromkeys(layout.found(out, older)):
             name.unlink()
     for folder in (out, out / "last"):
-        for litter in folder.glob(".pullquote-*"):
-            if litter.is_dir():  # of an export
-                shutil.rmtree(litter)
+        for leftover in folder.glob(".pullquote-*"):
+            if leftover.is_dir():  # of an export
+                shutil.rmtree(leftover)
             else:
-                litter.unlink()
+                leftover.unlink()
     with atomic_write(out / layout.RECIPE) as file:
         file.write(recipe.to_toml())
 
 
 def write_state(state: dict[str, Any], out: Path) -> None:
-    """Write what `resume` needs; the older state stays whole until this one is."""
+    """Write the saved state; the older one is replaced only when this one is complete."""
     try:
         with atomic_write(out / "last" / STATE, "wb") as file:
             torch.save(state, file)
-    except RuntimeError as error:  # torch's own word for a full disk
+    except RuntimeError as error:  # what torch raises on a full disk
         reason = OSError(first_line(error))
         raise cannot_write(out / "last" / STATE, reason) from error
 
 
 def read_state(out: Path, device: torch.device) -> dict[str, Any] | None:
-    """What `write_state` wrote; None when a run ended before its first save."""
+    """The state that `write_state` wrote; None when a run ended before its first save."""
     path = out / "last" / STATE
     if not path.exists():
         return None

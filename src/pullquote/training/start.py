@@ -1,6 +1,6 @@
-"""Where training starts: a checkpoint, a hub repository, or a shape with new weights.
+"""The model that training starts from: a checkpoint, a hub repository, or new weights.
 
-Knows torch and transformers; a base encoder gets a new head for question answering.
+A base encoder gets a new question answering head.
 
     start = open_start(Recipe(model="L2-H128"))
     start.model, start.encoder
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """A model to train, its encoder, and the files that travel with it."""
+    """A model to train, its encoder, and the files to copy beside its weights."""
 
     model: Any
     encoder: Encoder
     files: dict[str, bytes]
     """Tokenizer, licence and notice: names and contents."""
-    words: torch.Tensor | None = None
+    embeddings: torch.Tensor | None = None
     """Word embeddings of another checkpoint, (V, its width), for `structure`."""
 
 
@@ -50,14 +50,14 @@ _LAYER = re.compile(r"(bert\.encoder\.layer\.)(\d+)(\..*)")
 
 
 def open_start(recipe: Recipe) -> Start:
-    """Load or make the model that a recipe names; random weights come from its seed."""
+    """Load or create the model that a recipe names; its seed decides random weights."""
     torch.manual_seed(recipe.seed)
     if not recipe.model:
         raise ConfigError(
             "model is not set: a checkpoint directory, a hub id, tiny, or a shape such as L2-H128"
         )
     if shape := Shape.parse(recipe.model):
-        return _new(shape, recipe)
+        return _new_model(shape, recipe)
     for name in ("stack", "embeddings"):
         if getattr(recipe, name):
             raise ConfigError(
@@ -74,7 +74,7 @@ def open_start(recipe: Recipe) -> Start:
         return Start(model, encoder, {f.name: f.read_bytes() for f in files if f.is_file()})
 
 
-def _new(shape: Shape, recipe: Recipe) -> Start:
+def _new_model(shape: Shape, recipe: Recipe) -> Start:
     tokenizer = find_tokenizer(recipe.tokenizer)
     encoder = Encoder.from_file(tokenizer, recipe.reader_config(), type_vocab_size=2)
     model = transformers.BertForQuestionAnswering(
@@ -88,21 +88,21 @@ def _new(shape: Shape, recipe: Recipe) -> Start:
     )
     _check_length(recipe, model.config.max_position_embeddings)
     files = [tokenizer]
-    words = None
+    embeddings = None
     if origin := recipe.stack or recipe.embeddings:
         with _safe_source(origin) as source:
             _check_vocabulary(source, encoder, recipe)
-            given: Any = load_checkpoint(source.path, new_head=not recipe.stack)
+            source_model: Any = load_checkpoint(source.path, new_head=not recipe.stack)
             if recipe.stack:
-                _stack(given, model, recipe)
+                _stack_layers(source_model, model, recipe)
             else:
-                words = given.get_input_embeddings().weight.detach()
+                embeddings = source_model.get_input_embeddings().weight.detach()
             files += [source.path / name for name in layout.LEGAL]
     _set_dropout(model, recipe.dropout)
     contents = {file.name: file.read_bytes() for file in files if file.is_file()}
-    # BERT's own: that of another family may say that there are no token types, or pad on the left
+    # BERT's own file: that of another family may turn off token types, or pad on the left
     contents[layout.TOKENIZER_CONFIG] = json.dumps({"tokenizer_class": "BertTokenizer"}).encode()
-    return Start(model, encoder, contents, words)
+    return Start(model, encoder, contents, embeddings)
 
 
 def _check_length(recipe: Recipe, positions: int) -> None:
@@ -122,11 +122,11 @@ def _check_vocabulary(source: ModelDirectory, encoder: Encoder, recipe: Recipe) 
         )
 
 
-def _stack(source: Any, target: Any, recipe: Recipe) -> None:
-    """Copy embeddings, head and layers; layers above are copies that write nothing yet.
+def _stack_layers(source: Any, target: Any, recipe: Recipe) -> None:
+    """Copy embeddings, head and layers; repeat the layers above, with outputs set to zero.
 
-    The deep model thus answers as the shallow one does from the first step on, and its new layers
-    find heads that look at something (staged training: Shen et al. 2022, section 3.2).
+    The deep model then gives the answers of the shallow one at first, and its new layers start
+    with trained attention heads (staged training: Shen et al. 2022, section 3.2).
     """
     mine, theirs = target.config, source.config
     for name in ("model_type", "hidden_size", "intermediate_size", "vocab_size"):
@@ -149,7 +149,7 @@ def _stack(source: Any, target: Any, recipe: Recipe) -> None:
             weights[name] = torch.zeros_like(value)
     last = f"bert.encoder.layer.{theirs.num_hidden_layers - 1}.output.LayerNorm."
     gain, shift = known[f"{last}weight"], known[f"{last}bias"]
-    # What the last layer gives has about this mean and deviation; norms above keep them.
+    # Mean and standard deviation of the last layer's output; the layer norms above keep them.
     mean, deviation = shift.mean(), (gain.square().mean() + shift.var(correction=0)).sqrt()
     for name, value in weights.items():
         layer = _LAYER.match(name)
@@ -160,10 +160,10 @@ def _stack(source: Any, target: Any, recipe: Recipe) -> None:
 
 @contextlib.contextmanager
 def _safe_source(name: str) -> Iterator[ModelDirectory]:
-    """A checkpoint to train on; one of the old form (pickle, vocab.txt) is converted first.
+    """A checkpoint to train; one in the old format (pickle, vocab.txt) is converted first.
 
-    Google's miniatures were published so. torch opens a pickle of weights without running code
-    that it may hold (`weights_only`); readers open none at all.
+    Google's small BERT models have that format. torch reads a pickle of weights without running
+    code in it (`weights_only`); readers refuse pickles.
     """
     try:
         source = open_model(name, onnx=False)
@@ -172,19 +172,19 @@ def _safe_source(name: str) -> Iterator[ModelDirectory]:
     else:
         yield source
         return
-    with tempfile.TemporaryDirectory(prefix="pullquote-start-") as place:
+    with tempfile.TemporaryDirectory(prefix="pullquote-start-") as folder:
         try:
             with quiet_transformers():
                 model = transformers.AutoModelForQuestionAnswering.from_pretrained(
                     name, dtype=torch.float32, weights_only=True, trust_remote_code=False
                 )
-                model.save_pretrained(place)
-            load_tokenizer(name).backend_tokenizer.save(str(Path(place) / layout.TOKENIZER))
+                model.save_pretrained(folder)
+            load_tokenizer(name).backend_tokenizer.save(str(Path(folder) / layout.TOKENIZER))
         except Exception as error:
             raise ModelError(
                 f"{name}: cannot be converted to safetensors ({first_line(error)}). {refusal}"
             ) from error
-        yield open_model(place, onnx=False)
+        yield open_model(folder, onnx=False)
 
 
 def _set_dropout(model: torch.nn.Module, rate: float) -> None:
@@ -194,12 +194,12 @@ def _set_dropout(model: torch.nn.Module, rate: float) -> None:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether a device multiplies bf16 faster than fp32: AVX-512 BF16, AMX, newer GPUs."""
+    """Whether a device computes faster in bf16 than in fp32: AVX-512 BF16, AMX, newer GPUs."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
-    try:  # torch has no public word for it, and not every build the private ones
+    try:  # torch has no public function for this, and not every build has the private ones
         return bool(
             torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()
         )

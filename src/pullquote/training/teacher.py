@@ -1,6 +1,6 @@
-"""What a teacher says of windows and of questions, kept on disk.
+"""Logits and answers of teachers, cached on disk.
 
-Teacher and student must read the same token ids.
+Teacher and student must have the same token ids.
 
     labels = soft_labels([Reader("small")], windows, encoder, cache)
     labels.start                                       # (tokens,) as the windows' own ids
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pullquote.checkpoints import layout
+from pullquote.deprecated import moved_names
 from pullquote.errors import ConfigError
 from pullquote.files import atomic_write, write_json
 from pullquote.progress import Progress, no_progress
@@ -32,27 +33,26 @@ if TYPE_CHECKING:
     from pullquote.reading.encode import Encoder
     from pullquote.reading.reader import Reader
 
-_BLOCK = 4096
-"""Windows in a file of the cache. Data that is added at the end leaves the files before as they
-are."""
+_WINDOWS_PER_FILE = 4096
+"""Data that is added at the end leaves the earlier files of the cache valid."""
 
 
 def check_same_tokens(teacher: Reader, student: Encoder) -> None:
-    """Raise `ConfigError` unless both give a text the same ids and join a pair alike."""
+    """Raise `ConfigError` unless both turn a question and its context into the same ids."""
     name = teacher.directory.name
-    theirs, mine = teacher.encoder.tokenizer.get_vocab(), student.tokenizer.get_vocab()
-    if theirs != mine:
-        other = sum(mine.get(token) != id for token, id in theirs.items())
+    theirs, ours = teacher.encoder.tokenizer.get_vocab(), student.tokenizer.get_vocab()
+    if theirs != ours:
+        other = sum(ours.get(token) != id for token, id in theirs.items())
         raise ConfigError(
             f"teacher {name}: another vocabulary ({other:,} of its {len(theirs):,} tokens are not "
-            f"the student's {len(mine):,}); expected the student's own, so that both read the "
+            f"the student's {len(ours):,}); expected the student's own, so that both read the "
             "same ids"
         )
     both = (teacher.encoder, student)
-    if len({_joined(encoder) for encoder in both}) > 1:
+    if len({_pair_template(encoder) for encoder in both}) > 1:
         raise ConfigError(
             f"teacher {name}: joins question and context in another way than the student "
-            f"({_joined(teacher.encoder)} against {_joined(student)})"
+            f"({_pair_template(teacher.encoder)} against {_pair_template(student)})"
         )
     if teacher.directory.positions < student.config.max_length:
         raise ConfigError(
@@ -68,28 +68,28 @@ def soft_labels(
     cache: Path,
     progress: Progress = no_progress,
 ) -> SoftLabels:
-    """The mean logits of the teachers, read from `cache` where they were made before.
+    """The mean logits of the teachers, from `cache` where they have been computed before.
 
-    A file is named by what the teacher read (tokenizer, windowing and data in one) and by its
-    weights. `progress` counts windows.
+    The name of a cache file is a hash of the windows (tokenizer, windowing and data) and of the
+    teacher's weights. `progress` counts windows.
     """
     starts, ends = [], []
     for teacher in teachers:
         check_same_tokens(teacher, encoder)
     names = [fingerprint(teacher) for teacher in teachers]
-    for first in range(0, len(windows), _BLOCK):
-        block = windows.part(first, min(first + _BLOCK, len(windows)))
+    for first in range(0, len(windows), _WINDOWS_PER_FILE):
+        block = windows.part(first, min(first + _WINDOWS_PER_FILE, len(windows)))
         total = np.zeros((2, len(block.ids)), dtype=np.float32)
         for teacher, name in zip(teachers, names, strict=True):
-            total += _block(teacher, name, block, encoder, cache)
+            total += _cached_logits(teacher, name, block, encoder, cache)
         starts.append((total[0] / len(teachers)).astype(np.float16))
         ends.append((total[1] / len(teachers)).astype(np.float16))
-        progress(min(first + _BLOCK, len(windows)), len(windows), "asking the teacher")
+        progress(min(first + _WINDOWS_PER_FILE, len(windows)), len(windows), "asking the teacher")
     return SoftLabels(np.concatenate(starts), np.concatenate(ends))
 
 
-def answered(teacher: Reader, examples: Sequence[Example], cache: Path) -> list[Span | None]:
-    """A teacher's answer to each example, or None where it abstains; read from `cache` likewise."""
+def teacher_answers(teacher: Reader, examples: Sequence[Example], cache: Path) -> list[Span | None]:
+    """A teacher's answer to each example, None where it abstains; cached like `soft_labels`."""
     digest = hashlib.sha256(fingerprint(teacher).encode())
     digest.update(json.dumps(asdict(teacher.config)).encode())
     for example in examples:
@@ -104,33 +104,33 @@ def answered(teacher: Reader, examples: Sequence[Example], cache: Path) -> list[
     return spans
 
 
-def _block(
+def _cached_logits(
     teacher: Reader, name: str, block: LabelledWindows, encoder: Encoder, cache: Path
 ) -> NDArray[np.float16]:
     """One teacher's logits for some windows, (2, tokens)."""
     key = hashlib.sha256(f"{name} {block.fingerprint()}".encode()).hexdigest()
     file = cache / "teachers" / f"{key[:32]}.npy"
-    with contextlib.suppress(OSError, ValueError, EOFError):  # absent, or damaged: made again
+    with contextlib.suppress(OSError, ValueError, EOFError):  # absent or damaged: computed again
         kept: NDArray[np.float16] = np.load(file, allow_pickle=False)
         if kept.shape == (2, len(block.ids)):
             return kept
-    read = Batched(encoder, teacher.backend, block.windows, _read, _join)
-    logits: NDArray[np.float16] = np.concatenate(list(read.run(range(len(block)))), axis=1)
+    batched = Batched(encoder, teacher.backend, block.windows, _window_logits, _single_window)
+    logits: NDArray[np.float16] = np.concatenate(list(batched.run(range(len(block)))), axis=1)
     with atomic_write(file, "wb") as out:
         np.save(out, logits, allow_pickle=False)
     return logits
 
 
-def _read(_: int, window: Window, start: Row, end: Row) -> NDArray[np.float16]:
+def _window_logits(_: int, window: Window, start: Row, end: Row) -> NDArray[np.float16]:
     return np.stack([start[: len(window)], end[: len(window)]]).astype(np.float16)
 
 
-def _join(_: int, readings: list[NDArray[np.float16]]) -> NDArray[np.float16]:
+def _single_window(_: int, readings: list[NDArray[np.float16]]) -> NDArray[np.float16]:
     return readings[0]
 
 
-def _joined(encoder: Encoder) -> str:
-    """How question and context are joined, with the token types that the model is given."""
+def _pair_template(encoder: Encoder) -> str:
+    """How question and context are joined: special tokens and token types."""
     template, most = encoder.template, encoder.types - 1
     parts = [
         (template.before, template.before_types),
@@ -144,7 +144,7 @@ def _joined(encoder: Encoder) -> str:
 
 
 def fingerprint(teacher: Reader) -> str:
-    """Names a teacher by what runs it and by the bytes of its config, tokenizer and weights."""
+    """A hash of a teacher: its backend and precision, its config, tokenizer and weights."""
     directory, backend = teacher.directory, teacher.backend
     precision = getattr(backend, "precision", "")  # torch's
     if precision or not directory.onnx:
@@ -157,3 +157,6 @@ def fingerprint(teacher: Reader) -> str:
             while piece := weights.read(2**20):
                 digest.update(piece)
     return digest.hexdigest()
+
+
+__getattr__ = moved_names(__name__, {"answered": "pullquote.training.teacher.teacher_answers"})

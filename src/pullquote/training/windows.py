@@ -1,7 +1,7 @@
-"""Labelled windows in flat arrays, and the order in which they are trained on.
+"""Labelled windows in flat arrays, and their order and batches in an epoch.
 
-Knows windows and numbers, not torch. 130,000 windows of 165 tokens take 110 MB so; as objects of
-their own they would take a gigabyte.
+Knows windows and numbers, not torch. 130,000 windows of 165 tokens take 110 MB this way; as one
+object each they would take a gigabyte.
 
     windows = encode(examples, encoder)
     for step in plan(windows.lengths, tokens=8192, micro_tokens=4096, seed=0, epoch=0): ...
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 PADDING = -1e4
-"""A logit of padding: e to this power is 0, and nothing overflows in half precision."""
+"""The logit of padding: its probability is 0, and it does not overflow in half precision."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +58,7 @@ class LabelledWindows:
 
     def batch(self, rows: NDArray[np.int64]) -> Batch:
         """The windows of `rows`, padded on the right to the longest of them."""
-        lengths = self.lengths[rows]
-        mask = np.arange(lengths.max()) < lengths[:, None]  # (B, T)
+        mask = self._mask(rows)  # (B, T)
         ids = np.full(mask.shape, self.pad_id, dtype=np.int64)
         types = np.zeros(mask.shape, dtype=np.int64)
         ids[mask] = self.gather(self.ids, rows)
@@ -78,7 +77,7 @@ class LabelledWindows:
         )
 
     def windows(self, row: int) -> Iterator[Window]:
-        """One window, to be read by a backend; which characters its tokens are is not known."""
+        """One window, for a backend; it has no character offsets."""
         tokens = slice(self.bounds[row], self.bounds[row + 1])
         unknown = np.zeros((0, 2), dtype=np.int32)
         yield Window(
@@ -90,8 +89,7 @@ class LabelledWindows:
 
     def padded(self, logits: SoftLabels, rows: NDArray[np.int64]) -> Logits:
         """A teacher's logits for the windows of `rows`, padded as their batch is."""
-        lengths = self.lengths[rows]
-        mask = np.arange(lengths.max()) < lengths[:, None]  # (B, T)
+        mask = self._mask(rows)  # (B, T)
         sides = []
         for flat in (logits.start, logits.end):
             side = np.full(mask.shape, PADDING, dtype=np.float32)
@@ -99,12 +97,18 @@ class LabelledWindows:
             sides.append(side)
         return Logits(*sides)
 
+    def _mask(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which positions of the padded windows `rows` hold tokens, (B, T)."""
+        lengths = self.lengths[rows]
+        mask: NDArray[np.bool_] = np.arange(lengths.max()) < lengths[:, None]
+        return mask
+
     def gather(self, flat: NDArray[np.generic], rows: NDArray[np.int64]) -> NDArray[np.generic]:
         """The values of some windows, one after another, from an array like `ids`."""
         return np.concatenate([flat[self.bounds[row] : self.bounds[row + 1]] for row in rows])
 
     def fingerprint(self) -> str:
-        """Names what a model would read: tokenizer, windowing and data together, not the labels."""
+        """A hash of the model's inputs (tokenizer, windowing and data), not of the labels."""
         digest = hashlib.sha256()
         for array in (self.ids, self.types, self.bounds):
             digest.update(array.tobytes())
@@ -116,7 +120,7 @@ def encode(
     encoder: Encoder,
     progress: Progress = no_progress,
 ) -> LabelledWindows:
-    """All windows of all examples, labelled; windows without the answer are kept as null.
+    """All windows of all examples, labelled; one without the answer is labelled as unanswerable.
 
     `progress` counts questions. Raises `DataError` for an answer that is not in its context, or
     when no question has one.
@@ -164,12 +168,12 @@ def plan(
 ) -> list[list[NDArray[np.int64]]]:
     """The optimiser steps of an epoch, each a list of micro-batches of window numbers.
 
-    A micro-batch holds windows of like length, of at most `micro_tokens` tokens with padding; a
-    step holds micro-batches of any lengths, about `tokens` together, and at most `windows` windows
-    where that is not 0. The same arguments give the same plan, and every epoch has as many steps.
+    A micro-batch holds windows of similar length, at most `micro_tokens` tokens with padding. A
+    step holds random micro-batches, about `tokens` tokens in all, and at most `windows` windows
+    (0: any number). The same arguments give the same plan; every epoch has as many steps.
 
         # lengths 3 1 3 2 2 1, micro_tokens 6, tokens 12
-        #   sorted, ties by chance:   1 1 2 | 2 3 | 3     no row is padded by more than a token
+        #   sorted, ties at random:   1 1 2 | 2 3 | 3     padding of at most one token
         #   steps of two:             (3) (1 1 2) | (2 3)
     """
     random = np.random.default_rng([seed, epoch])

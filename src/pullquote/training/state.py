@@ -1,0 +1,127 @@
+"""A training run, and how it is saved and restored.
+
+save_state(run)
+restore_state(run)        # the same weights, optimiser and random numbers, to the bit
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pullquote.errors import ConfigError, MissingExtraError, PullquoteWarning, first_line
+from pullquote.progress import Progress
+
+try:
+    import torch
+
+    from pullquote.training.run_directory import read_state, write_state
+except ImportError as error:  # pragma: no cover - depends on what is installed
+    raise MissingExtraError(error.name or "torch", "train") from error
+
+if TYPE_CHECKING:
+    from pullquote.training.data import TrainingData
+    from pullquote.training.distributed import Accelerator
+    from pullquote.training.learner import Learner
+    from pullquote.training.log import Log
+    from pullquote.training.recipe import Recipe
+
+
+@dataclass(slots=True)
+class RunState:
+    """How far a run is."""
+
+    step: int = 0
+    """Optimiser steps that were taken."""
+    best: float = -math.inf
+    """The highest score of an evaluation by now."""
+    seconds: float = 0.0
+    """Time spent in optimiser steps."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """One training run: its recipe and directory, and everything that its loop works on."""
+
+    recipe: Recipe
+    out: Path
+    accelerator: Accelerator
+    data: TrainingData
+    learner: Learner
+    steps: int
+    steps_per_epoch: int
+    log: Log
+    progress: Progress
+    """Called by the main process alone."""
+    state: RunState
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes the files of the run."""
+        return bool(self.accelerator.is_main_process)
+
+    @property
+    def epoch(self) -> float:
+        return round(self.state.step / self.steps_per_epoch, 4)
+
+    def tell(self, doing: str) -> None:
+        self.progress(self.state.step, self.steps, doing)
+
+
+def save_state(run: Run) -> None:
+    """Write all that `restore_state` needs; an older state stays whole until this one is."""
+    if not run.main:
+        return
+    state = {
+        "data": run.data.fingerprint(),
+        "teachers": run.data.teachers,
+        "step": run.state.step,
+        "best": run.state.best,
+        "seconds": run.state.seconds,
+        "model": run.learner.modules.state_dict(),
+        "averages": run.learner.averages,
+        "optimizer": run.learner.optimizer.state_dict(),
+        "random": torch.get_rng_state(),
+    }
+    write_state(state, run.out)
+
+
+def restore_state(run: Run) -> None:
+    """Continue from the saved state of `run.out`; without one, warn and leave `run` as it is.
+
+    Raises `ConfigError` when data, teachers or the shape of the model have changed since.
+    """
+    state = read_state(run.out, run.accelerator.device)
+    if state is None:
+        if run.main:
+            warnings.warn(
+                f"{run.out}: nothing to go on from; the run begins with its first step",
+                PullquoteWarning,
+                stacklevel=4,  # the caller of `train`
+            )
+        return
+    if state["data"] != run.data.fingerprint():
+        raise ConfigError(
+            f"{run.out}: its run had other data, or another tokenizer, than its files hold "
+            "now; put the old ones back, or choose another place"
+        )
+    if state.get("teachers", run.data.teachers) != run.data.teachers:
+        raise ConfigError(
+            f"{run.out}: its run had other teachers than {', '.join(run.recipe.teacher)} "
+            "now; put the old ones back, or choose another place"
+        )
+    try:
+        run.learner.modules.load_state_dict(state["model"])
+        run.learner.optimizer.load_state_dict(state["optimizer"])
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"{run.out}: its run had a model of another shape ({first_line(error)}); put the "
+            "old one back, or choose another place"
+        ) from error
+    run.state.step, run.state.best = state["step"], state["best"]
+    run.state.seconds = state["seconds"]
+    run.learner.averages[:] = state["averages"]
+    torch.set_rng_state(state["random"].cpu())
