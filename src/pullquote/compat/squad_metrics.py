@@ -1,6 +1,7 @@
 """`transformers.data.metrics.squad_metrics` of 4.57.6: the same names, arguments and numbers.
 
-Knows predictions as texts and as logits of features, and leaves the arithmetic to `scoring`.
+EM and F1 of a question are computed by `scoring.squad`. Means and the threshold search are
+transformers' own here: dictionaries by id, means with `sum()`, and cuts between equal values.
 
     from pullquote.compat.squad_metrics import squad_evaluate
     squad_evaluate(SquadV2Processor().get_dev_examples("data"), predictions)["f1"]
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pullquote.files import write_json
 from pullquote.reading.encode import bert_words
-from pullquote.scoring.squad import exact_match, f1_score, normalize_answer
+from pullquote.scoring.squad import best_over_golds, exact_match, f1_score, normalize_answer
 
 if TYPE_CHECKING:
     from pullquote.compat.squad import SquadExample, SquadFeatures, SquadResult
@@ -39,7 +40,7 @@ __all__ = [
     "squad_evaluate",
 ]
 
-_NOTHING = 1_000_000  # the null score before any window was seen
+_INITIAL_NULL_SCORE = 1_000_000  # above every null score
 
 
 def get_tokens(s: str) -> list[str]:
@@ -60,17 +61,15 @@ def compute_f1(a_gold: str, a_pred: str) -> float:
 def get_raw_scores(
     examples: Iterable[SquadExample], preds: Mapping[str, str]
 ) -> tuple[dict[str, int], dict[str, float]]:
-    """Exact match and F1 by id, each the best over the gold answers; says which are missing."""
+    """Exact match and F1 by id, each the best over the gold answers; prints missing ids."""
     exact, f1 = {}, {}
     for example in examples:
         if example.qas_id not in preds:
-            print(f"Missing prediction for {example.qas_id}")  # noqa: T201 - as it did
+            print(f"Missing prediction for {example.qas_id}")  # noqa: T201 - as transformers does
             continue
-        texts = [answer["text"] for answer in example.answers]
-        golds = [text for text in texts if normalize_answer(text)] or [""]
-        prediction = preds[example.qas_id]
-        exact[example.qas_id] = max(compute_exact(gold, prediction) for gold in golds)
-        f1[example.qas_id] = max(compute_f1(gold, prediction) for gold in golds)
+        golds = [answer["text"] for answer in example.answers]
+        best_exact, best_f1 = best_over_golds(preds[example.qas_id], golds)
+        exact[example.qas_id], f1[example.qas_id] = int(best_exact), best_f1
     return exact, f1
 
 
@@ -80,7 +79,7 @@ def apply_no_ans_threshold(
     qid_to_has_ans: Mapping[str, bool],
     na_prob_thresh: float,
 ) -> dict[str, float]:
-    """The scores when every question with a no-answer value above the threshold abstains."""
+    """The scores when questions with a no-answer value above the threshold are not answered."""
     return {
         qid: float(not qid_to_has_ans[qid]) if na_probs[qid] > na_prob_thresh else score
         for qid, score in scores.items()
@@ -92,7 +91,7 @@ def make_eval_dict(
     f1_scores: Mapping[str, float],
     qid_list: Sequence[str] | None = None,
 ) -> dict[str, float]:
-    """Means in percent over `qid_list`, or over all."""
+    """Means in percent over the ids in `qid_list`, or over all."""
     qids = qid_list or list(exact_scores)
     return {
         "exact": 100.0 * sum(exact_scores[qid] for qid in qids) / len(qids),
@@ -112,9 +111,9 @@ def find_best_thresh(
     na_probs: Mapping[str, float],
     qid_to_has_ans: Mapping[str, bool],
 ) -> tuple[float, float]:
-    """The best mean score in percent over thresholds on the no-answer value, and that threshold.
+    """The best mean score in percent over all no-answer thresholds, and that threshold.
 
-    As it was: it also cuts between equal values, which no threshold can do.
+    Like transformers, it also cuts between equal values, which no threshold can do.
     `pullquote.scoring.thresholds.best_threshold` does not.
     """
     current = float(sum(not has_answer for has_answer in qid_to_has_ans.values()))
@@ -137,7 +136,7 @@ def find_best_thresh_v2(
     na_probs: Mapping[str, float],
     qid_to_has_ans: Mapping[str, bool],
 ) -> tuple[float, float, float]:
-    """As `find_best_thresh`, and the mean score of the answerable questions without a threshold."""
+    """Like `find_best_thresh`, plus the mean score of answerable questions without a threshold."""
     best, threshold = find_best_thresh(preds, scores, na_probs, qid_to_has_ans)
     answerable = [qid for qid in sorted(na_probs, key=na_probs.__getitem__) if qid_to_has_ans[qid]]
     total = sum(scores[qid] for qid in answerable if qid in scores)
@@ -167,7 +166,7 @@ def find_all_best_thresh_v2(
     na_probs: Mapping[str, float],
     qid_to_has_ans: Mapping[str, bool],
 ) -> None:
-    """As `find_all_best_thresh`, and `has_ans_exact` and `has_ans_f1`."""
+    """Like `find_all_best_thresh`; also adds `has_ans_exact` and `has_ans_f1`."""
     find_all_best_thresh(main_eval, preds, exact_raw, f1_raw, na_probs, qid_to_has_ans)
     for name, raw in (("exact", exact_raw), ("f1", f1_raw)):
         main_eval[f"has_ans_{name}"] = find_best_thresh_v2(preds, raw, na_probs, qid_to_has_ans)[2]
@@ -179,10 +178,10 @@ def squad_evaluate(
     no_answer_probs: Mapping[str, float] | None = None,
     no_answer_probability_threshold: float = 1.0,
 ) -> dict[str, float]:
-    """Everything above for one file: `exact, f1, total`, `HasAns_*`, `NoAns_*`, `best_*`.
+    """All metrics of one file: `exact`, `f1`, `total`, `HasAns_*`, `NoAns_*`, `best_*`.
 
-    Without probabilities all are 0, and `best_*_thresh` with them, as ever; `pullquote score`
-    searches the thresholds of real ones.
+    Like transformers, it takes probabilities of 0 if none are given, so that `best_*_thresh` are 0,
+    too. `pullquote score` searches thresholds only with given probabilities.
     """
     has_answer = {example.qas_id: bool(example.answers) for example in examples}
     probabilities = dict.fromkeys(preds, 0.0) if no_answer_probs is None else no_answer_probs
@@ -203,30 +202,30 @@ def squad_evaluate(
 def get_final_text(
     pred_text: str, orig_text: str, do_lower_case: bool, verbose_logging: bool = False
 ) -> str:
-    """The part of `orig_text` that `pred_text`, made of its tokens, stands for.
+    """The part of `orig_text` that corresponds to `pred_text`, which was made of its tokens.
 
     >>> get_final_text("steve smith", "Steve Smith's", do_lower_case=True)
     'Steve Smith'
 
-    Both are compared without their spaces, letter by letter. Where that fails (an accent that was
-    stripped into two characters), `orig_text` comes back whole.
+    The texts are aligned character by character, without spaces. Where that fails (for example if
+    a normalised accent changes the number of characters), the whole `orig_text` is returned.
     """
     tokenized = " ".join(bert_words(orig_text, lowercase=do_lower_case))
     start = tokenized.find(pred_text)
-    # which characters are no spaces: the n-th of one text is the n-th of the other
+    # offsets of characters that are not spaces: the n-th of one text is the n-th of the other
     original = [i for i, character in enumerate(orig_text) if character != " "]
     letters = [i for i, character in enumerate(tokenized) if character != " "]
     if start < 0 or len(original) != len(letters):
         return orig_text
-    place = {position: n for n, position in enumerate(letters)}
-    first, last = place.get(start), place.get(start + len(pred_text) - 1)
+    number = {offset: n for n, offset in enumerate(letters)}
+    first, last = number.get(start), number.get(start + len(pred_text) - 1)
     if first is None or last is None:
         return orig_text
     return orig_text[original[first] : original[last] + 1]
 
 
 class Entry(NamedTuple):
-    """A candidate: a text and the logits (or log probabilities) of its start and its end."""
+    """An n-best entry: a text and the logits (or log probabilities) of its start and end."""
 
     text: str
     start: float
@@ -266,8 +265,8 @@ def compute_predictions_logits(
 ) -> dict[str, str]:
     """run_squad.py's predictions from the logits of BERT-like models; writes up to three files.
 
-    As it was, with its pruning (the `n_best_size` best starts and ends of each window) and its
-    entry "empty" where there is no other. `Reader` compares all spans and has exact offsets.
+    Includes its pruning (only the `n_best_size` best starts and ends of each window) and its entry
+    "empty" where there is no other. `Reader` compares all spans and has exact offsets.
     """
     results = {result.unique_id: result for result in all_results}
     features = _by_example(all_features)
@@ -277,22 +276,13 @@ def compute_predictions_logits(
     for index, example in enumerate(all_examples):
         spans: list[_Span] = []
         null = Entry("", 0, 0)
-        null_score: float = _NOTHING
+        null_score: float = _INITIAL_NULL_SCORE
         for feature in features[index]:
             result = results[feature.unique_id]
-            start, end = result.start_logits, result.end_logits
-            if start[0] + end[0] < null_score:
-                null_score, null = start[0] + end[0], Entry("", start[0], end[0])
-            spans += [
-                _Span(feature, s, e, start[s], end[e])
-                for s in _best_indexes(start, n_best_size)
-                for e in _best_indexes(end, n_best_size)
-                if s in feature.token_to_orig_map
-                and e in feature.token_to_orig_map
-                and feature.token_is_max_context.get(s, False)
-                and s <= e < s + max_answer_length
-                and e < len(feature.tokens)
-            ]
+            null_start, null_end = result.start_logits[0], result.end_logits[0]
+            if null_start + null_end < null_score:
+                null_score, null = null_start + null_end, Entry("", null_start, null_end)
+            spans += _spans(feature, result, n_best_size, max_answer_length)
         entries = _texts(
             spans,
             example,
@@ -334,9 +324,9 @@ def compute_predictions_log_probs(
     tokenizer: Any,
     verbose_logging: bool,
 ) -> dict[str, str]:
-    """The same from the beam of XLNet's and XLM's heads, which never abstain here.
+    """Predictions from the beams of XLNet's and XLM's heads; they never abstain.
 
-    The null odds are the classifier's own, for a threshold that is searched afterwards.
+    The null odds are the classifier's logits, for a threshold that is searched later.
     """
     results = {result.unique_id: result for result in all_results}
     features = _by_example(all_features)
@@ -348,7 +338,7 @@ def compute_predictions_log_probs(
     odds: dict[str, float] = {}
     for index, example in enumerate(all_examples):
         spans = []
-        null_score: float = _NOTHING
+        null_score: float = _INITIAL_NULL_SCORE
         for feature in features[index]:
             result = results[feature.unique_id]
             null_score = min(null_score, result.cls_logits)
@@ -376,10 +366,27 @@ def compute_predictions_log_probs(
 
 
 def _by_example(features: Iterable[SquadFeatures]) -> defaultdict[int, list[SquadFeatures]]:
-    found: defaultdict[int, list[SquadFeatures]] = defaultdict(list)
+    grouped: defaultdict[int, list[SquadFeatures]] = defaultdict(list)
     for feature in features:
-        found[feature.example_index].append(feature)
-    return found
+        grouped[feature.example_index].append(feature)
+    return grouped
+
+
+def _spans(
+    feature: SquadFeatures, result: SquadResult, n_best_size: int, max_answer_length: int
+) -> list[_Span]:
+    """The valid spans of a window among its `n_best_size` best starts and ends."""
+    start, end = result.start_logits, result.end_logits
+    return [
+        _Span(feature, s, e, start[s], end[e])
+        for s in _best_indexes(start, n_best_size)
+        for e in _best_indexes(end, n_best_size)
+        if s in feature.token_to_orig_map
+        and e in feature.token_to_orig_map
+        and feature.token_is_max_context.get(s, False)
+        and s <= e < s + max_answer_length
+        and e < len(feature.tokens)
+    ]
 
 
 def _best_indexes(logits: Sequence[float], count: int) -> list[int]:
@@ -394,12 +401,13 @@ def _texts(
     n_best_size: int,
     null: Entry | None,
 ) -> list[Entry]:
-    """The best distinct texts, best first, with the null entry in its place, or else at the end."""
+    """The `n_best_size` best distinct texts, best first, with the null entry.
+
+    The null entry is added at the end if it is not among them.
+    """
     entries: dict[str, Entry] = {}
     ranked: list[_Span | Entry] = [*spans, *([null] if null else [])]
-    ranked.sort(
-        key=lambda candidate: candidate.score, reverse=True
-    )  # stable: the first stays first
+    ranked.sort(key=lambda candidate: candidate.score, reverse=True)  # stable
     for candidate in ranked:
         if len(entries) >= n_best_size:
             break
@@ -418,7 +426,7 @@ def _texts(
 
 
 def nbest(entries: list[Entry], kind: str) -> list[dict[str, Any]]:
-    """n-best entries as run_squad.py writes them, with a softmax over them all."""
+    """n-best entries in run_squad.py's JSON form, with a softmax over all of them."""
     top = max(entry.score for entry in entries)
     weights = [math.exp(entry.score - top) for entry in entries]
     return [
