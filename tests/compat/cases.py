@@ -1,6 +1,6 @@
-"""Calls of the pipeline that both sides make: transformers 4.57.6 and pullquote.
+"""Test cases: calls of the pipeline, run with transformers 4.57.6 and with pullquote.
 
-Standard library only, for it runs in both environments. A case is plain JSON:
+Uses the standard library only, since it runs in both environments. A case is plain JSON:
 `{"form": how it is passed, "question", "context", "options"}`; `invoke` makes the call.
 """
 
@@ -126,12 +126,12 @@ def invoke(pipe: Any, case: dict[str, Any], squad_example: Any) -> Any:
 
 
 def case(form: str, question: Any, context: Any, **options: Any) -> dict[str, Any]:
-    """A case."""
+    """The JSON form of a case."""
     return {"form": form, "question": question, "context": context, "options": options}
 
 
 def fixed() -> list[dict[str, Any]]:
-    """The cases that are chosen rather than drawn: every form, every text, every error."""
+    """The cases that are always run: every form, every text, every error."""
     cases = [case(form, *reversed((OTHER, "How far is Plymouth?"))) for form in FORMS]
     cases += [case(form, QUESTION, CONTEXT, top_k=3) for form in FORMS]
     for context, questions in TEXTS:
@@ -183,7 +183,7 @@ def fixed() -> list[dict[str, Any]]:
 
 
 def drawn(seed: int, count: int) -> list[dict[str, Any]]:
-    """Random cases: texts, their parts and mixtures, under random options."""
+    """Random cases: texts, parts of texts and mixtures, with random options."""
     generator = random.Random(seed)
     pieces = [piece for context, _ in TEXTS for piece in context.split(" ")]
     cases = []

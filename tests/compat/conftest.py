@@ -1,4 +1,4 @@
-"""A checkpoint as transformers leaves it, with random weights."""
+"""A checkpoint with random weights, saved by transformers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make the golden files again: what transformers 4.57.6 answers, for three kinds of checkpoints.
+"""Records the golden files: the results of transformers 4.57.6 for three checkpoints.
 
     python tests/compat/make_golden.py --hf4-python .hf4/bin/python --checkpoint MINILM_DIR
 
@@ -33,7 +33,7 @@ SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 
 
 def main() -> None:
-    """Make all three."""
+    """Record all three golden files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hf4-python", required=True)
     parser.add_argument("--checkpoint", type=Path, required=True)
@@ -61,7 +61,7 @@ def main() -> None:
 def ask(
     python: str, checkpoint: Path, cases: list[dict[str, object]], folder: Path, *, logits: bool
 ) -> dict[str, object]:
-    """What transformers 4.57.6 says to the cases."""
+    """The results of transformers 4.57.6 for the cases."""
     asked, said = folder / "cases.json", folder / "said.json"
     asked.write_text(json.dumps(cases), encoding="utf-8")
     command = [python, HERE / "side_hf4.py", "--model", checkpoint, "--cases", asked, "--out", said]
@@ -70,7 +70,7 @@ def ask(
 
 
 def random_bert(out: Path, tokenizer: Path) -> Path:
-    """A BERT of random weights whose logits spread as a trained one's."""
+    """A BERT with random weights, scaled so that its logits spread like those of a trained one."""
     torch.manual_seed(0)
     model = BertForQuestionAnswering(
         BertConfig(vocab_size=30522, intermediate_size=64, max_position_embeddings=512, **SIZES)
@@ -84,7 +84,7 @@ def random_bert(out: Path, tokenizer: Path) -> Path:
 
 
 def random_roberta(out: Path) -> Path:
-    """A RoBERTa of random weights and a byte-level tokenizer, trained on the cases' own texts."""
+    """A RoBERTa with random weights and a byte-level tokenizer trained on the cases' texts."""
     tokenizer = ByteLevelBPETokenizer()
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     texts = [text for context, questions in TEXTS for text in (context, *questions)]

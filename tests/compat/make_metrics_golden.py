@@ -1,8 +1,8 @@
-"""Record what squad_metrics of transformers 4.57.6 makes of the cases' questions.
+"""Records the results of squad_metrics of transformers 4.57.6 for the questions of the cases.
 
 Runs in its environment: .hf4/bin/python tests/compat/make_metrics_golden.py MINILM_DIR
 
-Logits are random with the true answers raised, so that many kinds of candidates win.
+Logits are random, with higher ones for the true answers, so that many kinds of candidates win.
 """
 
 import gzip
@@ -29,7 +29,7 @@ KEPT = (
 )
 
 random.seed(0)
-# features are made by the slow tokenizers alone, which read a vocabulary a line
+# only slow tokenizers can make features; they read a vocabulary with one token per line
 vocabulary = json.loads(Path(sys.argv[1], "tokenizer.json").read_text())["model"]["vocab"]
 words = Path(tempfile.mkdtemp(), "vocab.txt")
 words.write_text("\n".join(sorted(vocabulary, key=vocabulary.get)))

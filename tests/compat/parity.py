@@ -1,9 +1,9 @@
-"""Draw fresh random calls and compare pullquote with a living transformers 4.57.6.
+"""Compares pullquote with transformers 4.57.6 on new random calls.
 
     python tests/compat/parity.py --hf4-python .hf4/bin/python --checkpoint MINILM_DIR
 
-Fails when a difference is not explained: with `scoring="hf4"` there is none; with the default,
-contexts of several windows may score otherwise. Prints the seed, for running it again.
+With `scoring="hf4"`, no difference is allowed; with the default, only the scores of contexts with
+several windows may differ. Prints the seed, to repeat a run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pullquote.types import Batch, Logits
 
 
 def main() -> None:
-    """Compare over three checkpoints."""
+    """Compare the results of three checkpoints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hf4-python", required=True)
     parser.add_argument("--checkpoint", type=Path, required=True)
@@ -76,7 +76,7 @@ def compare(
     said: list[dict[str, object]],
     scoring: str,
 ) -> list[tuple[dict[str, object], str]]:
-    """The cases that differ, and how."""
+    """The cases that differ, each with a description."""
     wrong = []
     counted = pipe.backend = Counted(pipe.backend)
     for case, theirs in zip(cases, said, strict=True):

@@ -1,11 +1,11 @@
-"""Runs cases through transformers 4.57.6's pipeline and writes what it said, and why, as JSON.
+"""Runs cases through the pipeline of transformers 4.57.6 and writes the results as JSON.
 
 Runs in the environment of benchmarks/requirements-hf4.txt:
 
     .hf4/bin/python tests/compat/side_hf4.py --model CHECKPOINT --cases cases.json --out said.json
 
-Each entry is `{"result": ...}` or `{"error": name}`; `--logits` adds what the model gave for every
-window, so that a golden file needs no model.
+Each entry is `{"result": ...}` or `{"error": name}`; `--logits` adds the logits of every
+window, so that tests with a golden file need no model.
 """
 
 import argparse

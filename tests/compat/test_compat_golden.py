@@ -1,4 +1,4 @@
-"""The pipeline gives what transformers 4.57.6 gave, over hundreds of calls that were recorded."""
+"""The pipeline gives the recorded results of transformers 4.57.6 for hundreds of calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load(kind: str) -> dict[str, Any]:
 
 
 def pipeline_of(kind: str, golden: dict[str, Any], scoring: str) -> QuestionAnsweringPipeline:
-    """Our pipeline, with the recorded logits in place of a model: the windows must be the same."""
+    """Our pipeline with the recorded logits instead of a model; the windows must be the same."""
     pipe = QuestionAnsweringPipeline("small", scoring=scoring)
     if kind == "bytelevel":
         text = (GOLDEN / "bytelevel.tokenizer.json").read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def pipeline_of(kind: str, golden: dict[str, Any], scoring: str) -> QuestionAnsw
     return pipe
 
 
-def said_by(pipe: QuestionAnsweringPipeline, case: dict[str, Any]) -> dict[str, Any]:
+def result_of(pipe: QuestionAnsweringPipeline, case: dict[str, Any]) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -49,7 +49,7 @@ def said_by(pipe: QuestionAnsweringPipeline, case: dict[str, Any]) -> dict[str, 
         return {"error": error}
 
 
-def unlike(
+def mismatch(
     theirs: dict[str, Any], ours: dict[str, Any], case: dict[str, Any], *, exact: bool
 ) -> str:
     if "error" in ours:
@@ -58,7 +58,7 @@ def unlike(
 
 
 class Counted(ScriptedBackend):
-    """Counts windows a call."""
+    """A scripted backend that counts windows."""
 
     windows = 0
 
@@ -68,16 +68,16 @@ class Counted(ScriptedBackend):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_hf4_scoring_is_that_of_4_57_6(kind: str) -> None:
+def test_hf4_scoring_gives_the_recorded_results_of_4_57_6(kind: str) -> None:
     golden = load(kind)
     pipe = pipeline_of(kind, golden, "hf4")
     wrong = []
     for case, theirs in zip(golden["cases"], golden["said"], strict=True):
-        ours = said_by(pipe, case)
+        ours = result_of(pipe, case)
         if "error" in theirs:
             if "error" not in ours and case["form"] != "example":
                 wrong.append((case, theirs, ours))
-        elif found := unlike(theirs, ours, case, exact=True):
+        elif found := mismatch(theirs, ours, case, exact=True):
             wrong.append((case, found, theirs))
     assert not wrong, f"{len(wrong)} of {len(golden['cases'])}, such as {wrong[:3]}"
 
@@ -93,12 +93,12 @@ def test_a_single_window_is_scored_as_by_4_57_6(kind: str) -> None:
         if "result" not in theirs or len(str(case["question"])) > 200:  # which is cut
             continue
         backend.windows = 0
-        ours = said_by(pipe, case)
+        ours = result_of(pipe, case)
         questions = len(flat(theirs["result"], case["form"]))
         if backend.windows > questions:  # several windows score otherwise, and better
             continue
         compared += 1
-        if found := unlike(theirs, ours, case, exact=False):
+        if found := mismatch(theirs, ours, case, exact=False):
             wrong.append((case, found, theirs))
     assert compared > 250
     assert not wrong, f"{len(wrong)} of {compared}, such as {wrong[:3]}"
@@ -113,7 +113,7 @@ def test_errors_are_of_the_same_kind(kind: str) -> None:
         listed = isinstance(case["context"], list)
         long = len(str(case["question"])) > 1000 or theirs.get("error") == "PanicException"
         if "error" in theirs and case["form"] not in FIXED_FORMS and not listed and not long:
-            error = said_by(pipe, case).get("error")
+            error = result_of(pipe, case).get("error")
             assert error is not None, case
             assert theirs["error"] in [c.__name__ for c in type(error).__mro__], (case, error)
             names.add(theirs["error"])
@@ -128,7 +128,7 @@ def test_scores_are_bounded_and_quotes_are_exact(kind: str) -> None:
         cut = len(str(case["question"])) > 200  # into windows that were not recorded
         if case["form"] != "keywords" or "result" not in theirs or cut:
             continue
-        for ranking in flat(said_by(pipe, case)["result"], "keywords"):
+        for ranking in flat(result_of(pipe, case)["result"], "keywords"):
             assert 0 <= sum(entry["score"] for entry in ranking) <= 1 + 1e-9
             for entry in ranking:
                 assert case["context"][entry["start"] : entry["end"]] == entry["answer"]

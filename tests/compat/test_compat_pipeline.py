@@ -1,4 +1,4 @@
-"""The pipeline with the bundled model, and each bug of 4.57.6 that is fixed, by name."""
+"""The pipeline with the bundled model, and a test for each fixed bug of 4.57.6."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def qa() -> QuestionAnsweringPipeline:
 # ---- the card
 
 
-def test_the_card_of_the_original_model(qa: QuestionAnsweringPipeline) -> None:
+def test_the_examples_of_the_original_model_card(qa: QuestionAnsweringPipeline) -> None:
     who = qa(
         {
             "context": CARD,
@@ -68,7 +68,7 @@ def test_results_are_plain_python(qa: QuestionAnsweringPipeline) -> None:
     }
 
 
-def test_what_transformers_takes_is_taken() -> None:
+def test_loading_options_of_transformers_are_accepted() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         qa = pipeline(
@@ -85,7 +85,7 @@ def test_what_transformers_takes_is_taken() -> None:
         assert isinstance(qa(question=WHO, context=NORSE, top_k=1), dict)
 
 
-def test_another_task_or_an_unknown_model() -> None:
+def test_another_task_or_an_unknown_model_is_an_error() -> None:
     with pytest.raises(KeyError, match="question-answering"):
         pipeline("fill-mask")
     with pytest.raises(ModelError, match="Bundled: small"):
@@ -106,7 +106,9 @@ def test_a_generator_is_answered_lazily(qa: QuestionAnsweringPipeline) -> None:
     assert len(asked) == 1
 
 
-def test_a_bad_item_of_a_stream_is_told_in_its_turn(qa: QuestionAnsweringPipeline) -> None:
+def test_a_bad_item_of_a_stream_raises_after_the_answers_before_it(
+    qa: QuestionAnsweringPipeline,
+) -> None:
     good = {"question": WHO, "context": NORSE}
     results = qa(item for item in [good, good, {"question": WHO}, good])
     assert [next(results)["answer"] for _ in range(2)] == ["Rollo"] * 2
@@ -152,7 +154,7 @@ Scripted: TypeAlias = Callable[..., tuple[QuestionAnsweringPipeline, QuestionAns
 
 @pytest.fixture
 def both(model_dir: Path, wordpiece: Tokenizer) -> Scripted:
-    """The same scripted model under both scorings; logits by word, the n-th time it comes."""
+    """A scripted model with both scorings; `logits` has a value for each occurrence of a word."""
 
     def both(
         **logits: list[float],
@@ -180,25 +182,25 @@ def test_a_text_in_many_windows_never_scores_above_1(both: Scripted) -> None:
     assert 0 < fixed(question="who", context=context, **options)["score"] <= 1
 
 
-def test_the_place_is_that_of_the_surest_occurrence(both: Scripted) -> None:
+def test_the_position_is_that_of_the_occurrence_with_the_highest_score(both: Scripted) -> None:
     # "rollo" is weak in the first window, which has "old" in it, and strong in the last
     fixed, hf4 = both()
     context = "rollo and the old land and hills " + "the river and the hills " * 4 + "rollo"
     options = {"max_seq_len": 20, "doc_stride": 4}
 
-    def louder(ids: list[int]) -> tuple[list[float], list[float]]:
+    def script(ids: list[int]) -> tuple[list[float], list[float]]:
         rollo = fixed.encoder.tokenizer.token_to_id("rollo")
         old = fixed.encoder.tokenizer.token_to_id("old")
         height = 1.0 if old in ids else 9.0
         row = [height if id == rollo else -5.0 for id in ids]
         return row, row
 
-    fixed.backend = hf4.backend = ScriptedBackend(louder)
+    fixed.backend = hf4.backend = ScriptedBackend(script)
     assert hf4(question="who", context=context, **options)["start"] == 0
     assert fixed(question="who", context=context, **options)["start"] == context.rindex("rollo")
 
 
-def test_windows_compete_with_their_evidence(both: Scripted) -> None:
+def test_spans_of_all_windows_share_one_softmax(both: Scripted) -> None:
     # window 0 has logits of 4 and nothing beside them, window 1 has 9 and a rival of 9
     fixed, hf4 = both()
     context = "rollo and the hills " + "the river and the hills " * 4 + "duke and king"
@@ -223,14 +225,14 @@ def test_a_short_context_gives_fewer_answers_and_no_junk(both: Scripted) -> None
     )
 
 
-def test_a_blank_context_is_no_answer_for_sure(both: Scripted) -> None:
+def test_a_blank_context_has_no_answer_with_score_1(both: Scripted) -> None:
     fixed, hf4 = both()
     blank = {"start": 0, "end": 0, "answer": ""}
     assert fixed(question="who", context=" \n") == {"score": 1.0, **blank}
     assert hf4(question="who", context=" \n") == {"score": 0.0, **blank}
 
 
-def test_as_many_answers_as_pairs_of_tokens_is_no_error(both: Scripted) -> None:
+def test_top_k_may_equal_the_number_of_token_pairs(both: Scripted) -> None:
     # [CLS] who [SEP] rollo [SEP]: 25 pairs
     fixed, hf4 = both(rollo=[3.0])
     options = {"top_k": 25, "align_to_words": False}
@@ -372,7 +374,7 @@ SHARED = "old the river and the hills and rollo the land the king and the duke o
 def by_window(
     pipe: QuestionAnsweringPipeline, heights: dict[str, tuple[float, float]]
 ) -> ScriptedBackend:
-    """For windows with the word "old" or "sea" in them: the logits of "rollo" and of [CLS]."""
+    """A backend with given logits of "rollo" and [CLS] for windows with "old" and with "sea"."""
     word = pipe.encoder.tokenizer.token_to_id
     rollo, cls = word("rollo"), word("[CLS]")
 
@@ -384,10 +386,10 @@ def by_window(
     return ScriptedBackend(script)
 
 
-@pytest.mark.parametrize("surer", ["old", "sea"])
-def test_a_span_of_two_windows_counts_once_where_it_is_surer(both: Scripted, surer: str) -> None:
+@pytest.mark.parametrize("higher", ["old", "sea"])
+def test_a_span_of_two_windows_counts_once_at_its_higher_score(both: Scripted, higher: str) -> None:
     fixed, _ = both()
-    heights = {word: (6.0 if word == surer else 2.0, -9.0) for word in ("old", "sea")}
+    heights = {word: (6.0 if word == higher else 2.0, -9.0) for word in ("old", "sea")}
     fixed.backend = by_window(fixed, heights)
     found = fixed(question="who", context=SHARED, **WINDOWS)
     assert found["answer"] == "rollo"
@@ -403,7 +405,7 @@ def test_the_null_is_the_minimum_over_windows(both: Scripted, answerable: str) -
     assert [answer["score"] for answer in found if not answer["answer"]] in ([], [pytest.approx(0)])
 
 
-def test_a_word_that_two_windows_see_weighs_as_much_as_one_that_one_sees(both: Scripted) -> None:
+def test_a_word_in_two_windows_weighs_as_much_as_a_word_in_one(both: Scripted) -> None:
     fixed, _ = both()
     word = fixed.encoder.tokenizer.token_to_id
     seen: list[str] = []
@@ -421,7 +423,9 @@ def test_a_word_that_two_windows_see_weighs_as_much_as_one_that_one_sees(both: S
 
 
 @pytest.mark.parametrize("filler", [10, 60, 250])
-def test_a_long_context_costs_an_answer_little(qa: QuestionAnsweringPipeline, filler: int) -> None:
+def test_a_long_context_lowers_a_score_only_slightly(
+    qa: QuestionAnsweringPipeline, filler: int
+) -> None:
     valley = "The weather in the valley was mild, and farmers sowed barley before the rains. "
     found = qa(question=WHO, context=valley * filler + NORSE)
     assert found["answer"] == "Rollo"
@@ -437,19 +441,19 @@ def test_a_long_context_costs_an_answer_little(qa: QuestionAnsweringPipeline, fi
         ({"doc_stride": -1}, "doc_stride"),
     ],
 )
-def test_options_of_a_wrong_type(
+def test_options_of_a_wrong_type_are_errors(
     qa: QuestionAnsweringPipeline, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         qa(question=WHO, context=NORSE, **options)
 
 
-def test_a_model_that_is_none() -> None:
+def test_an_object_that_is_no_model_is_an_error() -> None:
     with pytest.raises(InputError, match="the model is int"):
         pipeline("question-answering", model=5)
 
 
-def test_a_model_without_a_head_for_questions(hf_checkpoint: Path) -> None:
+def test_a_model_without_a_question_answering_head_is_an_error(hf_checkpoint: Path) -> None:
     transformers = pytest.importorskip("transformers")
     model = transformers.AutoModel.from_pretrained(hf_checkpoint)
     tokenizer = transformers.AutoTokenizer.from_pretrained(hf_checkpoint)

@@ -1,4 +1,4 @@
-"""squad_metrics, SquadExample and the processors give what those of transformers 4.57.6 gave."""
+"""squad_metrics, SquadExample and processors give the recorded results of transformers 4.57.6."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GOLDEN = Path(__file__).parent / "golden" / "squad_metrics.json.gz"
 
 
 class Pieces:
-    """What compute_predictions_logits asks of a tokenizer."""
+    """The part of a tokenizer that compute_predictions_logits uses."""
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
         return " ".join(tokens).replace(" ##", "").strip()

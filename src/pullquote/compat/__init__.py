@@ -1,4 +1,4 @@
-"""Other people's contracts: the question-answering pipeline of transformers 4, and run_squad.py.
+"""Compatibility with the question-answering pipeline of transformers 4 and with run_squad.py.
 
 from pullquote import pipeline                                    # pipeline
 from pullquote.compat.squad_metrics import squad_evaluate         # its metrics

@@ -1,4 +1,4 @@
-"""What the pipeline may be called with: many forms of questions and contexts, and its options.
+"""Arguments of the pipeline: the accepted forms of questions and contexts, and its options.
 
 Knows neither models nor scores.
 """
@@ -17,25 +17,25 @@ from pullquote.compat.squad import SquadExample
 from pullquote.errors import PullquoteWarning
 
 _INPUTS = {"question", "context", "data", "X"}
-_IGNORED = {"padding", "batch_size", "num_workers", "truncation"}  # nothing here depends on them
+_IGNORED = {"padding", "batch_size", "num_workers", "truncation"}  # accepted without effect
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of a call, with the pipeline's defaults; `None` follows the model."""
+    """The options of a call, with the pipeline's defaults; `None` depends on the model."""
 
     top_k: int = 1
-    """How many answers."""
+    """The number of answers."""
     doc_stride: int | None = None
-    """Tokens that neighbouring windows share [half of max_seq_len, at most 128]."""
+    """Overlap of neighbouring windows in tokens [half of max_seq_len, at most 128]."""
     max_answer_len: int = 15
-    """Tokens of the longest answer."""
+    """The longest answer in tokens."""
     max_seq_len: int | None = None
-    """Tokens of a window [what the model reads, at most 384]."""
+    """The length of a window in tokens [that of the model, at most 384]."""
     max_question_len: int = 64
-    """Tokens of a question; more are cut."""
+    """The longest question in tokens; longer ones are cut."""
     handle_impossible_answer: bool = False
-    """Whether "no answer" competes with the others."""
+    """Whether "no answer" is one of the candidates."""
     align_to_words: bool = True
     """Whether answers are widened to whole words."""
 
@@ -53,9 +53,9 @@ class Options:
             raise ValueError(f"doc_stride parameter should be >= 0 (got {self.doc_stride})")
 
     def updated(self, given: Mapping[str, Any], *, strict: bool = True) -> Options:
-        """These options with those `given`, `None`s left out.
+        """A copy with the `given` options; `None` keeps the old value.
 
-        `topk` stands for `top_k`, with a warning. Unknown names are warned of if `strict`.
+        `topk` is accepted for `top_k`, with a warning. `strict` warns of unknown names.
         """
         names = {field.name for field in fields(self)}
         new = {name: value for name, value in given.items() if name in names and value is not None}
@@ -74,9 +74,11 @@ class Options:
             )
         return replace(self, **new)
 
-    def lengths(self, usual: int, positions: int) -> tuple[int, int]:
-        """`max_seq_len` and `doc_stride`, for a model of `usual` length that has `positions`."""
-        length = self.max_seq_len or min(usual, 384)
+    def lengths(self, model_max_length: int, positions: int) -> tuple[int, int]:
+        """`max_seq_len` and `doc_stride` for a model: its tokenizer's `model_max_length`, and the
+        number of its `positions`.
+        """
+        length = self.max_seq_len or min(model_max_length, 384)
         stride = min(length // 2, 128) if self.doc_stride is None else self.doc_stride
         if stride > length:
             raise ValueError(f"`doc_stride` ({stride}) is larger than `max_seq_len` ({length})")
@@ -85,15 +87,17 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question, on one context or several that are ranked together."""
+    """One question on one or several contexts, whose answers are ranked together."""
 
     question: str
     contexts: tuple[str, ...]
-    listed: bool = False  # the contexts came as a list, and answers name theirs
+    listed: bool = False  # the contexts were given as a list, so answers have their number
 
 
 class QuestionAnsweringArgumentHandler:
-    """Turns the arguments of a call into `SquadExample`s: a list, or the generator it was given."""
+    """Turns the arguments of a call into a list of `SquadExample`s; generators are returned as
+    they are.
+    """
 
     _load_processor = False
     _load_image_processor = False
@@ -101,7 +105,7 @@ class QuestionAnsweringArgumentHandler:
     _load_tokenizer = True
 
     def normalize(self, item: Any) -> SquadExample:
-        """One item as an example. Raises `KeyError` or `ValueError`."""
+        """Turn one item into a `SquadExample`. Raises `KeyError` or `ValueError`."""
         if _is_example(item):
             return item  # type: ignore[no-any-return]
         request = request_of(item, strict=True)
@@ -114,7 +118,7 @@ class QuestionAnsweringArgumentHandler:
 
 
 def items_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[Any]:
-    """The items that a call is about, as they are: a list, or a generator or dataset."""
+    """The unchanged items in the arguments of a call: a list, a generator or a dataset."""
     if args:
         if len(args) == 2 and all(type(argument) is str for argument in args):
             inputs: Any = [{"question": args[0], "context": args[1]}]
@@ -148,12 +152,12 @@ def items_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[Any]:
 
 def _zipped(question: Any, context: Any) -> list[dict[str, Any]]:
     if isinstance(question, list) and isinstance(context, str):
-        return [{"question": one, "context": context} for one in question]
+        return [{"question": text, "context": context} for text in question]
     if isinstance(question, list) and isinstance(context, list):
         if len(question) != len(context):
             raise ValueError("Questions and contexts don't have the same lengths")
         pairs = zip(question, context, strict=True)
-        return [{"question": one, "context": text} for one, text in pairs]
+        return [{"question": text, "context": its_context} for text, its_context in pairs]
     if isinstance(question, str) and isinstance(context, (str, list)):
         return [{"question": question, "context": context}]
     raise ValueError(
@@ -163,9 +167,9 @@ def _zipped(question: Any, context: Any) -> list[dict[str, Any]]:
 
 
 def request_of(item: Any, *, strict: bool) -> Request:
-    """One item as a question and its contexts. Raises `KeyError` or `ValueError`.
+    """Turn one item into a `Request`. Raises `KeyError`, `TypeError` or `ValueError`.
 
-    `strict` is 4.57.6: neither other keys nor a list of contexts.
+    `strict` accepts what 4.57.6 did: no other keys, and no list of contexts.
     """
     if _is_example(item):
         return Request(item.question_text, (item.context_text,))
@@ -196,10 +200,10 @@ def request_of(item: Any, *, strict: bool) -> Request:
 
 
 def is_lazy(inputs: Any) -> bool:
-    """Whether results come one by one: for generators and torch's datasets."""
+    """Whether results are computed lazily: for generators and torch datasets."""
     if isinstance(inputs, types.GeneratorType):
         return True
-    torch_data = sys.modules.get("torch.utils.data")  # not imported here: then it is none
+    torch_data = sys.modules.get("torch.utils.data")  # if not imported, it is no torch dataset
     return torch_data is not None and isinstance(inputs, torch_data.Dataset)
 
 
@@ -213,5 +217,5 @@ def each(inputs: Any) -> Iterator[Any]:
 
 
 def _is_example(item: Any) -> bool:
-    """A `SquadExample`, ours or that of transformers 4 itself."""
+    """Whether it is a `SquadExample`, of pullquote or of transformers 4."""
     return hasattr(item, "question_text") and hasattr(item, "context_text")

@@ -1,15 +1,15 @@
-"""How the pipeline of transformers 4 scores spans, and how it should have.
+"""Span scores of the pipeline: those of transformers 4 ("hf4"), and corrected ones ("pullquote").
 
-Knows logits and characters. Both ways score a span of a single window with p(start) * p(end), two
-softmaxes over the window's context tokens and `[CLS]`, and add up spans that read the same. They
-part where a context has several windows:
+Knows logits and characters. Both score a span of a single window with p(start) * p(end), two
+softmaxes over the context tokens of the window and `[CLS]`, and add the scores of spans with equal
+texts. They differ where a context has several windows:
 
-- "pullquote" takes one softmax over the spans of all windows, so that windows compare, and over
-  "no answer" once, as the window says that has the least of it; a token that k windows hold has the
-  weight of one. The place is that of the surest of equal texts. No score, and no sum of scores,
-  exceeds 1, and a long context costs an answer little.
+- "pullquote" takes one softmax over the spans of all windows and over one "no answer", that of the
+  window with the lowest null score. A token in k windows has the weight of one token. Of spans with
+  equal texts, the position of the best is returned. Scores and sums of scores are at most 1, and a
+  long context lowers the score of an answer only slightly.
 - "hf4" is what 4.57.6 did: each window has its own softmaxes, scores of equal texts are added
-  across windows (4.505 was seen), and the place is that of the first.
+  across windows (to 4.505 in one case), and the position of the first is returned.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from pullquote.reading.encode import Encoder
 
 Answer = dict[str, Any]
-"""`{"score": float, "start": int, "end": int, "answer": str}`, the pipeline's own form."""
+"""`{"score": float, "start": int, "end": int, "answer": str}`, the pipeline's result."""
 
-_MASKED = np.float32(-10000.0)  # what 4.57.6 puts in the place of logits outside the context
+_MASKED = np.float32(-10000.0)  # replaces logits outside the context, as in 4.57.6
 
 
-class Candidate(NamedTuple):
-    """A candidate answer in characters, widened to whole words if asked."""
+class SpanCandidate(NamedTuple):
+    """A candidate answer: characters of the context, half open, and its value for ranking."""
 
     start: int
     end: int
@@ -45,22 +45,22 @@ class Candidate(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What one window has to say."""
+class WindowCandidates:
+    """The candidates of one window, and the normalisation terms of their scores."""
 
-    begins: int  # the character where its stretch of the context starts
-    spans: list[Candidate]  # best first
-    null: float  # a logit or a probability
-    mass: float = 0.0  # log of the sum over all pairs of a start and an end in the context
-    null_mass: float = 0.0  # the same over all pairs with [CLS] for start, end or both
+    context_offset: int  # character of the context where the window's part of it starts
+    spans: list[SpanCandidate]  # best first
+    null: float  # a logit ("pullquote") or a probability ("hf4")
+    mass: float = 0.0  # log sum exp over all pairs of a start and an end in the context
+    null_mass: float = 0.0  # log sum exp over all pairs with [CLS] as start, end or both
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class WordWindow(Window):
-    """A window with what the pipeline's scores need besides."""
+    """A window with two more columns that the pipeline's scores need."""
 
     words: NDArray[np.int32]  # (C, 2) characters of the whole word that a token is part of
-    seen_by: NDArray[np.int32]  # (C,) how many windows of the context hold a token
+    seen_by: NDArray[np.int32]  # (C,) number of windows that a token is in
 
 
 def word_windows(
@@ -77,7 +77,7 @@ def word_windows(
 
 
 def _coverage(spans: Sequence[tuple[int, int]], tokens: int) -> NDArray[np.int32]:
-    """For each context token the number of windows that hold it, (N,)."""
+    """The number of windows that each context token is in, (N,)."""
     change = np.zeros(tokens + 1, dtype=np.int32)
     for first, last in spans:
         change[first] += 1
@@ -86,12 +86,12 @@ def _coverage(spans: Sequence[tuple[int, int]], tokens: int) -> NDArray[np.int32
 
 
 def no_answer(score: float) -> Answer:
-    """The form of "the context does not say"."""
+    """The pipeline's form of "no answer"."""
     return {"score": score, "start": 0, "end": 0, "answer": ""}
 
 
-def fetched(top_k: int, align_to_words: bool) -> int:
-    """How many spans of a window are looked at; some become equal when aligned to words."""
+def spans_to_fetch(top_k: int, align_to_words: bool) -> int:
+    """The number of spans to take from a window; some become equal when aligned to words."""
     return 2 * top_k + 10 if align_to_words else top_k
 
 
@@ -106,26 +106,26 @@ def read_window(
     fetch: int,
     max_answer_len: int,
     align_to_words: bool,
-) -> Reading:
-    """The `fetch` best spans of a window with their logits, and the sums that score them."""
+) -> WindowCandidates:
+    """The `fetch` best spans of a window with their logits, and their normalisation terms."""
     start, end = context_logits(window, start_logits, end_logits)
     first, last, _ = best_spans(start, end, max_answer_len, fetch)
-    # A token that k windows hold counts 1 / sqrt(k) in each, as start and as end: a span that k
-    # windows see counts once.
-    weight = -0.5 * np.log(window.seen_by)  # (C,) logarithms; 0 in a single window
+    # A token in k windows has the weight 1 / sqrt(k) in each of them, as start and as end. So a
+    # span in k windows has the weight 1 / k in each, which sums to 1.
+    weight = -0.5 * np.log(window.seen_by)  # (C,) logarithms; 0 with a single window
     start, end = start + weight, end + weight
     null_start, null_end = (
         float(start_logits[window.null_index]),
         float(end_logits[window.null_index]),
     )
     starts, ends = _log_sum_exp(start), _log_sum_exp(end)
-    places = _offsets(window, align_to_words)
+    offsets = _answer_offsets(window, align_to_words)
     spans = [
-        Candidate(int(places[s, 0]), int(places[e, 1]), float(start[s] + end[e]))
+        SpanCandidate(int(offsets[s, 0]), int(offsets[e, 1]), float(start[s] + end[e]))
         for s, e in zip(first[:fetch], last[:fetch], strict=True)
     ]
-    return Reading(
-        begins=int(window.offsets[0, 0]),
+    return WindowCandidates(
+        context_offset=int(window.offsets[0, 0]),
         spans=[span for span in spans if span.start < span.end],
         null=null_start + null_end,
         mass=starts + ends,
@@ -134,24 +134,28 @@ def read_window(
 
 
 def merge(
-    contexts: Sequence[tuple[str, list[Reading]]], top_k: int, impossible: bool, numbered: bool
+    contexts: Sequence[tuple[str, list[WindowCandidates]]],
+    top_k: int,
+    impossible: bool,
+    numbered: bool,
 ) -> list[Answer]:
     """The best `top_k` answers over all windows of one or more contexts, best first.
 
-    With `impossible`, "no answer" is one of the candidates. `numbered` answers have the number of
-    their context.
+    With `impossible`, "no answer" is one of the candidates. With `numbered`, each answer has the
+    number of its context.
     """
-    readings = [reading for _, found in contexts for reading in found]
-    if not readings:  # blank contexts
+    windows = [window for _, its_windows in contexts for window in its_windows]
+    if not windows:  # blank contexts
         return [no_answer(1.0)]
-    least = min(readings, key=lambda reading: reading.null)
-    # of a single window: log of (starts + null start) * (ends + null end), two softmaxes
-    total = _log_sum_exp([*(reading.mass for reading in readings), least.null_mass])
+    lowest_null = min(windows, key=lambda window: window.null)
+    # With a single window, this is log((starts + null start) * (ends + null end)): the denominators
+    # of two softmaxes.
+    total = _log_sum_exp([*(window.mass for window in windows), lowest_null.null_mass])
     spans = [
         (number, text, span)
-        for number, (text, found) in enumerate(contexts)
-        for reading in sorted(found, key=lambda reading: reading.begins)
-        for span in reading.spans
+        for number, (text, its_windows) in enumerate(contexts)
+        for window in sorted(its_windows, key=lambda window: window.context_offset)
+        for span in window.spans
     ]
     answers: dict[str, Answer] = {}
     for number, text, span in sorted(spans, key=lambda entry: -entry[2].value):
@@ -169,10 +173,10 @@ def merge(
         }
     ranked = list(answers.values())
     if impossible:
-        ranked.append(no_answer(math.exp(least.null - total)))
+        ranked.append(no_answer(math.exp(lowest_null.null - total)))
     ranked.sort(key=lambda answer: answer["score"], reverse=True)
     for answer in ranked:
-        answer["score"] = min(answer["score"], 1.0)  # 1 + 1e-16 is a sum's rounding
+        answer["score"] = min(answer["score"], 1.0)  # a sum may be rounded to 1 + 1e-16
     return ranked[:top_k]
 
 
@@ -193,8 +197,8 @@ def read_window_hf4(
     fetch: int,
     max_answer_len: int,
     align_to_words: bool,
-) -> Reading:
-    """As 4.57.6 did it, with its float32 products of all pairs of tokens and its junk entries."""
+) -> WindowCandidates:
+    """The spans of 4.57.6: float32 products of all pairs of tokens, junk entries included."""
     T = len(window)
     context = slice(window.context_start, window.context_start + len(window.offsets))
     allowed = np.zeros(T, dtype=bool)
@@ -211,27 +215,29 @@ def read_window_hf4(
     elif flat.size < fetch:
         best = np.argsort(-flat)
     elif flat.size == fetch:
-        raise InputError(f"kth(={fetch}) out of bounds ({flat.size})")  # as numpy says it
+        raise InputError(f"kth(={fetch}) out of bounds ({flat.size})")  # NumPy's error in 4.57.6
     else:
         best = np.argpartition(-flat, fetch)[:fetch]
         best = best[np.argsort(-flat[best])]
-    places = np.zeros((T, 2), dtype=np.int64)  # (0, 0) for special tokens
-    places[context] = _offsets(window, align_to_words)
+    offsets = np.zeros((T, 2), dtype=np.int64)  # (0, 0) for special tokens
+    offsets[context] = _answer_offsets(window, align_to_words)
     spans = [
-        Candidate(int(places[s, 0]), int(places[e, 1]), float(scores[s, e]))
+        SpanCandidate(int(offsets[s, 0]), int(offsets[e, 1]), float(scores[s, e]))
         for s, e in zip(*np.divmod(best, T), strict=True)
         if allowed[s] and allowed[e]
     ]
-    return Reading(int(window.offsets[0, 0]), spans, null)
+    return WindowCandidates(int(window.offsets[0, 0]), spans, null)
 
 
-def merge_hf4(context: str, readings: list[Reading], top_k: int, impossible: bool) -> list[Answer]:
-    """As 4.57.6 did it: equal texts are added across windows, at the place of the first."""
-    if not readings:
+def merge_hf4(
+    context: str, windows: list[WindowCandidates], top_k: int, impossible: bool
+) -> list[Answer]:
+    """The answers of 4.57.6: scores of equal texts are added, at the position of the first."""
+    if not windows:
         return [no_answer(0.0)]
     answers: list[Answer] = []
-    for reading in sorted(readings, key=lambda reading: reading.begins):
-        for span in reading.spans:
+    for window in sorted(windows, key=lambda window: window.context_offset):
+        for span in window.spans:
             quote = context[span.start : span.end]
             for known in answers:
                 if known["answer"].lower() == quote.lower():
@@ -242,7 +248,7 @@ def merge_hf4(context: str, readings: list[Reading], top_k: int, impossible: boo
                     {"score": span.value, "start": span.start, "end": span.end, "answer": quote}
                 )
     if impossible:
-        answers.append(no_answer(min(reading.null for reading in readings)))
+        answers.append(no_answer(min(window.null for window in windows)))
     return sorted(answers, key=lambda answer: answer["score"], reverse=True)[:top_k]
 
 
@@ -252,7 +258,7 @@ def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return probabilities
 
 
-def _offsets(window: WordWindow, align_to_words: bool) -> NDArray[np.int32]:
+def _answer_offsets(window: WordWindow, align_to_words: bool) -> NDArray[np.int32]:
     """The characters of each context token, or of its word within the window, (C, 2)."""
     if not align_to_words:
         return window.offsets

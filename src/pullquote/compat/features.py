@@ -1,6 +1,6 @@
-"""`squad_convert_examples_to_features` of transformers 4.57.6, for the fast tokenizers of today.
+"""`squad_convert_examples_to_features` of transformers 4.57.6, for today's fast tokenizers.
 
-Knows windows and words; the windows are everyone's, with `doc_stride` as the step between them.
+Uses the windows of `Encoder`, with `doc_stride` as the step between their starts.
 
     features = squad_convert_examples_to_features(examples, tokenizer, 384, 128, 64, False)
 """
@@ -31,7 +31,7 @@ def squad_convert_examples_to_features(
     threads: int = 1,
     tqdm_enabled: bool = True,
 ) -> Any:
-    """The windows of examples as `SquadFeatures`; with `return_dataset="pt"` a dataset, too.
+    """The windows of examples as `SquadFeatures`; with `return_dataset="pt"` also as a dataset.
 
     `tokenizer` is a fast one of transformers. A training window without the answer is labelled with
     `[CLS]` and kept; an answer that is not in its context is left out, with a warning. `threads`
@@ -53,7 +53,7 @@ def squad_convert_examples_to_features(
     encoder = encoder_of(tokenizer)
     features: list[SquadFeatures] = []
     for number, example in enumerate(examples):
-        if is_training and not example.is_impossible and not _is_there(example):
+        if is_training and not example.is_impossible and not _has_answer_text(example):
             warnings.warn(
                 f"example {example.qas_id!r}: the answer {example.answer_text!r} is not where it "
                 "is said to be; left out",
@@ -76,8 +76,8 @@ def squad_convert_examples_to_features(
             feature.example_index = number
             feature.unique_id = _FIRST_ID + len(features)
             feature.token_is_max_context = {
-                window.context_start + token: _sees_most(windows, starts, starts[index] + token)
-                == index
+                window.context_start + token: index
+                == _max_context_window(windows, starts, starts[index] + token)
                 for token in range(len(window.offsets))
             }
             if padding_strategy in ("max_length", True):
@@ -87,7 +87,7 @@ def squad_convert_examples_to_features(
 
 
 def encoder_of(tokenizer: Any, type_vocab_size: int | None = None) -> Encoder:
-    """The encoder of a fast tokenizer of transformers, with the default settings."""
+    """An encoder with a fast tokenizer of transformers and the default settings."""
     return Encoder.from_json(
         tokenizer.backend_tokenizer.to_str(),
         ReaderConfig(),
@@ -96,7 +96,8 @@ def encoder_of(tokenizer: Any, type_vocab_size: int | None = None) -> Encoder:
     )
 
 
-def _is_there(example: SquadExample) -> bool:
+def _has_answer_text(example: SquadExample) -> bool:
+    """Whether the words at the answer's position contain its text."""
     words = " ".join(example.doc_tokens[example.start_position : example.end_position + 1])
     return " ".join((example.answer_text or "").split()) in words
 
@@ -110,7 +111,7 @@ def _feature(
         first + token: _word(example, int(begin), int(end))
         for token, (begin, end) in enumerate(window.offsets)
     }
-    special = set(tokenizer.all_special_ids)  # [UNK], too, as it was
+    special = set(tokenizer.all_special_ids)  # includes [UNK], as in 4.57.6
     p_mask = [
         0 if first <= token < first + count and ids[token] not in special else 1
         for token in range(len(ids))
@@ -119,20 +120,9 @@ def _feature(
     start = end = 0
     impossible = example.is_impossible
     if is_training and not impossible:
-        inside = [
-            token
-            for token, word in words.items()
-            if example.start_position <= word <= example.end_position
-        ]
-        whole = inside and {words[inside[0]], words[inside[-1]]} == {
-            example.start_position,
-            example.end_position,
-        }
-        if whole:
-            start, end = _trimmed(encoder, example, window, inside)
-        else:
-            start = end = window.null_index
-            impossible = True
+        label = _label(encoder, example, window, words)
+        impossible = label is None
+        start, end = label or (window.null_index, window.null_index)
     return SquadFeatures(
         input_ids=ids,
         attention_mask=[1] * len(ids),
@@ -152,29 +142,43 @@ def _feature(
     )
 
 
+def _label(
+    encoder: Encoder, example: SquadExample, window: Window, words: dict[int, int]
+) -> tuple[int, int] | None:
+    """The first and last token of the answer; `None` if not all of its words are in the window.
+
+    `words` maps tokens of the window to words of the context.
+    """
+    first_word, last_word = example.start_position, example.end_position
+    tokens = [token for token, word in words.items() if first_word <= word <= last_word]
+    if not tokens or {words[tokens[0]], words[tokens[-1]]} != {first_word, last_word}:
+        return None
+    return _trimmed(encoder, example, window, tokens)
+
+
 def _word(example: SquadExample, begin: int, end: int) -> int:
-    """The word that a token belongs to; a sentencepiece token may begin with the blank before."""
+    """The word of a token; sentencepiece tokens may start with the blank before the word."""
     while begin < end - 1 and example.context_text[begin].isspace():
         begin += 1
     return example.char_to_word_offset[begin]
 
 
 def _trimmed(
-    encoder: Encoder, example: SquadExample, window: Window, inside: list[int]
+    encoder: Encoder, example: SquadExample, window: Window, tokens: list[int]
 ) -> tuple[int, int]:
-    """The tokens that read as the answer does, among those of its words: "Smith" of "(Smith)."."""
+    """The tokens of the answer among those of its words: of "(Smith)." only "Smith"."""
     answer = encoder.tokenizer.encode(example.answer_text, add_special_tokens=False).ids
-    ids = window.input_ids[inside[0] : inside[-1] + 1].tolist()
+    ids = window.input_ids[tokens[0] : tokens[-1] + 1].tolist()
     for start in range(len(ids) - len(answer) + 1):
         if ids[start : start + len(answer)] == answer:
-            return inside[0] + start, inside[0] + start + len(answer) - 1
-    return inside[0], inside[-1]
+            return tokens[0] + start, tokens[0] + start + len(answer) - 1
+    return tokens[0], tokens[-1]
 
 
-def _sees_most(windows: list[Window], starts: list[int], position: int) -> int:
-    """The window with the most context on the poorer side of a token of the whole context.
+def _max_context_window(windows: list[Window], starts: list[int], position: int) -> int:
+    """The window that gives a token of the context the most context on its shorter side.
 
-    Google's rule, with its bonus for longer windows; among equals the first.
+    Google's rule for "max context", with its bonus for longer windows; of equal windows the first.
     """
 
     def context(index: int) -> float:
@@ -204,7 +208,7 @@ def _pad(feature: SquadFeatures, length: int, tokenizer: Any) -> None:
 
 
 def _dataset(features: list[SquadFeatures], is_training: bool) -> Any:
-    """The tensors that run_squad.py trained on, or answered with."""
+    """The tensors that run_squad.py used for training or for prediction."""
     try:
         import torch
         from torch.utils.data import TensorDataset

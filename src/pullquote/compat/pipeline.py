@@ -1,12 +1,12 @@
-"""`pipeline("question-answering")` as transformers 4 had it, on today's transformers or on none.
+"""`pipeline("question-answering")` of transformers 4, with any version of transformers or without.
 
     from pullquote import pipeline
     qa = pipeline("question-answering")
     qa(question="Who led the Norse?", context="The Norse, led by Rollo, came by sea.")
     # {"score": 0.98, "start": 18, "end": 23, "answer": "Rollo"}
 
-docs/from-transformers.md says what differs from 4.57.6; `scoring="hf4"` brings back its scores,
-bugs and all.
+docs/from-transformers.md lists the differences from 4.57.6; `scoring="hf4"` gives the scores of
+4.57.6, including its bugs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pullquote.checkpoints.directory import DEFAULT_MODEL, find_tokenizer, open_model
 from pullquote.compat import decode
@@ -48,7 +48,8 @@ __all__ = [
 
 TASK = "question-answering"
 SCORINGS = ("pullquote", "hf4")
-# What loading a model takes in transformers, and what of it would change something here.
+# Options of transformers for loading a model. Those in _LOADING are accepted; those in _NOT_HERE
+# are accepted only if they are empty, and else reported as unknown.
 _LOADING = {
     *("binary_output", "cache_dir", "config", "dtype", "feature_extractor", "framework"),
     *("image_processor", "modelcard", "pipeline_class", "processor", "revision", "task", "token"),
@@ -64,7 +65,7 @@ def pipeline(
     tokenizer: Any = None,
     **options: Any,
 ) -> QuestionAnsweringPipeline:
-    """Make a question-answering pipeline, as `transformers.pipeline` did.
+    """Create a question-answering pipeline, like `transformers.pipeline`.
 
     >>> from pullquote import pipeline
     >>> qa = pipeline("question-answering")
@@ -87,19 +88,23 @@ class _Task:
 
     request: Request
     number: int
-    error: Exception | None = None  # what is wrong with the item, instead
+    error: Exception | None = None  # raised for this task, if its item was invalid
 
     @property
     def context(self) -> str:
         return self.request.contexts[self.number]
 
 
-class QuestionAnsweringPipeline:
-    """Answers in dictionaries: `{"score", "start", "end", "answer"}`, characters, end exclusive.
+_ReadContext: TypeAlias = tuple[str, list[decode.WindowCandidates]]
+"""A context, and the candidates of its windows."""
 
-    `device` is -1 or "cpu", a GPU's number, or a torch device; `threads` is the largest number of
-    threads. `scoring="hf4"` scores as 4.57.6 did, including its bugs. Other options are defaults
-    for every call.
+
+class QuestionAnsweringPipeline:
+    """Answers questions with dictionaries: `{"score", "start", "end", "answer"}`.
+
+    Offsets are characters, the end exclusive. `device` is -1 or "cpu", a GPU's number, or a torch
+    device; `threads` limits the number of threads. `scoring="hf4"` gives the scores of 4.57.6,
+    including its bugs. Other options are defaults for every call.
 
     >>> from pullquote import QuestionAnsweringPipeline
     >>> qa = QuestionAnsweringPipeline("tiny", top_k=2)
@@ -110,7 +115,7 @@ class QuestionAnsweringPipeline:
 
     default_input_names = "question,context"
     task = TASK
-    # what transformers.pipeline() loads for it
+    # read by transformers.pipeline(): what to load for this task
     _load_tokenizer = True
     _load_processor = _load_image_processor = False
     _load_video_processor = _load_feature_extractor = False
@@ -144,7 +149,7 @@ class QuestionAnsweringPipeline:
         elif isinstance(self.model, Reader):
             directory = self.model.directory
             self.device = _device(device) or "cpu"
-            self.usual, self.positions = directory.model_max_length, directory.positions
+            self.model_max_length, self.positions = directory.model_max_length, directory.positions
             self.encoder, self.backend = self.model.encoder, self.model.backend
         elif not hasattr(self.model, "config"):
             kind = type(self.model).__name__
@@ -157,7 +162,7 @@ class QuestionAnsweringPipeline:
     ) -> None:
         directory = open_model(model, **hub)
         self.device = device
-        self.usual, self.positions = directory.model_max_length, directory.positions
+        self.model_max_length, self.positions = directory.model_max_length, directory.positions
         named = model if tokenizer is None else tokenizer
         if isinstance(named, (str, os.PathLike)):
             if named != model:
@@ -175,13 +180,13 @@ class QuestionAnsweringPipeline:
         if not hasattr(tokenizer, "backend_tokenizer"):
             raise InputError(
                 f"the model is a loaded one, its tokenizer {type(tokenizer).__name__}; expected "
-                "a loaded one, too: AutoTokenizer.from_pretrained(...), a fast one"
+                "a loaded fast tokenizer, too: AutoTokenizer.from_pretrained(...)"
             )
         config = model.config
         self.encoder = _encoder_of(tokenizer, getattr(config, "type_vocab_size", None))
         longest = getattr(tokenizer, "model_max_length", None) or sys.maxsize
-        self.usual = int(min(longest, sys.maxsize))
-        self.positions = sys.maxsize  # torch says so itself when a window is too long
+        self.model_max_length = int(min(longest, sys.maxsize))
+        self.positions = sys.maxsize  # torch raises an error when a window is too long
         self.backend = backend = TorchBackend(model, device=device, threads=threads)
         self.device = str(backend.device)
 
@@ -190,19 +195,19 @@ class QuestionAnsweringPipeline:
         """A question and a context as a `SquadExample`, or lists of both as a list."""
         if isinstance(question, list):
             return [
-                SquadExample(None, one, text, None, None, None)
-                for one, text in zip(question, context, strict=False)
+                SquadExample(None, its_question, text, None, None, None)
+                for its_question, text in zip(question, context, strict=False)
             ]
         return SquadExample(None, question, context, None, None, None)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Answer one question or many.
 
-        Takes `question=` and `context=` (texts or lists of them), two texts, a dictionary or
+        Accepts `question=` and `context=` (texts or lists of texts), two texts, a dictionary or
         several, `SquadExample`s, a generator or a dataset, and every option of the pipeline. One
-        question gives a dictionary, or a list when there are several answers or none; several give
-        a list of those; a generator gives a lazy iterator. One question with a list of contexts
-        gives one ranking, with the number of its context in each answer.
+        question gives a dictionary, or a list when there are several answers or none; several
+        questions give a list of these; a generator gives a lazy iterator. One question with a list
+        of contexts gives one ranking, and each answer has the number of its context.
         """
         hf4 = self.scoring == "hf4"
         options = self.options.updated(kwargs, strict=not hf4)
@@ -214,7 +219,7 @@ class QuestionAnsweringPipeline:
         return results[0] if len(results) == 1 else results
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
-        """The same under scikit-learn's name."""
+        """The same as calling the pipeline; scikit-learn's name for it."""
         return self(*args, **kwargs)
 
     transform = predict
@@ -222,7 +227,8 @@ class QuestionAnsweringPipeline:
     def _answers(
         self, tasks: Iterable[_Task], options: Options, first_chunk: int = CHUNK
     ) -> Iterator[Any]:
-        length, stride = options.lengths(self.usual, self.positions)
+        """A result for each request, lazily and in order."""
+        length, stride = options.lengths(self.model_max_length, self.positions)
         hf4 = self.scoring == "hf4"
         read_window = decode.read_window_hf4 if hf4 else decode.read_window
 
@@ -241,41 +247,43 @@ class QuestionAnsweringPipeline:
                 max_question_length=sys.maxsize if hf4 else options.max_question_len,
             )
 
-        def read(task: _Task, window: decode.WordWindow, start: Row, end: Row) -> decode.Reading:
+        def read(
+            task: _Task, window: decode.WordWindow, start: Row, end: Row
+        ) -> decode.WindowCandidates:
             return read_window(
                 window,
                 start,
                 end,
-                fetch=decode.fetched(options.top_k, options.align_to_words),
+                fetch=decode.spans_to_fetch(options.top_k, options.align_to_words),
                 max_answer_len=options.max_answer_len,
                 align_to_words=options.align_to_words,
             )
 
-        def finish(task: _Task, readings: list[decode.Reading]) -> tuple[_Task, list[Any]]:
-            return task, readings
+        def finish(
+            task: _Task, candidates: list[decode.WindowCandidates]
+        ) -> tuple[_Task, list[decode.WindowCandidates]]:
+            return task, candidates
 
-        found: list[tuple[str, list[decode.Reading]]] = []
+        contexts: list[_ReadContext] = []  # those of the current request
         batched = Batched(self.encoder, self.backend, windows, read, finish)
-        for task, readings in batched.run(tasks, first_chunk=first_chunk):
-            found.append((task.context, readings))
-            if len(found) < len(task.request.contexts):
-                continue
-            if hf4:
-                merged = decode.merge_hf4(
-                    task.context, readings, options.top_k, options.handle_impossible_answer
-                )
-            else:
-                merged = decode.merge(
-                    found,
-                    options.top_k,
-                    options.handle_impossible_answer,
-                    numbered=task.request.listed,
-                )
-            yield merged[0] if len(merged) == 1 else merged
-            found = []
+        for task, candidates in batched.run(tasks, first_chunk=first_chunk):
+            contexts.append((task.context, candidates))
+            if len(contexts) == len(task.request.contexts):
+                yield self._result(contexts, options, numbered=task.request.listed)
+                contexts = []
+
+    def _result(self, contexts: list[_ReadContext], options: Options, *, numbered: bool) -> Any:
+        """The result of one request: an answer, or a list of several or none."""
+        top_k, impossible = options.top_k, options.handle_impossible_answer
+        if self.scoring == "hf4":
+            context, candidates = contexts[-1]
+            answers = decode.merge_hf4(context, candidates, top_k, impossible)
+        else:
+            answers = decode.merge(contexts, top_k, impossible, numbered)
+        return answers[0] if len(answers) == 1 else answers
 
     def _check_as_hf4(self, question: str, context: str, length: int, stride: int) -> None:
-        """Raise where 4.57.6 raised: a question, or it and a stride, that fill the window."""
+        """Raise where 4.57.6 did: where the question, or it and the stride, fill the window."""
         room = length - len(self.encoder.template) - self.encoder.count(question.strip())
         if room < 1 or (room <= stride and self.encoder.count(context) > room):
             raise InputError(
@@ -291,7 +299,7 @@ def _split(requests: Iterable[Request]) -> Iterator[_Task]:
 
 
 def _tasks(items: Iterable[Any]) -> Iterator[_Task]:
-    """The tasks of a stream; what is wrong with an item is told in its turn."""
+    """The tasks of a stream; an invalid item gives a task with its error, and ends the stream."""
     for item in items:
         try:
             yield from _split([request_of(item, strict=False)])
@@ -301,14 +309,14 @@ def _tasks(items: Iterable[Any]) -> Iterator[_Task]:
 
 
 def _encoder_of(tokenizer: Any, type_vocab_size: int | None) -> Encoder:
-    """From a tokenizer of transformers."""
+    """The encoder of a transformers tokenizer; one token type if the model takes no types."""
     if "token_type_ids" not in getattr(tokenizer, "model_input_names", ["token_type_ids"]):
         type_vocab_size = 1
     return encoder_of(tokenizer, type_vocab_size)
 
 
 def _device(device: Any) -> str | None:
-    """A device as transformers takes it, as a name: -1 and "cpu" are the CPU, 1 is "cuda:1"."""
+    """The name of a device in transformers' forms: -1 and "cpu" are the CPU, 1 is "cuda:1"."""
     if device is None:
         return None
     if isinstance(device, int):

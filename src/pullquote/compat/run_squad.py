@@ -1,7 +1,7 @@
-"""run_squad.py's training and evaluation: the same settings, the same files.
+"""Training and evaluation like run_squad.py: the same settings and the same output files.
 
-Knows run_squad.py's names and files; training, reading and scoring are everyone's. `doc_stride` is
-a step here, as in Google's code: windows start every 128 tokens.
+Knows run_squad.py's names and files, and uses pullquote's training, reading and scoring. As in
+Google's code, `doc_stride` is a step: windows start every 128 tokens.
 
     results, paths = evaluate_squad(SquadSettings("small", "dev-v2.0.json", "out", True))
     recipe = squad_recipe(SquadTraining(model_name_or_path="bert", train_file="train-v2.0.json"))
@@ -35,7 +35,7 @@ Answered = tuple[Prediction, list[Entry]]
 
 @dataclass(frozen=True, slots=True)
 class SquadSettings:
-    """The flags of run_squad.py that answering depends on, with its defaults."""
+    """The flags of run_squad.py for evaluation, with its defaults."""
 
     model_name_or_path: str
     predict_file: str
@@ -62,7 +62,7 @@ class SquadSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SquadTraining:
-    """The flags of run_squad.py that training depends on, with its defaults."""
+    """The flags of run_squad.py for training, with its defaults."""
 
     model_name_or_path: str
     train_file: str
@@ -85,23 +85,24 @@ class SquadTraining:
 
 
 def squad_recipe(flags: SquadTraining) -> Recipe:
-    """The recipe that run_squad.py followed, for `training.train`.
+    """The training recipe of run_squad.py, for `training.train`.
 
-    A step has as many windows as there, but they are of like length and hardly padded. Windows of
-    the longest question start `doc_stride` tokens apart, those of shorter ones somewhat farther.
-    `fp16` means bf16 where the machine has it. `evaluate_on` is `evaluate_during_training`'s data;
-    it chooses the checkpoint and the threshold, and is no test data then.
+    A step has the same number of windows, but they are of similar length with little padding.
+    Windows of the longest question start `doc_stride` tokens apart, those of shorter questions
+    somewhat farther apart. `fp16` means bf16 where the machine supports it. `evaluate_on` is the
+    data of `evaluate_during_training`; the checkpoint and the threshold are chosen on it, so it is
+    not test data any more.
     """
     windows = flags.per_gpu_train_batch_size * flags.gradient_accumulation_steps
-    most = flags.max_seq_length - flags.max_query_length - 1
-    overlap = most - 2 - flags.doc_stride
+    room = flags.max_seq_length - flags.max_query_length - 1
+    overlap = room - 2 - flags.doc_stride
     return Recipe.from_values(
         {
             "model": flags.model_name_or_path,
             "train": flags.train_file,
             "tune": flags.evaluate_on,
             "max_length": flags.max_seq_length,
-            "overlap": max(min(overlap, most - 8), 2 * flags.max_answer_length),
+            "overlap": max(min(overlap, room - 8), 2 * flags.max_answer_length),
             "max_question_length": flags.max_query_length,
             "max_answer_length": flags.max_answer_length,
             "windows": windows,
@@ -128,9 +129,9 @@ def evaluate_squad(
     *,
     progress: Progress = no_progress,
 ) -> tuple[dict[str, float | int], list[Path]]:
-    """Answer `predict_file`, write run_squad.py's two or three files, and score them.
+    """Answer `predict_file`, write run_squad.py's two or three files, and score the predictions.
 
-    All spans of a window compete, where run_squad.py looked at the best 20 starts and ends alone.
+    All spans of a window are compared; run_squad.py compared only the best 20 starts and ends.
     """
     reader = Reader(settings.model_name_or_path, device=settings.device, threads=settings.threads)
     positions = reader.directory.positions
@@ -143,15 +144,15 @@ def evaluate_squad(
         tokenizer = find_tokenizer(settings.tokenizer_name)
         reader.encoder = Encoder.of(replace(reader.directory, tokenizer=tokenizer))
     answers = _answers(reader, examples, settings)
-    found = list(tracked(answers, len(examples), "answering", progress))
-    predictions = {prediction.id: prediction.text for prediction, _ in found}
+    answered = list(tracked(answers, len(examples), "answering", progress))
+    predictions = {prediction.id: prediction.text for prediction, _ in answered}
     folder, suffix = Path(settings.output_dir), f"{settings.prefix}.json"
     contents: dict[Path, Any] = {
         folder / f"predictions_{suffix}": predictions,
-        folder / f"nbest_predictions_{suffix}": {p.id: nbest(e, "logit") for p, e in found},
+        folder / f"nbest_predictions_{suffix}": {p.id: nbest(e, "logit") for p, e in answered},
     }
     if settings.version_2_with_negative:
-        odds = {prediction.id: prediction.null_score_diff for prediction, _ in found}
+        odds = {prediction.id: prediction.null_score_diff for prediction, _ in answered}
         contents[folder / f"null_odds_{suffix}"] = odds
     write_all_json(contents, indent=4)
     return score(examples, predictions).as_dict(), list(contents)
@@ -193,8 +194,8 @@ def _answers(
         )
         entries = [Entry(a.text, a.start_logit, a.end_logit) for a in prediction.answers]
         if abstains and candidates:
-            least = min(candidates, key=lambda window: window.null)
-            null = Entry("", least.null_start, least.null_end)
+            lowest = min(candidates, key=lambda window: window.null)
+            null = Entry("", lowest.null_start, lowest.null_end)
             ranked = sorted([*entries, null], key=lambda entry: -entry.score)
             entries = ranked[: settings.n_best_size]
             entries += [null] if null not in entries else []

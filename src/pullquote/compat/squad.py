@@ -1,6 +1,6 @@
 """`transformers.data.processors.squad` of 4.57.6: examples, features, results, file processors.
 
-Holds data under the old names; knows nothing of models.
+Data structures under the names of transformers; does not know models.
 
     SquadV2Processor().get_dev_examples("data", filename="dev-v2.0.json")
 """
@@ -20,7 +20,7 @@ _BLANKS = " \t\r\n\u202f"
 
 
 class SquadExample:
-    """A question on a context, with its words cut at blanks: `doc_tokens`.
+    """A question on a context, with `doc_tokens`, the words of the context split at blanks.
 
     `start_position` and `end_position` are the first and last word of `answer_text` if
     `start_position_character` is given, otherwise 0.
@@ -50,7 +50,8 @@ class SquadExample:
         self.answers = list(answers)
         self.is_impossible = is_impossible
         self.doc_tokens: list[str] = []
-        self.char_to_word_offset: list[int] = []  # for each character; a blank has the word before
+        # the word of each character; a blank belongs to the word before it
+        self.char_to_word_offset: list[int] = []
         self.start_position = self.end_position = 0
 
         inside = False
@@ -76,7 +77,7 @@ class SquadExample:
 
 @dataclass(eq=False)
 class SquadFeatures:
-    """A window in run_squad.py's words."""
+    """A window with the field names of run_squad.py."""
 
     input_ids: list[int]
     attention_mask: list[int]
@@ -98,7 +99,7 @@ class SquadFeatures:
 
 @dataclass(eq=False)
 class SquadResult:
-    """The logits of one window, found by `unique_id`; the last three are XLNet's and XLM's."""
+    """The logits of the window with this `unique_id`; the last three are for XLNet and XLM."""
 
     unique_id: int
     start_logits: Sequence[float]
@@ -109,7 +110,7 @@ class SquadResult:
 
 
 class SquadProcessor:
-    """Reads SQuAD files: training examples with their first answer, dev examples with all."""
+    """Reads SQuAD files: training examples with the first answer, dev examples with all answers."""
 
     train_file: ClassVar[str | None] = None
     dev_file: ClassVar[str | None] = None
@@ -138,7 +139,7 @@ class SquadProcessor:
         try:
             return list(_examples(parse_json(decode_text(read_bytes(path))), training))
         except DataError as error:
-            if not path.exists():  # what scripts catch
+            if not path.exists():  # scripts catch FileNotFoundError
                 raise FileNotFoundError(2, os.strerror(2), str(path)) from error
             raise DataError(f"{path}: {error}") from None
         except (KeyError, TypeError, IndexError) as error:

@@ -1,6 +1,7 @@
 """`transformers.data.metrics.squad_metrics` of 4.57.6: the same names, arguments and numbers.
 
-Knows predictions as texts and as logits of features, and leaves the arithmetic to `scoring`.
+EM and F1 of a question are computed by `scoring.squad`. Means and the threshold search are
+transformers' own here: dictionaries by id, means with `sum()`, and cuts between equal values.
 
     from pullquote.compat.squad_metrics import squad_evaluate
     squad_evaluate(SquadV2Processor().get_dev_examples("data"), predictions)["f1"]
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pullquote.files import write_json
 from pullquote.reading.encode import bert_words
-from pullquote.scoring.squad import exact_match, f1_score, normalize_answer
+from pullquote.scoring.squad import best_over_golds, exact_match, f1_score, normalize_answer
 
 if TYPE_CHECKING:
     from pullquote.compat.squad import SquadExample, SquadFeatures, SquadResult
@@ -39,7 +40,7 @@ __all__ = [
     "squad_evaluate",
 ]
 
-_NOTHING = 1_000_000  # the null score before any window was seen
+_INITIAL_NULL_SCORE = 1_000_000  # above every null score
 
 
 def get_tokens(s: str) -> list[str]:
@@ -87,13 +88,11 @@ def get_raw_scores(
     exact, f1 = {}, {}
     for example in examples:
         if example.qas_id not in preds:
-            print(f"Missing prediction for {example.qas_id}")  # noqa: T201 - as it did
+            print(f"Missing prediction for {example.qas_id}")  # noqa: T201 - as transformers does
             continue
-        texts = [answer["text"] for answer in example.answers]
-        golds = [text for text in texts if normalize_answer(text)] or [""]
-        prediction = preds[example.qas_id]
-        exact[example.qas_id] = max(compute_exact(gold, prediction) for gold in golds)
-        f1[example.qas_id] = max(compute_f1(gold, prediction) for gold in golds)
+        golds = [answer["text"] for answer in example.answers]
+        best_exact, best_f1 = best_over_golds(preds[example.qas_id], golds)
+        exact[example.qas_id], f1[example.qas_id] = int(best_exact), best_f1
     return exact, f1
 
 
@@ -153,7 +152,7 @@ def find_best_thresh(
     na_probs: Mapping[str, float],
     qid_to_has_ans: Mapping[str, bool],
 ) -> tuple[float, float]:
-    """The best mean score in percent over thresholds on the no-answer value, and that threshold.
+    """The best mean score in percent over all no-answer thresholds, and that threshold.
 
     As in transformers, it also splits equal values, which no threshold can do.
     `pullquote.scoring.thresholds.best_threshold` does not.
@@ -288,20 +287,20 @@ def get_final_text(
     """
     tokenized = " ".join(bert_words(orig_text, lowercase=do_lower_case))
     start = tokenized.find(pred_text)
-    # which characters are no spaces: the n-th of one text is the n-th of the other
+    # offsets of characters that are not spaces: the n-th of one text is the n-th of the other
     original = [i for i, character in enumerate(orig_text) if character != " "]
     letters = [i for i, character in enumerate(tokenized) if character != " "]
     if start < 0 or len(original) != len(letters):
         return orig_text
-    place = {position: n for n, position in enumerate(letters)}
-    first, last = place.get(start), place.get(start + len(pred_text) - 1)
+    number = {offset: n for n, offset in enumerate(letters)}
+    first, last = number.get(start), number.get(start + len(pred_text) - 1)
     if first is None or last is None:
         return orig_text
     return orig_text[original[first] : original[last] + 1]
 
 
 class Entry(NamedTuple):
-    """A candidate: a text and the logits (or log probabilities) of its start and its end."""
+    """An n-best entry: a text and the logits (or log probabilities) of its start and end."""
 
     text: str
     start: float
@@ -358,22 +357,13 @@ def compute_predictions_logits(
     for index, example in enumerate(all_examples):
         spans: list[_Span] = []
         null = Entry("", 0, 0)
-        null_score: float = _NOTHING
+        null_score: float = _INITIAL_NULL_SCORE
         for feature in features[index]:
             result = results[feature.unique_id]
-            start, end = result.start_logits, result.end_logits
-            if start[0] + end[0] < null_score:
-                null_score, null = start[0] + end[0], Entry("", start[0], end[0])
-            spans += [
-                _Span(feature, s, e, start[s], end[e])
-                for s in _best_indexes(start, n_best_size)
-                for e in _best_indexes(end, n_best_size)
-                if s in feature.token_to_orig_map
-                and e in feature.token_to_orig_map
-                and feature.token_is_max_context.get(s, False)
-                and s <= e < s + max_answer_length
-                and e < len(feature.tokens)
-            ]
+            null_start, null_end = result.start_logits[0], result.end_logits[0]
+            if null_start + null_end < null_score:
+                null_score, null = null_start + null_end, Entry("", null_start, null_end)
+            spans += _spans(feature, result, n_best_size, max_answer_length)
         entries = _texts(
             spans,
             example,
@@ -435,7 +425,7 @@ def compute_predictions_log_probs(
     odds: dict[str, float] = {}
     for index, example in enumerate(all_examples):
         spans = []
-        null_score: float = _NOTHING
+        null_score: float = _INITIAL_NULL_SCORE
         for feature in features[index]:
             result = results[feature.unique_id]
             null_score = min(null_score, result.cls_logits)
@@ -463,10 +453,27 @@ def compute_predictions_log_probs(
 
 
 def _by_example(features: Iterable[SquadFeatures]) -> defaultdict[int, list[SquadFeatures]]:
-    found: defaultdict[int, list[SquadFeatures]] = defaultdict(list)
+    grouped: defaultdict[int, list[SquadFeatures]] = defaultdict(list)
     for feature in features:
-        found[feature.example_index].append(feature)
-    return found
+        grouped[feature.example_index].append(feature)
+    return grouped
+
+
+def _spans(
+    feature: SquadFeatures, result: SquadResult, n_best_size: int, max_answer_length: int
+) -> list[_Span]:
+    """The valid spans of a window among its `n_best_size` best starts and ends."""
+    start, end = result.start_logits, result.end_logits
+    return [
+        _Span(feature, s, e, start[s], end[e])
+        for s in _best_indexes(start, n_best_size)
+        for e in _best_indexes(end, n_best_size)
+        if s in feature.token_to_orig_map
+        and e in feature.token_to_orig_map
+        and feature.token_is_max_context.get(s, False)
+        and s <= e < s + max_answer_length
+        and e < len(feature.tokens)
+    ]
 
 
 def _best_indexes(logits: Sequence[float], count: int) -> list[int]:
@@ -481,12 +488,13 @@ def _texts(
     n_best_size: int,
     null: Entry | None,
 ) -> list[Entry]:
-    """The best distinct texts, best first, with the null entry in its place, or else at the end."""
+    """The `n_best_size` best distinct texts, best first, with the null entry.
+
+    The null entry is added at the end if it is not among them.
+    """
     entries: dict[str, Entry] = {}
     ranked: list[_Span | Entry] = [*spans, *([null] if null else [])]
-    ranked.sort(
-        key=lambda candidate: candidate.score, reverse=True
-    )  # stable: the first stays first
+    ranked.sort(key=lambda candidate: candidate.score, reverse=True)  # stable
     for candidate in ranked:
         if len(entries) >= n_best_size:
             break
@@ -505,7 +513,7 @@ def _texts(
 
 
 def nbest(entries: list[Entry], kind: str) -> list[dict[str, Any]]:
-    """n-best entries as run_squad.py writes them, with a softmax over them all."""
+    """n-best entries in run_squad.py's JSON form, with a softmax over all of them."""
     top = max(entry.score for entry in entries)
     weights = [math.exp(entry.score - top) for entry in entries]
     return [

@@ -1,9 +1,9 @@
-"""Gives transformers 5 its question-answering task back.
+"""Registers the question-answering task with transformers 5, which removed it.
 
     import pullquote.compat.transformers
     transformers.pipeline("question-answering", model="owner/name")    # works again
 
-On transformers 4 the task is still there, and is left alone.
+transformers 4 still has the task; there, nothing is changed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def register() -> bool:
     registry: Any = pipelines.PIPELINE_REGISTRY
     if TASK in registry.get_supported_tasks():
         return False
-    # later releases of transformers 5 keep a list of tasks to refuse by name
+    # later releases of transformers 5 refuse the names in a list of removed tasks
     getattr(pipelines, "REMOVED_TASKS", {}).pop(TASK, None)
     registry.register_pipeline(
         TASK,

@@ -132,6 +132,21 @@ class Scores:
         return result
 
 
+def best_over_golds(prediction: str, golds: Iterable[str]) -> tuple[float, float]:
+    """The best exact match and the best F1 of a prediction over its gold answers, in [0, 1].
+
+    >>> best_over_golds("the river Seine", ["Seine", "river Seine"])
+    (1.0, 1.0)
+
+    As in the official script, gold answers that normalise to "" (such as "The") do not count; if
+    none is left, the prediction is scored against "".
+    """
+    normal = normalize_answer(prediction)
+    answers = {normalize_answer(gold) for gold in golds} - {""} or {""}
+    exact = float(normal in answers)
+    return exact, max(_f1(normal.split(), answer.split()) for answer in answers)
+
+
 def score_questions(
     golds: Iterable[Example], predictions: Mapping[str, str]
 ) -> list[QuestionScore]:
@@ -143,9 +158,8 @@ def score_questions(
         fit_threshold([s.f1 for s in scores], [s.has_answer for s in scores],
                       [null_score_diff[s.id] for s in scores])
 
-    As in the official script, gold answers that normalise to "" (such as "The") do not count; a
-    question whose gold answers all do is scored against "" but stays answerable. Raises
-    `DataError` for an id used twice.
+    A question stays answerable where no gold answer counts (see `best_over_golds`), as in the
+    official script. Raises `DataError` for an id used twice.
     """
     scores, seen = [], set()
     for example in golds:
@@ -154,15 +168,14 @@ def score_questions(
         seen.add(example.id)
         if (prediction := predictions.get(example.id)) is None:
             continue
-        normal = normalize_answer(prediction)
-        answers = {normalize_answer(answer.text) for answer in example.answers} - {""} or {""}
+        exact, f1 = best_over_golds(prediction, [answer.text for answer in example.answers])
         scores.append(
             QuestionScore(
                 id=example.id,
                 has_answer=not example.is_impossible,
                 answered=prediction != "",
-                exact=float(normal in answers),
-                f1=max(_f1(normal.split(), answer.split()) for answer in answers),
+                exact=exact,
+                f1=f1,
             )
         )
     return scores

@@ -86,7 +86,7 @@ async def pipeline(body: PipelineRequest, services: CurrentServices) -> Response
     usual = services.dispatcher.pipeline
     try:
         options = body.parameters.options()
-        length, overlap = options.lengths(usual.usual, usual.positions)
+        length, overlap = options.lengths(usual.model_max_length, usual.positions)
     except ValueError as error:
         raise ApiError(422, f"body.parameters: {error}") from None
     check_candidates(max(map(len, contexts)), length, overlap, options.top_k)
