@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,44 @@ def test_modules_import_only_from_rooms_above() -> None:
             if target.startswith("pullquote."):
                 above = ROOMS.index(room(target)) <= ROOMS.index(room(module))
                 assert above, f"{module} imports {target}, which is below it"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Not even for types: of two modules, one is above the other."""
+    graph = {
+        module: {target for target in imports(path) if target in MODULES} - {"pullquote", module}
+        for module, path in MODULES.items()
+        if module != "pullquote"  # imports what it hands out
+    }
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+# Things that exist once, by a pattern that their code would match, and the module that has them.
+OWNERS = {
+    r"getattr\(\w+, name\) for name in INPUTS|in accepted\b": "reading/backends/torch.py",
+    r"\.answers\[0\]\.text if": "types.py",
+    r"NDArray\[np\.float64\]$": "scoring/arrays.py",
+    r"codecs\.BOM_|(?<!int\.)from_bytes|utf-8-sig": "text.py charsets.py",
+    r"csv\.reader|field_size_limit": "data/tables.py",
+    r"\.choice\(": "data/sample.py",
+    r"0\.5 / ": "scoring/arrays.py",
+    r"Callable\[\[int, int, str\], None\]": "progress.py",
+    r"warnings\.warn\([^)]*DeprecationWarning": "deprecated.py",
+    r"\"no_answer_score\":": "types.py searching/search.py",
+}
+
+
+@pytest.mark.parametrize(("pattern", "owners"), OWNERS.items())
+def test_a_thing_has_one_owner(pattern: str, owners: str) -> None:
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in MODULES.values()
+        if re.search(pattern, path.read_text(encoding="utf-8"), re.M)
+    }
+    assert found == set(owners.split())
 
 
 def test_every_module_stands_in_a_room() -> None:

@@ -24,7 +24,7 @@ NAMES = {
         "pullquote.training.structure.structured_initialisation"
     ),
     "pullquote.training.teacher.answered": "pullquote.training.teacher.teacher_answers",
-    "pullquote.training.release.store_threshold": "pullquote.reading.calibrate.store_threshold",
+    "pullquote.training.release.store_threshold": "pullquote.reading.evaluate.store_threshold",
     "pullquote.training.release.evaluate_checkpoint": (
         "pullquote.reading.evaluate.evaluate_checkpoint"
     ),

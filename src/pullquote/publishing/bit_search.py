@@ -21,8 +21,7 @@ from pullquote.errors import DataError, ModelError
 from pullquote.progress import Progress, named, no_progress
 from pullquote.publishing.export import check_output, export
 from pullquote.publishing.quantize import INT8, Scheme, quantize
-from pullquote.reading.calibrate import store_threshold
-from pullquote.reading.evaluate import Evaluation, evaluate
+from pullquote.reading.evaluate import Evaluation, evaluate, store_threshold
 from pullquote.reading.reader import Reader
 
 if TYPE_CHECKING:

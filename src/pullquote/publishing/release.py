@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from pullquote.progress import Progress, named, no_progress
 from pullquote.publishing.export import ExportReport, export
-from pullquote.reading.calibrate import store_threshold
-from pullquote.reading.evaluate import Evaluation, evaluate, evaluate_checkpoint
+from pullquote.reading.evaluate import Evaluation, evaluate, evaluate_checkpoint, store_threshold
 from pullquote.reading.reader import Reader
 
 if TYPE_CHECKING:

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pullquote.checkpoints.directory import open_model, store_settings
-from pullquote.errors import DataError
 from pullquote.progress import Progress, no_progress, tracked
 from pullquote.scoring.calibration import Readings, fit, scores
 from pullquote.scoring.operating_points import Goal, OperatingPoint, operating_point
@@ -27,7 +25,6 @@ from pullquote.scoring.squad import score_questions
 from pullquote.types import Calibration, Example, Prediction, ReaderConfig, Span
 
 if TYPE_CHECKING:
-    from pullquote.reading.evaluate import Evaluation
     from pullquote.reading.reader import Reader
 
 PARAGRAPHS = (4, 16)
@@ -101,25 +98,6 @@ def calibrate(
             threshold_fitted_on=described(source, str(goal), examples),
         )
     return Calibrated(config, point)
-
-
-def store_threshold(
-    directory: str | Path, evaluation: Evaluation, examples: Sequence[Example], source: str
-) -> float:
-    """Store the fitted threshold of an `evaluation` with the model in `directory`; returns it.
-
-    `source` names the data, which must be held out: neither trained on, nor the test data on which
-    results are reported. Raises `DataError` without answerable or without unanswerable questions.
-    """
-    if evaluation.fitted is None:
-        raise DataError(f"{source}: a threshold needs answerable and unanswerable questions")
-    config = replace(
-        open_model(Path(directory)).config,
-        no_answer_threshold=evaluation.fitted.threshold,
-        threshold_fitted_on=described(source, "best F1", examples),
-    )
-    store_settings(directory, config)
-    return config.no_answer_threshold
 
 
 def described(source: str, what: str, examples: Sequence[Example]) -> str:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pullquote.checkpoints.directory import open_model
+from pullquote.checkpoints.directory import open_model, store_settings
 from pullquote.errors import DataError, PullquoteWarning
 from pullquote.progress import Progress, no_progress, tracked
-from pullquote.reading.calibrate import recalibrated
+from pullquote.reading.calibrate import described, recalibrated
 from pullquote.scoring.analysis import Analysis, analyse
 from pullquote.scoring.calibration_metrics import CalibrationMetrics, reader_calibration
 from pullquote.scoring.compare import Answers
@@ -27,8 +28,6 @@ from pullquote.scoring.thresholds import BestThreshold, fit_threshold
 from pullquote.types import Calibration
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pullquote.reading.reader import Reader
     from pullquote.types import Example, Prediction
 
@@ -165,3 +164,22 @@ def evaluate_checkpoint(
 
     reader = Reader(checkpoint, backend=TorchBackend(open_model(checkpoint).path))
     return evaluate(reader, examples, fit=fit, progress=progress)
+
+
+def store_threshold(
+    directory: str | Path, evaluation: Evaluation, examples: Sequence[Example], source: str
+) -> float:
+    """Store the fitted threshold of an `evaluation` with the model in `directory`; returns it.
+
+    `source` names the data, which must be held out: neither trained on, nor the test data on which
+    results are reported. Raises `DataError` without answerable or without unanswerable questions.
+    """
+    if evaluation.fitted is None:
+        raise DataError(f"{source}: a threshold needs answerable and unanswerable questions")
+    config = replace(
+        open_model(Path(directory)).config,
+        no_answer_threshold=evaluation.fitted.threshold,
+        threshold_fitted_on=described(source, "best F1", examples),
+    )
+    store_settings(directory, config)
+    return config.no_answer_threshold

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from pullquote.checkpoints.write import copy_model, write_weights
 from pullquote.data.sample import sample
 from pullquote.errors import MissingExtraError
-from pullquote.reading.calibrate import store_threshold
-from pullquote.reading.evaluate import Evaluation, evaluate, evaluate_checkpoint
+from pullquote.reading.evaluate import Evaluation, evaluate, evaluate_checkpoint, store_threshold
 from pullquote.reading.reader import Reader
 
 try:

@@ -6,6 +6,6 @@ __getattr__ = moved_names(
     __name__,
     {
         "evaluate_checkpoint": "pullquote.reading.evaluate.evaluate_checkpoint",
-        "store_threshold": "pullquote.reading.calibrate.store_threshold",
+        "store_threshold": "pullquote.reading.evaluate.store_threshold",
     },
 )
