@@ -19,7 +19,7 @@ def moved_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
     def __getattr__(name: str) -> Any:  # noqa: N807
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        _warn(f"{module}.{name}", names[name])
+        warn_moved(f"{module}.{name}", names[name])
         new_module, _, attribute = names[name].rpartition(".")
         return getattr(importlib.import_module(new_module), attribute)
 
@@ -28,11 +28,12 @@ def moved_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
 
 def moved_module(old: str, new: str) -> None:
     """Replace the module `old`, which is being imported, by the module `new`."""
-    _warn(old, new)
+    warn_moved(old, new)
     sys.modules[old] = importlib.import_module(new)
 
 
-def _warn(old: str, new: str) -> None:
+def warn_moved(old: str, new: str) -> None:
+    """Warn the caller of the calling function that it used an old name."""
     warnings.warn(
         f"{old} is now {new}; the old name goes in pullquote 0.3", DeprecationWarning, stacklevel=3
     )

@@ -194,3 +194,9 @@ def test_an_analysis_has_raw_scores_beside_calibrated_ones(reader: Reader) -> No
     assert analysis.raw is None  # this reader's are the raw ones
     assert analysis.scores["f1"].value == pytest.approx(evaluation.scores.f1)
     assert analysis.threshold == evaluation.threshold
+
+
+def test_the_old_name_of_calibration_metrics(rollo: Reader) -> None:
+    evaluation = evaluate(rollo, EXAMPLES)
+    with pytest.warns(DeprecationWarning, match=r"Evaluation\.trust is now .*calibration_metrics"):
+        assert evaluation.trust == evaluation.calibration_metrics

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pullquote.checkpoints.directory import open_model, store_settings
+from pullquote.deprecated import warn_moved
 from pullquote.errors import DataError, PullquoteWarning
 from pullquote.progress import Progress, no_progress, tracked
 from pullquote.reading.calibrate import described, recalibrated
@@ -58,6 +59,12 @@ class Evaluation:
         `scoring/calibration_metrics.py`.
         """
         return reader_calibration(self.predictions, self.quotes, self.threshold)
+
+    @property
+    def trust(self) -> dict[str, CalibrationMetrics]:
+        """Deprecated: the old name of `calibration_metrics`."""
+        warn_moved("Evaluation.trust", "Evaluation.calibration_metrics")
+        return self.calibration_metrics
 
     @property
     def average_precisions(self) -> dict[str, float]:
