@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Collection, Iterable, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pullquote.errors import IndexFileError, MissingExtraError, first_line
 from pullquote.searching.engines import Match, Row
 
+OLDEST = "0.25"  # as pyproject.toml has it; 0.24 has no filter by a set of documents
 _HEAP = 128_000_000  # bytes for a batch of new passages
 _STAMP = 0  # the id of the document that carries the generation; passages count from 1
 _WORD = re.compile(r"[^\W_]+")
@@ -125,7 +127,7 @@ class TantivyEngine:
 
 
 def check_installed() -> None:
-    """Raise `MissingExtraError` where tantivy is not installed."""
+    """Raise `MissingExtraError` where tantivy is not installed, or is too old."""
     _tantivy()
 
 
@@ -134,4 +136,16 @@ def _tantivy() -> Any:
         import tantivy
     except ImportError:
         raise MissingExtraError("tantivy", "tantivy") from None
+    try:
+        installed = metadata.version("tantivy")
+    except metadata.PackageNotFoundError:  # built in place
+        return tantivy
+    if _version(installed) < _version(OLDEST):
+        what = f"tantivy {OLDEST} or newer (found {installed})"
+        raise MissingExtraError(what, "tantivy")
     return tantivy
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """Major and minor: "0.25.1" is (0, 25)."""
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:2])
