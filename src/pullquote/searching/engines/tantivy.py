@@ -16,7 +16,7 @@ from typing import Any
 from pullquote.errors import IndexFileError, MissingExtraError, first_line
 from pullquote.searching.engines import Match, Row
 
-OLDEST = "0.25"  # as pyproject.toml has it; 0.24 has no filter by a set of documents
+OLDEST = "0.26"  # as pyproject.toml has it; 0.25 finds nothing among chosen documents
 _HEAP = 128_000_000  # bytes for a batch of new passages
 _STAMP = 0  # the id of the document that carries the generation; passages count from 1
 _WORD = re.compile(r"[^\W_]+")
@@ -147,5 +147,5 @@ def _tantivy() -> Any:
 
 
 def _version(text: str) -> tuple[int, ...]:
-    """Major and minor: "0.25.1" is (0, 25)."""
+    """Major and minor: "0.26.1" is (0, 26)."""
     return tuple(int(number) for number in re.findall(r"\d+", text)[:2])
