@@ -1,6 +1,6 @@
 """Record what squad_metrics of transformers 4.57.6 makes of the cases' questions.
 
-Runs in its environment: .hf4/bin/python tests/compat/make_metrics_golden.py MINILM_DIR
+Runs in its environment: .hf4/bin/python tests/compat/make_metrics_golden.py build/small-hf
 
 Logits are random with the true answers raised, so that many kinds of candidates win.
 """

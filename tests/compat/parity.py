@@ -1,6 +1,6 @@
 """Draw fresh random calls and compare pullquote with a living transformers 4.57.6.
 
-    python tests/compat/parity.py --hf4-python .hf4/bin/python --checkpoint MINILM_DIR
+    python tests/compat/parity.py --hf4-python .hf4/bin/python --checkpoint build/small-hf
 
 Fails when a difference is not explained: with `scoring="hf4"` there is none; with the default,
 contexts of several windows may score otherwise. Prints the seed, for running it again.
