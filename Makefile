@@ -11,7 +11,8 @@ QUICK := tests/reading tests/searching tests/scoring tests/data tests/cli tests/
     tests/serving tests/test_files.py -W ignore::DeprecationWarning -p no:cacheprovider \
     --ignore=tests/serving/test_serving_page.py --ignore=tests/cli/test_cli_train.py \
     --deselect=tests/cli/test_cli_ask.py::test_no_answer_says_so_and_names_the_nearest_quote
-QUICK_TOOLS := pytest pytest-timeout hypothesis schemathesis psutil safetensors onnx onnxscript
+QUICK_TOOLS := pytest pytest-timeout hypothesis schemathesis httpx psutil safetensors onnx \
+    onnxscript
 QUICK_EXTRAS := .[hub,files,parquet,tantivy,report,serve]
 
 .PHONY: demo test check docs bench bench-serve soak parity golden models clean help
