@@ -3,8 +3,20 @@ PYTHON ?= python3
 SHARED ?= ../shared
 BIN := .venv/bin
 SQUAD := $(SHARED)/data/squad2
+CHECKPOINT := build/small-hf
+QUIET := --quiet --disable-pip-version-check
+# The tests that need no torch and no browser. One score is left out, for its second decimal is
+# that of the newest ONNX Runtime.
+QUICK := tests/reading tests/searching tests/scoring tests/data tests/cli tests/compat \
+    tests/serving tests/test_files.py -W ignore::DeprecationWarning -p no:cacheprovider \
+    --ignore=tests/serving/test_serving_page.py --ignore=tests/cli/test_cli_train.py \
+    --deselect=tests/cli/test_cli_ask.py::test_no_answer_says_so_and_names_the_nearest_quote
+QUICK_TOOLS := pytest pytest-timeout hypothesis schemathesis httpx psutil safetensors onnx \
+    onnxscript
+QUICK_EXTRAS := .[hub,files,parquet,tantivy,report,serve]
 
 .PHONY: demo test check docs site bench bench-serve soak mutants parity golden models clean help
+.PHONY: test-floors nightly
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -12,8 +24,25 @@ help:  ## list the verbs
 demo: .demo/ready  ## answer three questions about a text, offline, with the bundled model
 	@sh examples/demo.sh .demo/bin/pullquote examples/lighthouse.txt
 
-test: .venv/ready  ## run the tests
-	PULLQUOTE_SHARED=$(abspath $(wildcard $(SHARED))) $(BIN)/python -m pytest
+test: .venv/ready  ## run the tests (COVERAGE=1: and say what they reach)
+	@echo "The tests take about 12 minutes on 2 cores$(if $(COVERAGE), and half as long again for the coverage)."
+	PULLQUOTE_SHARED=$(abspath $(wildcard $(SHARED))) $(BIN)/python -m pytest -rs \
+	    $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
+
+test-floors: .floors/ready  ## run the quick tests at the lowest versions (FULL=1: with torch, all)
+	@echo "The quick tests take about 4 minutes on 2 cores."
+	.floors/bin/python -m pytest -rs $(QUICK)
+ifdef FULL
+	$(MAKE) .floors-torch/ready
+	.floors-torch/bin/python -m pytest -rs tests/training tests/families tests/cli tests/compat \
+	    -W ignore::DeprecationWarning -W ignore::FutureWarning -p no:cacheprovider
+endif
+
+test-python-%: .nightly/%/ready  # the quick tests on another Python, such as test-python-3.13
+	.nightly/$*/bin/python -m pytest -rs $(QUICK)
+
+nightly: .venv/ready  ## all that takes long: other Pythons, floors with torch, soak, parity
+	.ci/nightly
 
 check: .venv/ready  ## lint, formatting, types, generated docs
 	$(BIN)/ruff check .
@@ -28,8 +57,8 @@ docs: .venv/ready  ## write docs/cli.md, docs/http.md and docs/api.md from the p
 site: .venv/ready  ## build the documentation site into build/site, offline
 	$(BIN)/python docs/build_site.py
 
-bench: .venv/ready .hf4/ready  ## time pullquote beside transformers 4.57.6 (about 30 minutes)
-	sh benchmarks/bench.sh $(SHARED)
+bench: .venv/ready .hf4/ready $(CHECKPOINT)/ready  ## time pullquote beside transformers 4.57.6 (about 30 minutes)
+	sh benchmarks/bench.sh $(SHARED) $(CHECKPOINT)
 
 bench-serve: .venv/ready  ## load a server, batches beside one at a time (wrk; about 15 minutes)
 	$(BIN)/python benchmarks/serve.py --data $(SQUAD)/dev-v2.0.json.gz --model tiny --model small
@@ -40,14 +69,14 @@ soak: .venv/ready  ## half an hour of mixed load under a memory cap: no error, n
 mutants: .venv/ready  ## break the code in many places, one at a time: each time a test has to fail
 	$(BIN)/python tests/mutants.py
 
-parity: .venv/ready .hf4/ready  ## compare 2,000 fresh pipeline calls with transformers 4.57.6
+parity: .venv/ready .hf4/ready $(CHECKPOINT)/ready  ## compare 2,000 fresh pipeline calls with transformers 4.57.6
 	$(BIN)/python tests/compat/parity.py --hf4-python .hf4/bin/python \
-	    --checkpoint $(SHARED)/models/minilm-l6-squad2
+	    --checkpoint $(CHECKPOINT)
 
-golden: .venv/ready .hf4/ready  ## record the pipeline calls that the tests compare with (development)
+golden: .venv/ready .hf4/ready $(CHECKPOINT)/ready  ## record the pipeline calls that the tests compare with (development)
 	$(BIN)/python tests/compat/make_golden.py --hf4-python .hf4/bin/python \
-	    --checkpoint $(SHARED)/models/minilm-l6-squad2
-	.hf4/bin/python tests/compat/make_metrics_golden.py $(SHARED)/models/minilm-l6-squad2
+	    --checkpoint $(CHECKPOINT)
+	.hf4/bin/python tests/compat/make_metrics_golden.py $(CHECKPOINT)
 
 models: .venv/ready  ## make the bundled models again from runs/small and runs/tiny (development)
 	rm -f src/pullquote/models/*/model.safetensors
@@ -60,7 +89,7 @@ models: .venv/ready  ## make the bundled models again from runs/small and runs/t
 	    $(SQUAD)/tune.json.gz; done
 
 clean:  ## remove the environments and caches
-	rm -rf .demo .venv .hf4 build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .demo .venv .hf4 .floors .floors-torch .nightly build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The demo's environment holds the package and its four dependencies, nothing else.
 .demo/ready: pyproject.toml constraints.txt $(shell find src -type f -not -name '*.pyc')
@@ -71,6 +100,40 @@ clean:  ## remove the environments and caches
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+# The lowest versions; all else is as constraints.txt has it. NumPy's lowest has no wheel for
+# Python 3.13, so that FLOORS_PYTHON is 3.10 to 3.12.
+FLOORS_PYTHON ?= $(PYTHON)
+.floors/ready: pyproject.toml constraints.txt constraints-floors.txt .ci/constraints.awk
+	rm -rf .floors
+	$(FLOORS_PYTHON) -m venv .floors
+	awk -f .ci/constraints.awk constraints-floors.txt constraints.txt >.floors/constraints.txt
+	.floors/bin/python -m pip install $(QUIET) -c .floors/constraints.txt $(QUICK_TOOLS) tomli \
+	    -e '$(QUICK_EXTRAS)'
+	touch $@
+
+.floors-torch/ready: pyproject.toml constraints.txt constraints-floors.txt \
+    constraints-floors-torch.txt .ci/constraints.awk
+	rm -rf .floors-torch
+	$(FLOORS_PYTHON) -m venv .floors-torch
+	awk -f .ci/constraints.awk constraints-floors-torch.txt constraints-floors.txt \
+	    constraints.txt >.floors-torch/constraints.txt
+	.floors-torch/bin/python -m pip install $(QUIET) -c .floors-torch/constraints.txt \
+	    $(QUICK_TOOLS) -e '.[all]'
+	touch $@
+
+.nightly/%/ready: pyproject.toml constraints.txt
+	rm -rf .nightly/$*
+	python$* -m venv .nightly/$*
+	.nightly/$*/bin/python -m pip install $(QUIET) -c constraints.txt $(QUICK_TOOLS) tomli \
+	    -e '$(QUICK_EXTRAS)'
+	touch $@
+
+# The checkpoint of the bundled model, unpacked: fp32, rounded as the model is.
+$(CHECKPOINT)/ready: src/pullquote/models/small/model.onnx .venv/ready
+	rm -rf $(CHECKPOINT)
+	$(BIN)/pullquote unpack small -o $(CHECKPOINT)
 	touch $@
 
 .hf4/ready: benchmarks/requirements-hf4.txt

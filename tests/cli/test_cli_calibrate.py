@@ -134,6 +134,7 @@ def test_long_texts_hold_their_paragraphs_and_answers(data: Path) -> None:
 
 
 def test_a_model_is_made_to_fit(call: Run, tmp_path: Path, data: Path) -> None:
+    pytest.importorskip("torch")
     out = tmp_path / "small"
     done = call(
         *("quantize", "tiny", "-o", out, "--max-bytes", "3.3 MiB", "--data", data),
@@ -162,6 +163,7 @@ def test_a_place_that_is_taken_is_seen_before_the_work(
     def work(*_: object, **__: object) -> None:
         pytest.fail("the forms were measured first")
 
+    pytest.importorskip("torch")
     monkeypatch.setattr("pullquote.publishing.bit_search.measure_schemes", work)
     checkpoint = tmp_path / "run"
     checkpoint.mkdir()

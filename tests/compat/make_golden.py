@@ -1,8 +1,8 @@
 """Records the golden files: the results of transformers 4.57.6 for three checkpoints.
 
-    python tests/compat/make_golden.py --hf4-python .hf4/bin/python --checkpoint MINILM_DIR
+    python tests/compat/make_golden.py --hf4-python .hf4/bin/python --checkpoint build/small-hf
 
-- `minilm`: the checkpoint of the bundled model, in float32;
+- `minilm`: the checkpoint of the bundled model, in float32 (`pullquote unpack small`);
 - `random`: BERT with random weights, 2 layers, the same vocabulary;
 - `bytelevel`: RoBERTa with random weights and a byte-level tokenizer of its own.
 """

@@ -1,6 +1,6 @@
 """Records the results of squad_metrics of transformers 4.57.6 for the questions of the cases.
 
-Runs in its environment: .hf4/bin/python tests/compat/make_metrics_golden.py MINILM_DIR
+Runs in its environment: .hf4/bin/python tests/compat/make_metrics_golden.py build/small-hf
 
 Logits are random, with higher ones for the true answers, so that many kinds of candidates win.
 """

@@ -1,6 +1,6 @@
 """Compares pullquote with transformers 4.57.6 on new random calls.
 
-    python tests/compat/parity.py --hf4-python .hf4/bin/python --checkpoint MINILM_DIR
+    python tests/compat/parity.py --hf4-python .hf4/bin/python --checkpoint build/small-hf
 
 With `scoring="hf4"`, no difference is allowed; with the default, only the scores of contexts with
 several windows may differ. Prints the seed, to repeat a run.

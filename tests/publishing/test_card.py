@@ -111,7 +111,10 @@ class StandIn:
                 contents[operation.path_in_repo] = file.read()
         self.calls.append(("commit", {"repo_id": repo_id, "contents": contents, **options}))
         return huggingface_hub.CommitInfo(
-            f"{huggingface_hub.constants.ENDPOINT}/me/mine/commit/1", "m", "d", "1"
+            commit_url=f"{huggingface_hub.constants.ENDPOINT}/me/mine/commit/1",
+            commit_message="m",
+            commit_description="d",
+            oid="1",
         )
 
 

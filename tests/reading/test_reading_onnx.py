@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
@@ -104,6 +106,50 @@ def test_a_file_cut_short_is_a_model_error_wherever_it_is_cut(
         cut.write_bytes(onnx_bytes[:length])
         with pytest.raises(ModelError, match=f"{length:,} bytes.*may be cut short"):
             OnnxBackend(cut)
+
+
+def of_newer_format(model: onnx.ModelProto) -> None:
+    model.ir_version = 99
+
+
+def of_newer_operators(model: onnx.ModelProto) -> None:
+    model.opset_import[0].version = 99
+
+
+def of_an_operator_not_implemented(model: onnx.ModelProto) -> None:
+    # max(head, head) in int16, which ONNX Runtime has not on a CPU
+    graph = model.graph
+    nodes = (
+        helper.make_node("Cast", ["head"], ["short"], to=TensorProto.INT16),
+        helper.make_node("Max", ["short", "short"], ["same"]),
+        helper.make_node("Cast", ["same"], ["back"], to=TensorProto.FLOAT),
+    )
+    for place, node in enumerate(nodes):
+        graph.node.insert(place, node)
+    graph.node[4].input[1] = "back"
+
+
+@pytest.mark.parametrize(
+    "change", [of_newer_format, of_newer_operators, of_an_operator_not_implemented]
+)
+def test_a_model_newer_than_onnx_runtime_is_told_from_a_damaged_one(
+    change: Callable[[onnx.ModelProto], None],
+    tmp_path: Path,
+    onnx_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = onnx.load_from_string(onnx_bytes)
+    change(model)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    found = re.escape(ort.__version__)
+    with pytest.raises(ModelError, match=f"Runtime {found} .* a newer one.*pip install -U onnxr"):
+        OnnxBackend(path)
+    monkeypatch.setattr(ort, "__version__", "1.20.1")
+    with pytest.raises(
+        ModelError, match=r"Runtime 1\.20\.1 cannot .* needs 1\.21 or newer.*install"
+    ):
+        OnnxBackend(path)
 
 
 def test_a_missing_file_is_a_model_error(tmp_path: Path) -> None:

@@ -706,3 +706,12 @@ def test_options_and_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(MissingExtraError, match=r'pip install "pullquote\[tantivy\]"'):
         Index.create(tmp_path / "t.db", engine="tantivy")
     assert not (tmp_path / "t.db").exists()
+
+
+def test_a_tantivy_that_is_too_old_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0.25.1")
+    with pytest.raises(
+        MissingExtraError, match=r"0\.26 or newer \(found 0\.25\.1\) is not installed"
+    ):
+        Index.create(tmp_path / "t.db", engine="tantivy")
+    assert not (tmp_path / "t.db").exists()

@@ -5,6 +5,7 @@ Knows ONNX Runtime, not text.
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from pullquote.types import Batch
 
 _OUTPUTS = ("start_logits", "end_logits")
+
+# The oldest ONNX Runtime that runs the bundled models, as pyproject.toml has it: 1.20 cannot
+# subtract the int8 numbers that packed weights are made of.
+OLDEST = "1.21"
+
+# What ONNX Runtime reports for a model that is newer than itself: an operator, a file format, or a
+# set of operators that it does not know.
+_NEWER = re.compile(
+    "Could not find an implementation|Unsupported model IR version|Opset .* is under"
+)
 
 # Fusions that are switched off: with ONNX Runtime's fused residual + LayerNorm a batch takes a
 # quarter longer, and its fused bias + GELU is no faster.
@@ -103,6 +114,8 @@ class OnnxBackend:
                 enable_fallback=0,  # would print, and run a GPU model on the CPU
             )
         except Exception as error:
+            if advice := _outdated(error):
+                raise ModelError(f"{self._path}: {advice} ({first_line(error)})") from error
             raise ModelError(
                 f"{self._path}: not an ONNX model that ONNX Runtime can load "
                 f"({self._path.stat().st_size:,} bytes; {first_line(error)}). "
@@ -119,6 +132,29 @@ class OnnxBackend:
                     )
                 self._single_threaded = self._load(1)
             return self._single_threaded
+
+
+def _outdated(error: Exception) -> str:
+    """What to do where a model does not load because ONNX Runtime is too old; "" where it is not.
+
+    A damaged file read by an old ONNX Runtime counts as too old: the version is settled first.
+    """
+    installed = ort.__version__
+    if _version(installed) < _version(OLDEST):
+        needed = f"{OLDEST} or newer"
+    elif _NEWER.search(str(error)):
+        needed = "a newer one"
+    else:
+        return ""
+    return (
+        f"ONNX Runtime {installed} cannot load this model, which needs {needed}. "
+        "Run: pip install -U onnxruntime"
+    )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """Major and minor: "1.21.0" is (1, 21)."""
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:2])
 
 
 def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:

@@ -1,0 +1,125 @@
+"""The project's own files agree: version floors, tools, versions, the wheel's size."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+import pullquote
+from pullquote.reading.backends import onnx as onnx_backend
+from pullquote.searching.engines import tantivy as tantivy_engine
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+WHEEL_BYTES = 60_000_000
+
+
+def _same(name: str) -> str:
+    """PyPI's form of a name: prometheus_client and Prometheus-Client are one package."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """`1.20` and `1.20.0` are the same."""
+    numbers = [int(part) for part in version.split(".")]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def _pins(file: str) -> dict[str, str]:
+    lines = (ROOT / file).read_text("utf-8").splitlines()
+    found = [re.match(r"([\w.-]+)==([\w.]+)", line) for line in lines]
+    return {_same(match[1]): match[2] for match in found if match}
+
+
+def _requirements(*extras: str) -> Iterator[tuple[str, str]]:
+    """Name and floor of what the extras need, or of all but the tools without any."""
+    optional = PROJECT["optional-dependencies"]
+    for line in [
+        *PROJECT["dependencies"],
+        *(line for extra in extras or set(optional) - {"dev"} for line in optional[extra]),
+    ]:
+        if not line.startswith("pullquote["):
+            match = re.fullmatch(r"([\w.-]+)>=([\d.]+)(;.*)?", line)
+            assert match, f"{line}: expected NAME>=VERSION"
+            yield _same(match[1]), match[2]
+
+
+def test_the_lowest_versions_are_those_that_are_tested() -> None:
+    torch = _pins("constraints-floors-torch.txt")
+    for name, floor in _requirements():
+        tested = _pins("constraints-floors.txt").get(name) or torch.get(name)
+        assert tested, f"{name}: in no constraints-floors file"
+        assert _number(tested) == _number(floor), name
+
+
+def test_floors_that_errors_name_are_those_of_the_project() -> None:
+    floors = dict(_requirements())
+    assert floors["onnxruntime"] == onnx_backend.OLDEST
+    assert floors["tantivy"] == tantivy_engine.OLDEST
+
+
+def test_the_pinned_versions_satisfy_the_floors() -> None:
+    pins = _pins("constraints.txt")
+    for name, floor in _requirements(*PROJECT["optional-dependencies"]):
+        assert name in pins, f"{name}: not in constraints.txt"
+        assert _number(pins[name]) >= _number(floor), name
+
+
+def test_pre_commit_runs_the_same_ruff_and_mypy() -> None:
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+    ruff = re.search(r"ruff-pre-commit\n +rev: v([\d.]+)\n", hooks)
+    assert ruff
+    assert ruff[1] == _pins("constraints.txt")["ruff"]
+    assert "entry: .venv/bin/mypy\n" in hooks  # which `make` installs by constraints.txt
+
+
+def test_the_changelog_has_the_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    version = re.escape(pullquote.__version__)
+    assert re.search(rf"^## {version} \(\d{{4}}-\d\d-\d\d\)$", changelog, re.M)
+
+
+def test_the_project_says_where_it_lives() -> None:
+    assert set(PROJECT["urls"]) >= {"Homepage", "Documentation", "Changelog", "Issues"}
+    assert all(url.startswith("https://") for url in PROJECT["urls"].values())
+
+
+@pytest.mark.parametrize("name", ["ci", "nightly", "release"])
+def test_workflows_call_what_is_there(name: str) -> None:
+    text = (ROOT / ".github" / "workflows" / f"{name}.yml").read_text("utf-8")
+    assert yaml.safe_load(text)["jobs"]
+    verbs = (ROOT / "Makefile").read_text("utf-8")
+    for command in re.findall(r"^ +- run: (.*)$", text, re.M):
+        first, _, verb = command.partition(" ")
+        assert re.search(rf"^{verb}:", verbs, re.M) if first == "make" else (ROOT / first).exists()
+
+
+def test_the_wheel_is_small_and_whole(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.startswith(f"pullquote-{pullquote.__version__}-")
+    assert wheel.stat().st_size <= WHEEL_BYTES
+    names = set(zipfile.ZipFile(wheel).namelist())
+    source = ROOT / "src"
+    expected = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+    }
+    assert names >= expected
+    assert all(n.startswith(("pullquote/", "pullquote-")) for n in names)
