@@ -18,12 +18,6 @@ MODULES = {
 }
 NAMES = {
     "pullquote.scoring.thresholds.Goal": "pullquote.scoring.operating_points.Goal",
-    "pullquote.publishing.bit_search.Tried": "pullquote.publishing.bit_search.Candidate",
-    "pullquote.publishing.bit_search.tries": "pullquote.publishing.bit_search.measure_schemes",
-    "pullquote.training.structure.structure": (
-        "pullquote.training.structure.structured_initialisation"
-    ),
-    "pullquote.training.teacher.answered": "pullquote.training.teacher.teacher_answers",
     "pullquote.training.release.store_threshold": "pullquote.reading.evaluate.store_threshold",
     "pullquote.training.release.evaluate_checkpoint": (
         "pullquote.reading.evaluate.evaluate_checkpoint"

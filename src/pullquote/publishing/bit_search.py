@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from pullquote.checkpoints import layout
 from pullquote.data.sample import sample
-from pullquote.deprecated import moved_names
 from pullquote.errors import DataError, ModelError
 from pullquote.progress import Progress, named, no_progress
 from pullquote.publishing.export import check_output, export
@@ -185,12 +184,3 @@ def check_loss(before: float, after: float, name: str, max_loss: float) -> None:
 def directory_bytes(path: Path) -> int:
     """The bytes of all files in a model directory."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-
-
-__getattr__ = moved_names(
-    __name__,
-    {
-        "Tried": "pullquote.publishing.bit_search.Candidate",
-        "tries": "pullquote.publishing.bit_search.measure_schemes",
-    },
-)

@@ -248,7 +248,7 @@ class ModelResponse(BaseModel):
     """The model that answers, and what may be asked of it."""
 
     model: str = Field(examples=["small"])
-    version: str = Field(description="Of pullquote.", examples=["0.1.0"])
+    version: str = Field(description="Of pullquote.", examples=["0.2.0"])
     threshold: float = Field(description="Stored with the model.", examples=[-0.91])
     top_k: int = Field(description="The most quotes that there are.", examples=[20])
     documents: int = Field(description="What /v1/ask searches.", examples=[0])

@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pullquote.deprecated import moved_names
 from pullquote.errors import MissingExtraError
 
 try:
@@ -180,8 +179,3 @@ def _type_dimension(words: int) -> int:
 def _reset_norm(norm: Any) -> None:
     norm.weight.fill_(1)
     norm.bias.zero_()
-
-
-__getattr__ = moved_names(
-    __name__, {"structure": "pullquote.training.structure.structured_initialisation"}
-)

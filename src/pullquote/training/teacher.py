@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pullquote.checkpoints import layout
-from pullquote.deprecated import moved_names
 from pullquote.errors import ConfigError
 from pullquote.files import atomic_write, write_json
 from pullquote.progress import Progress, no_progress
@@ -157,6 +156,3 @@ def fingerprint(teacher: Reader) -> str:
             while piece := weights.read(2**20):
                 digest.update(piece)
     return digest.hexdigest()
-
-
-__getattr__ = moved_names(__name__, {"answered": "pullquote.training.teacher.teacher_answers"})
