@@ -11,12 +11,15 @@ MODULES = {
     "pullquote.reading.directory": "pullquote.checkpoints.directory",
     "pullquote.training.export": "pullquote.publishing.export",
     "pullquote.training.quantize": "pullquote.publishing.quantize",
+    "pullquote.training.shrink": "pullquote.publishing.bit_search",
     "pullquote.training.unpack": "pullquote.publishing.unpack",
     "pullquote.training.soup": "pullquote.publishing.average",
     "pullquote.training.card": "pullquote.publishing.card",
     "pullquote.training.push": "pullquote.publishing.push",
 }
 NAMES = {
+    "pullquote.searching.documents.File": "pullquote.searching.documents.SourceFile",
+    "pullquote.searching.index.Found": "pullquote.searching.index.RetrievedPassage",
     "pullquote.scoring.thresholds.Goal": "pullquote.scoring.operating_points.Goal",
     "pullquote.training.release.store_threshold": "pullquote.reading.evaluate.store_threshold",
     "pullquote.training.release.evaluate_checkpoint": (
@@ -44,3 +47,11 @@ def test_an_old_name_is_the_new_one(old: str, new: str) -> None:
     assert found is getattr(importlib.import_module(home), attribute)
     with pytest.raises(AttributeError, match="has no attribute 'Gaol'"):
         _ = importlib.import_module(module).Gaol
+
+
+def test_names_that_stay_where_they_are() -> None:
+    from pullquote.searching.documents import Problem, find, read
+
+    assert callable(find)
+    assert callable(read)
+    assert str(Problem("a.txt", "empty")) == "a.txt: empty"

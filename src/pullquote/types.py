@@ -70,8 +70,6 @@ class Window:
     offsets: NDArray[np.int32]  # (C, 2) characters of the context, half open
     context_start: int
     null_index: int = 0
-    first: int = 0
-    """Index of the first context token of the window among all tokens of the context."""
 
     def __len__(self) -> int:
         return len(self.input_ids)

@@ -20,7 +20,7 @@ def test_evaluate_says_how_far_the_scores_can_be_trusted(call: Run, dev60: Path)
     lines = call("evaluate", "tiny", dev60).succeeded().out.splitlines()
     (error,) = [line for line in lines if "(ECE)" in line]
     assert f"{100 * trust['ece']:.1f} %" in error
-    (reach,) = [line for line in lines if "the surest first" in line]
+    (reach,) = [line for line in lines if "the most confident first" in line]
     for accuracy, share in trust["coverage"].items():
         assert f"{100 * float(accuracy):.0f} % right on {100 * share:.1f} %" in reach
 

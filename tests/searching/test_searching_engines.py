@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from pullquote.searching.engines import Engine, Match, Row
+from pullquote.searching.engines import Engine, IndexedPassage, Match
 from pullquote.searching.engines.fts5 import TABLE, Fts5Engine
 from pullquote.searching.engines.tantivy import TantivyEngine
 
 ROWS = [
-    Row(1, 7, "The rent of the mill is due."),
-    Row(2, 7, "The mill stands by the river, and the rent of the meadow is paid."),
-    Row(3, 8, "Rent, rent and rent again."),
-    Row(4, 9, "A ferry leaves at noon."),
+    IndexedPassage(1, 7, "The rent of the mill is due."),
+    IndexedPassage(2, 7, "The mill stands by the river, and the rent of the meadow is paid."),
+    IndexedPassage(3, 8, "Rent, rent and rent again."),
+    IndexedPassage(4, 9, "A ferry leaves at noon."),
 ]
 
 
@@ -35,14 +35,14 @@ class Shelf:
             self.engine = TantivyEngine(folder / "t")
         self.generation = 0
 
-    def add(self, *rows: Row) -> None:
+    def add(self, *rows: IndexedPassage) -> None:
         self.begin()
         self.connection.executemany(
             "INSERT INTO passages VALUES (?, ?, ?)", [(r.id, r.document, r.text) for r in rows]
         )
         self.engine.add(rows)
 
-    def remove(self, *rows: Row) -> None:
+    def remove(self, *rows: IndexedPassage) -> None:
         self.begin()
         self.engine.remove(rows)
         self.connection.executemany("DELETE FROM passages WHERE id = ?", [(r.id,) for r in rows])
@@ -110,16 +110,16 @@ def test_what_is_removed_takes_no_place_among_the_best(shelf: Shelf) -> None:
     assert shelf.search("rent", limit=2) == [1, 2]
     assert shelf.search("again") == []
     shelf.remove(*ROWS[:2])
-    shelf.add(Row(5, 7, "The rent of the mill was raised."))
+    shelf.add(IndexedPassage(5, 7, "The rent of the mill was raised."))
     shelf.commit()
     assert shelf.search("rent", limit=1) == [5]
 
 
 def test_what_is_rolled_back_was_never_there(shelf: Shelf) -> None:
     shelf.remove(*ROWS[:3])
-    shelf.add(Row(6, 9, "Nothing about rent."))
+    shelf.add(IndexedPassage(6, 9, "Nothing about rent."))
     shelf.rollback()
-    shelf.add(Row(7, 9, "A ferry comes back."))
+    shelf.add(IndexedPassage(7, 9, "A ferry comes back."))
     shelf.commit()
     assert sorted(shelf.search("rent")) == [1, 2, 3]
     assert sorted(shelf.search("ferry")) == [4, 7]
@@ -127,7 +127,7 @@ def test_what_is_rolled_back_was_never_there(shelf: Shelf) -> None:
 
 def test_each_search_sees_what_was_committed_before_it(shelf: Shelf) -> None:
     for number in range(10, 15):
-        shelf.add(Row(number, 9, f"A word{number}."))
+        shelf.add(IndexedPassage(number, 9, f"A word{number}."))
         shelf.commit()
         assert shelf.search(f"word{number}") == [number]
 

@@ -387,7 +387,7 @@ def test_readers_go_on_while_a_writer_writes(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("The rent is due.")
     with Index.create(tmp_path / "i.db") as writer, Index.open(tmp_path / "i.db") as reader:
         writer.add([tmp_path / "a.txt"])
-        batch = store.Batch(writer._store, writer._engine)
+        batch = store.Transaction(writer._store, writer._engine)
         batch.begin()
         documents = update.DocumentWriter(writer._store, writer._engine, batch)
         documents.remove(str(tmp_path / "a.txt"))
@@ -491,9 +491,9 @@ def test_tantivys_folder_is_made_again_when_it_is_not_of_the_index(tmp_path: Pat
         assert texts(index, "rent") == ["The rent is due."]
     # a kill between tantivy's commit and SQLite's
     with Index.open(tmp_path / "i.db") as index:
-        from pullquote.searching.engines import Row
+        from pullquote.searching.engines import IndexedPassage
 
-        index._engine.add([Row(99, 1, "ghost")])
+        index._engine.add([IndexedPassage(99, 1, "ghost")])
         index._engine.commit(12345)
     with Index.open(tmp_path / "i.db") as index:
         assert texts(index, "ghost") == []

@@ -36,11 +36,12 @@ from pullquote.reading.backends.torch import load_checkpoint
 from pullquote.training import data as data_module
 from pullquote.training import evaluation
 from pullquote.training import train as module
+from pullquote.training.data import training_examples
 from pullquote.training.recipe import Recipe
 from pullquote.training.start import open_start
 from pullquote.training.state import Run
 from pullquote.training.teacher import fingerprint, soft_labels
-from pullquote.training.train import train, training_examples
+from pullquote.training.train import train
 
 ONE_STEP = {"epochs": 0.01, "evaluations": 1}
 
@@ -360,7 +361,7 @@ def test_what_cannot_begin_leaves_an_older_run_as_it_is(recipe: Recipe, tmp_path
 def test_a_run_that_ended_before_its_first_save_begins_again(
     recipe: Recipe, tmp_path: Path
 ) -> None:
-    with pytest.warns(PullquoteWarning, match="nothing to go on from; the run begins") as caught:
+    with pytest.warns(PullquoteWarning, match="no saved state; the run starts") as caught:
         train(replace(recipe, **ONE_STEP), tmp_path / "run", resume=True)
     assert [Path(warning.filename).name for warning in caught] == ["test_train.py"]
     assert (tmp_path / "run" / "model.safetensors").exists()

@@ -78,9 +78,9 @@ def _needed_files(name: str, files: Collection[str], onnx: bool) -> list[str]:
         error = OldFormError if weights else ModelError
         raise error(f"{name} (hub): no {missing} among its files: {', '.join(sorted(files))}")
     patterns = [*layout.DOWNLOADED, weights[0]]
-    if weights[0].endswith(".index.json"):
-        patterns.append("model-*.safetensors")
-    if weights[0].endswith(".onnx"):
+    if weights[0] == layout.SAFETENSORS_FORMS[1]:
+        patterns.append(layout.SHARDS)
+    if weights[0] in layout.ONNX_FORMS:
         patterns.append(f"{weights[0]}*")  # large models keep their weights in a second file
     return patterns
 

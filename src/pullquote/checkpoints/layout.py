@@ -42,6 +42,9 @@ ONNX_PATTERNS = tuple(f"{name}*" for name in ONNX_FORMS)
 SAFETENSORS_PATTERNS = ("model*.safetensors", SAFETENSORS_FORMS[1])
 """Safetensors in one file or in several with their index."""
 
+SHARDS = "model-*.safetensors"
+"""The files of safetensors weights in several parts, beside their index."""
+
 INHERITED = (TOKENIZER, TOKENIZER_CONFIG, *LEGAL)
 """Files that a model trained from another one copies from it."""
 DESCRIPTION = (CONFIG, *INHERITED)

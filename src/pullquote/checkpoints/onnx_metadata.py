@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from pullquote.errors import ModelError
+from pullquote.errors import ModelError, first_line
 
 QUANTIZATION = "pullquote.quantization"
 """The key of the metadata entry that `quantize` writes: a JSON object, see `Quantization`."""
+
+FORMAT = 1
+"""The format of the entry that is written, and the newest that is read."""
 
 # field numbers of onnx.ModelProto, OperatorSetIdProto and StringStringEntryProto
 _OPSET_IMPORT, _METADATA = 8, 14
@@ -44,25 +47,38 @@ def quantization(path: Path) -> Quantization | None:
         for field, content in _messages(file, {_OPSET_IMPORT, _METADATA}):
             strings = _strings(content)
             if field == _METADATA and strings.get(_KEY) == QUANTIZATION:
-                return _parsed(strings.get(_VALUE, ""))
+                return parse(strings.get(_VALUE, ""))
             microsoft |= field == _OPSET_IMPORT and strings.get(_DOMAIN) == _MICROSOFT
     # 0.1 wrote no metadata, but all of its int8 files use Microsoft's operators
     return Quantization(None, None) if microsoft else None
 
 
-def _parsed(text: str) -> Quantization:
+def parse(text: str) -> Quantization:
+    """Read the metadata entry. Raises `ModelError` for a damaged one and for a newer format."""
     try:
         values = json.loads(text)
-        return Quantization(int(values["words"]), int(values["layers"]), tuple(values["weights"]))
-    except (ValueError, TypeError, KeyError) as error:
+        format, words, layers = (values[name] for name in ("format", "words", "layers"))
+        weights = values["weights"]
+        numbers = all(isinstance(value, int) for value in (format, words, layers))
+        if not (numbers and isinstance(weights, list) and all(isinstance(w, str) for w in weights)):
+            raise TypeError("expected whole numbers and a list of names")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(
-            f"{QUANTIZATION} in the ONNX metadata is not what pullquote writes ({error!r}); "
-            "quantise the model again"
+            f"{QUANTIZATION} in the ONNX metadata is not what pullquote writes "
+            f"({first_line(error)}); quantise the model again"
         ) from None
+    if format > FORMAT:
+        raise ModelError(
+            f"{QUANTIZATION} in the ONNX metadata has format {format}, written by a newer "
+            f"pullquote; this one reads formats up to {FORMAT}: pip install --upgrade pullquote"
+        )
+    return Quantization(words, layers, tuple(weights))
 
 
 def _messages(file: IO[bytes], wanted: set[int]) -> Iterator[tuple[int, bytes]]:
     """Yield the number and the bytes of each wanted length-delimited field; skip all others."""
+    end = file.seek(0, io.SEEK_END)
+    file.seek(0)
     while (tag := _varint(file)) is not None:
         wire_type, field = tag & 7, tag >> 3
         size = {1: 8, 5: 4}.get(wire_type, 0)
@@ -72,6 +88,8 @@ def _messages(file: IO[bytes], wanted: set[int]) -> Iterator[tuple[int, bytes]]:
             _varint(file)
         elif wire_type not in (1, 5):
             return  # not protobuf
+        if size > end - file.tell():
+            return  # not protobuf, or cut short
         if field in wanted and wire_type == 2 and size <= _MAX_BYTES:
             yield field, file.read(size)
         else:

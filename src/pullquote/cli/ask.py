@@ -10,6 +10,7 @@ import click
 from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.cli import asking
 from pullquote.cli.console import (
+    echo_abstention,
     echo_json,
     json_option,
     model_options,
@@ -123,16 +124,8 @@ def command(
 def _print(prediction: Prediction, context: str, top_k: int) -> None:
     answers = prediction.answers
     if prediction.answer is None:
-        likely = prediction.no_answer_score >= 0.5
-        click.secho("No answer in this text." if likely else "No sure answer.", bold=True)
-        line = f"  no-answer score {prediction.no_answer_score:.2f}"
-        if not likely:
-            line += ", but the threshold asks for a surer answer"
-        if top_k == 1 and answers:
-            line += f'; the nearest quote is "{one_line(answers[0].text)}"'
-        elif answers:
-            line += "; the nearest quotes:\n"
-        click.echo(line)
+        nearest = f'"{one_line(prediction.best_text)}"' if answers else ""
+        echo_abstention("this text", prediction.no_answer_score, top_k, nearest)
         if top_k == 1:
             return
     for number, answer in enumerate(answers):

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pullquote.cli.console import echo_json, one_line, printable, progress_bar, say, sentence
+from pullquote.cli.console import (
+    echo_abstention,
+    echo_json,
+    one_line,
+    printable,
+    progress_bar,
+    say,
+    sentence,
+)
 from pullquote.errors import DocumentError, IndexFileError
 from pullquote.files import cache_directory
 from pullquote.types import Place
@@ -162,17 +170,10 @@ def _shown(place: Place) -> Place:
 def _print(result: SearchResult, top_k: int) -> None:
     hits = result.hits
     if not result.answered:
-        likely = result.no_answer_score >= 0.5
-        click.secho("No answer in these documents." if likely else "No sure answer.", bold=True)
-        line = f"  no-answer score {result.no_answer_score:.2f}"
-        if not likely:
-            line += ", but the threshold asks for a surer answer"
-        if top_k == 1 and hits:
-            where = printable(str(_shown(hits[0].place)))
-            line += f'; the nearest quote is "{one_line(hits[0].text)}" ({where})'
-        elif hits:
-            line += "; the nearest quotes:\n"
-        click.echo(line)
+        nearest = ""
+        if hits:
+            nearest = f'"{one_line(hits[0].text)}" ({printable(str(_shown(hits[0].place)))})'
+        echo_abstention("these documents", result.no_answer_score, top_k, nearest)
         if top_k == 1:
             return
     for number, hit in enumerate(hits):

@@ -97,6 +97,18 @@ def _blanks(text: str) -> str:
     return one_line(f"|{text}|")[1:-1]
 
 
+def echo_abstention(where: str, no_answer_score: float, top_k: int, nearest: str) -> None:
+    """Say that there is no answer in `where`, and what the nearest quote is, if there is one."""
+    likely = no_answer_score >= 0.5
+    click.secho(f"No answer in {where}." if likely else "No sure answer.", bold=True)
+    line = f"  no-answer score {no_answer_score:.2f}"
+    if not likely:
+        line += ", but the threshold asks for a surer answer"
+    if nearest:
+        line += f"; the nearest quote is {nearest}" if top_k == 1 else "; the nearest quotes:\n"
+    click.echo(line)
+
+
 def echo_json(value: object) -> None:
     """Print JSON: in the characters themselves, or escaped where standard output cannot hold them.
 

@@ -133,7 +133,7 @@ def _table(evaluation: Evaluation, model: str, data: str) -> str:
     metrics = evaluation.calibration_metrics["decisions"]
     lines.append(f"scores as probabilities of being right: off by {100 * metrics.ece:.1f} % (ECE)")
     reach = [f"{100 * a:.0f} % right on {100 * c:.1f} %" for a, c in metrics.coverage.items()]
-    lines.append(f"of the questions, the surest first: {', '.join(reach)}")
+    lines.append(f"of the questions, the most confident first: {', '.join(reach)}")
     lines.append(
         f"{evaluation.seconds:.1f} s, {evaluation.questions_per_second:,.1f} questions a second"
     )

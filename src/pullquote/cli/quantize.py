@@ -54,7 +54,7 @@ def _bytes(_context: click.Context, _option: click.Parameter, value: str) -> int
     default=2000,
     show_default=True,
     metavar="N",
-    help="Compare the forms on so many questions of --data, chosen by chance; 0: all.",
+    help="Compare the forms on so many questions of --data, chosen at random; 0: all.",
 )
 def command(
     model_dir: str, output: str, max_bytes: int, data: str, max_loss: float, questions: int

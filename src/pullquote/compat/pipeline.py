@@ -31,7 +31,7 @@ from pullquote.compat.arguments import (
 from pullquote.compat.features import encoder_of
 from pullquote.compat.squad import SquadExample
 from pullquote.errors import InputError
-from pullquote.reading.batching import CHUNK, Batched, Row
+from pullquote.reading.batching import CHUNK, Batched, LogitRow
 from pullquote.reading.encode import Encoder
 from pullquote.reading.reader import Reader, load_backend
 from pullquote.types import ReaderConfig
@@ -248,7 +248,7 @@ class QuestionAnsweringPipeline:
             )
 
         def read(
-            task: _Task, window: decode.WordWindow, start: Row, end: Row
+            task: _Task, window: decode.WordWindow, start: LogitRow, end: LogitRow
         ) -> decode.WindowCandidates:
             return read_window(
                 window,

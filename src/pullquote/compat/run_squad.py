@@ -22,7 +22,7 @@ from pullquote.errors import InputError
 from pullquote.files import write_all_json
 from pullquote.progress import Progress, no_progress, tracked
 from pullquote.reading import decode
-from pullquote.reading.batching import Batched, Row
+from pullquote.reading.batching import Batched, LogitRow
 from pullquote.reading.encode import Encoder
 from pullquote.reading.reader import Reader
 from pullquote.scoring.squad import score
@@ -172,7 +172,7 @@ def _answers(
             max_question_length=settings.max_query_length,
         )
 
-    def read(example: Example, window: Window, start: Row, end: Row) -> decode.Candidates:
+    def read(example: Example, window: Window, start: LogitRow, end: LogitRow) -> decode.Candidates:
         return decode.read_window(
             window,
             start,

@@ -86,7 +86,7 @@ def _starting_model(directory: ModelDirectory) -> str:
 
 def _weights(directory: ModelDirectory) -> dict[str, torch.Tensor]:
     assert directory.safetensors is not None  # open_model guarantees it
-    if directory.safetensors.suffix != ".safetensors":
+    if directory.safetensors.name != layout.SAFETENSORS:
         raise ModelError(f"{directory.safetensors}: weights in several files cannot be averaged")
     try:
         return safetensors.torch.load_file(directory.safetensors)

@@ -172,7 +172,7 @@ def check_output(out: Path) -> None:
         return
     found = {entry.name for entry in out.iterdir()} if out.is_dir() else {out.name}
     is_export = {layout.ONNX, layout.SETTINGS} <= found
-    is_checkpoint = any(name.endswith(".safetensors") for name in found)
+    is_checkpoint = out.is_dir() and bool(layout.found(out, layout.SAFETENSORS_PATTERNS))
     if found and (is_checkpoint or not is_export):
         raise OutputError(
             f"{out}: exists and is not an older export; choose another place, or empty it"

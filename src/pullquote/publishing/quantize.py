@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pullquote.checkpoints.onnx_metadata import QUANTIZATION
+from pullquote.checkpoints.onnx_metadata import FORMAT, QUANTIZATION, parse
 from pullquote.errors import ConfigError, MissingExtraError, ModelError
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def quantized_weights(model: onnx.ModelProto) -> list[str]:
     """
     for entry in model.metadata_props:
         if entry.key == QUANTIZATION:
-            return list(json.loads(entry.value)["weights"])
+            return list(parse(entry.value).weights)
     return [name for tensor in model.graph.initializer if (name := _scaled(tensor.name))]
 
 
@@ -186,7 +186,7 @@ class _Rewriter:
         weights = [name for name in map(_scaled, self.constants) if name]
         return json.dumps(
             {
-                "format": 1,
+                "format": FORMAT,
                 "words": self.scheme.words,
                 "layers": self.scheme.layers,
                 "weights": weights,

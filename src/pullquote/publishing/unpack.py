@@ -100,6 +100,11 @@ def _fp32_weights(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     values = {name: value for name, value in constants.items() if value.dtype == np.float32}
     names = {name: integers_name(model, name) for name in quantized_weights(model)}
+    if lost := [name for name in names if scales_name(name) not in constants]:
+        raise ModelError(
+            f"the ONNX metadata names the weight {lost[0]!r}, which the graph does not have; "
+            "quantise the model again"
+        )
     packed = [integers for integers in names.values() if integers not in constants]
     unpacked = dict(zip(packed, _run_unpacking(model, packed), strict=True))
     for name, integers in names.items():

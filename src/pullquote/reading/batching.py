@@ -34,7 +34,7 @@ Task = TypeVar("Task")
 AnyWindow = TypeVar("AnyWindow", bound=Window)
 WindowResult = TypeVar("WindowResult")
 Result = TypeVar("Result")
-Row = NDArray[np.float32]  # the logits of a window, (T,), or longer if padded
+LogitRow = NDArray[np.float32]  # the logits of a window, (T,), or longer if padded
 
 
 @dataclass(slots=True, eq=False)
@@ -60,7 +60,7 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
     encoder: Encoder
     backend: Backend
     windows: Callable[[Task], Iterable[AnyWindow]]
-    read: Callable[[Task, AnyWindow, Row, Row], WindowResult]
+    read: Callable[[Task, AnyWindow, LogitRow, LogitRow], WindowResult]
     finish: Callable[[Task, list[WindowResult]], Result]
 
     def run(

@@ -289,7 +289,6 @@ class Encoder:
                 offsets=tokens.offsets[start : start + room],
                 context_start=len(frame.head),
                 null_index=self.template.null % len(input_ids),
-                first=start,
             )
 
     def doc_spans(

@@ -122,16 +122,15 @@ def evaluate(
     `fit` scores at the threshold that is fitted on these very examples, where there is one: for
     data that was held out to fit it.
     `top_k` bounds the quotes of each of `Evaluation.predictions`.
-    `progress` is told of every answered question. Raises `DataError` without examples.
+    `progress` counts answered questions. Raises `DataError` without examples.
     """
     if not examples:
         raise DataError("there are no questions to evaluate")
-    if threshold is None:
-        threshold = reader.config.no_answer_threshold
     start = time.perf_counter()
-    answers = reader.answer_all(examples, top_k=top_k)
+    answers = reader.answer_all(examples, top_k=top_k, threshold=threshold)
     predictions = list(tracked(answers, len(examples), "answering", progress))
     seconds = time.perf_counter() - start
+    threshold = predictions[0].threshold
     # Best quotes and null odds instead of decisions: predictions that abstain already could not be
     # turned into answers by any threshold, and the best threshold would be wrong.
     quotes = {p.id: p.best_text for p in predictions}

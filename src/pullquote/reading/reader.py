@@ -20,7 +20,7 @@ from pullquote.checkpoints.directory import DEFAULT_MODEL, ModelDirectory, open_
 from pullquote.errors import InputError
 from pullquote.progress import Progress, no_progress
 from pullquote.reading import decode
-from pullquote.reading.batching import Batched, Row
+from pullquote.reading.batching import Batched, LogitRow
 from pullquote.reading.encode import Encoder
 from pullquote.types import Example, Prediction, ReaderConfig, Window
 
@@ -159,7 +159,9 @@ class Reader:
                 raise
             raise InputError(f"example {example.id!r}: {error}") from None
 
-    def _read(self, example: Example, window: Window, start: Row, end: Row) -> decode.Candidates:
+    def _read(
+        self, example: Example, window: Window, start: LogitRow, end: LogitRow
+    ) -> decode.Candidates:
         return decode.read_window(
             window,
             start,

@@ -21,13 +21,13 @@ from pullquote.deprecated import moved_names
 from pullquote.errors import IndexFileError, InputError
 from pullquote.progress import Progress, no_progress
 from pullquote.searching.documents import Problem
-from pullquote.searching.engines import Engine, Row
+from pullquote.searching.engines import Engine, IndexedPassage
 from pullquote.searching.engines.fts5 import Fts5Engine
 from pullquote.searching.labels import Labels
 from pullquote.searching.store import (
     FORMAT,
-    Batch,
     Store,
+    Transaction,
     decode_marks,
     how_to_rebuild,
     is_sqlite,
@@ -247,12 +247,12 @@ def _open_engine(store: Store) -> Engine:
     engine = TantivyEngine(store.engine_folder)
     if engine.generation != store.generation:
         # a kill fell between the commits of tantivy and SQLite, or the folder was removed
-        with Batch(store, engine) as batch:
+        with Transaction(store, engine) as batch:
             batch.begin()
             if engine.generation != store.generation:  # no other process has rebuilt it meanwhile
                 engine.clear()
                 engine.add(
-                    Row(id, document, text)
+                    IndexedPassage(id, document, text)
                     for id, document, text in store.connection.execute(
                         "SELECT id, document, text FROM passages ORDER BY id"
                     )

@@ -144,10 +144,10 @@ class Store:
         return int(count)
 
 
-class Batch:
+class Transaction:
     """A series of write transactions over SQLite and an engine, each `BATCH_SECONDS` long or less.
 
-    with Batch(store, engine) as batch:     # commits at the end, rolls back on an error
+    with Transaction(store, engine) as batch:     # commits at the end, rolls back on an error
         for file in files:
             batch.begin()                   # commits first if the current one is old
             ...                             # write one document
@@ -158,7 +158,7 @@ class Batch:
         self.engine = engine
         self._since: float | None = None  # when the current transaction began
 
-    def __enter__(self) -> Batch:
+    def __enter__(self) -> Transaction:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

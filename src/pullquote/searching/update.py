@@ -26,8 +26,8 @@ from pullquote.searching.documents import (
     read,
     stamp,
 )
-from pullquote.searching.engines import Engine, Row
-from pullquote.searching.store import Batch, Store, encode_marks
+from pullquote.searching.engines import Engine, IndexedPassage
+from pullquote.searching.store import Store, Transaction, encode_marks
 from pullquote.types import Passage
 
 PASSAGES_HELD = 1000
@@ -136,7 +136,7 @@ def compare(
 
 def _add_roots(store: Store, engine: Engine, roots: Iterable[str]) -> None:
     """Remember the paths that were added, so that later updates look there again."""
-    with Batch(store, engine) as batch:
+    with Transaction(store, engine) as batch:
         batch.begin()
         store.connection.executemany(
             "INSERT OR IGNORE INTO roots VALUES (?)",
@@ -155,7 +155,7 @@ def _apply(
     problems = {problem.path: problem for problem in changes.problems}
     total, done = sum(file.stamp[0] for file in changes.to_read), 0
     before, read_paths, guessed = store.passage_count(), set(), []
-    with Batch(store, engine) as batch:
+    with Transaction(store, engine) as batch:
         writer = DocumentWriter(store, engine, batch)
         for file in changes.to_read:
             progress(done, total, file.path)
@@ -174,7 +174,7 @@ def _apply(
             writer.remove(path)
     progress(total, total, "")
     if (now := store.passage_count()) and (read_paths or changes.gone):
-        with Batch(store, engine) as settling:
+        with Transaction(store, engine) as settling:
             settling.begin()
             engine.settle((now - before) / now)
     reported = {problem.path: problem for problem in stored_problems(store)} | problems
@@ -191,7 +191,7 @@ def _apply(
 class DocumentWriter:
     """Writes documents and their passages to the store and to the engine, in one batch."""
 
-    def __init__(self, store: Store, engine: Engine, batch: Batch) -> None:
+    def __init__(self, store: Store, engine: Engine, batch: Transaction) -> None:
         self._store = store
         self._engine = engine
         self._batch = batch
@@ -227,7 +227,7 @@ class DocumentWriter:
                 last,
                 PASSAGES_HELD,
             ):
-                self._engine.remove(Row(id, document, text) for id, text in rows)
+                self._engine.remove(IndexedPassage(id, document, text) for id, text in rows)
                 last = rows[-1][0]
             execute = self._store.connection.execute
             execute("DELETE FROM passages WHERE document = ?", (document,))
@@ -258,7 +258,7 @@ class DocumentWriter:
         while some := list(itertools.islice(passages, PASSAGES_HELD)):
             self._engine.add(
                 [
-                    Row(self._insert_passage(document, passage), document, passage.text)
+                    IndexedPassage(self._insert_passage(document, passage), document, passage.text)
                     for passage in some
                 ]
             )

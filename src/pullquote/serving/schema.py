@@ -67,14 +67,14 @@ class Quote(BaseModel):
     start: int = Field(
         description="In code points, as Python counts; JavaScript counts UTF-16.", examples=[47]
     )
-    end: int = Field(description="Behind the last character.", examples=[63])
+    end: int = Field(description="The character after the last; exclusive.", examples=[63])
     score: float = Field(description="In [0, 1].", examples=[0.97])
     start_logit: float = Field(description="Of the first token.", examples=[6.1])
     end_logit: float = Field(description="Of the last token.", examples=[5.7])
 
 
 class Result(BaseModel):
-    """What one context has to say to one question."""
+    """The result for one pair of a question and a context."""
 
     question: int = Field(description="The number of the question, from 0.", examples=[0])
     context: int = Field(description="The number of the context, from 0.", examples=[0])
@@ -147,7 +147,7 @@ class DocumentQuote(Place):
     text: str = Field(examples=["three months"])
     score: float = Field(description="In [0, 1].", examples=[0.68])
     start: int = Field(description="In code points of the document's text.", examples=[1034])
-    end: int = Field(description="Behind the last character.", examples=[1046])
+    end: int = Field(description="The character after the last; exclusive.", examples=[1046])
     sentence: str = Field(description="The sentence around it.")
     passage: str = Field(description="What was read of the document.")
     passage_start: int = Field(description="Where that begins.")

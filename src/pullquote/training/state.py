@@ -98,7 +98,7 @@ def restore_state(run: Run) -> None:
     if state is None:
         if run.main:
             warnings.warn(
-                f"{run.out}: nothing to go on from; the run begins with its first step",
+                f"{run.out}: no saved state; the run starts at its first step",
                 PullquoteWarning,
                 stacklevel=4,  # the caller of `train`
             )
@@ -106,12 +106,12 @@ def restore_state(run: Run) -> None:
     if state["data"] != run.data.fingerprint():
         raise ConfigError(
             f"{run.out}: its run had other data, or another tokenizer, than its files hold "
-            "now; put the old ones back, or choose another place"
+            "now; restore the old ones, or choose another place"
         )
     if state.get("teachers", run.data.teachers) != run.data.teachers:
         raise ConfigError(
             f"{run.out}: its run had other teachers than {', '.join(run.recipe.teacher)} "
-            "now; put the old ones back, or choose another place"
+            "now; restore the old ones, or choose another place"
         )
     try:
         run.learner.modules.load_state_dict(state["model"])

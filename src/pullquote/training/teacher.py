@@ -22,7 +22,7 @@ from pullquote.checkpoints import layout
 from pullquote.errors import ConfigError
 from pullquote.files import atomic_write, write_json
 from pullquote.progress import Progress, no_progress
-from pullquote.reading.batching import Batched, Row
+from pullquote.reading.batching import Batched, LogitRow
 from pullquote.training.windows import LabelledWindows, SoftLabels
 from pullquote.types import Example, Span, Window
 
@@ -120,7 +120,7 @@ def _cached_logits(
     return logits
 
 
-def _window_logits(_: int, window: Window, start: Row, end: Row) -> NDArray[np.float16]:
+def _window_logits(_: int, window: Window, start: LogitRow, end: LogitRow) -> NDArray[np.float16]:
     return np.stack([start[: len(window)], end[: len(window)]]).astype(np.float16)
 
 

@@ -35,9 +35,7 @@ from pullquote.training.windows import plan
 try:
     import torch
 
-    from pullquote.training.data import load_examples as load_examples
     from pullquote.training.data import load_training_data
-    from pullquote.training.data import training_examples as training_examples
     from pullquote.training.distributed import (
         Accelerator,
         start_processes,
@@ -227,7 +225,7 @@ def _step(run: Run, micro_batches: Sequence[NDArray[np.int64]]) -> float:
 
 def _not_finite(run: Run, loss: float, norm: float) -> TrainingError:
     if (run.out / layout.SAFETENSORS).exists():
-        good = "holds what was good before"
+        good = "still holds the last good checkpoint"
     else:
         good = "has nothing good yet"
     return TrainingError(

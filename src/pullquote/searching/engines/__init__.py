@@ -14,7 +14,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class IndexedPassage:
     """A passage to be indexed: its id, its document's id and its text."""
 
     id: int
@@ -33,9 +33,9 @@ class Match:
 class Engine(Protocol):
     """Ranks passages by BM25. Additions and removals take effect with `commit`."""
 
-    def add(self, rows: Iterable[Row]) -> None: ...
+    def add(self, rows: Iterable[IndexedPassage]) -> None: ...
 
-    def remove(self, rows: Iterable[Row]) -> None:
+    def remove(self, rows: Iterable[IndexedPassage]) -> None:
         """Remove passages. Each row is the same as when it was added."""
         ...
 

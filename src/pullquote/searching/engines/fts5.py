@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 
-from pullquote.searching.engines import Match, Row
+from pullquote.searching.engines import IndexedPassage, Match
 
 TABLE = (
     "CREATE VIRTUAL TABLE words USING fts5(text, content='passages', content_rowid='id', "
@@ -24,12 +24,12 @@ class Fts5Engine:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[IndexedPassage]) -> None:
         self.connection.executemany(
             "INSERT INTO words(rowid, text) VALUES (?, ?)", ((row.id, row.text) for row in rows)
         )
 
-    def remove(self, rows: Iterable[Row]) -> None:
+    def remove(self, rows: Iterable[IndexedPassage]) -> None:
         self.connection.executemany(
             "INSERT INTO words(words, rowid, text) VALUES ('delete', ?, ?)",
             ((row.id, row.text) for row in rows),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pullquote.errors import IndexFileError, MissingExtraError, first_line
-from pullquote.searching.engines import Match, Row
+from pullquote.searching.engines import IndexedPassage, Match
 
 OLDEST = "0.26"  # as pyproject.toml has it; 0.25 finds nothing among chosen documents
 _HEAP = 128_000_000  # bytes for a batch of new passages
@@ -71,7 +71,7 @@ class TantivyEngine:
                 ) from None
         return self._writer
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[IndexedPassage]) -> None:
         for row in rows:
             self.writer.add_document(
                 self.tantivy.Document.from_dict(
@@ -79,7 +79,7 @@ class TantivyEngine:
                 )
             )
 
-    def remove(self, rows: Iterable[Row]) -> None:
+    def remove(self, rows: Iterable[IndexedPassage]) -> None:
         self._delete([row.id for row in rows])
 
     def _delete(self, ids: Sequence[int]) -> None:
