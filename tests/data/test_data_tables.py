@@ -55,6 +55,10 @@ def test_any_delimiter_a_mark_and_names_with_capitals(delimiter: str, mark: str)
             "text,note\na;b;c,d\ne;f;g,h\n",
             [{"text": "a;b;c", "note": "d"}, {"text": "e;f;g", "note": "h"}],
         ),
+        (  # a comma cuts all rows into two cells, too, but then no name is known
+            "name, title;text\nx, y;a\nz, w;b\n",
+            [{"name, title": "x, y", "text": "a"}, {"name, title": "z, w", "text": "b"}],
+        ),
         ('text;note\n"one,\ntwo, three";"4, 5"\n', [{"text": "one,\ntwo, three", "note": "4, 5"}]),
     ],
 )

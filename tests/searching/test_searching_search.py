@@ -9,7 +9,7 @@ import pytest
 from searching_helpers import MILL, MakeFolder
 from tokenizers import Tokenizer
 
-from pullquote import Index, PullquoteWarning, Reader, Searcher
+from pullquote import Index, Prediction, PullquoteWarning, Reader, Searcher
 from pullquote.errors import IndexFileError, InputError
 from pullquote.reading.backends.scripted import ScriptedBackend
 from pullquote.reading.decode import Candidates, ScoredSpan
@@ -219,6 +219,25 @@ def test_scores_are_shared_among_the_n_best_size_best_quotes(index: Index, reade
     assert [hit.text for hit in result.hits] == words
     assert sum(scores[:usual]) + result.no_answer_score == pytest.approx(1)
     assert all(0 < score <= scores[usual - 1] for score in scores[usual:])
+
+
+def test_the_json_form_of_a_result(index: Index, make_folder: MakeFolder, reader: Reader) -> None:
+    folder = make_folder({"a.txt": "The Norse were led by Rollo.", "b.txt": "The Norse came."})
+    searcher = Searcher(reader, added(index, folder))
+    answered = searcher.search(WHO, top_k=2)
+    assert answered.to_dict() == {
+        "answer": answered.hits[0].to_dict(),
+        "answers": [hit.to_dict() for hit in answered.hits],
+        "no_answer_score": answered.no_answer_score,
+        "null_score_diff": answered.null_score_diff,
+        "threshold": answered.threshold,
+        "passages": 2,
+    }
+    abstained = searcher.search(WHO, top_k=2, threshold=-9999.0).to_dict()
+    assert (abstained["answer"], abstained["threshold"]) == (None, -9999.0)
+    assert abstained["answers"] == answered.to_dict()["answers"] != []
+    # the keys of a prediction, so that one program can read both
+    assert Prediction("7", None, (), 1.0, 9.0).to_dict().keys() <= abstained.keys()
 
 
 @pytest.mark.parametrize("top_k", [0, -1, 1.5, True])

@@ -24,7 +24,8 @@ ASKED = {"question": "Who led the Norse?", "context": "The Norse, led by Rollo, 
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/"), ("POST", "/v1/answer"), ("GET", "/metrics")]
+    ("method", "path"),
+    [("POST", "/"), ("POST", "/v1/answer"), ("GET", "/v1/model"), ("GET", "/metrics")],
 )
 @pytest.mark.parametrize("given", [None, "Bearer", "Bearer other", "Basic secret", "Bearer é"])
 def test_without_its_token_nothing_is_answered(
