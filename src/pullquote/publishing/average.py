@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pullquote.checkpoints import layout
 from pullquote.checkpoints.directory import ModelDirectory, open_model, store_settings
 from pullquote.checkpoints.write import copy_model, new_directory, write_weights
 from pullquote.errors import (

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from pullquote.searching.index import Index
 
 DESCRIPTION = (
-    "Ask a question of a text: the answer is an exact quote from it with its position and score, or "
-    "that there is none. All characters are code points, half open."
+    "Ask a question of a text. The answer is an exact quote from it with its position and score, "
+    "or that there is none. All characters are code points, half open."
 )
 
 
