@@ -63,10 +63,35 @@ def test_files_of_0_1_are_known_by_their_operators(name: str) -> None:
     assert open_model(name).quantized
 
 
-def test_damaged_metadata_is_an_error(base_onnx: Path, tmp_path: Path) -> None:
+ENTRY = '{"format": 1, "words": 8, "layers": 8, "weights": %s}'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        *((text, "not what pullquote writes") for text in ("{", "[]", "1e999", "[" * 99_999)),
+        ('{"words": 8, "layers": 8, "weights": []}', "not what pullquote writes .*format"),
+        (ENTRY % '"abc"', "whole numbers and a list of names"),
+        (ENTRY % "[1]", "whole numbers and a list of names"),
+        ((ENTRY % "[]").replace("8", "1e999"), "whole numbers"),
+        ((ENTRY % "[]").replace('"format": 1', '"format": 2'), "newer pullquote; .* --upgrade"),
+    ],
+)
+def test_damaged_or_newer_metadata_is_an_error(
+    base_onnx: Path, tmp_path: Path, text: str, message: str
+) -> None:
     model = onnx.load(base_onnx)
-    for text in ("{", "[]", '{"words": 8}', '{"words": "x", "layers": 8, "weights": []}'):
-        helper.set_model_props(model, {QUANTIZATION: text})
-        onnx.save(model, tmp_path / "model.onnx")
-        with pytest.raises(ModelError, match="not what pullquote writes"):
-            quantization(tmp_path / "model.onnx")
+    helper.set_model_props(model, {QUANTIZATION: text})
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match=message):
+        quantization(tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match=message):
+        quantized_weights(model)
+
+
+@pytest.mark.parametrize("size", [2**31, 2**62, 2**63, 2**69])
+def test_a_size_beyond_the_end_of_the_file(tmp_path: Path, size: int) -> None:
+    varint = bytes(size >> shift & 0x7F | 0x80 for shift in range(0, 63, 7)) + b"\1"
+    for field in (7, 8, 14):
+        (tmp_path / "model.onnx").write_bytes(bytes([field << 3 | 2]) + varint + b"abc")
+        assert quantization(tmp_path / "model.onnx") is None
