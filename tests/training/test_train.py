@@ -466,7 +466,9 @@ def test_what_is_left_out_of_the_data_is_said(recipe: Recipe, tmp_path: Path) ->
     ]
     file = tmp_path / "half.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with pytest.warns(PullquoteWarning, match=r"half\.jsonl: 1 question .* 1 dropped, the first"):
+    with pytest.warns(
+        PullquoteWarning, match=r"half\.jsonl: 1 question .* 1 dropped; the first one"
+    ):
         assert len(training_examples(replace(recipe, train=(str(file),)))) == 1
 
 

@@ -174,6 +174,8 @@ def _check_files(path: Path, present: set[str]) -> None:
     if not present & set(layout.WEIGHTS):
         if present & set(layout.PICKLES):
             raise pickle_error(str(path))
+        if not path.is_dir():
+            raise ModelError(f"{path}: no such directory; expected a model directory")
         raise ModelError(
             f"{path}: no {layout.ONNX} or {layout.SAFETENSORS} (found {_listing(path)}). "
             "Export a checkpoint with: pullquote export MODEL_DIR -o OUT"

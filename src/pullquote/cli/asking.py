@@ -116,7 +116,8 @@ def _index(paths: Sequence[str]) -> Index:
         index.close()
         raise
     if problems := found.problems:
-        others = f"; and {len(problems) - 1:,} more" if len(problems) > 1 else ""
+        more = f"; and {len(problems) - 1:,} more (pullquote index lists them)"
+        others = more if len(problems) > 1 else ""
         say("note", f"not read: {shown(problems[0].path)}: {problems[0].reason}{others}")
     note_guesses(found)
     return index

@@ -78,6 +78,11 @@ def printable(text: str) -> str:
     )
 
 
+def count(number: int, noun: str) -> str:
+    """A number with its noun: "1 document", "1,200 documents"."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def one_line(text: str) -> str:
     """Text for the terminal with its blanks and line breaks as one blank each."""
     return printable(" ".join(text.split()))

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from pullquote.cli.console import load_data, note_unlabelled, printable, progress_bar, read_data
+from pullquote.cli.console import (
+    count,
+    load_data,
+    note_unlabelled,
+    printable,
+    progress_bar,
+    read_data,
+)
 from pullquote.errors import OutputError
 
 
@@ -86,5 +93,4 @@ def convert(source: str, target: str) -> None:
         )
     with progress_bar(f"writing {printable(Path(target).name)}"):
         save(dataset.examples, target)
-    n = len(dataset.examples)
-    click.echo(f"{printable(target)}: {n:,} question{'s' * (n != 1)}")
+    click.echo(f"{printable(target)}: {count(len(dataset.examples), 'question')}")

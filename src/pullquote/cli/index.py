@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from pullquote.cli.asking import note_guesses, nothing_in, shown, update
-from pullquote.cli.console import say
+from pullquote.cli.console import count, say
 from pullquote.errors import DocumentError, OutputError
 
 _LISTED = 20  # how many unreadable documents are listed one by one
@@ -59,7 +59,8 @@ def command(paths: tuple[str, ...], output: str, engine: str | None) -> None:
     note_guesses(found)
     if not passages:
         raise DocumentError(nothing_in(paths or [output], found))
+    sizes = f"{count(documents, 'document')}, {count(passages, 'passage')}"
     click.echo(
-        f"{output}: {documents:,} documents, {passages:,} passages ({found.added:,} new, "
+        f"{output}: {sizes} ({found.added:,} new, "
         f"{found.changed:,} changed, {found.removed:,} removed, {found.unchanged:,} as they were)"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pullquote.cli.console import ensure_folder, printable, progress_bar, say
+from pullquote.cli.console import count, ensure_folder, printable, progress_bar, say
 from pullquote.training.recipe import Recipe, read_toml
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ def run(recipe: Recipe, output: str, **options: bool) -> TrainingReport:
     if not report.main:
         return report  # only the main process prints
     minutes = report.seconds / 60
-    click.echo(f"{printable(str(report.path))}: {report.steps:,} steps in {minutes:.1f} minutes")
+    click.echo(
+        f"{printable(str(report.path))}: {count(report.steps, 'step')} in {minutes:.1f} minutes"
+    )
     if evaluation := report.evaluation:
         scores = evaluation.scores
         click.echo(

@@ -80,7 +80,10 @@ def export(
     """
     source = open_model(model)
     if source.safetensors is None:
-        raise ModelError(f"{source.path}: no model.safetensors to export (found {source.onnx})")
+        raise ModelError(
+            f"{source.path}: no {layout.SAFETENSORS} to export (found {source.onnx}); "
+            f"pullquote unpack {model} -o OUT gives a model of ours its checkpoint back"
+        )
     if config:
         source = replace(source, config=config)
     out = Path(out)

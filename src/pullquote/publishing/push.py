@@ -5,6 +5,7 @@ push("runs/tiny", "me/tiny")
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ def push(
     >>> from pullquote.publishing.push import push  # doctest: +SKIP
     >>> address = push("runs/tiny", "me/tiny")  # doctest: +SKIP
     """
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII):
+        raise ModelError(f"{repository}: no name of a repository; expected owner/name")
     model = open_model(Path(directory))
     if not (model.path / layout.CARD).is_file():
         raise ModelError(

@@ -90,7 +90,7 @@ class Result(BaseModel):
         "`answer` is null.",
         examples=[-3.9],
     )
-    threshold: float = Field(description="The threshold that was used.", examples=[-0.91])
+    threshold: float = Field(description="The threshold that was used.", examples=[-1.778])
     note: str = Field(
         default="",
         description="What was done that you may not have meant: a question that was cut.",
@@ -101,7 +101,7 @@ class AnswerResponse(BaseModel):
     """A result for each pair of question and context: all contexts of the first question first."""
 
     model: str = Field(examples=["small"])
-    threshold: float = Field(description="The threshold that was used.", examples=[-0.91])
+    threshold: float = Field(description="The threshold that was used.", examples=[-1.778])
     results: list[Result]
 
 
@@ -249,7 +249,7 @@ class ModelResponse(BaseModel):
 
     model: str = Field(examples=["small"])
     version: str = Field(description="Of pullquote.", examples=["0.2.0"])
-    threshold: float = Field(description="Stored with the model.", examples=[-0.91])
+    threshold: float = Field(description="Stored with the model.", examples=[-1.778])
     top_k: int = Field(description="The most quotes that there are.", examples=[20])
     documents: int = Field(description="What /v1/ask searches.", examples=[0])
     max_question: int = Field(description="Characters.")

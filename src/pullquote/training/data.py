@@ -121,8 +121,8 @@ def load_examples(path: str) -> tuple[Example, ...]:
     dataset = load(path)
     if dataset.dropped:
         warnings.warn(
-            f"{path}: {dataset.summary()}, the first {dataset.dropped[0]}; see them all with: "
-            f"pullquote data check {path}",
+            f"{path}: {dataset.summary()}; the first one dropped is {dataset.dropped[0]}; list "
+            f"all: pullquote data check {path}",
             PullquoteWarning,
             stacklevel=2,
         )
