@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ ENGINES = ["fts5", "tantivy"]
 
 
 @pytest.fixture(params=ENGINES)
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Index:
-    return Index.create(tmp_path / "i.db", engine=request.param)
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
+    with Index.create(tmp_path / "i.db", engine=request.param) as index:
+        yield index
 
 
 def texts(index: Index, question: str, **options: Any) -> list[str]:
@@ -237,6 +239,7 @@ def test_nobody_sees_half_of_a_long_file(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(update, "read", reading)
     assert index.add([path]).problems
     assert set(seen) == {0}
+    index.close()
 
 
 def test_what_an_update_reads_and_removes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,9 @@ ALL = {"threshold": 9999.0}
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Index:
-    return Index.create(tmp_path / "i.db")
+def index(tmp_path: Path) -> Iterator[Index]:
+    with Index.create(tmp_path / "i.db") as index:
+        yield index
 
 
 def added(index: Index, folder: Path) -> Index:
@@ -269,3 +271,4 @@ def test_the_demo_is_answered_from_every_kind_of_file(tmp_path: Path, engine: st
     assert searcher.ask("Who built the first mill?", path="*.txt") == []
     with pytest.raises(InputError, match=r"path=\*\.xyz: none of the documents matches"):
         searcher.ask("Who built the first mill?", path="*.xyz")
+    index.close()

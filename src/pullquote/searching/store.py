@@ -246,9 +246,13 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         check_same_thread=False,
         timeout=_LOCK_TIMEOUT,
     )
-    # functions in the schema of a file from elsewhere are not run
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA synchronous = NORMAL")  # safe with WAL, after a power cut too
+    try:
+        # functions in the schema of a file from elsewhere are not run
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA synchronous = NORMAL")  # safe with WAL, after a power cut too
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
