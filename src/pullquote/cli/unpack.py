@@ -22,8 +22,8 @@ def command(model: str, output: str) -> None:
     """Write the checkpoint of a model that has only an ONNX file, to train it further.
 
     Weights are fp32 with the rounding of the ONNX file, which training corrects. The threshold is
-    that of the ONNX file: fit it again with pullquote calibrate.
-    Needs the extra: pip install "pullquote[export]".
+    that of the ONNX file: calibrate the new model. Needs the extra: pip install
+    "pullquote[export]".
     """
     from pullquote.publishing.unpack import unpack
 
