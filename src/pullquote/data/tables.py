@@ -46,7 +46,12 @@ _LARGEST_LIST = 1 << 28  # bytes of a JSON list, which has to be held whole
 _SNIFFED = 20  # lines by which a delimiter is recognised if no column name is known
 _SNIFFED_CHARACTERS = 1 << 20  # and no further line after that many characters
 _MOST_COLUMNS = 10_000
-_ALWAYS_UNPACKED, _MOST_UNPACKED = 1 << 26, 200  # bytes of a gzipped file, and times its size
+_ALWAYS_UNPACKED = 1 << 26  # bytes that any compressed file may unpack to
+_MOST_UNPACKED = 200  # times its size; more is no text, but an attack on the memory
+_TOO_LARGE = (
+    f"unpacks to more than {{:,}} MiB, {_MOST_UNPACKED} times its size; if that is right, "
+    "unpack it yourself, and save it as CSV or JSON Lines"
+)
 _RETRIES = 8  # how often the lines of broken CSV records are parsed again
 _LONGEST_REPR = 1 << 18  # characters; the syntax tree takes up to a thousand times as much
 _PASSAGE = ("text", "passage", "content", "contents", "body")
@@ -125,10 +130,7 @@ class _Unpacked(gzip.GzipFile):
     def read(self, size: int | None = -1) -> bytes:
         data = super().read(size)
         if self.tell() > self.most:
-            raise DataError(
-                f"unpacks to more than {self.most >> 20:,} MiB, {_MOST_UNPACKED} times its size; "
-                "unpack it with gunzip if that is right"
-            )
+            raise DataError(_TOO_LARGE.format(self.most >> 20))
         return data
 
 
@@ -481,8 +483,15 @@ def _from_parquet(file: BinaryIO) -> Iterator[Row]:
         names = Counter(map(_plain, parquet.schema_arrow.names))
         if twice := [name for name in KNOWN if names[name] > 1]:
             raise DataError(f"two columns have one name: {twice[0]}")
-        for batch in parquet.iter_batches(1024):
+        most = max(_ALWAYS_UNPACKED, _MOST_UNPACKED * file.seek(0, io.SEEK_END))
+        size = 0
+        for batch in parquet.iter_batches(128):
+            size += batch.nbytes
             for value in batch.to_pylist():
+                # besides: few bytes may repeat one large text in many rows
+                size += sum(len(cell) for cell in value.values() if isinstance(cell, str))
+                if size > most:
+                    raise DataError(_TOO_LARGE.format(most >> 20))
                 number += 1
                 yield Row(f"row {number}", number, clean(value))
     except DataError:
