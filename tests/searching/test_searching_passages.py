@@ -163,7 +163,7 @@ def test_a_huge_part_is_cut_as_if_it_came_at_once(
         parts = [Part(f"{text}\n\n", 1, open=open_part, alone=alone) for text in texts]
         monkeypatch.setattr("pullquote.searching.passages._PIECE", 1 << 30)
         whole = list(passages(Document("a.txt", "line"), parts, limit=200, overlap=40))
-        monkeypatch.setattr("pullquote.searching.passages._PIECE", 1 << 11)
+        monkeypatch.setattr("pullquote.searching.passages._PIECE", 1 << 6)
         assert list(passages(Document("a.txt", "line"), parts, limit=200, overlap=40)) == whole
 
 

@@ -26,7 +26,6 @@ OVERLAP = 240
 tokens, and usually a sentence."""
 
 _PIECE = 1 << 15  # characters of a part that are added at once, since what is held is copied often
-_LOOKAHEAD = 1 << 10  # characters behind a cut that decide where it is
 
 _LINE_END = re.compile(r"\n")
 _WHITESPACE = re.compile(r"\s+")
@@ -52,8 +51,7 @@ def passages(
                 held, start = held[skipped:], start + skipped
             if held and last and not part.open:
                 ends.append(len(held))
-            more = 0 if last else _LOOKAHEAD
-            while (reach := _reach(held, limit)) < len(held.rstrip()) - more:
+            while (reach := _reach(held, limit)) < len(held.rstrip()):
                 whole = [end for end in ends if end <= reach]
                 if whole:
                     cut = rest = whole[-1]
