@@ -110,7 +110,7 @@ def decode_utf8(data: bytes) -> str:
         if name != "utf-8":
             label = Encoding(name).label
             raise TextError(
-                f"{label} text that is cut or broken ({error.reason} at {error.start}); "
+                f"not UTF-8: {label} text that is cut or broken ({error.reason} at {error.start}); "
                 "save it again as UTF-8"
             ) from None
         raise TextError(
@@ -147,7 +147,8 @@ def characters(
             text = decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             raise TextError(
-                f"a binary file, or {encoding.label} text that is cut or broken ({error.reason})"
+                f"not UTF-8: a binary file, or {encoding.label} text that is cut or broken "
+                f"({error.reason})"
             ) from None
         if not nul and (place := text.find("\0")) >= 0:
             line += text.count("\n", 0, place)
