@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 
 from pullquote.errors import MissingExtraError, TextError
-from pullquote.text import characters, decode, decode_utf8
+from pullquote.text import characters, decode, decode_beginning, decode_utf8
 
 # --- Windows-1252: texts with a few special characters
 
@@ -54,6 +54,22 @@ def test_pairs_of_special_characters(monkeypatch: pytest.MonkeyPatch) -> None:
         for second in SPECIAL:
             text = f"The mill: {first}, {second} and others."
             assert decode(text.encode("cp1252")).text == text
+
+
+LETTERS = [chr(c) for c in range(0xC0, 0x100) if c not in (0xD7, 0xF7)] + [*"ŒœŠšŽžŸ"]
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_one_western_letter_at_any_place(letter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a word, at its beginning or end, alone, in capitals; without charset-normalizer."""
+    monkeypatch.setitem(sys.modules, "charset_normalizer", None)
+    words = ("ab{}cd", "AB{}CD", "a{}b", "A{}B", "ab{}", "AB{}", "{}ab", "{}AB", "{}", "a{}", "{}A")
+    for word in words:
+        for frame in ("{}", "{}\n", "The mill by {} was built in 1641.\n", "a,b\n1,{}\n", "({})"):
+            text = frame.format(word.format(letter))
+            assert decode(text.encode("cp1252")).text == text
+    alone = f'The letter {letter}, a {letter} or "{letter}".\n'
+    assert decode(alone.encode("cp1252")).text == alone
 
 
 # --- other encodings, as sentences, many lines, and in the midst of English
@@ -184,8 +200,12 @@ def test_what_is_no_text(data: bytes, words: str) -> None:
         decode(data)
 
 
-def test_json_and_toml_are_utf_8() -> None:
-    assert decode_utf8("\ufeffZoë".encode()) == "Zoë"
+def test_files_of_our_own_are_utf_8_or_as_marked() -> None:
+    for name in ("utf-8", "utf-8-sig", "utf-16", "utf-32"):
+        assert decode_utf8("Zoë".encode(name)) == "Zoë"
+        assert decode_beginning("Zoë".encode(name)[:-1]).lstrip("\ufeff")[:2] == "Zo"
+    with pytest.raises(TextError, match="UTF-16 text that is cut or broken"):
+        decode_utf8("Zoë".encode("utf-16")[:-1])
     with pytest.raises(TextError, match=r"byte 0xeb at 4 \(line 2\); save it again as UTF-8"):
         decode_utf8(b"a\nZo\xeb")
 

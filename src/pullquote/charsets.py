@@ -3,9 +3,9 @@
     guess(b"The rent is \\xa3840.\\n")     # "cp1252": a pound sign before digits
     guess("Да, мельница.".encode("koi8-r"))  # "koi8_r"
 
-Windows-1252 is recognised here alone: every letter and sign must make sense where it stands. Other
-encodings are ranked by charset-normalizer (extra `files`), by how common their characters are, and
-by whether one language has all the letters. Knows bytes and letters, no files.
+Windows-1252 is recognised without a library: its letters and signs must occur where Western texts
+have them. Other encodings are ranked by charset-normalizer (extra `files`), by how common their
+characters are, and by whether one language has all the letters. Knows bytes and letters, no files.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LABELS = {
 }
 """The encodings that can be guessed: Python's name, and the name that people know."""
 
-# Letters beyond a to z, a language each; a text in Latin script is mostly in one language.
+# Letters beyond a to z, one word for each language; a text is mostly in one language.
 _WESTERN = (
     "àâæçéèêëîïôœùûüÿ äöüßé áéíñóúü ãõáâàçéêíóôúü àèéìòùóíî åäöéàü æøåéòôêóä ëïéèüöáóç áéíóúýþæöð "
     "àçèéíïòóúü"
@@ -55,7 +55,7 @@ _LANGUAGES = {
     "cp1254": ["çğıöşüâîû"],
     "cp1257": ["ąčęėįšųūž", "āčēģīķļņšūž", "äöüõšž"],
 }
-# Letters of other scripts: those that make up three quarters of a text, then the rest.
+# Letters of other scripts: the common ones, three quarters of a usual text, then the rest.
 _SCRIPTS = {
     **dict.fromkeys(
         ("cp1251", "koi8_r", "koi8_u", "cp866", "iso8859_5"),
@@ -66,7 +66,7 @@ _SCRIPTS = {
     "cp1256": ("اليمنتربودعسكحهة", "جخذزشصضطظغفقثءآأإئؤى،؟ـ"),
     "cp874": ("านรอกเงยมลวดทสตหปบคพแใไ่้ัิีะืุู", "".join(map(chr, range(0xE01, 0xE4F)))),
 }
-# Of Chinese characters: a weight, and where a standard has the frequent ones.
+# For Chinese characters: a weight, and the first bytes of the frequent ones in a standard.
 _FREQUENT = {
     "cp932": (0.7, "euc_jp", 0xB0, 0xCF),
     "euc_jp": (0.7, "euc_jp", 0xB0, 0xCF),
@@ -80,7 +80,7 @@ _COMMON_ASIAN = frozenset(
     "的一是不了在人有我他这这這中大来來上国國个個到说說们們为為子和你地出道也时時年得就那要下以生会會"
     "이다는을가에의은를로고하지한도서기사있"
 )
-_COMMON = 1 / 8  # at most one letter or sign in eight may stand where it makes no sense
+_MOST_BAD = 1 / 8  # implausible letters and signs, for each plausible one
 _UNLIKELY = 0.2  # a score below which no encoding is believed
 _RANKED = 1 << 16  # bytes by which encodings are ranked
 _CHUNK, _CHUNKS = 512, 64  # what charset-normalizer looks at
@@ -91,10 +91,10 @@ _ALONE = frozenset("àéóèíáâåöøæúìòùôüäÀÉÓÈÅÖØÆÜÄÇ")
 
 
 def guess(telling: bytes) -> str | None:
-    """Python's name of the likeliest encoding; None if none is likely.
+    """Python's name of the most likely encoding; None if none is likely.
 
-    `telling` holds whole lines, those that are ASCII may be left out. Raises `MissingExtraError`
-    if it is not Windows-1252 and charset-normalizer is not installed.
+    `telling` holds whole lines; ASCII lines may be left out. Raises `MissingExtraError` if the text
+    is not Windows-1252 and charset-normalizer is not installed.
     """
     if _is_windows_1252(telling):
         return "cp1252"
@@ -108,12 +108,12 @@ def guess(telling: bytes) -> str | None:
         ) from None
     telling = _head(telling)
     ranked = {name: _score(telling, name) for name in LABELS}
-    best = max(ranked, key=lambda name: ranked[name])  # of equals the first
+    best = max(ranked, key=lambda name: ranked[name])  # the first of equally good ones
     return best if ranked[best] >= _UNLIKELY else None
 
 
 def _head(telling: bytes) -> bytes:
-    """As many whole lines or words as are ranked in a second."""
+    """The first lines or words, as many as can be ranked in a second."""
     if len(telling) <= _RANKED:
         return telling
     cut = max(telling.rfind(end, 0, _RANKED) for end in (b"\n", b" "))
@@ -122,7 +122,7 @@ def _head(telling: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Sense:
-    """How many of a text's non-ASCII characters make sense where they stand, in Latin script."""
+    """How many non-ASCII characters are plausible at their places in a text in Latin script."""
 
     good: int
     bad: int
@@ -130,11 +130,14 @@ class _Sense:
 
 
 def _is_windows_1252(telling: bytes) -> bool:
-    sense = _sense(telling.decode("cp1252", "replace"))
-    if sense.bad > _COMMON * sense.good:
+    text = telling.decode("cp1252", "replace")
+    if len(signs := _SIGN.findall(text)) == 1 and _WORD.match(signs[0]):
+        return True  # one letter, which is no evidence for any encoding: Western wins
+    sense = _sense(text)
+    if sense.bad > _MOST_BAD * sense.good:
         return False
-    # Czech, Hungarian or Turkish look well, too: æ and ø take the places of their letters. Of few
-    # letters nothing can be said, and Western wins.
+    # Czech, Hungarian or Turkish are plausible, too: æ and ø take the places of their letters. A
+    # few letters are no evidence, and Western wins.
     if sense.letters.total() < 5 or len(sense.letters) < 4:
         return True
     western = _coverage(sense.letters, "cp1252")
@@ -158,7 +161,7 @@ def _coverage(letters: Counter[str], name: str) -> float:
 
 
 def _score(telling: bytes, name: str) -> float:
-    """1 for a text that is surely in an encoding, less for one that is not; may be negative."""
+    """1 for a text that is certainly in an encoding, less for others; may be negative."""
     text = telling.decode(name, "replace")
     marks = text.count("\ufffd")
     total = sum(1 for _ in _SIGN.finditer(text))
@@ -174,13 +177,13 @@ def _score(telling: bytes, name: str) -> float:
     if own < -1:
         return own
     chaos, coherence = _judged(text.replace("\ufffd", "").encode(name, "ignore"), name)
-    # of short Asian texts with punctuation charset-normalizer thinks badly
+    # charset-normalizer finds short Asian texts with punctuation messy
     weight = 0.5 if name in _FREQUENT else 2
     return own - 4 * marks / total - weight * chaos + 0.3 * coherence
 
 
 def _judged(data: bytes, name: str) -> tuple[float, float]:
-    """What charset-normalizer says: how messy the text is, and how much like a language."""
+    """How messy the text is, and how similar to a language, by charset-normalizer."""
     from charset_normalizer import from_bytes
 
     found = from_bytes(
@@ -196,7 +199,7 @@ def _judged(data: bytes, name: str) -> tuple[float, float]:
 
 
 def _script_score(text: str, common: str, rest: str) -> float:
-    """Count the characters of one script, common letters more; mixed words and cases count down."""
+    """Add for letters of a script, more for common ones; subtract for mixed scripts and cases."""
     score = 0.0
     known = set(common + rest)
     for word in _WORD.findall(text):
@@ -217,7 +220,7 @@ def _script_score(text: str, common: str, rest: str) -> float:
 
 
 def _asian_score(text: str, name: str) -> float:
-    """Count the characters that are frequent in the language of an encoding."""
+    """Add for characters that are frequent in the encoding's language; subtract for others."""
     score = 0.0
     kana = 0
     for sign in _SIGN.findall(text):
@@ -242,13 +245,13 @@ def _asian_score(text: str, name: str) -> float:
 
 @functools.lru_cache(maxsize=1 << 14)
 def _level_one(character: str, codec: str, first: int, last: int) -> bool:
-    """Whether a character stands among the frequent ones of a standard, which come first there."""
+    """Whether a character is one of the frequent ones of a standard, which come first in it."""
     data = character.encode(codec, "ignore")
     return len(data) == 2 and first <= data[0] <= last
 
 
 def _sense(text: str, run: int = 2) -> _Sense:
-    """Judge each character; `run` letters with accents may follow each other."""
+    """Judge each non-ASCII character; up to `run` accented letters may follow each other."""
     good = bad = 0
     letters: Counter[str] = Counter()
     for found in _WORD.finditer(text):
@@ -257,6 +260,8 @@ def _sense(text: str, run: int = 2) -> _Sense:
             continue
         high = [letter for letter in word if letter > "\x7f"]
         letters.update(map(str.lower, high))
+        if len(word) == 1 and word not in _ALONE:
+            continue  # "the letter ß": rare, and no evidence
         if _is_word(word, len(high), run):
             good += len(high)
         else:
@@ -274,7 +279,7 @@ def _sense(text: str, run: int = 2) -> _Sense:
 def _is_word(word: str, high: int, run: int) -> bool:
     """Whether a word with accents could be one of a language in Latin script."""
     if high == len(word):
-        return len(word) == 1 and word in _ALONE
+        return len(word) == 1
     if len(word) >= 4 and high > (0.6 if run < 3 else 0.8) * len(word):
         return False
     if high > run and re.search(rf"[^\x00-\x7f]{{{run + 1}}}", word):
@@ -285,7 +290,7 @@ def _is_word(word: str, high: int, run: int) -> bool:
 
 
 def _sign(sign: str, before: str, after: str) -> int:
-    """Whether a sign stands where Western texts have it: 1 for yes, 0 for perhaps, -1 for no."""
+    """Whether Western texts have a sign at such a place: 1 for yes, 0 for perhaps, -1 for no."""
     p, n = before[-1:] or " ", after[:1] or " "
     if sign == "\ufffd":
         return -1

@@ -1,11 +1,13 @@
-"""Bytes to characters, in one way for all of pullquote.
+"""Bytes to characters, by one rule for all of pullquote.
 
     decode(data).text                       # of some bytes
     for block in characters(file): ...      # of a file of any size, in bounded memory
 
-The encoding is named by a byte order mark, else it is the declared one, else UTF-8, else a guess
-(`charsets`). A wrong declaration falls through to the next step. A guess must be told to the user:
-see `Encoding.note`. Knows no formats.
+The encoding is that of the byte order mark, else the declared one, else UTF-8, else a guess
+(`charsets`). A declaration that does not fit the bytes is ignored. The user must be told of a
+guess: see `Encoding.note`. This holds for texts, documents and data files, JSON included. Files of
+our own formats (models, predictions, recipes) are UTF-8, or what their byte order mark says,
+without a guess: `decode_utf8`. Knows no formats.
 """
 
 from __future__ import annotations
@@ -40,8 +42,10 @@ _UTF8 = re.compile(
 _HALF_PAIR = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")  # of UTF-16, as no UTF-8 has it
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 _NON_ASCII = re.compile(rb"[\x80-\xff]")
-_LINE_END = re.compile(r"\r\n|\n|\r")
-# Python's codecs that no file of text is in
+# lines with their ends, or what is left of a line at the end of a block
+_PIECES = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
+_PIECES_LF = re.compile(r"[^\n]*\n|[^\n]+")
+# codecs of Python that are not encodings of text files
 _NO_ENCODINGS = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"}
 _SAVE = "save it as UTF-8, such as: iconv -f ENCODING -t utf8"
 
@@ -94,15 +98,35 @@ def decode(data: bytes, *, declared: str | None = None, nul: bool = False) -> De
 
 
 def decode_utf8(data: bytes) -> str:
-    """The text of what must be UTF-8, as JSON and TOML are. Raises `TextError` with the place."""
+    """The text of bytes that must be UTF-8 or have a byte order mark; nothing is guessed.
+
+    Raises `TextError` with the place of the first wrong byte.
+    """
+    name = _marked(data) or "utf-8"
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(name)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
+        if name != "utf-8":
+            label = Encoding(name).label
+            raise TextError(
+                f"not UTF-8: {label} text that is cut or broken ({error.reason} at {error.start}); "
+                "save it again as UTF-8"
+            ) from None
         raise TextError(
             f"not UTF-8 text: byte 0x{data[error.start]:02x} at {error.start} (line {line}); "
             "save it again as UTF-8"
         ) from None
+
+
+def decode_beginning(data: bytes) -> str:
+    """The first characters of a text, by its byte order mark or as UTF-8, to recognise a format."""
+    return codecs.getincrementaldecoder(_marked(data) or "utf-8")("replace").decode(data)
+
+
+def _marked(data: bytes) -> str | None:
+    """The encoding that a byte order mark names."""
+    return next((name for mark, name in _MARKS if data.startswith(mark)), None)
 
 
 def characters(
@@ -123,7 +147,8 @@ def characters(
             text = decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             raise TextError(
-                f"a binary file, or {encoding.label} text that is cut or broken ({error.reason})"
+                f"not UTF-8: a binary file, or {encoding.label} text that is cut or broken "
+                f"({error.reason})"
             ) from None
         if not nul and (place := text.find("\0")) >= 0:
             line += text.count("\n", 0, place)
@@ -137,30 +162,36 @@ def characters(
             return
 
 
-def lines(blocks: Iterable[str]) -> Iterator[str]:
-    """Yield lines with their ends; \\\\n alone ends a line. Raises `TextError` for endless ones."""
+def lines(blocks: Iterable[str], *, carriage_returns: bool = False) -> Iterator[str]:
+    """Yield lines with their ends: \\n, with `carriage_returns` also \\r\\n and \\r.
+
+    Raises `TextError` for lines that are too long to be held in memory.
+    """
+    pieces, ends = (_PIECES, "\r\n") if carriage_returns else (_PIECES_LF, "\n")
     held: list[str] = []
     size = 0
+    half = ""  # a \r at the end of a block, which may be the first half of a \r\n
     for block in blocks:
-        first, *rest = block.split("\n")
-        held.append(first)
-        size += len(first)
-        for piece in rest:
-            yield "".join([*held, "\n"])
-            held, size = [piece], len(piece)
+        block = half + block
+        half = "\r" if carriage_returns and block.endswith("\r") else ""
+        for piece in pieces.findall(block[: len(block) - len(half)]):
+            held.append(piece)
+            size += len(piece)
+            if piece[-1] in ends:
+                yield "".join(held)
+                held, size = [], 0
         if size > _LONGEST_LINE:
             raise TextError(f"a line of more than {_LONGEST_LINE:,} characters")
-    if size:
-        yield "".join(held)
+    if held or half:
+        yield "".join([*held, half])
 
 
 def find_encoding(file: BinaryIO, *, declared: str | None = None) -> Encoding:
     """The encoding of a text file: by its mark, as declared, UTF-8, or a guess, in this order."""
     file.seek(0)
     head = file.read(_BLOCK)
-    for mark, name in _MARKS:
-        if head.startswith(mark):
-            return Encoding(name)
+    if marked := _marked(head):
+        return Encoding(marked)
     broken = _first_broken(file, "utf-8")
     named = _declared(declared) if declared else None
     if named and _fits(file, head, named, broken):
@@ -190,9 +221,9 @@ def _declared(name: str) -> str | None:
 def _fits(file: BinaryIO, head: bytes, name: str, broken: int | None) -> bool:
     """Whether a file can be in its declared encoding."""
     if name.startswith(("utf-16", "utf-32", "utf_16", "utf_32")) and b"\0" not in head:
-        return False  # where the declaration itself could be read, that is
+        return False  # all its characters would be Asian, and the declaration was ASCII
     if broken is None and not name.startswith("utf") and len(_UTF8.findall(head)) >= 2:
-        # Valid UTF-8 by chance is rare where each letter is a byte.
+        # In an encoding with one byte for each letter, text is rarely valid UTF-8 by chance.
         try:
             single = len(b"\xd0\xd1".decode(name)) == 2
         except UnicodeDecodeError:
@@ -203,7 +234,7 @@ def _fits(file: BinaryIO, head: bytes, name: str, broken: int | None) -> bool:
 
 
 def _first_broken(file: BinaryIO, name: str) -> int | None:
-    """Where a file cannot be decoded; None if all of it can."""
+    """The offset of the first byte that cannot be decoded; None if all can."""
     decoder = codecs.getincrementaldecoder(name)()
     file.seek(0)
     where = 0
@@ -220,7 +251,7 @@ def _first_broken(file: BinaryIO, name: str) -> int | None:
 
 
 def _unmarked_utf16(head: bytes) -> str | None:
-    """Recognise UTF-16 without a mark: of each two bytes one is nearly always the same."""
+    """Recognise UTF-16 without a mark: the high bytes are nearly all 0 or one other value."""
     head = head[: len(head) & ~1]
     if len(head) < 16:
         return None
@@ -241,10 +272,11 @@ def _unmarked_utf16(head: bytes) -> str | None:
 
 
 def _telling(file: BinaryIO) -> bytes:
-    """The lines of a file with other bytes than ASCII, up to a limit.
+    """The lines of a file that have non-ASCII bytes, up to a limit.
 
-    English lines around one foreign word say nothing, and mislead a guess; the word may stand at
-    the end of a long file. Lines end where no encoding has the second byte of a character.
+    ASCII lines hold no evidence, and many of them would mislead a guess. The only other line may be
+    at the end of a long file. It is safe to split at \\n: in no encoding it is the second byte of a
+    character.
     """
     kept: list[bytes] = []
     size, held = 0, b""
@@ -255,8 +287,9 @@ def _telling(file: BinaryIO) -> bytes:
             cut = held.rfind(b" ") + 1 or len(held)
             some.append(held[:cut])
             held = held[cut:]
-        kept += (line for line in some if not line.isascii())
-        size = sum(map(len, kept))
+        found = [line for line in some if not line.isascii()]
+        kept += found
+        size += sum(map(len, found))
     return b"\n".join([*kept, held] if not held.isascii() else kept)
 
 

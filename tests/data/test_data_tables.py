@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import csv
 import gzip
 import io
@@ -9,13 +10,18 @@ import json
 import math
 import threading
 import tracemalloc
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pullquote.data import examples_from_rows, load
-from pullquote.data.tables import BadRow, Row, parse_repr, read_rows
+from pullquote.data.tables import BadRow, Row, _Records, parse_repr, read_rows
 from pullquote.errors import DataError, PullquoteWarning
+from pullquote.text import lines
 from pullquote.types import Example, Span
 
 ROLLO = Example("7", "Who led?", "The Norse, led by Rollo.", (Span("Rollo", 18, 23),))
@@ -95,7 +101,113 @@ def test_many_broken_rows_are_many_bad_rows() -> None:
     assert len(found) > 20_000
 
 
-def test_quotes_in_the_midst_of_a_cell_are_characters() -> None:
+class Counted:
+    """Lines that count how often each is handed to the CSV parser, by way of `_Records._pull`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.pulls = 0
+        pull = _Records._pull
+
+        def counting(records: _Records) -> Iterator[str]:
+            for line in pull(records):
+                self.pulls += 1
+                yield line
+
+        monkeypatch.setattr(_Records, "_pull", counting)
+
+
+@pytest.mark.parametrize("line", ['x","\n', '"\n', 'a,"\n', '"a\n"b"\n', 'x",""","\n', '"x\n'])
+def test_the_cost_of_broken_rows_is_bounded_by_the_size(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Counted(monkeypatch)
+    body = line * 3_000
+    found = rows("text,note\n" + body)
+    assert found or line == '"\n'
+    assert counted.pulls <= 10 * body.count("\n") + 1_000  # without a bound 4,500,000
+
+
+def test_any_line_is_in_a_row_or_in_a_bad_row_at_a_bounded_cost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted = Counted(monkeypatch)
+
+    @settings(max_examples=300, deadline=None, database=None)
+    @given(st.lists(st.sampled_from(['"', '"', ",", "\n", "x", '","', '"\n']), max_size=400))
+    def check(pieces: list[str]) -> None:
+        counted.pulls = 0
+        # each letter is another one, so that it is known which line has it
+        letters = iter(range(0x4E00, 0x9000))
+        body = "".join(chr(next(letters)) if piece == "x" else piece for piece in pieces)
+        found = rows("text,note\n" + body)
+        lines = body.split("\n")
+        assert counted.pulls <= 10 * len(lines) + 200
+        numbers = [row.number for row in found]
+        assert numbers == sorted(set(numbers))
+        for number, line in enumerate(lines, 2):
+            place = bisect.bisect(numbers, number)
+            for letter in filter(str.isalpha, line):
+                assert place, "in no row"
+                row = found[place - 1]
+                assert isinstance(row, BadRow) or letter in str(row.value)
+
+    check()
+
+
+def test_eight_broken_rows_cost_no_good_one_that_has_many_lines() -> None:
+    good = 'a,"one\ntwo"\n'
+    found = rows("text,note\n" + good + ('"open,c\n' + good * 2) * 8)
+    assert sum(isinstance(row, Row) for row in found) == 17
+    assert sum(isinstance(row, BadRow) for row in found) == 8
+
+
+def test_a_last_line_that_is_cut_inside_a_cell_is_a_bad_row() -> None:
+    (row,) = rows('text,note\na,"the river')
+    assert isinstance(row, BadRow)
+
+
+def test_a_header_that_is_repeated_is_reported() -> None:
+    assert values("text,note\na,b\n\ufefftext,note\nc,d\n") == [
+        {"text": "a", "note": "b"},
+        "the names of the columns again",
+        {"text": "c", "note": "d"},
+    ]
+    assert values('{"text": "a"}\n\ufeff{"text": "b"}\n', "jsonl") == [
+        {"text": "a"},
+        {"text": "b"},
+    ]
+
+
+def test_a_line_of_a_million_delimiters() -> None:
+    with pytest.raises(DataError, match="1,000,001 columns, expected at most 10,000"):
+        rows("," * 1_000_000)
+    assert values("text,note\n" + "," * 1_000_000 + "x\na,b\n") == [
+        "found 1,000,001 cells, expected 2",
+        {"text": "a", "note": "b"},
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_line_ends_of_all_kinds_may_be_cut_by_blocks(size: int) -> None:
+    text = "a\r\nb\r\rc\n\nd\n\r\u2028e\r\n"
+    blocks = [text[i : i + size] for i in range(0, len(text), size)]
+    expected = ["a\r\n", "b\r", "\r", "c\n", "\n", "d\n", "\r", "\u2028e\r\n"]
+    assert list(lines(blocks, carriage_returns=True)) == expected
+    assert list(lines(blocks)) == ["a\r\n", "b\r\rc\n", "\n", "d\n", "\r\u2028e\r\n"]
+
+
+def test_old_line_ends_are_read_in_bounded_memory() -> None:
+    file = io.BytesIO(b"text,note\r" + b"The river rises in the hills.,x\r" * 60_000)
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in read_rows(file, "csv")) == 60_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000
+
+
+def test_quotes_inside_a_cell_are_characters() -> None:
     assert values('text,note\nthe "old" mill,b\n"the "old" mill",c\n') == [
         {"text": 'the "old" mill', "note": "b"},
         {"text": 'the old" mill"', "note": "c"},
@@ -180,6 +292,12 @@ def test_answers_as_python_pandas_and_numpy_print_them(
         "-" * 5000 + "1",
         "f'{1}'",
         "array",
+        "{[1]: 2}",
+        "0x" + "f" * 10_000,
+        "[" * 10_000 + "]" * 10_000,
+        "array(" * 10_000 + "1" + ")" * 10_000,
+        "1+" * 100_000 + "1",
+        "array([" + "1," * 1_000_000 + "])",
     ],
 )
 def test_a_printed_value_runs_nothing(text: str) -> None:
@@ -234,10 +352,34 @@ def test_data_that_is_not_utf_8_is_read_and_told(tmp_path: Path, name: str) -> N
     assert dataset.examples[0].context == "Müller ging über die Brücke."
 
 
-def test_squad_json_must_be_utf_8_and_says_why(tmp_path: Path) -> None:
-    (tmp_path / "x.json").write_bytes('{"data": "é"}'.encode("cp1252"))
-    with pytest.raises(DataError, match="save it again as UTF-8, as JSON must be"):
-        load(tmp_path / "x.json")
+SQUAD = {
+    "data": [
+        {"paragraphs": [{"context": "Müller, über die Brücke.", "qas": [{"question": "Wer?"}]}]}
+    ]
+}
+LIST = [{"question": "Wer?", "context": "Müller, über die Brücke."}]
+
+
+@pytest.mark.parametrize("root", [SQUAD, LIST], ids=["squad", "list"])
+@pytest.mark.parametrize("name", ["utf-8-sig", "utf-16", "utf-32", "cp1252"])
+def test_json_is_decoded_as_any_other_text(tmp_path: Path, root: object, name: str) -> None:
+    (tmp_path / "x.json").write_bytes(json.dumps(root, ensure_ascii=False).encode(name))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        dataset = load(tmp_path / "x.json")
+    assert dataset.examples[0].context == "Müller, über die Brücke."
+    notes = ["not UTF-8; read as Windows-1252, which is a guess"] if name == "cp1252" else []
+    assert [str(warning.message).partition(": ")[2] for warning in told] == notes
+
+
+@pytest.mark.parametrize("name", ["utf-16", "cp1252"])
+def test_a_json_list_of_documents_is_decoded_as_any_other_text(name: str) -> None:
+    data = json.dumps(LIST, ensure_ascii=False).encode(name)
+    told: list[str] = []
+    (row,) = read_rows(io.BytesIO(data), "json", tell=lambda encoding: told.append(encoding.name))
+    assert isinstance(row, Row)
+    assert row.value == LIST[0]
+    assert told == [name]
 
 
 def test_gzip_is_told_by_content_and_a_cut_one_is_an_error() -> None:
@@ -245,6 +387,24 @@ def test_gzip_is_told_by_content_and_a_cut_one_is_an_error() -> None:
     assert len(rows(packed)) == 100_000
     with pytest.raises(DataError, match="broken gzip file"):
         rows(packed[:-9])
+
+
+def test_a_gzip_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pullquote.data.tables._ALWAYS_UNPACKED", 1 << 20)
+    for kind in ("csv", "jsonl", "json"):
+        packed = gzip.compress(b"text,note\n" + b"a,b\n" * 2_000_000)
+        (tmp_path / f"x.{kind}.gz").write_bytes(packed)
+        tracemalloc.start()
+        try:
+            with pytest.raises(DataError, match=r"unpacks to more than .* 200 times its size"):
+                for _ in read_rows(io.BytesIO(packed), kind):
+                    pass
+            with pytest.raises(DataError, match=r"unpacks to more than .* 200 times its size"):
+                load(tmp_path / f"x.{kind}.gz")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 8 << 20
 
 
 def test_json_lines_are_read_in_bounded_memory() -> None:
@@ -256,3 +416,33 @@ def test_json_lines_are_read_in_bounded_memory() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 2_000_000
+
+
+def test_a_parquet_file_that_repeats_a_large_text_is_refused() -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), ["word " * 50_000])
+    sink = io.BytesIO()
+    parquet.write_table(pa.table({"text": texts}), sink)
+    with pytest.raises(DataError, match=r"unpacks to more than 64 MiB"):
+        rows(sink.getvalue(), "parquet")
+
+
+@pytest.mark.parametrize("names", [["text", "Text"], ["body", "text", " text"]])
+def test_two_parquet_columns_of_one_name_are_an_error(names: list[str]) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    sink = io.BytesIO()
+    parquet.write_table(pa.Table.from_arrays([pa.array(["a"])] * len(names), names), sink)
+    with pytest.raises(DataError, match="two columns have one name: text"):
+        rows(sink.getvalue(), "parquet")
+
+
+def test_a_parquet_date_that_python_cannot_hold_is_an_error() -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    days = pa.array([2**31 - 1], pa.int32()).cast(pa.date32())
+    sink = io.BytesIO()
+    parquet.write_table(pa.table({"text": ["a"], "when": days}), sink)
+    with pytest.raises(DataError, match="not readable as Parquet"):
+        rows(sink.getvalue(), "parquet")

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import time
 import zipfile
 from pathlib import Path
 
@@ -199,6 +200,37 @@ def test_what_a_page_says_of_its_encoding(tmp_path: Path, encoding: str) -> None
 )
 def test_odd_pages_do_no_harm(tmp_path: Path, page: str) -> None:
     html(tmp_path, page)
+
+
+def test_elements_nested_deeply_and_long_texts_are_read_whole(tmp_path: Path) -> None:
+    page = f"<p>first</p>{'<div>' * 1000}deep{'</div>' * 1000}<p>{'word ' * 2_200_000}</p><p>last"
+    text = html(tmp_path, page)
+    assert text.startswith("first\n\ndeep\n\nword")
+    assert text.rstrip().endswith("word\n\nlast")
+    assert len(text) > 11_000_000
+
+
+def test_a_page_that_is_nested_too_deeply_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "x.html").write_text(f"<p>first</p>{'<div>' * 3000}deep{'</div>' * 3000}<p>last")
+    notes = Notes()
+    assert [p.text for p in read(only(tmp_path / "x.html"), notes)] == ["first"]
+    assert "line 1: cannot be read from here on (" in str(notes.problem("x.html"))
+
+
+def test_the_cost_of_cells_and_of_nested_links_is_linear(tmp_path: Path) -> None:
+    links = "<li><a href=x>one</a> and the words around it" * 10_000
+    begin = time.perf_counter()
+    assert html(tmp_path, "<table><tr>" + "<td>x" * 200_000).count("|") == 199_999
+    assert "words" in html(tmp_path, f"{'<div>' * 1000}<ul>{links}</ul>{'</div>' * 1000}")
+    assert time.perf_counter() - begin < 30  # with quadratic cost some minutes
+
+
+@pytest.mark.parametrize("name", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
+def test_a_json_list_is_a_document_in_any_encoding(tmp_path: Path, name: str) -> None:
+    (tmp_path / "x.json").write_bytes('[{"text": "Müller came."}]'.encode(name))
+    notes = Notes()
+    assert [p.text for p in read(only(tmp_path / "x.json"), notes)] == ["Müller came."]
+    assert notes.encoding == ("Windows-1252" if name == "cp1252" else "")
 
 
 # ---- what cannot be read

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import itertools
+import random
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pullquote.reading.sentences import sentence_around
 from pullquote.searching.parts import Part
-from pullquote.searching.passages import LIMIT, OVERLAP, passages
+from pullquote.searching.passages import LIMIT, OVERLAP, _reach, passages
 from pullquote.searching.text import read_text
 from pullquote.types import Document
 
@@ -137,3 +139,43 @@ def test_chinese_is_counted_in_bytes_since_each_letter_is_a_token() -> None:
     text = "水从山上流下来。" * 200
     sizes = [len(passage.text) for passage in passages(TXT, [Part(text, 1)])]
     assert max(sizes) <= LIMIT // 3
+
+
+@pytest.mark.parametrize("open_part", [False, True])
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_huge_part_is_cut_as_if_it_came_at_once(
+    open_part: bool, alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = random.Random(16)
+    words = [
+        "river",
+        "hills",
+        "It rises.",
+        "Dr. Hale",
+        "\n",
+        "   ",
+        "mühle",
+        "and so on!",
+        "x" * 70,
+    ]
+    for _ in range(30):
+        texts = [" ".join(generator.choices(words, k=generator.randrange(900))) for _ in range(3)]
+        parts = [Part(f"{text}\n\n", 1, open=open_part, alone=alone) for text in texts]
+        monkeypatch.setattr("pullquote.searching.passages._PIECE", 1 << 30)
+        whole = list(passages(Document("a.txt", "line"), parts, limit=200, overlap=40))
+        monkeypatch.setattr("pullquote.searching.passages._PIECE", 1 << 6)
+        assert list(passages(Document("a.txt", "line"), parts, limit=200, overlap=40)) == whole
+
+
+def test_of_a_huge_part_little_is_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held is copied for each passage: of one row with 32 MB this took minutes."""
+    held: list[int] = []
+
+    def reach(text: str, limit: int) -> int:
+        held.append(len(text))
+        return _reach(text, limit)
+
+    monkeypatch.setattr("pullquote.searching.passages._reach", reach)
+    part = Part("The river rises in the hills. " * 10_000, 1, alone=True)
+    assert sum(1 for _ in passages(Document("a.csv", "block"), [part])) > 250
+    assert max(held) < 50_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from pullquote.errors import DocumentError
 from pullquote.searching.documents import SourceFile, find, read
+from pullquote.searching.parts import Part
 from pullquote.searching.text import characters, read_text
 from pullquote.text import lines
 
@@ -98,3 +100,24 @@ def test_a_large_file_is_read_in_bounded_memory(tmp_path: Path, line_end: str) -
         tracemalloc.stop()
     assert last > size * 0.99
     assert peak < 5_000_000
+
+
+def test_lines_that_end_as_on_windows_are_no_paragraphs() -> None:
+    lines = (
+        "# Lights\r\n\r\nThe first\r\nwas wooden.\r\n \r\nIt stood\rfive years.\r\r\nThe second\r\n"
+    )
+    expected = [
+        "# Lights\r\n\r\n",
+        "The first\r\nwas wooden.\r\n \r\n",
+        "It stood\rfive years.\r\r\n",
+    ]
+    parts = [part.text for part in read_text(io.BytesIO(lines.encode())) if isinstance(part, Part)]
+    assert parts == [*expected, "The second\r\n"]
+
+
+def test_a_long_run_of_spaces_takes_no_long_time() -> None:
+    text = " " * 60_000 + "x\n\nA heading\n---\n\n## Another \n\nText"
+    begin = time.perf_counter()
+    parts = [part for part in read_text(io.BytesIO(text.encode())) if isinstance(part, Part)]
+    assert time.perf_counter() - begin < 2  # with a quadratic pattern 23 seconds
+    assert [part.open for part in parts] == [False, True, True, False]

@@ -3,7 +3,7 @@
     dataset = load("dev-v2.0.json.gz")
     save(dataset.examples, "dev.parquet")
 
-Knows neither what a row means nor which rows hold; that is `rows`.
+Knows neither what a row means nor which rows are valid: see `rows`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pullquote.data.rows import Dataset, Dropped, Item, collect, describe, row_from_example
-from pullquote.data.tables import BadRow, Row, from_list, parse_json, pyarrow, read_rows
+from pullquote.data.tables import (
+    BadRow,
+    Row,
+    Tell,
+    decode_json,
+    from_list,
+    parse_json,
+    pyarrow,
+    read_rows,
+    read_whole,
+    unpacked,
+)
 from pullquote.errors import DataError, OutputError, PullquoteWarning, TextError
 from pullquote.files import atomic_write
 from pullquote.text import Encoding, decode_utf8
@@ -41,11 +52,11 @@ def load(path: str | os.PathLike[str], *, format: str | None = None) -> Dataset:
     >>> load("mine.json").summary()
     '1 question (1 unanswerable), 0 dropped'
 
-    Without `format` the name's ending tells. Each answer is checked against its context; what does
-    not hold is left out and listed in `dataset.dropped`. JSON is SQuAD's, or a list of rows. Text
-    that is not UTF-8 is read by a guess of its encoding, which a `PullquoteWarning` tells. Raises
-    `DataError` if the file cannot be read, is not of its format, or has questions of which none
-    holds.
+    Without `format`, the ending of the name decides. Each answer is checked against its context;
+    what is not valid is left out and listed in `dataset.dropped`. JSON is SQuAD's, or a list of
+    rows. The encoding of text that is not UTF-8 is guessed, and a `PullquoteWarning` says so.
+    Raises `DataError` if the file cannot be read, is not of its format, or has questions of which
+    none is valid.
     """
     path = Path(path)
     kind = _kind(path, format)
@@ -57,7 +68,7 @@ def load(path: str | os.PathLike[str], *, format: str | None = None) -> Dataset:
     try:
         data = read_bytes(path)
         if kind == "json":
-            return collect(_from_json(data), str(path))
+            return collect(_from_json(data, tell), str(path))
         return collect(map(_item, read_rows(io.BytesIO(data), kind, tell=tell)), str(path))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
@@ -113,9 +124,8 @@ def _kind(path: Path, format: str | None) -> str:
 def read_bytes(path: Path) -> bytes:
     """The content of a file, unpacked when it is gzipped. Raises `DataError`, without the path."""
     try:
-        data = path.read_bytes()
-        # told by content, for files that were renamed: neither UTF-8 nor Parquet begins so
-        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        with open(path, "rb") as file:
+            return read_whole(unpacked(file))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"broken gzip file ({error}); copy or fetch it again") from None
     except FileNotFoundError:
@@ -125,7 +135,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode_text(data: bytes) -> str:
-    """UTF-8 as text, as JSON and TOML are. Raises `DataError` with the place of what is not."""
+    """The text of a file of our own: UTF-8, or as its byte order mark says. Raises `DataError`."""
     try:
         return decode_utf8(data)
     except TextError as error:
@@ -136,11 +146,8 @@ def _dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _from_json(data: bytes) -> Iterator[Item]:
-    try:
-        text = decode_text(data)
-    except DataError as error:
-        raise DataError(f"{error}, as JSON must be (CSV and JSON Lines need not)") from None
+def _from_json(data: bytes, tell: Tell) -> Iterator[Item]:
+    text = decode_json(data, tell)
     try:
         root = parse_json(text)
     except DataError as error:

@@ -1,19 +1,19 @@
-"""What a row of question answering data means, and which rows hold: the only place that checks.
+"""Makes examples of rows of question answering data, and checks them: no other module does.
 
     dataset = examples_from_rows(datasets.load_dataset("squad_v2", split="validation"))
 
 Knows nothing of files: every format, SQuAD JSON included, becomes rows first. A row has
-`question`, `context`, and if it likes `id`, `title`, `is_impossible` and answers in one of three
+`question` and `context`, and may have `id`, `title`, `is_impossible` and answers in one of three
 layouts:
 
     answers = {"text": ["Rollo"], "answer_start": [18]}      Hugging Face columns; what we write
     answers = [{"text": "Rollo", "answer_start": 18}]        SQuAD
     answer_text = "Rollo", answer_start = 18                 flat; no text means no answer
 
-- An answer holds if the context has it at `answer_start`. Others are dropped, and with its last
-  answer the question too: it would else pass for an unanswerable one.
-- No answers, and no `is_impossible` that says otherwise: an example without answers. Unlabelled
-  questions look the same; an `Example` cannot tell them apart.
+- An answer is valid if the context has it at `answer_start`. Others are dropped. A question all
+  of whose answers were dropped is dropped, too: it would look unanswerable.
+- A question without answers, and without an `is_impossible` that is false, is an example without
+  answers. Unlabelled questions look the same; an `Example` cannot tell them apart.
 - An `is_impossible` that contradicts the answers drops the question: run_squad.py would believe
   the flag, the official scorer the answers. `plausible_answers` are no answers and never read.
 - A missing `id` becomes the number of the question, counted from 1. Of two questions with one id
@@ -63,7 +63,7 @@ class Dataset:
         )
 
 
-# what the formats hand over: a row and where it stands, or what was no row to begin with
+# what the formats yield: a row and its place, or an entry that is not a row
 Item: TypeAlias = "tuple[str, object] | Dropped"
 
 
@@ -95,16 +95,16 @@ def examples_from_rows(rows: Iterable[Mapping[str, Any]]) -> Dataset:
     >>> examples_from_rows(rows).summary()
     '1 question (1 unanswerable), 0 dropped'
 
-    Raises `DataError` if there are rows and none of them holds.
+    Raises `DataError` if there are rows and none of them is valid.
     """
     return collect(((row.where, row.value) for row in from_list(rows)), "rows")
 
 
 def collect(items: Iterable[Item], source: str) -> Dataset:
-    """Turn items into examples. If all are dropped, the source is not what it was taken for."""
+    """Turn items into examples. Raises `DataError` if all are dropped: it is some other file."""
     examples: list[Example] = []
     dropped: list[Dropped] = []
-    stands: dict[str, str] = {}  # id -> where its first question stands
+    places: dict[str, str] = {}  # id -> place of its first question
     for number, item in enumerate(items, 1):
         if isinstance(item, Dropped):
             dropped.append(item)
@@ -115,8 +115,8 @@ def collect(items: Iterable[Item], source: str) -> Dataset:
             if not isinstance(row, Mapping):
                 raise DataError(f"found {describe(row)}, expected an object")
             id = _id(row, number)
-            if id in stands:
-                raise DataError(f"duplicate id, kept at {stands[id]}")
+            if id in places:
+                raise DataError(f"duplicate id, kept at {places[id]}")
             context = _text(row, "context")
             spans, misfits = _spans(row, context)
             question = _text(row, "question")
@@ -128,7 +128,7 @@ def collect(items: Iterable[Item], source: str) -> Dataset:
             continue
         examples.append(example)
         dropped += [Dropped(id, f"{where}, answer {n}", why) for n, why in misfits.items()]
-        stands[id] = where
+        places[id] = where
     if dropped and not examples:
         raise DataError(
             f"none of its questions can be used ({len(dropped):,} dropped); the first: {dropped[0]}"
@@ -137,7 +137,7 @@ def collect(items: Iterable[Item], source: str) -> Dataset:
 
 
 def describe(value: object) -> str:
-    """Say shortly what was found where something else was expected."""
+    """A short description of a value that is not what was expected."""
     if isinstance(value, Mapping) and value:
         return f"an object with keys {clip(str(list(value)))}"
     return f"{type(value).__name__} {clip(repr(value))}"
@@ -178,7 +178,7 @@ def _text(row: Mapping[str, object], key: str, default: str | None = None) -> st
 
 
 def _spans(row: Mapping[str, object], context: str) -> tuple[tuple[Span, ...], dict[int, str]]:
-    """Return the answers that hold, and for the number (from 1) of each other one the reason."""
+    """The valid answers, and the reasons why others are not, by their numbers from 1."""
     spans: list[Span] = []
     misfits: dict[int, str] = {}
     for number, (text, start) in enumerate(_pairs(row), 1):
@@ -197,10 +197,10 @@ def _spans(row: Mapping[str, object], context: str) -> tuple[tuple[Span, ...], d
 
 
 def _pairs(row: Mapping[str, object]) -> list[tuple[object, object]]:
-    """Read texts and starts from whichever layout the row has."""
+    """The texts and starts of a row's answers, in any of the three layouts."""
     answers = row.get("answers")
     if answers is None:
-        # a column that is called `answer` must not make every question unanswerable in silence
+        # or a column that is named `answer` would make every question unanswerable, silently
         named = [key for key in row if str(key).lower().startswith("answer")]
         if named and "answers" not in row and "answer_text" not in row:
             raise DataError(f"found {clip(str(named))}, expected answers or answer_text")
@@ -224,7 +224,7 @@ def _pairs(row: Mapping[str, object]) -> list[tuple[object, object]]:
 
 
 def _list(value: object) -> list[object] | None:
-    """List what is list-like (a tuple, a numpy array from pandas), else None."""
+    """A list, tuple or NumPy array as a list; None for anything else."""
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
         return list(value)
     return None

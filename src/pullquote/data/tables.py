@@ -5,10 +5,10 @@
             case Row(where, number, value): ...     # "line 17", 17, {"question": "Who?", ...}
             case BadRow(where, number, reason): ...
 
-The one reader of rows: questions (`formats`) and documents (`searching.tables`) both come through
-here. A row that cannot be read is a `BadRow`, and the rows after it are read. Names of columns lose
-capitals and the blanks around them. All but JSON lists are read in bounded memory; a gzipped file
-is unpacked. Knows rows and cells, not what is in them.
+Questions (`formats`) and documents (`searching.tables`) are both read here. A row that cannot be
+read is a `BadRow`, and the rows after it are read. Column names are put in lower case, without
+the whitespace around them. All formats but JSON lists are read in bounded memory; gzipped files are
+unpacked. Knows rows and cells, not their meaning.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import ast
 import contextlib
 import csv
 import gzip
+import io
 import itertools
 import json
 import math
 import re
+import sys
 import threading
 import zlib
 from collections import Counter, deque
@@ -30,38 +32,48 @@ from numbers import Real
 from typing import Any, BinaryIO, TypeAlias, cast
 
 from pullquote.errors import DataError, MissingExtraError, TextError
-from pullquote.text import Encoding, characters, decode_utf8, find_encoding, lines
+from pullquote.text import Encoding, characters, decode, find_encoding, lines
 
 KNOWN = {
     *("id", "title", "question", "context", "answers", "answer_text", "answer_start"),
     *("is_impossible", "text", "passage", "content", "contents", "body"),
 }
-"""Columns that mean something: by them a delimiter is recognised, and each may be there once."""
+"""Columns with a meaning: a delimiter is recognised by them, and none of them may occur twice."""
 
+_BLOCK = 1 << 20  # bytes read at once
 _LONGEST_ROW = 1 << 25  # characters
 _LARGEST_LIST = 1 << 28  # bytes of a JSON list, which has to be held whole
-_SNIFFED = 20  # rows by which a delimiter is recognised if no name of a column is known
+_SNIFFED = 20  # lines by which a delimiter is recognised if no column name is known
+_SNIFFED_CHARACTERS = 1 << 20  # and no further line after that many characters
+_MOST_COLUMNS = 10_000
+_ALWAYS_UNPACKED = 1 << 26  # bytes that any compressed file may unpack to
+_MOST_UNPACKED = 200  # times its size; more is no text, but an attack on the memory
+_TOO_LARGE = (
+    f"unpacks to more than {{:,}} MiB, {_MOST_UNPACKED} times its size; if that is right, "
+    "unpack it yourself, and save it as CSV or JSON Lines"
+)
+_RETRIES = 8  # how often the lines of broken CSV records are parsed again
+_LONGEST_REPR = 1 << 18  # characters; the syntax tree takes up to a thousand times as much
 _PASSAGE = ("text", "passage", "content", "contents", "body")
 _NOT_GIVEN = {"nan", "NaN", "<NA>", "None"}  # what pandas and NumPy print for a missing text
-_NOTHING = {"", "nan", "<na>", "none", "null"}  # the same in a cell that is no text
+_NOTHING = {"", "nan", "<na>", "none", "null"}  # the same in a cell that is not a text
 _FLAGS = {"true": True, "false": False}
-_LINES = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row and where it stands."""
+    """A row and its place in the file."""
 
     where: str
     """"line 17" of a text file, "row 3" of a list or a Parquet file."""
     number: int
     value: object
-    """Mostly a dict; a line of JSON may hold anything."""
+    """Usually a dict; a line of JSON Lines may hold any value."""
 
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """What should have been a row, and why it is none."""
+    """A row that could not be read, and why."""
 
     where: str
     number: int
@@ -83,11 +95,12 @@ def read_rows(file: BinaryIO, kind: str, *, tell: Tell = lambda _: None) -> Iter
     try:
         file = unpacked(file)
         if kind == "json":
-            yield from _from_json(file)
+            yield from _from_json(file, tell)
             return
         encoding = find_encoding(file)
         tell(encoding)
         if kind == "jsonl":
+            # Lines end at \n alone: JSON text may hold U+2028 and U+0085.
             yield from _from_jsonl(lines(characters(file, encoding, nul=True)))
         else:
             order = "\t,;|" if kind == "tsv" else ",;\t|"
@@ -99,11 +112,39 @@ def read_rows(file: BinaryIO, kind: str, *, tell: Tell = lambda _: None) -> Iter
 
 
 def unpacked(file: BinaryIO) -> BinaryIO:
-    """The file itself, or what it holds if it is gzipped: told by content, not by name."""
+    """The file itself, or its content if it is gzipped, which its first bytes tell."""
     file.seek(0)
     packed = file.read(2) == b"\x1f\x8b"  # neither UTF-8 nor Parquet begins so
     file.seek(0)
-    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+    return cast(BinaryIO, _Unpacked(file)) if packed else file
+
+
+class _Unpacked(gzip.GzipFile):
+    """A gzipped file. Raises `DataError` where a small file unpacks to a very large one."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(fileobj=file)
+        self.most = max(_ALWAYS_UNPACKED, _MOST_UNPACKED * file.seek(0, io.SEEK_END))
+        file.seek(0)
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        if self.tell() > self.most:
+            raise DataError(_TOO_LARGE.format(self.most >> 20))
+        return data
+
+
+def read_whole(file: BinaryIO, most: int = sys.maxsize) -> bytes:
+    """The content of a file; of a larger one than `most` bytes only the beginning, at least that.
+
+    Read in blocks: one large read of a gzipped file takes memory before it is known to be needed.
+    """
+    blocks: list[bytes] = []
+    size = 0
+    while size <= most and (block := file.read(_BLOCK)):
+        blocks.append(block)
+        size += len(block)
+    return b"".join(blocks)
 
 
 def parse_json(text: str, *, unique_keys: bool = False) -> Any:
@@ -138,7 +179,7 @@ def clean(value: object) -> object:
     }
     answers = row.get("answers")
     if isinstance(answers, str):
-        with contextlib.suppress(DataError):  # what is no object stays text, and is reported so
+        with contextlib.suppress(DataError):  # anything else stays text, and is reported later
             row["answers"] = _answers(answers)
     return row
 
@@ -166,24 +207,36 @@ def _plain_names(names: Sequence[Any]) -> list[Any]:
 # --- JSON
 
 
+def decode_json(data: bytes, tell: Tell) -> str:
+    """The text of a JSON file in any encoding. Raises `DataError`."""
+    try:
+        decoded = decode(data, nul=True)
+    except TextError as error:
+        raise DataError(str(error)) from None
+    if decoded.encoding.guessed and "\0" in decoded.text:
+        raise DataError("a binary file; expected JSON")
+    tell(decoded.encoding)
+    return decoded.text
+
+
 def _from_jsonl(texts: Iterable[str]) -> Iterator[Row | BadRow]:
-    # Lines end at \n alone: JSON text may hold U+2028 and U+0085.
     for number, line in enumerate(texts, 1):
-        if line.strip():
+        text = line.strip().lstrip("\ufeff")  # the mark of a file that was appended to another
+        if text:
             where = f"line {number}"
             try:
-                yield Row(where, number, clean(parse_json(line)))
+                yield Row(where, number, clean(parse_json(text)))
             except DataError as error:
                 yield BadRow(where, number, str(error))
 
 
-def _from_json(file: BinaryIO) -> Iterator[Row]:
-    data = file.read(_LARGEST_LIST + 1)
+def _from_json(file: BinaryIO, tell: Tell) -> Iterator[Row]:
+    data = read_whole(file, _LARGEST_LIST)
     if len(data) > _LARGEST_LIST:
         raise DataError(
             f"a JSON list of more than {_LARGEST_LIST >> 20} MiB; save it as JSON Lines (.jsonl)"
         )
-    root = parse_json(decode_utf8(data))
+    root = parse_json(decode_json(data, tell))
     if not isinstance(root, list):
         raise DataError(f"found a JSON {type(root).__name__}, expected a list of rows")
     yield from from_list(root)
@@ -201,14 +254,20 @@ _csv_limit = threading.Lock()  # the csv module's limit on the length of a cell 
 
 
 class _Records:
-    """Parses CSV record by record, and goes on after one that is broken."""
+    """Parses CSV record by record, and goes on after one that is broken.
+
+    Of a broken record the first line is given up, and its other lines are parsed again: an open
+    quote takes good records with it. After `_RETRIES` broken records in these lines, each of them
+    is parsed alone. So the parser gets no line more than `_RETRIES` + 2 times, whatever they hold.
+    """
 
     def __init__(self, texts: Iterator[str], delimiter: str) -> None:
         self.delimiter = delimiter
-        self.number = 1  # of the line that comes next
+        self.number = 1  # of the next line
         self._texts = texts
-        self._again: deque[str] = deque()  # lines to be read once more
-        self._taken: list[str] = []  # lines of the record that is being read
+        self._again: deque[str] = deque()  # lines that are parsed again
+        self._broken = 0  # broken records since `_again` was empty
+        self._taken: list[str] = []  # lines of the record that is parsed
 
     def __iter__(self) -> Iterator[tuple[int, list[str] | str]]:
         """Yield the line in which a record begins, and its cells or what is wrong with it."""
@@ -216,6 +275,8 @@ class _Records:
         while True:
             begins = self.number
             self._taken = []
+            if not self._again:
+                self._broken = 0
             try:
                 cells = self._next(reader)
             except StopIteration:
@@ -224,8 +285,8 @@ class _Records:
                 reader = self._reader()
                 loose = self._leniently()
                 if loose is None:
-                    # A quote that is never closed takes the lines after it with it: try them again.
                     self._again.extendleft(reversed(self._taken[1:]))
+                    self._broken += 1
                     self.number = begins + 1
                     yield begins, f"not CSV: {error} in the row at line {begins}"
                     continue
@@ -238,6 +299,8 @@ class _Records:
     def _pull(self) -> Iterator[str]:
         size = 0
         while True:
+            if self._taken and self._again and self._broken >= _RETRIES:
+                raise csv.Error("a quote that is not closed, after other broken rows,")
             line = self._again.popleft() if self._again else next(self._texts, None)
             if line is None:
                 return
@@ -257,21 +320,25 @@ class _Records:
                 csv.field_size_limit(limit)
 
     def _leniently(self) -> list[str] | None:
-        """The cells of a record with a quote in the midst of a cell: `"so "called" mill",x`."""
+        """The cells of a line with quotes inside a cell: `"so "called" mill",x`."""
         if len(self._taken) != 1:
             return None
-        loose = csv.reader(iter(self._taken), delimiter=self.delimiter)
+        line = self._taken[0].rstrip("\r\n") + "\n"
         try:
-            cells = self._next(loose)
+            cells = self._next(csv.reader(iter([line]), delimiter=self.delimiter))
         except (csv.Error, StopIteration):
             return None
-        # an open quote makes one cell of all that follows
-        return cells if not (cells and cells[-1].endswith(("\n", "\r"))) else None
+        # after an open quote, the end of the line is part of the last cell
+        return cells if not (cells and cells[-1].endswith("\n")) else None
 
 
 def _from_csv(blocks: Iterator[str], delimiters: str) -> Iterator[Row | BadRow]:
-    texts = _csv_lines(blocks)
-    head = list(itertools.islice(texts, _SNIFFED))
+    texts = lines(blocks, carriage_returns=True)
+    head: list[str] = []
+    while len(head) < _SNIFFED and sum(map(len, head)) < _SNIFFED_CHARACTERS:
+        if (line := next(texts, None)) is None:
+            break
+        head.append(line)
     records = iter(_Records(itertools.chain(head, texts), _delimiter(head, delimiters)))
     for _, first in records:
         if isinstance(first, str):
@@ -280,10 +347,13 @@ def _from_csv(blocks: Iterator[str], delimiters: str) -> Iterator[Row | BadRow]:
             break
     else:
         raise DataError("empty; expected a first line with the names of the columns")
+    if len(first) > _MOST_COLUMNS:
+        raise DataError(f"{len(first):,} columns, expected at most {_MOST_COLUMNS:,}")
     plain = [_plain(name) for name in first]
     if any(plain.count(name) > 1 for name in KNOWN.intersection(plain)):
         raise DataError(f"two columns have one name: {str(first)[:60]}")
     header = _plain_names(first)
+    known = not KNOWN.isdisjoint(plain)
     for number, cells in records:
         where = f"line {number}"
         if isinstance(cells, str):
@@ -294,7 +364,10 @@ def _from_csv(blocks: Iterator[str], delimiters: str) -> Iterator[Row | BadRow]:
         if not any(map(str.strip, cells[len(header) :])):
             del cells[len(header) :]
         if len(cells) != len(header):
-            yield BadRow(where, number, f"found {len(cells)} cells, expected {len(header)}")
+            yield BadRow(where, number, f"found {len(cells):,} cells, expected {len(header):,}")
+            continue
+        if known and [cells[0].lstrip("\ufeff"), *cells[1:]] == first:
+            yield BadRow(where, number, "the names of the columns again")
             continue
         try:
             yield Row(where, number, _typed(dict(zip(header, cells, strict=True))))
@@ -302,16 +375,11 @@ def _from_csv(blocks: Iterator[str], delimiters: str) -> Iterator[Row | BadRow]:
             yield BadRow(where, number, f"answers: {error}")
 
 
-def _csv_lines(blocks: Iterator[str]) -> Iterator[str]:
-    """Yield lines with their ends, of which \\\\r alone is one, too."""
-    for line in lines(blocks):
-        yield from (found[0] for found in _LINES.finditer(line))
-
-
 def _delimiter(head: list[str], delimiters: str) -> str:
-    """What parts the cells: the delimiter that finds most names that mean something.
+    """The delimiter with which the first line has the most known column names.
 
-    Where no name is known, the one that cuts all rows into equally many cells, and into most.
+    If no name is known: the one with which the most rows have as many cells as the first, and of
+    several the one that gives the most cells.
     """
 
     def fitness(delimiter: str) -> tuple[int, bool, int, int]:
@@ -319,15 +387,16 @@ def _delimiter(head: list[str], delimiters: str) -> str:
         rows = [cells for cells in read if isinstance(cells, list) and cells]
         if not rows:
             return 0, False, 0, 0
-        known, columns = len(KNOWN.intersection(map(_plain, rows[0]))), len(rows[0])
+        names = map(_plain, rows[0][:_MOST_COLUMNS])
+        known, columns = len(KNOWN.intersection(names)), len(rows[0])
         even = sum(len(cells) == columns for cells in rows)
         return known, not known and columns > 1, even, columns
 
-    return max(delimiters, key=fitness)  # of equals the first
+    return max(delimiters, key=fitness)  # the first of equally good ones
 
 
 def _typed(cells: dict[str, str]) -> dict[str, object]:
-    """Give the cells that are not text their types; None means "not given"."""
+    """Convert the cells of columns that are not text; None means "not given"."""
     row: dict[str, object] = {**cells}
     if cells.get("id") == "":
         row["id"] = None
@@ -338,7 +407,7 @@ def _typed(cells: dict[str, str]) -> dict[str, object]:
         flag = cells["is_impossible"].strip().lower()
         row["is_impossible"] = None if flag in _NOTHING else _FLAGS.get(flag, flag)
     if "answer_start" in cells:
-        with contextlib.suppress(ValueError):  # what is no number stays text, and is reported so
+        with contextlib.suppress(ValueError):  # anything else stays text, and is reported later
             start = float(cells["answer_start"])
             row["answer_start"] = None if math.isnan(start) else start
     if cells.get("answer_text") in _NOT_GIVEN and not isinstance(row.get("answer_start"), float):
@@ -348,7 +417,7 @@ def _typed(cells: dict[str, str]) -> dict[str, object]:
 
 
 def _answers(cell: str) -> object:
-    """A cell that holds an object: JSON, or how Python, pandas and NumPy print it."""
+    """The object in a cell: JSON, or an object as Python, pandas or NumPy print it."""
     try:
         value = parse_json(cell)
     except DataError:
@@ -366,14 +435,18 @@ def parse_repr(text: str) -> object:
     >>> parse_repr("{'text': array(['Rollo'], dtype=object), 'answer_start': array([18])}")
     {'text': ['Rollo'], 'answer_start': [18]}
     """
+    if len(text) > _LONGEST_REPR:
+        return None
     try:
         return _value(ast.parse(text.strip(), mode="eval").body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        return None  # TypeError: a list as a key
 
 
 def _value(node: ast.expr) -> object:
     if isinstance(node, ast.Constant):
+        if isinstance(node.value, int) and node.value.bit_length() > 64:
+            raise ValueError("not an integer of NumPy")  # and Python may refuse to print it
         return node.value
     if isinstance(node, ast.Dict):
         return {
@@ -395,7 +468,7 @@ def _value(node: ast.expr) -> object:
         name = node.func.id if isinstance(node.func, ast.Name) else name
         if name and re.fullmatch(r"array|list|tuple|u?int\d+|float\d+|str_", name):
             return _value(node.args[0])
-    raise ValueError(f"{type(node).__name__} is no value")
+    raise ValueError(f"{type(node).__name__} is not a value")
 
 
 # --- Parquet
@@ -406,11 +479,25 @@ def _from_parquet(file: BinaryIO) -> Iterator[Row]:
     number = 0
     try:
         file.seek(0)
-        for batch in pq.ParquetFile(file).iter_batches(1024):
+        parquet = pq.ParquetFile(file)
+        names = Counter(map(_plain, parquet.schema_arrow.names))
+        if twice := [name for name in KNOWN if names[name] > 1]:
+            raise DataError(f"two columns have one name: {twice[0]}")
+        most = max(_ALWAYS_UNPACKED, _MOST_UNPACKED * file.seek(0, io.SEEK_END))
+        size = 0
+        for batch in parquet.iter_batches(128):
+            size += batch.nbytes
             for value in batch.to_pylist():
+                # besides: few bytes may repeat one large text in many rows
+                size += sum(len(cell) for cell in value.values() if isinstance(cell, str))
+                if size > most:
+                    raise DataError(_TOO_LARGE.format(most >> 20))
                 number += 1
                 yield Row(f"row {number}", number, clean(value))
-    except (pa.ArrowException, ValueError, OSError) as error:
+    except DataError:
+        raise
+    # ArithmeticError: a date beyond Python's years; LookupError: an unknown time zone
+    except (pa.ArrowException, OSError, ValueError, ArithmeticError, LookupError) as error:
         raise DataError(f"not readable as Parquet ({error})") from None
 
 

@@ -30,6 +30,7 @@ from pullquote.searching.passages import passages
 from pullquote.searching.pdf import read_pdf
 from pullquote.searching.tables import reader
 from pullquote.searching.text import read_text
+from pullquote.text import decode_beginning
 from pullquote.types import Document, Passage
 
 
@@ -109,7 +110,8 @@ def _is_list(path: str) -> bool:
     """Whether a JSON file begins as a list of objects or texts does."""
     try:
         with open(path, "rb") as file:
-            return re.match(rb"(?:\xef\xbb\xbf)?\s*\[\s*[{\"]", file.read(4096)) is not None
+            head = decode_beginning(file.read(4096)).lstrip("\ufeff")
+            return re.match(r"\s*\[\s*[{\"]", head) is not None
     except OSError:
         return False
 

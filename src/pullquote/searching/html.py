@@ -2,9 +2,9 @@
 
     for part in read_html(file): ...
 
-Knows HTML as lxml (extra `files`) parses it, and is shared with the chapters of EPUB books.
-Menus, footers, scripts and lists of links are left out; `<main>` or `<article>`, where they hold
-most of a page's text, are all that is read.
+Knows HTML as lxml (extra `files`) parses it; also reads the chapters of EPUB books. Menus, footers,
+scripts and lists of links are left out. If `<main>` or `<article>` holds much of a page's text,
+only that is read.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from pullquote.errors import DocumentError, MissingExtraError, TextError, first_line
-from pullquote.searching.parts import Note, Part, guessed
+from pullquote.searching.parts import Note, Part, Skipped, guessed
 from pullquote.text import Decoded, decode
 
-_LARGEST = 64 << 20  # bytes; the tree that is made of them takes several times as much
+_LARGEST = 64 << 20  # bytes; the parsed tree takes several times as much
 _HEADING_TAGS = "h1 h2 h3 h4 h5 h6 title dt caption summary"
 _BLOCK_TAGS = """
 address article aside blockquote body center dd details dialog div dl fieldset figcaption figure
@@ -30,6 +30,7 @@ noscript object script select style svg template textarea video
 _HEADINGS = frozenset(_HEADING_TAGS.split())
 _BLOCKS = _HEADINGS.union(_BLOCK_TAGS.split())
 _LEFT_OUT = frozenset(_LEFT_OUT_TAGS.split())
+_LISTS = frozenset(["ul", "ol", "div", "table", "p"])  # of links, if there are many in it
 _ROLES = {"navigation", "banner", "contentinfo", "search", "complementary", "menu", "alert"}
 _DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 _XML_DECLARED = re.compile(rb"""^\s*<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""")
@@ -46,11 +47,12 @@ def read_html(file: BinaryIO) -> Iterator[Part | Note]:
     yield from blocks(found.text)
 
 
-def blocks(text: str, number: int | None = None) -> Iterator[Part]:
+def blocks(text: str, number: int | None = None) -> Iterator[Part | Skipped]:
     """Yield the blocks of a page's main content, numbered by line, or all with `number`."""
     etree, html = _lxml()
+    # huge_tree: without it, a page ends silently at 256 nested elements or 10 MB of one text
     parser = html.HTMLParser(
-        encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True
+        encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True
     )
     source = text.replace("\0", "\ufffd").encode("utf-8", "replace")
     try:
@@ -67,13 +69,27 @@ def blocks(text: str, number: int | None = None) -> Iterator[Part]:
     if title and not any(title in _plain(heading) for heading in main.iter("h1")):
         yield Part(f"{title}\n\n", 1, open=True)
     yield from _walk(etree, main, number)
+    for entry in parser.error_log:
+        if entry.level_name == "FATAL":  # such as 2,048 nested elements
+            where = f"section {number}, line {entry.line}" if number else f"line {entry.line}"
+            yield Skipped(where, f"cannot be read from here on ({entry.message})")
+            return
 
 
 def _walk(etree: Any, main: Any, number: int | None) -> Iterator[Part]:
-    pieces: list[str] = []  # of the block that is being read
+    pieces: list[str] = []  # of the current block
+    words = False  # whether they hold more than whitespace
     line, kept, heading = main.sourceline or 1, 0, False
+    menus = _menus(etree, main)
+
+    def add(text: str) -> None:
+        nonlocal words
+        pieces.append(text)
+        words = words or not (text == "" or text.isspace())
 
     def flush(end: str) -> Iterator[Part]:
+        nonlocal words
+        words = False
         text = "".join(pieces)
         text = text.strip("\r\n") if kept else re.sub(r" ?\n ?", "\n", text).strip()
         pieces.clear()
@@ -85,7 +101,7 @@ def _walk(etree: Any, main: Any, number: int | None) -> Iterator[Part]:
     for event, element in walk:
         tag = element.tag if isinstance(element.tag, str) else ""
         if event == "start":
-            if element is not main and _left_out(element, tag):
+            if element is not main and (element in menus or _left_out(element, tag)):
                 walk.skip_subtree()
                 skipped = element
                 continue
@@ -95,19 +111,19 @@ def _walk(etree: Any, main: Any, number: int | None) -> Iterator[Part]:
                 line = element.sourceline or line
                 kept += tag == "pre"
             elif tag == "br":
-                pieces.append("\n")
-            elif tag in ("td", "th") and "".join(pieces).strip():
-                pieces.append(" | ")
+                add("\n")
+            elif tag in ("td", "th") and words:
+                add(" | ")
             if not pieces:
                 line = element.sourceline or line
-            pieces.append(_inline(element.text, kept))
+            add(_inline(element.text, kept))
         else:
             if tag in _BLOCKS and element is not skipped:
                 yield from flush("\n" if tag in ("li", "tr") else "\n\n")
                 heading = False
                 kept -= tag == "pre"
             if element is not main:
-                pieces.append(_inline(element.tail, kept))
+                add(_inline(element.tail, kept))
     yield from flush("\n\n")
 
 
@@ -135,11 +151,45 @@ def _left_out(element: Any, tag: str) -> bool:
         return True
     if tag == "header":  # of the page; that of an article has its title
         return not any(parent.tag in ("article", "main") for parent in element.iterancestors())
-    if tag in ("ul", "ol", "div", "table", "p"):
-        links = element.findall(".//a")
-        if len(links) >= 4:  # a menu, or "related articles"
-            return sum(len(_plain(link)) for link in links) > 0.75 * len(_plain(element))
     return False
+
+
+def _menus(etree: Any, main: Any) -> set[Any]:
+    """The elements that hold little but links: menus, or "related articles".
+
+    Counted in one walk, since elements may be nested deeply.
+    """
+    menus: set[Any] = set()
+    # for each element around the current place: links, and characters in them and in all
+    counts = [[0, 0, 0]]
+    inside = hidden = 0  # how many links, scripts and styles the current place is in
+
+    def count(text: str | None) -> None:
+        if text and not hidden:
+            size = sum(map(len, text.split()))
+            counts[-1][1] += size if inside else 0
+            counts[-1][2] += size
+
+    for event, element in etree.iterwalk(main, events=("start", "end")):
+        link, code = element.tag == "a", element.tag in ("script", "style")
+        if event == "start":
+            inside += link
+            hidden += code
+            counts.append([0, 0, 0])
+            count(element.text)
+            continue
+        inside -= link
+        hidden -= code
+        links, linked, total = counts.pop()
+        if element.tag in _LISTS and links >= 4 and linked > 0.75 * total:
+            menus.add(element)
+        around = counts[-1]
+        around[0] += links + link
+        around[1] += linked
+        around[2] += total
+        if element is not main:
+            count(element.tail)
+    return menus
 
 
 def _plain(element: Any) -> str:

@@ -1,4 +1,4 @@
-"""DOCX and EPUB: packed XML, read as it stands, without running or fetching anything.
+"""DOCX and EPUB: zipped XML. Nothing in it is run, and nothing is fetched.
 
     for part in read_docx(file): ...     # numbers are paragraphs
     for part in read_epub(file): ...     # numbers are sections, as the book orders them
@@ -17,9 +17,9 @@ from urllib.parse import unquote
 
 from pullquote.errors import DocumentError, MissingExtraError, first_line
 from pullquote.searching.html import blocks, decoded
-from pullquote.searching.parts import Part
+from pullquote.searching.parts import Part, Skipped
 
-_LARGEST = 256 << 20  # bytes of one packed file, lest a small one fill the memory
+_LARGEST = 256 << 20  # bytes of one unpacked file: a small zip file must not fill the memory
 _OLE = b"\xd0\xcf\x11\xe0"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _STRICT_W = "{http://purl.oclc.org/ooxml/wordprocessingml/main}"
@@ -56,7 +56,7 @@ def _paragraphs(element: Any) -> Iterator[tuple[str, str]]:
         if tag == "p":
             style = child.find(f"{_space(child)}pPr/{_space(child)}pStyle")
             yield _text(child), "" if style is None else style.get(f"{_space(child)}val", "")
-            for box in child.iter(f"{_space(child)}txbxContent"):  # a text box stands in it
+            for box in child.iter(f"{_space(child)}txbxContent"):  # text boxes in it
                 # a box for older programs repeats the one for newer ones
                 repeated = any(parent.tag == f"{_MC}Fallback" for parent in box.iterancestors())
                 if _around(box) is child and not repeated:
@@ -89,7 +89,7 @@ def _text(paragraph: Any) -> str:
 
 
 def _around(element: Any) -> Any:
-    """The paragraph that an element stands in."""
+    """The innermost paragraph around an element."""
     return next(parent for parent in element.iterancestors() if _tag(parent) == "p")
 
 
@@ -120,7 +120,7 @@ def _space(element: Any) -> str:
     return _STRICT_W if element.tag.startswith(_STRICT_W) else _W
 
 
-def read_epub(file: BinaryIO) -> Iterator[Part]:
+def read_epub(file: BinaryIO) -> Iterator[Part | Skipped]:
     """Yield the blocks of a book's sections in reading order."""
     with _open(file, "EPUB") as packed:
         names = set(packed.namelist())

@@ -25,6 +25,8 @@ OVERLAP = 240
 """The fewest bytes that two passages share where a paragraph is cut: more than an answer of 30
 tokens, and usually a sentence."""
 
+_PIECE = 1 << 15  # characters of a part that are added at once, since what is held is copied often
+
 _LINE_END = re.compile(r"\n")
 _WHITESPACE = re.compile(r"\s+")
 
@@ -41,24 +43,26 @@ def passages(
             yield from _passage(document, held, start, marks)
             held, start, marks, ends = "", start + len(held), [], []
         marks.append(Mark(len(held), part.number))
-        held += part.text
-        if skipped := _whitespace(held, 0):  # each passage begins later than the one before
-            marks = _marks_from(document.unit, held, marks, skipped)
-            held, start = held[skipped:], start + skipped
-        if held and not part.open:
-            ends.append(len(held))
-        while (reach := _reach(held, limit)) < len(held.rstrip()):
-            whole = [end for end in ends if end <= reach]
-            if whole:
-                cut = rest = whole[-1]
-            else:
-                cut = _cut(held, reach)
-                rest = _resume(held, cut, overlap)
-            rest += _whitespace(held, rest)
-            yield from _passage(document, held[:cut], start, marks)
-            marks = _marks_from(document.unit, held, marks, rest)
-            held, start = held[rest:], start + rest
-            ends = [end - rest for end in ends if end > rest]
+        for begin in range(0, max(len(part.text), 1), _PIECE):
+            held += part.text[begin : begin + _PIECE]
+            last = begin + _PIECE >= len(part.text)
+            if skipped := _whitespace(held, 0):  # each passage begins later than the one before
+                marks = _marks_from(document.unit, held, marks, skipped)
+                held, start = held[skipped:], start + skipped
+            if held and last and not part.open:
+                ends.append(len(held))
+            while (reach := _reach(held, limit)) < len(held.rstrip()):
+                whole = [end for end in ends if end <= reach]
+                if whole:
+                    cut = rest = whole[-1]
+                else:
+                    cut = _cut(held, reach)
+                    rest = _resume(held, cut, overlap)
+                rest += _whitespace(held, rest)
+                yield from _passage(document, held[:cut], start, marks)
+                marks = _marks_from(document.unit, held, marks, rest)
+                held, start = held[rest:], start + rest
+                ends = [end - rest for end in ends if end > rest]
         if part.alone:
             yield from _passage(document, held, start, marks)
             held, start, marks, ends = "", start + len(held), [], []

@@ -2,9 +2,9 @@
 
     {"text": "Henry Winstanley built the first.", "title": "Lights"}
 
-A row's text is under `text`, or one of the other names below; a `title`, if there is one, is put
-before it. Numbers are lines of the file, or rows where it has no lines. Rows are read by
-`data.tables`; a row without a text is a `Skipped`, and the others are read.
+A row's text is in the column `text`, or in one of the others in `TEXT`; a `title`, if there is one,
+is put before it. Numbers are lines of the file, or rows in formats without lines. Rows are read by
+`data.tables`; a row without text is a `Skipped`, and the others are read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pullquote.searching.parts import Note, Part, Skipped, guessed
 from pullquote.text import Encoding
 
 TEXT = ("text", "passage", "context", "content", "contents", "body")
-"""Where the text of a row stands: the first of these that it has."""
+"""Names of columns with the text of a row; the first that a row has is used."""
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -79,7 +79,7 @@ def _part(row: object, number: int) -> Part:
             f"no text, only {', '.join(map(str, row))[:80] or 'nothing'}; "
             f"expected one of {', '.join(TEXT)}"
         )
-    # an empty text stands beside a full body
+    # a table may have a `text` column that is blank in rows with a `body`
     full = (name for name in found if isinstance(row[name], str) and row[name].strip())
     name = next(full, found[0])
     text, title = row[name], row.get("title")
@@ -89,6 +89,6 @@ def _part(row: object, number: int) -> Part:
         raise DataError(f"{name} is blank")
     if isinstance(title, str) and title.strip():
         text = f"{title.strip()}\n\n{text}"
-    # JSON may hold halves of UTF-16 pairs, which no index can; one for one, so that offsets stay
+    # JSON may have lone surrogates, which an index cannot store; replaced one by one: offsets stay
     text = _LONE_SURROGATE.sub("\ufffd", text)
     return Part(f"{text}\n\n", number, alone=True)

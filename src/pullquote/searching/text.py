@@ -3,7 +3,7 @@
     with open("notes.txt", "rb") as file:
         for part in read_text(file): ...
 
-Knows empty lines and headings, nothing else of what the lines mean.
+Knows empty lines and headings, no other markup.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from pullquote.types import line_breaks
 
 _LONGEST = 1 << 15  # characters of a paragraph that are held at once
 
-_EMPTY_LINE = re.compile(r"(?:\r\n|\n|\r)[^\S\r\n]*(?:\r\n|\n|\r)\s*")
-# "# Heading", or a line that is underlined; it belongs to what follows
-_HEADING = re.compile(r"\s*(?:#{1,6}\s[^\r\n]*|[^\r\n]+(?:\r\n|\n|\r)(?:=+|-+|~+|\^+))\s*\Z")
+# \r(?!\n): the halves of one \r\n are not two line ends
+_EMPTY_LINE = re.compile(r"(?:\r\n|\n|\r(?!\n))[^\S\r\n]*(?:\r\n|\n|\r)\s*")
+# "# Heading", or a line that is underlined, without the whitespace around it
+_HEADING = re.compile(r"#{1,6}(?:\s[^\r\n]*)?|[^\r\n]+(?:\r\n|\n|\r)(?:=+|-+|~+|\^+)")
 
 
 def read_text(file: BinaryIO) -> Iterator[Part | Note]:
-    """Yield the paragraphs of a text file, which empty lines part; headings are `open`."""
+    """Yield the paragraphs of a text file, separated by empty lines; headings are `open`."""
     with _explained():
         encoding = text.find_encoding(file)
     yield from guessed(encoding)
@@ -35,18 +36,18 @@ def read_text(file: BinaryIO) -> Iterator[Part | Note]:
     for block in characters(file, encoding):
         held += block
         begin = 0
-        # An empty line at the very end may go on in the next block, and is left for then.
+        # An empty line at the end may continue in the next block, and is left until then.
         for gap in _EMPTY_LINE.finditer(held):
             if gap.end() == len(held):
                 break
             paragraph = held[begin : gap.end()]
-            yield Part(paragraph, line, open=_HEADING.match(paragraph) is not None)
+            yield Part(paragraph, line, open=_HEADING.fullmatch(paragraph.strip()) is not None)
             line += line_breaks(paragraph, 0, len(paragraph))
             begin = gap.end()
         held = held[begin:]
         while len(held) > _LONGEST:
             cut = max(held.rfind("\n", 0, _LONGEST), held.rfind(" ", 0, _LONGEST)) + 1
-            cut = cut or _LONGEST - held[:_LONGEST].endswith("\r")  # no half of a \r\n
+            cut = cut or _LONGEST - held[:_LONGEST].endswith("\r")  # never inside a \r\n
             yield Part(held[:cut], line, open=True)
             line += line_breaks(held, 0, cut)
             held = held[cut:]
