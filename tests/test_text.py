@@ -221,3 +221,11 @@ def test_a_large_file_is_guessed_in_bounded_memory() -> None:
         tracemalloc.stop()
     assert length == len(file.getvalue())
     assert peak < 3_000_000
+
+
+def test_japanese_that_is_valid_utf8_by_its_bytes() -> None:
+    text = "水車は川のそばに立っている。\n"
+    decoded = decode(text.encode("iso2022_jp"))
+    assert decoded.text == text
+    assert "ISO2022" in decoded.encoding.note
+    assert decode(b"ESC is \x1b, and \x1b$ a price").encoding.name == "utf-8"

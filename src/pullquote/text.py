@@ -198,6 +198,9 @@ def find_encoding(file: BinaryIO, *, declared: str | None = None) -> Encoding:
         return Encoding(named)
     if b"\0" in head and (unmarked := _unmarked_utf16(head)):
         return Encoding(unmarked, guessed=True, errors="replace")
+    # its bytes are valid UTF-8, too
+    if re.search(rb"\x1b\$[@B]", head) and _first_broken(file, "iso2022_jp") is None:
+        return Encoding("iso2022_jp", guessed=True)
     if broken is None:
         return Encoding("utf-8")
     return _guessed(_telling(file), broken)
@@ -299,7 +302,10 @@ def _guessed(telling: bytes, broken: int) -> Encoding:
     if valid >= 4 * len(_NON_ASCII.findall(rest)):
         return Encoding("utf-8", guessed=True, errors="replace")
     if len(_CONTROL.findall(telling)) > len(telling) / 50:
-        raise TextError(f"a binary file; expected text (not UTF-8 text: byte {broken})")
+        raise TextError(
+            f"a binary file, or UTF-16 without a mark (not UTF-8 text: byte {broken}); expected "
+            f"text; {_SAVE}"
+        )
     name = None if _HALF_PAIR.sub(b"", rest).isascii() else guess(telling)
     if name is None:
         raise TextError(

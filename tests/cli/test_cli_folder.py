@@ -122,7 +122,7 @@ def test_guessed_encodings_and_rows_that_were_left_out_are_told(call: Run, tmp_p
     assert left_out.startswith(
         "pullquote: note: not read: notes/rows.jsonl: 2 rows: line 2: not JSON"
     )
-    assert "line 3: no text" in left_out
+    assert "line 3: text is empty" in left_out
     assert guessed == (
         "pullquote: note: 5 documents are not UTF-8; read by a guess of the encoding: notes/a.txt "
         "(Windows-1252), notes/b.txt (Windows-1252), notes/c.txt (Windows-1252) and 2 more"

@@ -446,3 +446,15 @@ def test_a_parquet_date_that_python_cannot_hold_is_an_error() -> None:
     parquet.write_table(pa.table({"text": ["a"], "when": days}), sink)
     with pytest.raises(DataError, match="not readable as Parquet"):
         rows(sink.getvalue(), "parquet")
+
+
+def test_texts_that_pandas_writes_for_missing_values(tmp_path: Path) -> None:
+    rows = "id,title,question,context\n1,nan,Who?,Rollo did.\n2,a,nan,Rollo did.\n3,a,Who?,NaN\n"
+    path = tmp_path / "missing.csv"
+    path.write_text(rows)
+    dataset = load(path)
+    assert [(e.id, e.title) for e in dataset.examples] == [("1", "")]
+    assert [str(dropped) for dropped in dataset.dropped] == [
+        "line 3 (id '2'): no question; found ['id', 'title', 'context']",
+        "line 4 (id '3'): no context; found ['id', 'title', 'question']",
+    ]

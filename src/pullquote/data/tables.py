@@ -54,7 +54,7 @@ _TOO_LARGE = (
 )
 _RETRIES = 8  # how often the lines of broken CSV records are parsed again
 _LONGEST_REPR = 1 << 18  # characters; the syntax tree takes up to a thousand times as much
-_PASSAGE = ("text", "passage", "content", "contents", "body")
+_TEXTS = ("text", "passage", "content", "contents", "body", "question", "context", "title")
 _NOT_GIVEN = {"nan", "NaN", "<NA>", "None"}  # what pandas and NumPy print for a missing text
 _NOTHING = {"", "nan", "<na>", "none", "null"}  # the same in a cell that is not a text
 _FLAGS = {"true": True, "false": False}
@@ -412,7 +412,7 @@ def _typed(cells: dict[str, str]) -> dict[str, object]:
             row["answer_start"] = None if math.isnan(start) else start
     if cells.get("answer_text") in _NOT_GIVEN and not isinstance(row.get("answer_start"), float):
         row["answer_text"] = None
-    row.update({name: None for name in _PASSAGE if cells.get(name) in _NOT_GIVEN})
+    row.update({name: None for name in _TEXTS if cells.get(name) in _NOT_GIVEN})
     return row
 
 

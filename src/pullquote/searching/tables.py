@@ -74,6 +74,8 @@ def _part(row: object, number: int) -> Part:
     if not isinstance(row, Mapping):
         raise DataError(f"found {type(row).__name__}, expected an object")
     found = [name for name in TEXT if row.get(name) not in (None, "")]
+    if not found and (empty := [name for name in TEXT if name in row]):
+        raise DataError(f"{empty[0]} is empty")
     if not found:
         raise DataError(
             f"no text, only {', '.join(map(str, row))[:80] or 'nothing'}; "
