@@ -210,11 +210,15 @@ def test_elements_nested_deeply_and_long_texts_are_read_whole(tmp_path: Path) ->
     assert len(text) > 11_000_000
 
 
-def test_a_page_that_is_nested_too_deeply_is_reported(tmp_path: Path) -> None:
+def test_a_page_that_is_nested_too_deeply_is_read_whole_or_reported(tmp_path: Path) -> None:
     (tmp_path / "x.html").write_text(f"<p>first</p>{'<div>' * 3000}deep{'</div>' * 3000}<p>last")
     notes = Notes()
-    assert [p.text for p in read(only(tmp_path / "x.html"), notes)] == ["first"]
-    assert "line 1: cannot be read from here on (" in str(notes.problem("x.html"))
+    (passage,) = read(only(tmp_path / "x.html"), notes)
+    if passage.text == "first":  # newer releases of lxml stop at 2,048 nested elements
+        assert "line 1: cannot be read from here on (" in str(notes.problem("x.html"))
+    else:
+        assert passage.text == "first\n\ndeep\n\nlast"
+        assert notes.problem("x.html") is None
 
 
 def test_the_cost_of_cells_and_of_nested_links_is_linear(tmp_path: Path) -> None:
