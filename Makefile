@@ -67,7 +67,7 @@ bench-serve: .venv/ready  ## load a server, batches beside one at a time (wrk; a
 soak: .venv/ready  ## half an hour of mixed load under a memory cap: no error, no growth
 	$(BIN)/python benchmarks/soak.py --minutes 30
 
-mutants: .venv/ready  ## break the code in many places, one at a time: each time a test has to fail (8 minutes)
+mutants: .venv/ready  ## break the code in many places, one at a time: each time a test has to fail (3 minutes)
 	$(BIN)/python tests/mutants.py
 
 parity: .venv/ready .hf4/ready $(CHECKPOINT)/ready  ## compare 2,000 fresh pipeline calls with transformers 4.57.6

@@ -148,7 +148,8 @@ def test_a_byte_order_mark_names_the_encoding(name: str) -> None:
     ("text", "name", "declared"),
     [
         ("Мельница", "koi8-r", "KOI8-R"),
-        ("水車小屋", "iso2022_jp", "ISO-2022-JP"),  # all its bytes are ASCII, thus valid UTF-8
+        ("水車小屋", "iso2022_jp", "ISO-2022-JP"),
+        ("水车", "hz", "HZ-GB-2312"),  # all its bytes are ASCII, thus valid UTF-8
         ("12°C – naïve", "cp1252", "iso-8859-1"),  # what browsers do
         ("Café", "cp1252", "utf-8"),  # wrong, and told from its bytes
         ("Café “é”", "utf-8", "iso-8859-1"),
