@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pullquote.reading.encode import Encoder
 
-Answer = dict[str, Any]
+PipelineAnswer = dict[str, Any]
 """`{"score": float, "start": int, "end": int, "answer": str}`, the pipeline's result."""
 
 _MASKED = np.float32(-10000.0)  # replaces logits outside the context, as in 4.57.6
@@ -85,7 +85,7 @@ def _coverage(spans: Sequence[tuple[int, int]], tokens: int) -> NDArray[np.int32
     return np.cumsum(change[:-1], dtype=np.int32)
 
 
-def no_answer(score: float) -> Answer:
+def no_answer(score: float) -> PipelineAnswer:
     """The pipeline's form of "no answer"."""
     return {"score": score, "start": 0, "end": 0, "answer": ""}
 
@@ -138,7 +138,7 @@ def merge(
     top_k: int,
     impossible: bool,
     numbered: bool,
-) -> list[Answer]:
+) -> list[PipelineAnswer]:
     """The best `top_k` answers over all windows of one or more contexts, best first.
 
     With `impossible`, "no answer" is one of the candidates. With `numbered`, each answer has the
@@ -157,7 +157,7 @@ def merge(
         for window in sorted(its_windows, key=lambda window: window.context_offset)
         for span in window.spans
     ]
-    answers: dict[str, Answer] = {}
+    answers: dict[str, PipelineAnswer] = {}
     for number, text, span in sorted(spans, key=lambda entry: -entry[2].value):
         quote = text[span.start : span.end]
         probability = math.exp(span.value - total)
@@ -231,11 +231,11 @@ def read_window_hf4(
 
 def merge_hf4(
     context: str, windows: list[WindowCandidates], top_k: int, impossible: bool
-) -> list[Answer]:
+) -> list[PipelineAnswer]:
     """The answers of 4.57.6: scores of equal texts are added, at the position of the first."""
     if not windows:
         return [no_answer(0.0)]
-    answers: list[Answer] = []
+    answers: list[PipelineAnswer] = []
     for window in sorted(windows, key=lambda window: window.context_offset):
         for span in window.spans:
             quote = context[span.start : span.end]
