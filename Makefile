@@ -25,7 +25,7 @@ demo: .demo/ready  ## answer three questions about a text, offline, with the bun
 	@sh examples/demo.sh .demo/bin/pullquote examples/lighthouse.txt
 
 test: .venv/ready  ## run the tests (COVERAGE=1: and say what they reach)
-	@echo "The tests take about 12 minutes on 2 cores$(if $(COVERAGE), and half as long again for the coverage)."
+	@echo "The tests take about 7 minutes on 2 cores$(if $(COVERAGE), and a third more for the coverage)."
 	PULLQUOTE_SHARED=$(abspath $(wildcard $(SHARED))) $(BIN)/python -m pytest -rs \
 	    $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
 
