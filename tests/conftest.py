@@ -26,8 +26,8 @@ from tokenizers import (
 
 from lessons import lesson, make_recipe
 from pullquote.data.formats import save
+from pullquote.settings import ReaderConfig
 from pullquote.training.recipe import Recipe
-from pullquote.types import ReaderConfig
 
 # timing never fails a test
 hypothesis.settings.register_profile("any machine", deadline=None)
@@ -226,10 +226,10 @@ def base(wordpiece: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture(scope="session")
 def lessons(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Training and tune data as files."""
+    """Training and tune data as files; a third of the questions is unanswerable."""
     folder = tmp_path_factory.mktemp("lessons")
     save(lesson(60), folder / "train.jsonl")
-    save(lesson(30, first=100), folder / "tune.jsonl")
+    save(lesson(60, first=100), folder / "tune.jsonl")
     return folder / "train.jsonl", folder / "tune.jsonl"
 
 

@@ -24,7 +24,7 @@ MODULES = {
 }
 # A module imports only from its own room and from rooms above it.
 ROOMS = [
-    *("errors", "deprecated", "progress", "types", "files", "charsets", "text"),
+    *("errors", "deprecated", "progress", "settings", "types", "files", "charsets", "text"),
     *("data", "scoring", "checkpoints", "reading", "searching", "training", "publishing"),
     *("compat", "serving", "cli"),
 ]

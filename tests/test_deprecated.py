@@ -20,8 +20,8 @@ MODULES = {
 NAMES = {
     "pullquote.searching.documents.File": "pullquote.searching.documents.SourceFile",
     "pullquote.searching.index.Found": "pullquote.searching.index.RetrievedPassage",
+    "pullquote.types.ReaderConfig": "pullquote.settings.ReaderConfig",
     "pullquote.scoring.thresholds.Goal": "pullquote.scoring.operating_points.Goal",
-    "pullquote.training.release.store_threshold": "pullquote.reading.evaluate.store_threshold",
     "pullquote.training.release.evaluate_checkpoint": (
         "pullquote.reading.evaluate.evaluate_checkpoint"
     ),

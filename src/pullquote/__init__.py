@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from pullquote.errors import PullquoteError, PullquoteWarning
+from pullquote.settings import ReaderConfig
 from pullquote.types import (
     Answer,
     Document,
@@ -22,7 +23,6 @@ from pullquote.types import (
     Passage,
     Place,
     Prediction,
-    ReaderConfig,
     Span,
 )
 

@@ -7,11 +7,10 @@ stays cheap. All character positions are code points of a Python `str`, half ope
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from pullquote.errors import ConfigError
+from pullquote.deprecated import moved_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,8 +99,8 @@ class Logits:
 class Answer:
     """A quote from the context: `context[start:end] == text`.
 
-    `score` is the calibrated probability that the answer is correct, which means an F1 above 0.5
-    against the gold answers. Spans of all windows are ranked by `start_logit + end_logit`.
+    `score` is the calibrated probability that the answer is right: that a person who marks it in
+    the text agrees, with an F1 above 0.5. Quotes are ranked by `start_logit + end_logit`.
 
     >>> from pullquote import Reader
     >>> context = "The Norse, led by Rollo, came by sea."
@@ -125,14 +124,27 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """A word of a question, and the word that it was read as.
+
+    >>> from pullquote import Reader
+    >>> context = "The first lighthouse on the rocks was built by Henry Winstanley."
+    >>> Reader().answer("Who built the lighthuose?", context).corrections
+    (Correction(word='lighthuose', read_as='lighthouse'),)
+    """
+
+    word: str
+    read_as: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """The answer to one question, or `answer=None` when the text has none.
 
-    `answers` are the best quotes, best first, whether or not the reader abstains.
-    `null_score_diff` is run_squad.py's value: null logit minus best span logit, where the null
-    logit is the minimum over all windows. `no_answer_score` is the probability that the text has
-    no answer. Scores are only as good as the model's calibration, which assumes that half of the
-    questions have an answer.
+    `answers` are the best quotes, best first, which do not overlap: `top_k` of them, and at least
+    five (as far as there are) when the reader abstains. `no_answer_score` is the probability that
+    the text has no answer, `answerable` the share of questions that were expected to have one.
+    Scores are only as good as the model's calibration.
 
     >>> from pullquote import Reader
     >>> context = "The Norse, led by Rollo, came by sea."
@@ -152,8 +164,14 @@ class Prediction:
     null_score_diff: float
     windows: int = 1
     """How many windows were read for it."""
-    threshold: float = 0.0
-    """The threshold that was used: `answer` is `None` where `null_score_diff` exceeds it."""
+    threshold: float | None = None
+    """With a threshold, `answer` is `None` where `null_score_diff`, run_squad.py's null logit minus
+    best span logit, exceeds it; without, where `no_answer_score` exceeds the best quote's score."""
+    answerable: float = 0.5
+    share: float = 1.0
+    """The share of the best quote among all spans, in (0, 1], before calibration."""
+    corrections: tuple[Correction, ...] = ()
+    """The words of the question that were read as other words."""
 
     @property
     def text(self) -> str:
@@ -165,36 +183,42 @@ class Prediction:
         """The text of the best quote, given or not; "" for a blank context."""
         return self.answers[0].text if self.answers else ""
 
+    @property
+    def decision_value(self) -> float:
+        """The number that decides: the reader abstains if it is above `decision_limit`.
+
+        `null_score_diff` where a threshold decides; else the log odds of no answer against the best
+        quote, whose limit is 0.
+        """
+        if self.threshold is not None:
+            return self.null_score_diff
+        best = self.answers[0].score if self.answers else 0.0
+        return math.log(max(self.no_answer_score, 1e-12) / max(best, 1e-12))
+
+    @property
+    def decision_limit(self) -> float:
+        """The threshold, or 0 where probabilities decide."""
+        return 0.0 if self.threshold is None else self.threshold
+
     def to_dict(self) -> dict[str, Any]:
         """The one JSON form of a prediction: every key but `id`, which not every caller has.
 
         >>> from pullquote import Prediction
         >>> Prediction("7", None, (), no_answer_score=1.0, null_score_diff=9.5).to_dict()["answer"]
 
-        The keys are `answer` (an object or null), `answers`, `no_answer_score`, `null_score_diff`
-        and `threshold`; an answer has `text`, `start`, `end`, `score`, `start_logit`, `end_logit`.
+        The keys are `answer` (an object or null), `answers`, `no_answer_score`, `answerable`,
+        `null_score_diff`, `threshold` (a number or null) and `corrections`; an answer has `text`,
+        `start`, `end`, `score`, `start_logit`, `end_logit`, a correction `word` and `read_as`.
         """
         return {
             "answer": self.answer and self.answer.to_dict(),
             "answers": [answer.to_dict() for answer in self.answers],
             "no_answer_score": self.no_answer_score,
+            "answerable": self.answerable,
             "null_score_diff": self.null_score_diff,
             "threshold": self.threshold,
+            "corrections": [asdict(correction) for correction in self.corrections],
         }
-
-
-def _check_type(name: str, value: object, declared: object) -> None:
-    """Raise `ConfigError` when a setting does not have the declared type of its field."""
-    if declared == "Calibration":
-        matches, expected = isinstance(value, Calibration), "a Calibration"
-    elif declared == "str":
-        matches, expected = isinstance(value, str), "a string"
-    else:
-        numbers = int if declared == "int" else (int, float)
-        matches = isinstance(value, numbers) and not isinstance(value, bool)
-        expected = f"a number ({declared})"
-    if not matches:
-        raise ConfigError(f"{name} is {value!r}, expected {expected}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,141 +389,11 @@ class Hit:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Parameters that turn logits into probabilities; `scoring/calibration.py` has the formulas.
-
-    The defaults mean no calibration: `no_answer_score` is the logistic function of
-    `null_score_diff`.
-    """
-
-    below: float = 1.0
-    """Slope of the log odds of no answer where `null_score_diff` is below 0; at least 0."""
-    above: float = 1.0
-    """The same slope where `null_score_diff` is above 0."""
-    spread: float = 0.0
-    """Weight of the log-sum-exp of the quotes' logits relative to the best one."""
-    bias: float = 0.0
-    """Constant term of the log odds."""
-    windows: float = 0.0
-    """Weight of the logarithm of the number of windows."""
-    temperature: float = 1.0
-    """Temperature of the softmax over the quotes' logits."""
-    windows_temperature: float = 0.0
-    """Exponent of the number of windows, whose power multiplies the temperature."""
-    fitted_on: str = ""
-    """A description of the data that these values were fitted on; empty if they were not."""
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            _check_type(f"calibration: {field.name}", value, field.type)
-            if field.type == "float" and not math.isfinite(value):
-                raise ConfigError(f"calibration: {field.name} is {value}, expected a finite number")
-        if self.temperature <= 0:
-            raise ConfigError(f"calibration: temperature is {self.temperature}, expected above 0")
-        if self.below < 0 or self.above < 0:
-            raise ConfigError(
-                f"calibration: slopes are {self.below} and {self.above}, expected none below 0"
-            )
-
-
-READER_FORMAT = 1
-"""The `reader.json` format that this version writes, and the newest that it reads."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderConfig:
-    """Settings of a reader, stored beside the weights as `reader.json`; the only defaults.
-
-    Lengths are tokens. Raises `ConfigError` for settings that contradict each other.
-
-    >>> from pullquote import Reader, ReaderConfig
-    >>> ReaderConfig(max_answer_length=10, overlap=64).max_length
-    384
-    >>> reader = Reader("tiny", config=ReaderConfig(no_answer_threshold=9999))  # always answers
-    >>> reader.answer("Who led the Saxons?", "The Norse came by sea.").answer is None
-    False
-    """
-
-    max_length: int = 384
-    """Tokens of a window: special tokens, question and context together."""
-    overlap: int = 128
-    """Context tokens that two neighbouring windows share (Hugging Face's `doc_stride`)."""
-    max_question_length: int = 64
-    """A longer question is cut to this, with a warning."""
-    max_answer_length: int = 30
-    """No answer is longer than this."""
-    n_best_size: int = 20
-    """Candidate answers over which scores are normalised; the upper limit of `top_k`."""
-    no_answer_threshold: float = 0.0
-    """The reader abstains when `null_score_diff` exceeds this; fitted on held-out data."""
-    threshold_fitted_on: str = ""
-    """A description of the data that the threshold was fitted on; empty if it was not."""
-    calibration: Calibration = Calibration()
-    """How logits become probabilities."""
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            _check_type(field.name, value, field.type)
-            if field.type == "int" and value < 1:
-                raise ConfigError(f"{field.name} is {value}, expected at least 1")
-        if not abs(self.no_answer_threshold) <= 1e9:  # also refuses NaN, which JSON cannot hold
-            raise ConfigError(
-                f"no_answer_threshold is {str(self.no_answer_threshold)[:20]}, expected a logit; "
-                "9999 always answers, -9999 never"
-            )
-        # Windows that overlap by 2 x max_answer_length tokens never split an answer:
-        #   overlap 4, answers of 2:  a b c d e f         the answer "d e" is whole in window 0,
-        #                                 c d e f g h     the answer "f g" is whole in window 1
-        if self.overlap < 2 * self.max_answer_length:
-            raise ConfigError(
-                f"overlap is {self.overlap}, expected at least 2 x max_answer_length = "
-                f"{2 * self.max_answer_length}, so that no window border splits an answer"
-            )
-        if self.max_length <= self.max_question_length + self.overlap:
-            raise ConfigError(
-                f"max_length is {self.max_length}, which leaves no room to advance: expected more "
-                f"than max_question_length + overlap = {self.max_question_length + self.overlap}"
-            )
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any], where: str) -> ReaderConfig:
-        """Read the content of `reader.json`; an unknown key is an error, a missing one a default.
-
-        `where` names the file in errors. Raises `ConfigError` for a file of a newer format, too.
-        """
-        try:
-            values = dict(values)
-            format = values.pop("format", 1)  # pullquote 0.1 wrote no format number
-            if not isinstance(format, int) or isinstance(format, bool) or format < 1:
-                raise ConfigError(f"format is {format!r}, expected a whole number from 1")
-            if format > READER_FORMAT:
-                raise ConfigError(
-                    f"format {format}, written by a newer pullquote; this one reads formats up to "
-                    f"{READER_FORMAT}: pip install --upgrade pullquote"
-                )
-            _check_known(cls, values)
-            calibration = values.get("calibration", {})
-            if not isinstance(calibration, Mapping):
-                raise ConfigError(f"calibration is {calibration!r}, expected an object")
-            _check_known(Calibration, calibration)
-            return cls(**{**values, "calibration": Calibration(**calibration)})
-        except ConfigError as error:
-            raise ConfigError(f"{where}: {error}") from None
-
-    def to_json(self) -> dict[str, Any]:
-        """The content of `reader.json`, which `from_json` reads."""
-        return {"format": READER_FORMAT, **asdict(self)}
-
-
-def _check_known(
-    settings: type[ReaderConfig] | type[Calibration], values: Mapping[str, Any]
-) -> None:
-    """Raise `ConfigError` for keys that are no fields of the dataclass."""
-    known = {field.name for field in fields(settings)}
-    if unknown := sorted(set(values) - known):
-        raise ConfigError(
-            f"unknown setting {', '.join(unknown)}. Known: {', '.join(sorted(known))}"
-        )
+if not TYPE_CHECKING:  # so that a type checker still reports unknown names
+    __getattr__ = moved_names(
+        __name__,
+        {
+            name: f"pullquote.settings.{name}"
+            for name in ("Calibration", "ReaderConfig", "READER_FORMAT")
+        },
+    )

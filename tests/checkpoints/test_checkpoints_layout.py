@@ -12,7 +12,7 @@ import pullquote
 from pullquote.checkpoints import layout
 from pullquote.checkpoints.directory import open_model, store_settings
 from pullquote.errors import ConfigError
-from pullquote.types import READER_FORMAT, ReaderConfig
+from pullquote.settings import READER_FORMAT, ReaderConfig
 
 FILE = re.compile(r"(config|tokenizer|reader)\.json|\.safetensors|model\.onnx|recipe\.toml")
 NAMES = {
@@ -63,7 +63,7 @@ def test_settings_without_a_format_are_of_0_1() -> None:
     ("values", "message"),
     [
         ({"format": READER_FORMAT + 1, "new": 1}, "newer pullquote; .* pip install --upgrade"),
-        ({"format": 1, "max_lenght": 1}, "unknown setting max_lenght. Known: calibration"),
+        ({"format": 1, "max_lenght": 1}, "unknown setting max_lenght. Known: answerable"),
         ({"format": "1"}, "format is '1', expected a whole number"),
         ({"format": True}, "format is True"),
         ({"format": 0}, "format is 0"),

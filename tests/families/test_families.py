@@ -32,7 +32,8 @@ from pullquote.publishing.unpack import unpack
 from pullquote.reading.backends.onnx import OnnxBackend
 from pullquote.reading.backends.torch import TorchBackend
 from pullquote.reading.encode import Encoder
-from pullquote.types import Example, ReaderConfig, Window
+from pullquote.settings import ReaderConfig
+from pullquote.types import Example, Window
 
 CONFIG = ReaderConfig(max_length=64, overlap=20, max_question_length=24, max_answer_length=10)
 VOCABULARY = 1200  # rows of the embeddings: more than 1,000, so that int8 takes them too

@@ -14,11 +14,12 @@ from pullquote.publishing.quantize import INT8, Scheme
 from pullquote.reading.evaluate import Evaluation
 from pullquote.scoring.squad import Scores
 from pullquote.scoring.thresholds import BestThreshold
+from pullquote.settings import Decision
 
 
 def tried(scheme: Scheme | None, size: int, f1: float) -> Candidate:
     scores = Scores(f1, f1, 1, 0.0, None, None)
-    evaluation = Evaluation(scores, 0.0, BestThreshold(f1, 0.0), 1.0, (), ())
+    evaluation = Evaluation(scores, Decision(threshold=0.0), BestThreshold(f1, 0.0), 1.0, (), ())
     return Candidate(scheme, Path("x"), size, evaluation)
 
 

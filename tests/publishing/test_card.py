@@ -18,9 +18,9 @@ from pullquote.publishing.card import Data, card
 from pullquote.publishing.push import push
 from pullquote.reading.evaluate import evaluate
 from pullquote.reading.reader import Reader
+from pullquote.settings import Calibration
 from pullquote.training.recipe import Recipe
 from pullquote.training.train import train
-from pullquote.types import Calibration
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_card_tells_scores_size_speed_and_recipe(run: Path) -> None:
         f"{scores.has_answer.exact:.2f} / {scores.has_answer.f1:.2f} | {scores.no_answer.f1:.2f} |"
     )
     assert row in text
-    assert "the threshold stored in `reader.json` (tune.jsonl: best F1 over 30 questions" in text
+    assert "the threshold stored in `reader.json` (tune.jsonl: best F1 over 60 questions" in text
     assert f"{Recipe.from_toml(run / 'recipe.toml').named_only().to_toml()}" in text
     assert str(run.parent) not in text  # nobody's folders
     parameters = sum(p.numel() for p in Reader(run).backend.model.parameters())  # type: ignore
@@ -59,17 +59,28 @@ def test_a_card_tells_scores_size_speed_and_recipe(run: Path) -> None:
 
 def test_a_calibrated_model_says_how_far_it_can_be_trusted(run: Path, tmp_path: Path) -> None:
     data = [Data("dev", lesson(30, first=500))]
-    plain = card(run, data)
+    model = Path(shutil.copytree(run, tmp_path / "model"))
+    config = Reader(run).config
+    store_settings(model, replace(config, calibration=Calibration()))
+    plain = card(model, data)
     assert "## Trust" not in plain
     assert "not calibrated probabilities" in plain
-    model = Path(shutil.copytree(run, tmp_path / "model"))
-    calibration = Calibration(bias=0.5, fitted_on="tune")
-    store_settings(model, replace(Reader(run).config, calibration=calibration))
-    text = card(model, data)
-    metrics = evaluate(Reader(model), data[0].examples).calibration_metrics["decisions"]
+    text = card(run, data)
+    assert "probabilities where half of the questions have an answer" in text
+    metrics = evaluate(Reader(run), data[0].examples).calibration_metrics["decisions"]
     assert f"| dev | {metrics.ece:.3f} | {metrics.macro_ce:.3f} | {metrics.brier:.3f} |" in text
-    assert "Calibrated on tune." in text
+    assert f"Calibrated on {config.calibration.fitted_on}." in text
     assert "not calibrated probabilities" not in text
+    # a share of answerable questions decides in place of the threshold
+    store_settings(model, replace(config, answerable=0.8, answerable_chosen_on="use.json: best"))
+    text = card(model, data)
+    assert "probabilities where 80 % of the questions have an answer" in text
+    assert (
+        "It abstains when no answer is likelier than that its best quote is right, where 80 % of "
+        "the questions are expected to have an answer, the share stored in `reader.json` "
+        "(use.json: best)." in text
+    )
+    assert "exceeds" not in text
 
 
 def test_the_hub_reads_the_metadata(run: Path) -> None:

@@ -25,8 +25,8 @@ from pullquote.publishing import export as module
 from pullquote.publishing.export import TOLERANCE, export
 from pullquote.publishing.quantize import INT8
 from pullquote.reading.backends.onnx import OnnxBackend
+from pullquote.settings import ReaderConfig
 from pullquote.training.recipe import Recipe
-from pullquote.types import ReaderConfig
 
 FILES = {"config.json", "model.onnx", "reader.json", "tokenizer.json"}
 QUESTION, CONTEXT = "Who led the Norse?", "The Norse, led by Rollo, came by sea in the year 911."

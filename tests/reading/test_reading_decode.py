@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pullquote.errors import ModelError
 from pullquote.reading.decode import (
+    NEAREST,
     NO_SPAN,
     Candidates,
     ScoredSpan,
@@ -21,7 +22,8 @@ from pullquote.reading.decode import (
     read_window,
     whole_characters,
 )
-from pullquote.types import Calibration, Prediction, Window
+from pullquote.settings import Calibration, Decision, LogOdds
+from pullquote.types import Prediction, Window
 
 HEAD = 3  # [CLS] question [SEP]
 
@@ -49,7 +51,13 @@ def words_of(context: str) -> list[tuple[int, int]]:
 
 
 def read(
-    context: str, start: Sequence[float], end: Sequence[float], length: int = 3, limit: int = 5
+    context: str,
+    start: Sequence[float],
+    end: Sequence[float],
+    length: int = 3,
+    limit: int = 5,
+    *,
+    overlapping: bool = False,
 ) -> Candidates:
     return read_window(
         a_window(words_of(context)),
@@ -58,6 +66,7 @@ def read(
         context,
         max_answer_length=length,
         limit=limit,
+        overlapping=overlapping,
     )
 
 
@@ -70,9 +79,11 @@ def texts(candidates: Candidates, context: str) -> list[str]:
 
 def test_the_best_span_by_example() -> None:
     context = "led by Rollo of Norway"
-    found = read(context, start=[0, 0, 5, 0, 0], end=[0, 0, 5, 0, 3], limit=2)
+    start, end = [0, 0, 5, 0, 0], [0, 0, 5, 0, 3]
+    found = read(context, start, end, limit=2)
+    assert found.spans == (ScoredSpan(7, 12, 5.0, 5.0), ScoredSpan(13, 22, 0.0, 3.0))
+    found = read(context, start, end, limit=2, overlapping=True)
     assert found.spans == (ScoredSpan(7, 12, 5.0, 5.0), ScoredSpan(7, 22, 5.0, 3.0))
-    assert texts(found, context) == ["Rollo", "Rollo of Norway"]
 
 
 def test_an_answer_has_at_most_max_answer_length_tokens() -> None:
@@ -83,15 +94,16 @@ def test_an_answer_has_at_most_max_answer_length_tokens() -> None:
 
 def test_an_end_before_its_start_is_no_span() -> None:
     context = "a b c"
-    found = read(context, start=[0, 0, 9], end=[9, 0, 0], limit=99)
+    found = read(context, start=[0, 0, 9], end=[9, 0, 0], limit=99, overlapping=True)
     assert len(found.spans) == 6
     assert all(span.start < span.end for span in found.spans)
 
 
 def test_among_equals_the_earlier_and_then_the_shorter_comes_first() -> None:
     context = "a b c"
-    found = read(context, start=[1, 1, 1], end=[1, 1, 1], limit=4)
+    found = read(context, start=[1, 1, 1], end=[1, 1, 1], limit=4, overlapping=True)
     assert texts(found, context) == ["a", "a b", "a b c", "b"]
+    assert texts(read(context, start=[1, 1, 1], end=[1, 1, 1]), context) == ["a", "b", "c"]
 
 
 def test_a_repeated_text_counts_once_regardless_of_case() -> None:
@@ -114,47 +126,91 @@ def test_the_null_logits_are_those_of_the_windows_null_token() -> None:
     assert (found.null_start, found.null_end, found.null) == (7.0, 8.0, 15.0)
 
 
-@given(data=st.data())
-def test_spans_are_those_of_brute_force(data: st.DataObject) -> None:
-    context = " ".join(data.draw(st.lists(st.sampled_from("abABcß"), min_size=1, max_size=12)))
+@st.composite
+def windows(draw: st.DrawFn) -> tuple[str, list[tuple[int, int]], list[float], list[float]]:
+    """A context, the places of its words, and their logits."""
+    context = " ".join(draw(st.lists(st.sampled_from("abABcß,"), min_size=1, max_size=12)))
     words = words_of(context)
-    for index in data.draw(st.sets(st.integers(0, len(words) - 1), max_size=3)):
+    for index in draw(st.sets(st.integers(0, len(words) - 1), max_size=3)):
         words[index] = (words[index][0], words[index][0])  # a token without characters
-    whole = st.integers(-3, 3).map(float)  # many ties
-    numbers = st.lists(whole | st.floats(-50, 50, width=32), min_size=20, max_size=20)
-    start, end = data.draw(numbers), data.draw(numbers)
-    length, limit = data.draw(st.integers(1, 14)), data.draw(st.integers(1, 30))
+    # many ties, and sums that are exact
+    number = st.integers(-3, 3).map(float) | st.integers(-900, 900).map(lambda n: n / 16)
+    numbers = st.lists(number, min_size=len(words), max_size=len(words))
+    return context, words, draw(numbers), draw(numbers)
 
-    spans: list[ScoredSpan] = []
+
+def all_spans(
+    words: list[tuple[int, int]], start: list[float], end: list[float], length: int
+) -> list[tuple[int, int, ScoredSpan]]:
+    """First and last token, and the span, of all spans; best first, then earlier, then shorter."""
+    spans = []
     for first, last in itertools.combinations_with_replacement(range(len(words)), 2):
         blank = words[first][0] == words[first][1] or words[last][0] == words[last][1]
         if last - first < length and not blank:
-            spans.append(ScoredSpan(words[first][0], words[last][1], start[first], end[last]))
+            span = ScoredSpan(words[first][0], words[last][1], start[first], end[last])
+            spans.append((first, last, span))
+    return sorted(spans, key=lambda found: (-found[2].logit, *found[:2]))
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+@given(made=windows(), length=st.integers(1, 14), limit=st.integers(1, 30))
+def test_spans_are_those_of_brute_force(
+    overlapping: bool,
+    made: tuple[str, list[tuple[int, int]], list[float], list[float]],
+    length: int,
+    limit: int,
+) -> None:
+    context, words, start, end = made
+    taken: set[int] = set()
     distinct: dict[str, ScoredSpan] = {}
-    for span in sorted(spans, key=lambda span: (-span.logit, span.start, span.end)):
-        distinct.setdefault(context[span.start : span.end].casefold(), span)
+    for first, last, span in all_spans(words, start, end, length):
+        text = context[span.start : span.end]
+        if not overlapping:
+            if taken & {*range(first, last + 1)}:
+                continue
+            taken |= {*range(first, last + 1)}
+        if overlapping or any(character.isalnum() for character in text):
+            distinct.setdefault(text.casefold(), span)
 
     found = read_window(
         a_window(words),
-        logits(1.5, start[: len(words)], padding=4),
-        logits(2.0, end[: len(words)], padding=4),
+        logits(1.5, start, padding=4),
+        logits(2.0, end, padding=4),
         context,
         max_answer_length=length,
         limit=limit,
+        overlapping=overlapping,
     )
-    assert found == Candidates(tuple(distinct.values())[:limit], null_start=1.5, null_end=2.0)
+    assert found.spans == tuple(distinct.values())[:limit]
+    assert (found.null_start, found.null_end) == (1.5, 2.0)
+    # the mass is over all tokens with characters, whatever the length and order of spans
+    whole = [index for index, (begins, ends) in enumerate(words) if begins < ends]
+    masses = [math.fsum(math.exp(row[index]) for index in whole) for row in (start, end)]
+    assert found.log_mass == pytest.approx(sum(math.log(m) if m else -math.inf for m in masses))
+
+
+def test_no_quote_is_punctuation_alone() -> None:
+    context = "- Rollo !"
+    row = [9.0, 0.0, 9.0]
+    assert texts(read(context, row, row, length=1), context) == ["Rollo"]
+    assert texts(read(context, row, row, length=1, overlapping=True), context) == [
+        "-",
+        "!",
+        "Rollo",
+    ]
 
 
 def test_ties_among_more_spans_than_are_fetched_are_broken_by_place() -> None:
     context = " ".join("abcdefghijklmnopqrstuvwxyz")
-    found = read(context, start=[0] * 26, end=[0] * 26, length=26, limit=2)
+    found = read(context, start=[0] * 26, end=[0] * 26, length=26, limit=2, overlapping=True)
     assert texts(found, context) == ["a", "a b"]
 
 
-def test_distinct_texts_are_found_below_many_repetitions() -> None:
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_distinct_texts_are_found_below_many_repetitions(overlapping: bool) -> None:
     context = "x " * 80 + "y"
     start = [5.0] * 80 + [0.0]
-    found = read(context, start, start, length=1, limit=2)
+    found = read(context, start, start, length=1, limit=2, overlapping=overlapping)
     assert texts(found, context) == ["x", "y"]
 
 
@@ -172,35 +228,53 @@ def test_logits_that_are_not_finite_are_a_model_error(bad: float, where: int) ->
 def test_a_window_of_tokens_without_characters_has_no_span() -> None:
     row = logits(1.0, [1.0])
     found = read_window(a_window([(0, 0)]), row, row, " ", max_answer_length=2, limit=1)
-    assert found == Candidates((), null_start=1.0, null_end=1.0)
+    assert found == Candidates((), null_start=1.0, null_end=1.0, log_mass=-math.inf)
 
 
 # ---- windows merged to a prediction
 
 
+AT_ZERO = Decision(threshold=0.0)
 PLAIN = Calibration()
+SHY = Calibration(
+    none=LogOdds(bias=1.0, below=0.5, above=1.0, share=0.5, windows=2.0),
+    elsewhere=LogOdds(bias=-1.0, share=1.5),
+    found=0.5,
+    temperature=2.0,
+)
 
 
 def window(null: float, *spans: tuple[float, tuple[int, int]]) -> Candidates:
-    """The candidates of a window: these spans with these logits."""
-    return Candidates(tuple(ScoredSpan(*place, logit, 0.0) for logit, place in spans), null, 0.0)
+    """The candidates of a window: these spans with these logits, and no others."""
+    found = tuple(ScoredSpan(*place, logit, 0.0) for logit, place in spans)
+    return Candidates(found, null, 0.0, log_mass([logit for logit, _ in spans]))
+
+
+def log_mass(logits: Sequence[float]) -> float:
+    highest = max(logits, default=-math.inf)
+    if not math.isfinite(highest):
+        return highest
+    return highest + math.log(math.fsum(math.exp(logit - highest) for logit in logits))
 
 
 def merged(
     *windows: Candidates,
-    threshold: float = 0.0,
+    decision: Decision = AT_ZERO,
     top_k: int = 9,
-    n_best_size: int = 20,
+    limit: int = 9,
     calibration: Calibration = PLAIN,
+    context: str = "Rollo the duke",
+    overlapping: bool = False,
 ) -> Prediction:
     return merge(
         "1",
-        "Rollo the duke",
+        context,
         windows,
-        n_best_size=n_best_size,
+        limit=limit,
         top_k=top_k,
-        threshold=threshold,
+        decision=decision,
         calibration=calibration,
+        overlapping=overlapping,
     )
 
 
@@ -221,22 +295,40 @@ def test_null_wins_when_every_window_abstains() -> None:
 
 def test_reader_abstains_above_the_threshold_and_not_at_it() -> None:
     rollo = window(4.5, (3.0, ROLLO))  # null_score_diff 1.5
-    assert merged(rollo, threshold=1.5).text == "Rollo"
-    assert merged(rollo, threshold=1.4999).text == ""
-    assert merged(rollo, threshold=math.inf).text == "Rollo"
-    assert merged(rollo, threshold=-math.inf).text == ""
+    for threshold, text in ((1.5, "Rollo"), (1.4999, ""), (math.inf, "Rollo"), (-math.inf, "")):
+        prediction = merged(rollo, decision=Decision(threshold=threshold))
+        assert (prediction.text, prediction.threshold) == (text, threshold)
+
+
+def test_without_a_threshold_the_reader_abstains_where_none_is_likelier_than_the_best_quote() -> (
+    None
+):
+    # null_score_diff 0, and two quotes that look alike: none 1/2, each quote 1/4
+    alike = window(3.0, (3.0, ROLLO), (3.0, DUKE))
+    half = merged(alike, decision=Decision(0.5))
+    assert (half.text, half.threshold, half.answerable) == ("", None, 0.5)
+    assert [half.no_answer_score, *(a.score for a in half.answers)] == pytest.approx(
+        [1 / 2, 1 / 4, 1 / 4]
+    )
+    # odds of 2 : 1 : 1 become 2 a' : a : a, with a' = 1 - a
+    for answerable, text in ((0.66, ""), (0.67, "Rollo"), (1, "Rollo")):
+        prediction = merged(alike, decision=Decision(answerable))
+        assert (prediction.text, prediction.answerable) == (text, answerable)
+
+
+@pytest.mark.parametrize("decision", [Decision(1), Decision(threshold=math.inf)])
+def test_the_boldest_decisions_always_answer(decision: Decision) -> None:
+    assert merged(window(1e6, (-1e6, ROLLO)), decision=decision).text == "Rollo"
 
 
 def test_no_answer_score_is_one_half_when_null_and_answer_are_equal() -> None:
-    assert merged(window(3.0, (3.0, ROLLO))).no_answer_score == 0.5
+    assert merged(window(3.0, (3.0, ROLLO))).no_answer_score == pytest.approx(0.5)
 
 
-def test_the_same_text_in_two_windows_counts_once_at_its_highest_logit() -> None:
-    context = "rollo or Rollo"
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_the_same_text_in_two_windows_counts_once_at_its_highest_logit(overlapping: bool) -> None:
     windows = [window(0.0, (2.0, (0, 5))), window(0.0, (3.0, (9, 14)))]
-    prediction = merge(
-        "1", context, windows, n_best_size=20, top_k=9, threshold=0.0, calibration=PLAIN
-    )
+    prediction = merged(*windows, context="rollo or Rollo", overlapping=overlapping)
     (answer,) = prediction.answers
     assert (answer.text, answer.start, answer.end) == ("Rollo", 9, 14)
 
@@ -247,52 +339,101 @@ def test_among_equals_of_several_windows_the_earlier_and_then_the_shorter_comes_
 ) -> None:
     rollo_the = (0, 9)
     windows = [window(0.0, (3.0, place)) for place in (DUKE, rollo_the, ROLLO)]
-    prediction = merged(*(windows[index] for index in order))
+    prediction = merged(*(windows[index] for index in order), overlapping=True)
     assert [a.text for a in prediction.answers] == ["Rollo", "Rollo the", "duke"]
     assert prediction.text == "Rollo"
+    prediction = merged(*(windows[index] for index in order))
+    assert [a.text for a in prediction.answers] == ["Rollo", "duke"]  # these do not overlap
 
 
-def test_only_the_n_best_size_best_answers_share_the_probability() -> None:
-    read = window(0.0, (0.0, ROLLO), (0.0, THE), (0.0, DUKE))
-    scores = [
-        [answer.score for answer in merged(read, n_best_size=size).answers] for size in (1, 2, 3)
-    ]
+def test_only_the_best_quotes_share_the_probability_of_another_quote() -> None:
+    read = window(0.0, (0.0, ROLLO), (0.0, THE), (0.0, DUKE))  # none 1/2, each quote 1/6
+    scores = [[answer.score for answer in merged(read, limit=limit).answers] for limit in (1, 2, 3)]
     assert scores == [
-        pytest.approx([1 / 2]),
-        pytest.approx([1 / 4] * 2),
+        pytest.approx([1 / 6]),
+        pytest.approx([1 / 6, 1 / 6]),  # no quote is likelier than the best one
         pytest.approx([1 / 6] * 3),
     ]
 
 
-def test_a_context_without_spans_has_no_answer_at_any_threshold() -> None:
-    for windows in ([], [window(-9.0)]):
-        prediction = merged(*windows, threshold=math.inf)
-        expected = Prediction("1", None, (), 1.0, NO_SPAN, len(windows), threshold=math.inf)
-        assert prediction == expected
+def test_a_context_without_spans_has_no_answer_however_it_is_decided() -> None:
+    for decision in (Decision(threshold=math.inf), Decision(1)):
+        for windows in ([], [window(-9.0)]):
+            assert merged(*windows, decision=decision) == Prediction(
+                *("1", None, (), 1.0, NO_SPAN, len(windows)),
+                threshold=decision.threshold,
+                answerable=decision.answerable,
+            )
 
 
 def test_scores_share_the_probability_that_there_is_an_answer() -> None:
     read = window(0.0, (0.0, ROLLO), (0.0, THE), (-math.log(2), DUKE))
     assert [answer.score for answer in merged(read).answers] == pytest.approx([0.2, 0.2, 0.1])
     assert [answer.score for answer in merged(read, top_k=1).answers] == pytest.approx([0.2])
+    assert merged(read).share == pytest.approx(0.4)
 
 
-def test_calibration_changes_scores_but_no_decision() -> None:
+def test_calibration_changes_scores_and_not_what_a_threshold_decides() -> None:
     read = [window(1.0, (3.0, ROLLO), (2.0, THE)), window(4.0, (1.0, DUKE))]
-    shy = Calibration(below=0.5, bias=1.0, windows=2.0, temperature=2.0, windows_temperature=0.5)
-    plain, calibrated = merged(*read), merged(*read, calibration=shy)
+    plain, calibrated = merged(*read), merged(*read, calibration=SHY)
     assert calibrated.text == plain.text == "Rollo"
     assert calibrated.null_score_diff == plain.null_score_diff
     assert [a.text for a in calibrated.answers] == [a.text for a in plain.answers]
-    # d = 1 - 3: 0.5 x -softplus(2) + softplus(-2) + 1 + 2 log 2, and T = 2 x sqrt(2)
-    soft = math.log1p(math.exp(-2))
-    odds = -0.5 * (2 + soft) + soft + 1 + 2 * math.log(2)
-    assert calibrated.no_answer_score == pytest.approx(1 / (1 + math.exp(-odds)))
-    weights = [math.exp(-x / (2 * math.sqrt(2))) for x in (0, 1, 2)]
-    left = 1 - calibrated.no_answer_score
+    # d = 1 - 3, two windows, and the share of the best among all three quotes
+    soft, share = math.log1p(math.exp(-2)), 1 / (1 + math.exp(-1) + math.exp(-2))
+    none = 1 - 0.5 * (2 + soft) + soft - 0.5 * math.log(share) + 2 * math.log(2)
+    elsewhere = -1 - 1.5 * math.log(share / (1 - share))
+    weights = [1, math.exp(none), math.exp(elsewhere)]
+    right, null, other = (weight / sum(weights) for weight in weights)
+    half = 1 / (1 + math.exp(-1 / 2))  # logits 2 and 1, with a temperature of 2
+    assert calibrated.no_answer_score == pytest.approx(null)
     assert [a.score for a in calibrated.answers] == pytest.approx(
-        [left * weight / sum(weights) for weight in weights]
+        [right, 0.5 * other * half, 0.5 * other * (1 - half)]
     )
+    assert merged(*read, calibration=SHY, decision=Decision(0.5)).text == ""
+
+
+# seven words, each a quote, from the likeliest on
+SEVEN = "aa bb cc dd ee ff gg"
+SPANS = [(float(-n), (3 * n, 3 * n + 2)) for n in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("top_k", "answered", "abstained"), [(1, 1, 5), (3, 3, 5), (5, 5, 5), (6, 6, 6)]
+)
+def test_an_abstention_has_the_five_nearest_quotes_and_an_answer_top_k(
+    top_k: int, answered: int, abstained: int
+) -> None:
+    for null, count in ((-9.0, answered), (9.0, abstained)):
+        prediction = merged(
+            window(null, *SPANS), context=SEVEN, top_k=top_k, limit=max(top_k, NEAREST)
+        )
+        assert (prediction.answer is None) == (null > 0)
+        assert [a.text for a in prediction.answers] == SEVEN.split()[:count]
+
+
+def test_run_squads_lists_have_their_length_whatever_is_decided() -> None:
+    for null in (-9.0, 9.0):
+        read = window(null, *SPANS)
+        prediction = merged(read, context=SEVEN, top_k=2, limit=7, overlapping=True)
+        assert [a.text for a in prediction.answers] == ["aa", "bb"]
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_quotes_are_whole_but_not_in_run_squads_lists(overlapping: bool) -> None:
+    context = "after sixty (60) days of notice"
+    days, sixty, notice = (13, 21), (6, 11), (25, 31)
+    read = window(-9.0, (4.0, days), (3.0, sixty), (2.0, notice))
+    prediction = merged(read, context=context, top_k=2, overlapping=overlapping)
+    expected = ["60) days", "sixty"] if overlapping else ["sixty (60) days", "notice"]
+    assert [a.text for a in prediction.answers] == expected
+    assert all(context[a.start : a.end] == a.text for a in prediction.answers)
+
+
+def test_whole_quotes_are_different() -> None:
+    context = "either 1.5 or 1.5 metres"
+    read = window(-9.0, (4.0, (7, 8)), (3.0, (16, 17)), (2.0, (18, 24)))  # "1", "5"
+    assert [a.text for a in merged(read, context=context).answers] == ["1.5", "metres"]
 
 
 LOGIT = st.floats(-1e6, 1e6) | st.integers(-5, 5).map(float)
@@ -304,27 +445,18 @@ LOGIT = st.floats(-1e6, 1e6) | st.integers(-5, 5).map(float)
         min_size=1,
         max_size=5,
     ),
-    threshold=st.floats(-20, 20),
-    calibration=st.just(PLAIN)
-    | st.builds(
-        Calibration,
-        below=st.floats(0, 3),
-        above=st.floats(0, 3),
-        spread=st.floats(-3, 3),
-        bias=st.floats(-9, 9),
-        windows=st.floats(-2, 2),
-        temperature=st.floats(0.1, 9),
-        windows_temperature=st.floats(-1, 1),
-    ),
+    decision=st.builds(Decision, threshold=st.floats(-20, 20))
+    | st.builds(Decision, st.floats(0.01, 1)),
+    calibration=st.sampled_from([PLAIN, SHY]),
 )
 def test_scores_are_probabilities_in_order(
     windows: list[tuple[float, list[tuple[float, tuple[int, int]]]]],
-    threshold: float,
+    decision: Decision,
     calibration: Calibration,
 ) -> None:
     prediction = merged(
         *(window(null, *spans) for null, spans in windows),
-        threshold=threshold,
+        decision=decision,
         calibration=calibration,
     )
     scores = [answer.score for answer in prediction.answers]
@@ -333,8 +465,8 @@ def test_scores_are_probabilities_in_order(
     assert scores == sorted(scores, reverse=True)
     assert len({answer.text for answer in prediction.answers}) == len(scores)
     if prediction.answers:
-        abstains = prediction.null_score_diff > threshold
-        assert prediction.answer == (None if abstains else prediction.answers[0])
+        value, limit = prediction.decision_value, prediction.decision_limit
+        assert prediction.answer == (None if value > limit else prediction.answers[0])
 
 
 # ---- whole characters

@@ -13,7 +13,8 @@ from tokenizers import Tokenizer, models
 from pullquote.errors import ConfigError, InputError, ModelError, PullquoteWarning
 from pullquote.reading import encode
 from pullquote.reading.encode import Encoder, Template
-from pullquote.types import Example, ReaderConfig, Span, Window
+from pullquote.settings import ReaderConfig
+from pullquote.types import Example, Span, Window
 
 QUESTION = "Who led the Norse?"
 CONTEXT = "The Norse, led by Rollo, came by sea."

@@ -18,7 +18,7 @@ from pullquote.reading.calibrate import recalibrated
 from pullquote.reading.evaluate import evaluate
 from pullquote.scoring.squad import score
 from pullquote.scoring.thresholds import fit_threshold
-from pullquote.types import Calibration
+from pullquote.settings import Calibration, Decision, LogOdds
 
 NORSE = "The Norse, led by Rollo, came by sea."
 RIVER = "The river rises in the hills and ends at the sea."
@@ -58,9 +58,9 @@ def rollo(model_dir: Path, wordpiece: Tokenizer) -> Reader:
     return Reader(model_dir, backend=ScriptedBackend(script))
 
 
-def by_hand(reader: Reader, threshold: float) -> dict[str, float | int]:
-    """The scores of the texts that the reader gives at a threshold."""
-    predictions = reader.answer_all(EXAMPLES, threshold=threshold)
+def by_hand(reader: Reader, threshold: float | None, **options: float) -> dict[str, float | int]:
+    """The scores of the texts that the reader gives at a threshold, or decided otherwise."""
+    predictions = reader.answer_all(EXAMPLES, threshold=threshold, **options)
     return score(EXAMPLES, {p.id: p.text for p in predictions}).as_dict()
 
 
@@ -71,13 +71,44 @@ def test_evaluation_is_the_score_of_the_readers_answers(reader: Reader, threshol
     expected = by_hand(reader, threshold)
     assert {key: found[key] for key in expected} == expected
     assert found["total"] == len(EXAMPLES)
-    assert evaluation.threshold == threshold
+    assert evaluation.decision == Decision(threshold=threshold)
+    assert evaluation.limit == threshold
+
+
+@pytest.mark.parametrize("answerable", [0.01, 0.3, 0.5, 0.8, 0.97, 1])
+def test_so_it_is_where_probabilities_decide(reader: Reader, answerable: float) -> None:
+    evaluation = evaluate(reader, EXAMPLES, answerable=answerable)
+    expected = by_hand(reader, None, answerable=answerable)
+    found = evaluation.scores.as_dict()
+    assert {key: found[key] for key in expected} == expected
+    assert (evaluation.decision, evaluation.limit) == (Decision(answerable), 0.0)
+    if answerable == 1:
+        assert all(p.answer for p in evaluation.predictions if p.answers)
+
+
+def test_a_fitted_threshold_decides_the_predictions(reader: Reader) -> None:
+    evaluation = evaluate(reader, EXAMPLES, fit=True)
+    assert evaluation.fitted is not None
+    threshold = evaluation.fitted.threshold
+    assert evaluation.decision == Decision(threshold=threshold)
+    expected = reader.answer_all(EXAMPLES, threshold=threshold)
+    assert [p.text for p in evaluation.predictions] == [p.text for p in expected]
+    texts = {p.id: p.text for p in evaluation.predictions}
+    assert evaluation.scores.f1 == pytest.approx(score(EXAMPLES, texts).f1)
 
 
 def test_the_stored_threshold_is_the_default(reader: Reader) -> None:
     stored = reader.config.no_answer_threshold
     assert evaluate(reader, EXAMPLES).scores == evaluate(reader, EXAMPLES, threshold=stored).scores
-    assert evaluate(reader, EXAMPLES).threshold == stored
+    assert evaluate(reader, EXAMPLES).decision == Decision(threshold=stored)
+
+
+def test_a_stored_share_is_the_default(model_dir: Path, reader: Reader) -> None:
+    config = replace(reader.config, answerable=0.9)
+    sure = Reader(model_dir, backend=reader.backend, config=config)
+    evaluation = evaluate(sure, EXAMPLES)
+    assert evaluation.decision == Decision(0.9)
+    assert evaluation.scores == evaluate(reader, EXAMPLES, answerable=0.9).scores
 
 
 def test_no_threshold_beats_the_best_one(reader: Reader) -> None:
@@ -157,7 +188,9 @@ def test_answers_have_the_scores_of_the_evaluation(reader: Reader) -> None:
 def test_average_precisions_rank_by_the_probability_of_no_answer(rollo: Reader) -> None:
     # Sure of an answer on 1, 3, 4 and 5, of which 1 is right and 4 is unanswerable. Question 7 is
     # the only answerable one of the rest; all have the same probability, so are answered last.
-    found = evaluate(rollo, EXAMPLES).average_precisions
+    evaluation = evaluate(rollo, EXAMPLES)
+    same = (replace(p, no_answer_score=round(p.no_answer_score, 9)) for p in evaluation.predictions)
+    found = replace(evaluation, predictions=tuple(same)).average_precisions
     assert set(found) == {"pr_exact_ap", "pr_f1_ap", "pr_oracle_ap"}
     assert found["pr_exact_ap"] == pytest.approx(100 * 1 / 4 * 1 / 4, rel=1e-6)
     assert evaluate(rollo, EXAMPLES[1:2]).average_precisions == {}
@@ -166,7 +199,12 @@ def test_average_precisions_rank_by_the_probability_of_no_answer(rollo: Reader) 
 def test_raw_scores_are_those_of_a_reader_without_calibration(
     model_dir: Path, reader: Reader
 ) -> None:
-    fitted = Calibration(below=0.4, above=0.7, spread=0.3, bias=-0.2, windows=0.1, temperature=3.0)
+    fitted = Calibration(
+        none=LogOdds(bias=-0.2, below=0.4, above=0.7, share=0.3, windows=0.1),
+        elsewhere=LogOdds(bias=0.2, share=0.8),
+        found=0.7,
+        temperature=3.0,
+    )
     raw, calibrated = (
         Reader(
             model_dir,
@@ -193,7 +231,7 @@ def test_an_analysis_has_raw_scores_beside_calibrated_ones(reader: Reader) -> No
     analysis = evaluation.analyse(EXAMPLES)
     assert analysis.raw is None  # this reader's are the raw ones
     assert analysis.scores["f1"].value == pytest.approx(evaluation.scores.f1)
-    assert analysis.threshold == evaluation.threshold
+    assert analysis.decision == evaluation.decision
 
 
 def test_the_old_name_of_calibration_metrics(rollo: Reader) -> None:

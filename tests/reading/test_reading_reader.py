@@ -7,6 +7,7 @@ import math
 import random
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -118,6 +119,10 @@ def test_every_answer_is_a_distinct_quote_without_blanks_at_its_ends(
     scores = [answer.score for answer in prediction.answers]
     assert scores == sorted(scores, reverse=True)
     assert math.fsum(scores) + prediction.no_answer_score <= 1.0 + 1e-9
+    places = sorted((answer.start, answer.end) for answer in prediction.answers)
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(places))
+    quotable = (c.isalnum() or unicodedata.category(c) in ("So", "Sc") for c in context)
+    assert bool(prediction.answers) == any(quotable)
     if prediction.answer:
         assert prediction.answer == prediction.answers[0]
 
@@ -232,11 +237,42 @@ def test_a_blank_question_among_others_is_an_input_error(reader: Reader) -> None
 
 
 def test_top_k_bounds_the_answers_and_not_the_scores(random_reader: Reader) -> None:
-    every = random_reader.answer(QUESTION, NORSE, top_k=20)
-    few = random_reader.answer(QUESTION, NORSE, top_k=3)
-    assert len(every.answers) == 20
-    assert few.answers == every.answers[:3]
-    assert few.no_answer_score == every.no_answer_score
+    """Up to 5; of more quotes, each gets less."""
+    many = random_reader.answer(QUESTION, RIVER, top_k=9, answerable=1)
+    five = random_reader.answer(QUESTION, RIVER, top_k=5, answerable=1)
+    assert len(many.answers) > len(five.answers) == 5
+    for top_k in range(1, 5):
+        few = random_reader.answer(QUESTION, RIVER, top_k=top_k, answerable=1)
+        assert few == replace(five, answers=five.answers[:top_k])
+    assert (many.no_answer_score, many.answer) == (five.no_answer_score, five.answer)
+    assert [a.text for a in many.answers[:5]] == [a.text for a in five.answers]
+
+
+@pytest.mark.parametrize("decision", [{"threshold": -math.inf}, {"answerable": 1e-9}])
+def test_an_abstention_has_the_five_nearest_quotes(
+    random_reader: Reader, decision: dict[str, float]
+) -> None:
+    prediction = random_reader.answer(QUESTION, RIVER, **decision)
+    assert prediction.answer is None
+    assert len({answer.text for answer in prediction.answers}) == 5
+    places = sorted((answer.start, answer.end) for answer in prediction.answers)
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(places))
+    (best,) = random_reader.answer(QUESTION, RIVER, answerable=1).answers
+    assert prediction.best_text == best.text
+    assert len(random_reader.answer(QUESTION, "a", **decision).answers) == 1
+
+
+def test_run_squads_lists_hold_the_best_spans_with_their_overlaps(random_reader: Reader) -> None:
+    example = Example("1", QUESTION, NORSE)
+    (prediction,) = random_reader.answer_all([example], top_k=20, overlapping=True)
+    assert len(prediction.answers) == 20
+    logits = [answer.start_logit + answer.end_logit for answer in prediction.answers]
+    assert logits == sorted(logits, reverse=True)
+    (best,) = random_reader.answer_all([example], overlapping=True)
+    assert best.answers == prediction.answers[:1]
+    (other,) = random_reader.answer_all([example], top_k=20)
+    assert len(other.answers) < 20
+    assert (other.null_score_diff, other.share) == (prediction.null_score_diff, prediction.share)
 
 
 def test_threshold_replaces_the_stored_one(model_dir: Path, reader: Reader) -> None:
@@ -246,6 +282,28 @@ def test_threshold_replaces_the_stored_one(model_dir: Path, reader: Reader) -> N
     assert reader.answer(QUESTION, RIVER, threshold=math.inf).text != ""
     stern = replace(reader.config, no_answer_threshold=-21)
     assert Reader(model_dir, config=stern, backend=reader.backend).answer("who", NORSE).text == ""
+
+
+def test_a_share_replaces_what_is_stored(model_dir: Path, reader: Reader) -> None:
+    """The null logit is 0 and the best quote's 20: none is likelier below a share of e^-20."""
+    sure, unsure = (
+        reader.answer(QUESTION, NORSE, answerable=share) for share in (math.exp(-19), math.exp(-21))
+    )
+    assert (sure.text, sure.threshold, sure.answerable) == ("Rollo", None, math.exp(-19))
+    assert (unsure.text, unsure.answerable) == ("", math.exp(-21))
+    assert sure.no_answer_score == pytest.approx(1 / (1 + math.exp(1)), abs=1e-3)
+    always = Reader(model_dir, answerable=1, backend=reader.backend)
+    assert always.config == replace(reader.config, answerable=1)
+    assert always.answer(QUESTION, RIVER).text != ""
+    assert always.answer(QUESTION, RIVER).no_answer_score == 0
+    assert always.answer(QUESTION, RIVER, threshold=0.0).text == ""
+    with pytest.raises(InputError, match="answerable is 2, expected"):
+        Reader(model_dir, answerable=2)
+
+
+def test_a_threshold_and_a_share_together_are_refused(reader: Reader) -> None:
+    with pytest.raises(InputError, match="two ways to decide"):
+        reader.answer(QUESTION, NORSE, threshold=0.0, answerable=0.5)
 
 
 @pytest.mark.parametrize(
@@ -258,6 +316,8 @@ def test_threshold_replaces_the_stored_one(model_dir: Path, reader: Reader) -> N
         {"top_k": "3"},
         {"threshold": math.nan},
         {"threshold": "0"},
+        {"answerable": 0},
+        {"answerable": 1.5},
     ],
 )
 def test_bad_options_are_input_errors_before_anything_is_read(

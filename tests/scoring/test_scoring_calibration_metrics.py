@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -54,6 +56,14 @@ def test_macro_error_is_not_averaged_away_within_bins() -> None:
     assert macro_calibration_error([0.9], [1]) == pytest.approx(0.1)
 
 
+def test_half_right_is_the_mean_of_right_and_wrong() -> None:
+    """A share of annotators is as if each of them had a question of their own."""
+    p, right = [0.9, 0.3, 0.6], [1.0, 0.5, 0.25]
+    p_each, right_each = [*[0.9] * 4, *[0.3] * 4, *[0.6] * 4], [1] * 4 + [1, 1, 0, 0] + [1, 0, 0, 0]
+    for figure in (expected_calibration_error, macro_calibration_error, area_under_risk_coverage):
+        assert figure(p, right) == pytest.approx(figure(p_each, right_each))
+
+
 def test_brier_score_by_hand() -> None:
     assert brier_score([0.9, 0.2], [1, 1]) == pytest.approx((0.01 + 0.64) / 2)
 
@@ -98,21 +108,24 @@ def test_the_confidence_of_a_decision_is_the_score_of_the_quote_or_of_no_answer(
         return Prediction(name, quote if diff <= 0 else None, (quote,), null, diff)
 
     predictions = [prediction("1", 0.8, 0.1, -2.0), prediction("2", 0.2, 0.7, 1.0)]
-    scores = [QuestionScore(name, True, True, 0.0, 0.6) for name in ("1", "2")]
-    found = reader_calibration(predictions, scores, threshold=0.0)
+    scores = [QuestionScore(name, True, True, 0.0, 0.6, agreement=1.0) for name in ("1", "2")]
+    found = reader_calibration(predictions, scores)
     assert found["decisions"] == measure_calibration([0.8, 0.7], [1, 0])
     assert found["quotes"] == measure_calibration([0.8, 0.2], [1, 1])
     assert found["no answer"] == measure_calibration([0.1, 0.7], [0, 0])
     # answering both is right twice
-    assert reader_calibration(predictions, scores, threshold=1.0)[
-        "decisions"
-    ] == measure_calibration([0.8, 0.2], [1, 1])
+    both = [predictions[0], prediction("2", 0.2, 0.7, -1.0)]
+    expected = measure_calibration([0.8, 0.2], [1, 1])
+    assert reader_calibration(both, scores)["decisions"] == expected
+    # half as right where one of two annotators agrees
+    half = [scores[0], replace(scores[1], agreement=0.5)]
+    assert reader_calibration(both, half)["quotes"] == measure_calibration([0.8, 0.2], [1, 0.5])
 
 
 def test_a_quote_on_an_unanswerable_question_is_never_right() -> None:
     blank = Prediction("1", None, (), 1.0, 10_000.0)
     mark = QuestionScore("1", False, False, 1.0, 1.0)  # "" is exact there
-    found = reader_calibration([blank], [mark], threshold=0.0)
+    found = reader_calibration([blank], [mark])
     assert found["quotes"] == measure_calibration([0.0], [0])
     assert found["decisions"] == measure_calibration([1.0], [1])
 
@@ -124,7 +137,8 @@ def test_a_quote_on_an_unanswerable_question_is_never_right() -> None:
         ([], [], "one of each per question"),
         ([1.2], [1], "confidence 0 is 1.2, expected 0 to 1"),
         ([0.5, float("nan")], [1, 0], "confidence 1 is nan, expected 0 to 1"),
-        ([0.5], [0.3], "not all 0 or 1"),
+        ([0.5], [1.5], "right flags are not all from 0 to 1"),
+        ([0.5], [-0.1], "not all from 0 to 1"),
     ],
 )
 def test_invalid_confidences_are_errors(p: list[float], right: list[float], message: str) -> None:

@@ -17,9 +17,11 @@ from pullquote.errors import MissingExtraError, OutputError
 from pullquote.scoring.analysis import MISTAKES, OF_EACH_KIND, Analysis, analyse
 from pullquote.scoring.report import FILES, write_report
 from pullquote.scoring.squad import score
+from pullquote.settings import Decision
 from pullquote.types import Answer, Example, Prediction, Span
 
 EVIL = "<script>alert('x')</script>"
+AT_ZERO = Decision(threshold=0.0)
 VOID = {"meta", "img", "br", "circle", "line"}
 
 
@@ -79,7 +81,7 @@ def one(question: str, context: str, gold: str | None, title: str = "") -> Examp
 def page_of(
     folder: Path, examples: Sequence[Example], predictions: Sequence[Prediction], **options: Any
 ) -> Page:
-    analysis = analyse(examples, predictions, threshold=0.0, **options)
+    analysis = analyse(examples, predictions, decision=AT_ZERO, **options)
     write_report(folder, analysis, model="tiny", data="tune.json")
     return Page(folder / "index.html")
 
@@ -101,7 +103,7 @@ def many(count: int = 120) -> tuple[list[Example], list[Prediction]]:
 
 @pytest.fixture(scope="module")
 def analysis() -> Analysis:
-    return analyse(*many(), threshold=0.0)
+    return analyse(*many(), decision=AT_ZERO)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +155,7 @@ def test_every_kind_of_mistake_is_shown_even_where_another_kind_is_more_confiden
         predicted(e, "by sea", 0.9 - n / 1000 if n >= 80 else 0.3, abstains=n >= 80)
         for n, e in enumerate(examples)
     ]
-    mistakes = analyse(examples, predictions, threshold=0.0).mistakes
+    mistakes = analyse(examples, predictions, decision=AT_ZERO).mistakes
     kinds = Counter(mistake.kind for mistake in mistakes)
     assert kinds == {"abstained": MISTAKES, "quote": OF_EACH_KIND, "invented": OF_EACH_KIND}
     assert [m.example.id for m in mistakes[:3]] == ["81?", "83?", "85?"]
@@ -161,9 +163,9 @@ def test_every_kind_of_mistake_is_shown_even_where_another_kind_is_more_confiden
 
 def test_raw_scores_that_are_the_same_are_not_shown_twice() -> None:
     examples, predictions = many()
-    assert analyse(examples, predictions, threshold=0.0, uncalibrated=predictions).raw is None
+    assert analyse(examples, predictions, decision=AT_ZERO, uncalibrated=predictions).raw is None
     other = [predicted(e, "Rollo", 0.5) for e in examples]
-    assert analyse(examples, predictions, threshold=0.0, uncalibrated=other).raw is not None
+    assert analyse(examples, predictions, decision=AT_ZERO, uncalibrated=other).raw is not None
 
 
 # ---- the page
@@ -174,7 +176,7 @@ def test_the_page_holds_scores_curves_kinds_and_mistakes(tmp_path: Path) -> None
     other = [predicted(e, "Rollo", 0.5) for e in examples]
     page = page_of(tmp_path, examples, predictions, uncalibrated=other)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
-    analysis = analyse(examples, predictions, threshold=0.0, uncalibrated=other)
+    analysis = analyse(examples, predictions, decision=AT_ZERO, uncalibrated=other)
     f1 = analysis.scores["f1"]
     assert f"{f1.value:.2f} {f1.low:.1f}–{f1.high:.1f}" in page.text
     for words in (
@@ -186,6 +188,20 @@ def test_the_page_holds_scores_curves_kinds_and_mistakes(tmp_path: Path) -> None
     assert len(page.all("img")) == len(FILES) - 1
     assert len(page.all("h1")) == 1
     assert page.text.count("Said") == len(analysis.mistakes)
+
+
+@pytest.mark.parametrize(
+    ("decision", "words"),
+    [
+        (Decision(threshold=-1.25), "null logit minus best span logit exceeds −1.25"),
+        (Decision(0.75), "75 % of the questions are expected to have an answer"),
+    ],
+)
+def test_the_page_says_when_the_reader_abstains(
+    tmp_path: Path, decision: Decision, words: str
+) -> None:
+    write_report(tmp_path, analyse(*many(9), decision=decision), model="tiny", data="tune.json")
+    assert words in " ".join(Page(tmp_path / "index.html").text.split())
 
 
 def test_figures_are_inside_the_page_and_beside_it(folder: Path, page: Page) -> None:
@@ -217,7 +233,7 @@ def test_the_page_needs_no_network_and_no_script(folder: Path, page: Page) -> No
 def test_texts_are_escaped(tmp_path: Path) -> None:
     context = f"Tom & {EVIL} came."
     example = one(f"Who {EVIL}?", context, "Tom", title=f"A_{EVIL}")
-    analysis = analyse([example], [predicted(example, EVIL, 0.9)], threshold=0.0)
+    analysis = analyse([example], [predicted(example, EVIL, 0.9)], decision=AT_ZERO)
     write_report(tmp_path, analysis, model=f"m{EVIL}", data=f'd"{EVIL}')
     page = Page(tmp_path / "index.html")
     assert page.all("script") == []

@@ -238,6 +238,33 @@ def test_the_best_threshold_reaches_its_score_and_no_other_is_better(questions):
 GOLDS = [example("rollo", ["Rollo"]), example("none", [])]
 
 
+@pytest.mark.parametrize(
+    ("golds", "share"),
+    [
+        ([], 0),
+        (["Rollo"], 1),
+        (["Duke Rollo of Norway"], 0),  # F1 2/5
+        (["Rollo of Norway"], 0),  # F1 1/2 is not above it
+        (["Duke Rollo", "Rollo"], 1),  # whichever was meant
+        (["Rollo", "Rolf", "the hills", "Rollo"], 0.5),
+    ],
+)
+def test_agreement_is_the_share_of_gold_answers_with_an_f1_above_one_half(golds, share):
+    assert squad.agreement("Rollo", golds) == share
+    (result,) = score_questions([example("q", golds)], {"q": "Rollo"})
+    assert result.agreement == share
+    assert result.right == (share > 0)
+
+
+def test_decided_answers_some_and_abstains_from_the_others():
+    questions = score_questions(GOLDS, {"rollo": "Rollo", "none": "Rollo"})
+    answered, abstained = squad.decided(questions, [True, False])
+    assert (answered.exact, answered.answered) == (1, True)
+    assert (abstained.exact, abstained.answered) == (1, False)
+    answered, abstained = squad.decided(questions[::-1], [True, False])
+    assert (answered.exact, abstained.exact) == (0, 0)
+
+
 def test_blocks_without_questions_are_absent():
     assert list(score(GOLDS[:1], {"rollo": "x"}).as_dict()) == [
         *["exact", "f1", "total", "HasAns_exact", "HasAns_f1", "HasAns_total"]

@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pullquote.errors import ConfigError, DataError
-from pullquote.scoring.operating_points import Goal, OperatingPoint, operating_point
+from pullquote.scoring.operating_points import (
+    Goal,
+    OperatingPoint,
+    best_answerable,
+    operating_point,
+)
 from pullquote.scoring.squad import QuestionScore
 from pullquote.scoring.thresholds import best_threshold, fit_threshold
 
@@ -219,3 +224,37 @@ def test_an_unknown_goal_is_an_error(text: str) -> None:
 def test_a_goal_as_text() -> None:
     names = [str(Goal.parse(text)) for text in ("f1", "exact", "precision=0.9", "coverage=.8")]
     assert names == ["best F1", "best exact match", "precision 0.9", "coverage 0.8"]
+
+
+# ---- a share of answerable questions
+
+
+def log_odds(share: float) -> float:
+    return math.log(share / (1 - share))
+
+
+def test_the_share_that_gives_most_right_minus_wrong_answers() -> None:
+    # right below log odds of a share of 0.6, wrong above
+    values = [log_odds(share) for share in (0.31, 0.41, 0.51, 0.59, 0.61, 0.71)]
+    assert best_answerable([1, 1, 1, 1, 0, 0], values) == 0.6
+    assert best_answerable([1, 1, 1, 1, 0.5, 0.5], values) == 0.95  # these neither help nor harm
+    assert best_answerable([1, 1, 1, 1, 0.4, 0.0], values) == 0.6
+
+
+def test_of_shares_that_are_as_good_the_boldest_is_chosen() -> None:
+    """One wrong answer of a hundred is within the tolerance, four are not."""
+    right = np.ones(100)
+    values = np.full(100, -9.0)
+    for wrong, expected in ((1, 0.95), (4, 0.7)):
+        right[:wrong], values[:wrong] = 0, log_odds(0.71)
+        assert best_answerable(right, values) == expected
+
+
+def test_a_reader_that_is_never_right_is_to_abstain() -> None:
+    assert best_answerable(np.zeros(9), np.linspace(log_odds(0.06), log_odds(0.9), 9)) == 0.05
+
+
+@pytest.mark.parametrize("bad", [[math.nan], [], [1.0, 2.0]])
+def test_no_share_for_bad_numbers(bad: list[float]) -> None:
+    with pytest.raises(DataError):
+        best_answerable([1.0], bad)

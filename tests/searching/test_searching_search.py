@@ -1,8 +1,10 @@
-"""One answer from many passages: ranking, abstaining, duplicates, places; and the demo corpus."""
+"""One answer from many passages: ranking, abstaining, spelling, places; and the demo corpus."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,8 @@ from pullquote.errors import IndexFileError, InputError
 from pullquote.reading.backends.scripted import ScriptedBackend
 from pullquote.reading.decode import Candidates, ScoredSpan
 from pullquote.searching.index import RetrievedPassage
-from pullquote.searching.search import Ranking
-from pullquote.types import Document, Mark, Passage
+from pullquote.searching.search import Ranking, Retrieval
+from pullquote.types import Correction, Document, Mark, Passage
 
 WHO = "Who led the Norse?"
 ALL = {"threshold": 9999.0}
@@ -84,7 +86,7 @@ def test_equal_answers_are_one_hit_that_names_the_other_places(
     folder = make_folder(
         {
             "a.txt": "The Norse were led by Rollo.",
-            "b.txt": "Rollo led the Norse, and rollo was long.",
+            "b.txt": "Rollo led the Norse, who came by sea.",
             "c.txt": "The Norse were led by a duke.",
         }
     )
@@ -177,14 +179,120 @@ def test_retrieval_and_reading_are_weighed(
         assert Searcher(reader, index, ranking=ranking).ask(WHO)[0].text == expected
 
 
-def test_more_passages_ask_for_a_surer_answer(
+def test_a_quote_is_as_likely_where_another_document_says_the_same(
     index: Index, make_folder: MakeFolder, reader: Reader
 ) -> None:
-    folder = make_folder({f"{n}.txt": f"The Norse of {n}." for n in range(20)})
+    scores = []
+    for number in range(3):
+        added(index, make_folder({f"{number}.txt": f"The Norse were led by Rollo {number}."}))
+        scores.append(Searcher(reader, index).ask(WHO)[0].score)
+    assert scores == pytest.approx([scores[0]] * 3, abs=0.01)
+
+
+def test_an_abstention_has_the_five_nearest_quotes(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    folder = make_folder({f"{n}.txt": f"The Norse of the {n}th sea." for n in range(9)})
     searcher = Searcher(reader, added(index, folder))
-    usual = reader.config.no_answer_threshold
-    assert searcher.search("Norse").threshold == pytest.approx(usual - np.log(20) / 3)
-    assert searcher.search("Norse", path="7.txt").threshold == pytest.approx(usual)
+    for top_k, count in ((1, 5), (3, 5), (7, 7)):
+        result = searcher.search(WHO, top_k)
+        assert not result.answered
+        assert len(result.hits) == len({hit.text for hit in result.hits}) == count
+    assert len(searcher.search(WHO, 3, **ALL).hits) == 3
+
+
+@pytest.mark.parametrize("config", [{"no_answer_threshold": -50.0}, {"answerable": 1e-9}])
+def test_the_stored_decision_counts_unless_another_is_given(
+    index: Index, make_folder: MakeFolder, reader: Reader, config: dict[str, float]
+) -> None:
+    added(index, make_folder({"a.txt": "The Norse were led by Rollo."}))
+    shy = Reader(
+        reader.directory.path, config=replace(reader.config, **config), backend=reader.backend
+    )
+    searcher = Searcher(shy, index)
+    stored = searcher.search(WHO)
+    assert (stored.answered, stored.threshold) == (False, config.get("no_answer_threshold"))
+    assert stored.answerable == config.get("answerable", 0.5)
+    for given in ({"threshold": 0.0}, {"answerable": 0.5}):
+        found = searcher.search(WHO, **given)
+        assert (found.answered, found.threshold) == (True, given.get("threshold"))
+        assert searcher.ask(WHO, **given)[0].text == "Rollo"
+    with pytest.raises(InputError, match="two ways to decide"):
+        searcher.ask(WHO, threshold=0.0, answerable=0.5)
+
+
+def test_where_probabilities_decide_none_must_be_likelier_than_the_best_quote(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    added(index, make_folder({"a.txt": "The Norse came by sea.", "b.txt": "They led the king."}))
+    seen = set()
+    for answerable in (0.5, 0.9, 0.999, 1 - 1e-9, 1 - 1e-12, 1):
+        result = Searcher(reader, index).search(WHO, answerable=answerable)
+        assert result.answered == (result.no_answer_score <= result.hits[0].score)
+        assert result.answerable == answerable
+        seen.add(result.answered)
+    assert seen == {True, False}
+    assert result.no_answer_score == 0
+
+
+# ---- misspelt questions
+
+
+def test_a_question_is_read_with_the_words_of_the_passages_and_retrieved_again(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    """The word that tells the passages apart is misspelt."""
+    folder = make_folder(
+        {
+            "a.txt": "The Norse of the old market, which was in the new city, were led by Rollo.",
+            **{f"{n}.txt": f"The Norse of the {n}th sea were led by a duke." for n in range(9)},
+        }
+    )
+    searcher = Searcher(reader, added(index, folder), ranking=Ranking(passages=10))
+    asked = "Norse marekt?"
+    retrieval = searcher.retrieve(asked)
+    assert (retrieval.question, retrieval.read_as) == (asked, "Norse market?")
+    assert retrieval.corrections == (Correction("marekt", "market"),)
+    assert "market" not in index.search(asked, 10)[0].passage.text
+    assert "market" in retrieval.passages[0].passage.text
+    result = searcher.search(asked)
+    assert (result.question, result.corrections) == (asked, retrieval.corrections)
+    assert result.to_dict()["corrections"] == [{"word": "marekt", "read_as": "market"}]
+    assert result.hits == searcher.search("Norse market?").hits
+    assert searcher.search("Norse?").corrections == ()
+
+
+def test_a_question_of_misspelt_words_alone_is_read_with_the_vocabulary(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    added(index, make_folder({"a.txt": "The river rises in the hills."}))
+    assert index.search("rievr") == []
+    retrieval = Searcher(reader, index).retrieve("rievr")
+    assert (retrieval.read_as, len(retrieval.passages)) == ("river", 1)
+
+
+def test_spelling_can_be_turned_off(index: Index, make_folder: MakeFolder, reader: Reader) -> None:
+    added(index, make_folder({"a.txt": "The Norse of the market were led by Rollo."}))
+    off = Reader(reader.directory.path, spelling=False, backend=reader.backend)
+    retrieval = Searcher(off, index).retrieve("Norse marekt?")
+    assert (retrieval.read_as, retrieval.corrections) == ("Norse marekt?", ())
+
+
+# ---- quotes and scores
+
+
+def test_quotes_are_whole_and_do_not_overlap(index: Index, reader: Reader) -> None:
+    text = "after sixty (60) days of notice"
+    days, sixty, notice = (ScoredSpan(*place, 4.0, 0.0) for place in ((13, 21), (6, 11), (25, 31)))
+    spans = (days, sixty._replace(start_logit=3.0), notice._replace(start_logit=2.0))
+    passage = Passage(Document("a.txt", "line"), text, 70, (Mark(0, 1),))
+    retrieval = Retrieval(WHO, WHO, (), (RetrievedPassage(passage, 0.0),))
+    windows = [[Candidates(spans, 0.0, 0.0, log_mass=5.0)]]
+    result = Searcher(reader, index).decide(retrieval, windows, top_k=3, answerable=1)
+    assert [hit.text for hit in result.hits] == ["sixty (60) days", "notice"]
+    for hit in result.hits:
+        assert text[hit.offset :].startswith(hit.text)
+        assert (hit.start, hit.end) == (70 + hit.offset, 70 + hit.offset + len(hit.text))
 
 
 def test_a_question_that_is_cut_is_noted_once(index: Index, reader: Reader) -> None:
@@ -202,25 +310,29 @@ def test_scores_and_no_answer_sum_to_at_most_one(index: Index, reader: Reader) -
     assert 0 < sum(scores[: reader.config.n_best_size]) + result.no_answer_score <= 1 + 1e-9
 
 
-def test_scores_are_shared_among_the_n_best_size_best_quotes(index: Index, reader: Reader) -> None:
-    """Calibration was fitted on `n_best_size` quotes of a text; a search has many more."""
-    usual = reader.config.n_best_size
+def test_the_shown_quotes_share_what_is_left_of_the_best_one(index: Index, reader: Reader) -> None:
     document = Document("a.txt", "line")
-    words = [f"w{n}" for n in range(usual + 5)]
-    found = [
+    words = [f"w{n}" for n in range(25)]
+    passages = tuple(
         RetrievedPassage(Passage(document, word, 3 * n, (Mark(0, 1),)), 0.0)
         for n, word in enumerate(words)
-    ]
-    # logits are close, so that five more quotes would take a fifth of the probability
+    )
+    # each window has one word, and nothing but it
+    logits = [1.0 - n / 100 for n in range(25)]
     windows = [
-        [Candidates((ScoredSpan(0, len(word), 1.0 - n / 100, 0.0),), 0.0, 0.0)]
-        for n, word in enumerate(words)
+        [Candidates((ScoredSpan(0, len(word), logit, 0.0),), 0.0, 0.0, log_mass=logit)]
+        for word, logit in zip(words, logits, strict=True)
     ]
-    result = Searcher(reader, index).decide(WHO, found, windows, top_k=len(words))
-    scores = [hit.score for hit in result.hits]
-    assert [hit.text for hit in result.hits] == words
-    assert sum(scores[:usual]) + result.no_answer_score == pytest.approx(1)
-    assert all(0 < score <= scores[usual - 1] for score in scores[usual:])
+    retrieval = Retrieval(WHO, WHO, (), passages)
+    for top_k, shown in ((1, 1), (5, 5), (25, 25)):
+        result = Searcher(reader, index).decide(retrieval, windows, top_k, answerable=1)
+        scores = [hit.score for hit in result.hits]
+        assert [hit.text for hit in result.hits] == words[:shown]
+        assert scores == sorted(scores, reverse=True)
+        share = 1 / sum(math.exp(logit - 1.0) for logit in logits)
+        assert scores[0] == pytest.approx(share)
+        # but no quote is likelier than the best one, as some of the five would be
+        assert (sum(scores) == pytest.approx(1)) == (shown == 25)
 
 
 def test_the_json_form_of_a_result(index: Index, make_folder: MakeFolder, reader: Reader) -> None:
@@ -231,13 +343,15 @@ def test_the_json_form_of_a_result(index: Index, make_folder: MakeFolder, reader
         "answer": answered.hits[0].to_dict(),
         "answers": [hit.to_dict() for hit in answered.hits],
         "no_answer_score": answered.no_answer_score,
+        "answerable": 0.5,
         "null_score_diff": answered.null_score_diff,
         "threshold": answered.threshold,
         "passages": 2,
+        "corrections": [],
     }
     abstained = searcher.search(WHO, top_k=2, threshold=-9999.0).to_dict()
     assert (abstained["answer"], abstained["threshold"]) == (None, -9999.0)
-    assert abstained["answers"] == answered.to_dict()["answers"] != []
+    assert abstained["answers"][:2] == answered.to_dict()["answers"] != []
     # the keys of a prediction, so that one program can read both
     assert Prediction("7", None, (), 1.0, 9.0).to_dict().keys() <= abstained.keys()
 

@@ -10,9 +10,10 @@ import pytest
 from lessons import LENGTHS
 from pullquote import Reader
 from pullquote.errors import ConfigError
+from pullquote.settings import ReaderConfig
 from pullquote.training.augment import augmented
 from pullquote.training.teacher import teacher_answers
-from pullquote.types import Example, ReaderConfig, Span
+from pullquote.types import Example, Span
 
 CONTEXTS = [
     "In 911, Rollo signed the Treaty of Saint Clair. After 20 years, Rollo ruled 3 towns.",

@@ -84,9 +84,12 @@ def test_others_see_names_and_no_paths(tmp_path: Path) -> None:
     recipe = Recipe(
         model=str(tmp_path / "start"),
         train=(str(tmp_path / "a.json"),),
+        tune=str(tmp_path / "b.json"),
+        answerable_from=str(tmp_path / "c.json"),
         teacher=("me/large",),
         soft_weight=1.0,
     )
     shown = recipe.named_only()
     assert (shown.model, shown.train, shown.teacher) == ("start", ("a.json",), ("me/large",))
+    assert (shown.tune, shown.answerable_from) == ("b.json", "c.json")
     assert replace(recipe, model="L2-H128").named_only().model == "L2-H128"

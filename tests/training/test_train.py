@@ -33,6 +33,7 @@ from pullquote.errors import (
     TrainingError,
 )
 from pullquote.reading.backends.torch import load_checkpoint
+from pullquote.settings import Calibration
 from pullquote.training import data as data_module
 from pullquote.training import evaluation
 from pullquote.training import train as module
@@ -66,7 +67,34 @@ def test_a_lesson_is_learned_and_the_model_answers(recipe: Recipe, tmp_path: Pat
     assert losses[-1] < losses[0] / 2
     reader = Reader(tmp_path / "run")
     assert reader.answer("who led?", "the king led by rollo came from the hills").text == "rollo"
-    assert reader.config.threshold_fitted_on.startswith("tune.jsonl: best F1 over 30 questions")
+    config = reader.config
+    assert config.threshold_fitted_on.startswith("tune.jsonl: best F1 over 60 questions")
+    assert config.calibration.fitted_on.startswith("tune.jsonl: likelihood over 60 questions")
+    assert config.answerable is None
+
+
+def test_a_share_of_answerable_questions_is_chosen_on_data_that_looks_like_use(
+    base: Path, lessons: tuple[Path, Path], tmp_path: Path
+) -> None:
+    use = tmp_path / "use.jsonl"
+    save([example for example in lesson(30, first=300) if example.answers], use)
+    train(make_recipe(base, lessons, answerable_from=str(use)), tmp_path / "run")
+    config = Reader(tmp_path / "run").config
+    assert config.answerable is not None
+    assert config.answerable > 0.5  # all have an answer
+    assert config.answerable_chosen_on.startswith("use.jsonl: most right minus wrong answers over")
+    assert config.calibration.fitted_on
+
+
+def test_held_out_data_of_one_kind_fits_nothing(
+    base: Path, lessons: tuple[Path, Path], tmp_path: Path
+) -> None:
+    tune = tmp_path / "tune.jsonl"
+    save([example for example in lesson(30, first=100) if example.answers], tune)
+    report = train(make_recipe(base, lessons, tune=str(tune), **ONE_STEP), tmp_path / "run")
+    assert report.evaluation is not None
+    config = Reader(tmp_path / "run").config
+    assert (config.threshold_fitted_on, config.calibration) == ("", Calibration())
 
 
 def test_progress_counts_steps_and_tells_loss_speed_and_time_left(

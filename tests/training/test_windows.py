@@ -12,8 +12,9 @@ from tokenizers import Tokenizer
 
 from pullquote.errors import DataError
 from pullquote.reading.encode import Encoder
+from pullquote.settings import ReaderConfig
 from pullquote.training.windows import PADDING, SoftLabels, encode, plan
-from pullquote.types import Example, ReaderConfig, Span
+from pullquote.types import Example, Span
 
 LENGTHS = st.lists(st.integers(1, 32), min_size=1, max_size=200)
 

@@ -24,7 +24,7 @@ from pullquote.checkpoints.onnx_metadata import quantization
 from pullquote.data.formats import decode_text, parse_json, read_bytes
 from pullquote.errors import ConfigError, DataError, InputError, ModelError, OldFormError
 from pullquote.files import write_json
-from pullquote.types import ReaderConfig
+from pullquote.settings import ReaderConfig
 
 DEFAULT_MODEL = "small"
 

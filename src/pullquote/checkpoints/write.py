@@ -25,7 +25,7 @@ from pullquote.files import atomic_write, replacing, write_json
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pullquote.types import ReaderConfig
+    from pullquote.settings import ReaderConfig
 
 
 def write_base(

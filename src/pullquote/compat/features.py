@@ -14,7 +14,8 @@ from typing import Any
 from pullquote.compat.squad import SquadExample, SquadFeatures
 from pullquote.errors import InputError, MissingExtraError, PullquoteWarning
 from pullquote.reading.encode import Encoder
-from pullquote.types import ReaderConfig, Window
+from pullquote.settings import ReaderConfig
+from pullquote.types import Window
 
 _FIRST_ID = 1_000_000_000
 

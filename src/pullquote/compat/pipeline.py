@@ -34,7 +34,7 @@ from pullquote.errors import InputError
 from pullquote.reading.batching import CHUNK, Batched, LogitRow
 from pullquote.reading.encode import Encoder
 from pullquote.reading.reader import Reader, load_backend
-from pullquote.types import ReaderConfig
+from pullquote.settings import ReaderConfig
 
 if TYPE_CHECKING:
     from pullquote.reading.backends import Backend

@@ -26,6 +26,7 @@ from pullquote.reading.batching import Batched, LogitRow
 from pullquote.reading.encode import Encoder
 from pullquote.reading.reader import Reader
 from pullquote.scoring.squad import score
+from pullquote.settings import Decision
 from pullquote.training.recipe import Recipe
 from pullquote.types import Example, Prediction, Window
 
@@ -162,6 +163,7 @@ def _answers(
     reader: Reader, examples: Sequence[Example], settings: SquadSettings
 ) -> Iterator[Answered]:
     abstains = settings.version_2_with_negative
+    limit = settings.null_score_diff_threshold if abstains else math.inf
 
     def windows(example: Example) -> Iterator[Window]:
         return reader.encoder.windows(
@@ -180,6 +182,7 @@ def _answers(
             example.context,
             max_answer_length=settings.max_answer_length,
             limit=settings.n_best_size,
+            overlapping=True,
         )
 
     def finish(example: Example, candidates: list[decode.Candidates]) -> Answered:
@@ -187,10 +190,11 @@ def _answers(
             example.id,
             example.context,
             candidates,
-            n_best_size=settings.n_best_size,
+            limit=settings.n_best_size,
             top_k=settings.n_best_size,
-            threshold=settings.null_score_diff_threshold if abstains else math.inf,
+            decision=Decision(threshold=limit),
             calibration=reader.config.calibration,
+            overlapping=True,
         )
         entries = [Entry(a.text, a.start_logit, a.end_logit) for a in prediction.answers]
         if abstains and candidates:

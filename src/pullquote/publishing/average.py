@@ -23,8 +23,8 @@ from pullquote.errors import (
     PullquoteWarning,
     first_line,
 )
+from pullquote.settings import Calibration
 from pullquote.training.recipe import read_recipe
-from pullquote.types import Calibration
 
 try:
     import safetensors.torch
@@ -68,7 +68,12 @@ def average(models: Sequence[str | Path], out: str | Path) -> Path:
         for name, tensor in weights.items():
             total[name] += tensor
     unfitted = replace(
-        first.config, no_answer_threshold=0.0, threshold_fitted_on="", calibration=Calibration()
+        first.config,
+        no_answer_threshold=0.0,
+        threshold_fitted_on="",
+        calibration=Calibration(),
+        answerable=None,
+        answerable_chosen_on="",
     )
     out = Path(out)
     with new_directory(out):

@@ -10,17 +10,18 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pullquote.checkpoints import layout
+from pullquote.checkpoints.directory import open_model, store_settings
 from pullquote.data.sample import sample
 from pullquote.errors import DataError, ModelError
 from pullquote.progress import Progress, named, no_progress
 from pullquote.publishing.export import check_output, export
 from pullquote.publishing.quantize import INT8, Scheme, quantize
-from pullquote.reading.evaluate import Evaluation, evaluate, store_threshold
+from pullquote.reading.evaluate import Evaluation, evaluate, fit_and_store
 from pullquote.reading.reader import Reader
 
 if TYPE_CHECKING:
@@ -70,7 +71,6 @@ class Fit:
     bytes: int
     f1_before: float
     f1: float
-    threshold: float
 
 
 def quantize_to_fit(
@@ -107,7 +107,12 @@ def quantize_to_fit(
         assert after.fitted is not None
         check_loss(before.fitted.score, after.fitted.score, best.name, max_loss)
     path = export(model, out, scheme=best.scheme).path
-    threshold = store_threshold(path, after, examples, source)
+    reader = Reader(path)
+    share = reader.config.answerable, reader.config.answerable_chosen_on
+    fit_and_store(reader, examples, source=source, progress=progress)
+    if share[0] is not None:  # what decides in the checkpoint decides in its quantised form
+        fitted = open_model(path).config
+        store_settings(path, replace(fitted, answerable=share[0], answerable_chosen_on=share[1]))
     return Fit(
         path,
         best.scheme,
@@ -115,7 +120,6 @@ def quantize_to_fit(
         directory_bytes(path),
         before.fitted.score,
         after.fitted.score,
-        threshold,
     )
 
 

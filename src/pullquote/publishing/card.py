@@ -164,14 +164,24 @@ def _scores_section(results: Sequence[tuple[Data, Evaluation]], directory: Model
             f"{f'{has.exact:.2f} / {has.f1:.2f}' if has else '–'} | "
             f"{f'{no.f1:.2f}' if no else '–'} | {scores.avna:.2f} |"
         )
-    fitted = config.threshold_fitted_on or "not fitted"
+    if config.answerable is None:
+        chosen = config.threshold_fitted_on
+        rule = (
+            f"null logit − best span logit exceeds {config.no_answer_threshold:.4g}, the threshold "
+        )
+    else:
+        chosen = config.answerable_chosen_on
+        rule = (
+            "no answer is likelier than that its best quote is right, where "
+            f"{100 * config.answerable:.4g} % of the questions are expected to have an answer, the "
+            "share "
+        )
     table = "\n".join(rows)
     return (
         "## Scores\n\n"
         "SQuAD's official arithmetic, in percent, answers of at most "
         f"{config.max_answer_length} tokens.\n\n{table}\n\n"
-        f"It abstains when null logit − best span logit exceeds {config.no_answer_threshold:.4g}, "
-        f"the threshold stored in `reader.json` ({fitted}).\n\n"
+        f"It abstains when {rule}stored in `reader.json` ({chosen or 'not fitted'}).\n\n"
         + "".join(f"    pullquote evaluate {directory.path.name} {p.name}\n" for p, _ in results)
     )
 
@@ -182,6 +192,8 @@ def _calibration_section(
     calibration = directory.config.calibration
     if not calibration.fitted_on:
         return ""
+    answerable = directory.config.answerable
+    expected = "half" if answerable is None else f"{100 * answerable:.4g} %"
     rows = [
         "| data | ECE | MacroCE | Brier | AURC | coverage at 80 / 90 / 95 % right |",
         "|---|---:|---:|---:|---:|---:|",
@@ -196,8 +208,8 @@ def _calibration_section(
     table = "\n".join(rows)
     return (
         "## Trust\n\n"
-        "Scores are probabilities where half of the questions have an answer: how far what it says "
-        "(an answer, or that there is none) can be trusted.\n\n"
+        f"Scores are probabilities where {expected} of the questions have an answer: how far what "
+        "it says (an answer, or that there is none) can be trusted.\n\n"
         f"{table}\n\nCalibrated on {calibration.fitted_on}.\n"
     )
 

@@ -27,8 +27,9 @@ from pullquote.checkpoints.directory import ModelDirectory, open_model, store_se
 from pullquote.errors import MissingExtraError, ModelError, OutputError, PullquoteError, first_line
 from pullquote.files import cannot_write
 from pullquote.reading.backends.onnx import OnnxBackend
+from pullquote.settings import ReaderConfig
 from pullquote.training.recipe import read_recipe
-from pullquote.types import Batch, ReaderConfig
+from pullquote.types import Batch
 
 try:
     import onnxscript  # noqa: F401 - torch's exporter needs it

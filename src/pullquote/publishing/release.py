@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pullquote.checkpoints.directory import open_model
 from pullquote.progress import Progress, named, no_progress
 from pullquote.publishing.export import ExportReport, export
-from pullquote.reading.evaluate import Evaluation, evaluate, evaluate_checkpoint, store_threshold
+from pullquote.reading.evaluate import Evaluation, evaluate, evaluate_checkpoint, fit_and_store
 from pullquote.reading.reader import Reader
 
 if TYPE_CHECKING:
     from pullquote.publishing.quantize import Scheme
+    from pullquote.settings import ReaderConfig
     from pullquote.types import Example
 
 
@@ -30,8 +32,8 @@ class Release:
     exported: Evaluation | None = None
     checkpoint: Evaluation | None = None
     """Of the source in fp32, where the export is quantised."""
-    threshold: float | None = None
-    """The no-answer threshold that was fitted and stored."""
+    fitted: ReaderConfig | None = None
+    """The settings with what was fitted and stored."""
 
 
 def release(
@@ -43,22 +45,32 @@ def release(
     examples: Sequence[Example] = (),
     source: str = "",
     fit_threshold: bool = False,
+    use: Sequence[Example] = (),
+    use_source: str = "",
     progress: Progress = no_progress,
 ) -> Release:
-    """Export `model` to `out` and, given examples, measure it and fit its threshold.
+    """Export `model` to `out` and, given examples, measure it; with `fit_threshold`, fit it.
 
     `scheme` and `weights` are those of `export`; a quantised export is measured beside its
-    checkpoint. `source` names the data. Raises what `export`, `evaluate` and `store_threshold` do.
+    checkpoint. `source`, `use` and `use_source` are those of `fit_and_store`. Raises what `export`,
+    `evaluate` and `fit_and_store` do.
     """
     progress(0, 1, "exporting")
     report = export(model, out, scheme=scheme, weights=weights)
     progress(1, 1, "exporting")
     if not examples:
         return Release(report)
-    exported = evaluate(Reader(Path(out)), examples, progress=named(progress, "export"))
-    threshold = store_threshold(out, exported, examples, source) if fit_threshold else None
+    reader, watch = Reader(Path(out)), named(progress, "export")
+    fitted = None
+    if fit_threshold:
+        exported = fit_and_store(
+            reader, examples, source=source, use=use, use_source=use_source, progress=watch
+        )
+        fitted = open_model(Path(out)).config
+    else:
+        exported = evaluate(reader, examples, progress=watch)
     checkpoint = None
     if scheme:
         watch = named(progress, "checkpoint")
         checkpoint = evaluate_checkpoint(model, examples, progress=watch)
-    return Release(report, exported, checkpoint, threshold)
+    return Release(report, exported, checkpoint, fitted)

@@ -1,4 +1,4 @@
-"""Fits a reader's calibration, and its threshold for a goal, on labelled data.
+"""Fits a reader's calibration, and how it decides, on labelled data.
 
 Knows a `Reader` and examples; `scoring/calibration.py` has the formulas.
 
@@ -11,18 +11,30 @@ questions are asked again about 4 and about 16 paragraphs of their article, in a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pullquote.errors import DataError
 from pullquote.progress import Progress, no_progress, tracked
-from pullquote.scoring.calibration import Readings, fit, scores
-from pullquote.scoring.operating_points import Goal, OperatingPoint, operating_point
-from pullquote.scoring.squad import score_questions
-from pullquote.types import Calibration, Example, Prediction, ReaderConfig, Span
+from pullquote.reading.decode import NEAREST
+from pullquote.scoring.arrays import Floats
+from pullquote.scoring.calibration import Readings, check_kinds, fit, probabilities_of
+from pullquote.scoring.calibration_metrics import expected_calibration_error
+from pullquote.scoring.operating_points import (
+    Goal,
+    OperatingPoint,
+    best_answerable,
+    operating_point,
+)
+from pullquote.scoring.squad import agreement, score_questions
+from pullquote.settings import Calibration, ReaderConfig
+from pullquote.types import Example, Prediction, Span
 
 if TYPE_CHECKING:
     from pullquote.reading.reader import Reader
@@ -30,13 +42,6 @@ if TYPE_CHECKING:
 PARAGRAPHS = (4, 16)
 LONG_QUESTIONS = 400
 """The most questions that are asked again for each number of paragraphs."""
-_MIN_F1_ONE_GOLD = 1 / 3
-"""A quote with a higher F1 counts as right where there is a single gold answer.
-
-Annotators choose different borders for the same answer, so a quote with a third of the words of one
-gold answer is often exactly another annotator's answer. With several gold answers, F1 must be above
-0.5 for one of them (`QuestionScore.right`).
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,20 @@ class Calibrated:
     config: ReaderConfig
     point: OperatingPoint | None
     """The threshold that was chosen for the goal; None without a goal."""
+    errors: tuple[float, float]
+    """The expected calibration error on the data, before and after, of "the best quote is right" or
+    "there is no answer", whichever is likelier for the data's own share of answerable questions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The result of `choose_answerable`: settings, and what they do on the data."""
+
+    config: ReaderConfig
+    right: int
+    wrong: int
+    """A wrong quote, or a quote where there is no answer."""
+    abstained: int
 
 
 def calibrate(
@@ -54,14 +73,16 @@ def calibrate(
     *,
     source: str = "",
     goal: Goal | None = None,
+    predictions: Sequence[Prediction] = (),
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> Calibrated:
     """Fit the reader's calibration on data that it was not trained on.
 
-    `goal` also chooses the threshold. `source` names the data in the settings. `progress` counts
-    questions. Raises `DataError` for data with fewer than 20
-    answerable or unanswerable questions, and for a goal that cannot be reached.
+    `goal` also chooses the threshold, which then decides. `source` names the data in the settings.
+    `predictions` of the examples, with five quotes each, spare asking them again. `progress` counts
+    questions. Raises `DataError` for data with fewer than 20 answerable or unanswerable questions,
+    and for a goal that cannot be reached.
 
     >>> from pullquote import Reader  # doctest: +SKIP
     >>> from pullquote.data import load  # doctest: +SKIP
@@ -69,35 +90,95 @@ def calibrate(
     >>> examples = load("held-out.json").examples  # doctest: +SKIP
     >>> config = calibrate(Reader(), examples).config  # doctest: +SKIP
     """
-    asked = [*examples, *long_texts(examples, seed)]
-    answers = reader.answer_all(asked, top_k=reader.config.n_best_size)
-    predictions = list(tracked(answers, len(asked), "answering", progress))
+    check_kinds([not example.is_impossible for example in examples])
+    more = long_texts(examples, seed)
+    asked = [*more] if predictions else [*examples, *more]
+    answers = tracked(reader.answer_all(asked, top_k=NEAREST), len(asked), "answering", progress)
+    pairs = list(zip([*examples, *more], [*predictions, *answers], strict=True))
     # blank texts have no quotes to fit anything on
-    rows = [row for row, prediction in enumerate(predictions) if prediction.answers]
-    outputs = readings([predictions[row] for row in rows])
-    question_scores = score_questions(
-        [asked[row] for row in rows],
-        {predictions[row].id: predictions[row].best_text for row in rows},
+    read = [(example, prediction) for example, prediction in pairs if prediction.answers]
+    outputs = readings([prediction for _, prediction in read])
+    has_answer = [not example.is_impossible for example, _ in read]
+    calibration = replace(
+        fit(outputs, agreements(read), has_answer),
+        fitted_on=described(source, "likelihood", examples),
     )
-    right = [
-        score.right
-        if len(asked[row].answers) > 1
-        else score.has_answer and score.f1 > _MIN_F1_ONE_GOLD
-        for row, score in zip(rows, question_scores, strict=True)
-    ]
-    calibration = fit(outputs, right, [score.has_answer for score in question_scores])
-    calibration = replace(calibration, fitted_on=described(source, "likelihood", examples))
     config = replace(reader.config, calibration=calibration)
-    point = None
-    if goal:
-        given = sum(row < len(examples) for row in rows)  # without the long texts after them
-        point = operating_point(goal, question_scores[:given], outputs.null_score_diff[:given])
-        config = replace(
-            config,
-            no_answer_threshold=point.threshold,
-            threshold_fitted_on=described(source, str(goal), examples),
+    short = read[: sum(bool(prediction.answers) for _, prediction in pairs[: len(examples)])]
+    before, after = (_error(one, short) for one in (reader.config.calibration, calibration))
+    if goal is None:
+        return Calibrated(config, None, (before, after))
+    scores = score_questions([e for e, _ in short], {p.id: p.best_text for _, p in short})
+    point = operating_point(goal, scores, outputs.null_score_diff[: len(short)])
+    config = replace(
+        config,
+        no_answer_threshold=point.threshold,
+        threshold_fitted_on=described(source, str(goal), examples),
+        answerable=None,
+        answerable_chosen_on="",
+    )
+    return Calibrated(config, point, (before, after))
+
+
+def _error(calibration: Calibration, read: Sequence[tuple[Example, Prediction]]) -> float:
+    """See `Calibrated.errors`."""
+    impossible = np.array([example.is_impossible for example, _ in read])
+    outputs = readings([prediction for _, prediction in read])
+    p = probabilities_of(calibration, outputs, answerable=float(1 - impossible.mean()))
+    quote = p.quotes[:, 0]
+    right = np.where(p.none > quote, impossible, agreements(read)[:, 0])
+    return expected_calibration_error(np.maximum(p.none, quote), right)
+
+
+def choose_answerable(
+    reader: Reader,
+    examples: Sequence[Example],
+    *,
+    config: ReaderConfig | None = None,
+    source: str = "",
+    progress: Progress = no_progress,
+) -> Chosen:
+    """The reader's settings with the `answerable` that suits data which looks like its use.
+
+    `config` are the settings to choose it for, in place of the reader's. `best_answerable` has the
+    rule: right minus wrong answers. It is near the true share where the data is like what the
+    calibration was fitted on. Raises `DataError` without examples.
+
+    >>> from pullquote import Reader  # doctest: +SKIP
+    >>> from pullquote.data import load  # doctest: +SKIP
+    >>> from pullquote.reading.calibrate import choose_answerable  # doctest: +SKIP
+    >>> chosen = choose_answerable(Reader(), load("questions.csv").examples)  # doctest: +SKIP
+    >>> chosen.config.answerable, chosen.right, chosen.wrong  # doctest: +SKIP
+    (0.75, 61, 6)
+    """
+    if not examples:
+        raise DataError("there are no questions to choose answerable on")
+    if all(example.is_impossible for example in examples):
+        raise DataError(
+            f"none of the {len(examples):,} questions has an answer, so that answerable cannot be "
+            "chosen on them"
         )
-    return Calibrated(config, point)
+    reader = copy.copy(reader)
+    reader.config = config or reader.config
+    answers = reader.answer_all(examples, answerable=0.5)
+    predictions = list(tracked(answers, len(examples), "answering", progress))
+    scores = score_questions(examples, {p.id: p.best_text for p in predictions})
+    right = np.array([score.right for score in scores])
+    log_odds = np.array([p.decision_value for p in predictions])
+    best = best_answerable(right, log_odds)
+    answered = log_odds <= math.log(best / (1 - best))
+    given = int(answered.sum())
+    good = int((answered & right).sum())
+    found = sum(not example.is_impossible for example in examples)
+    chosen = replace(
+        reader.config,
+        answerable=best,
+        answerable_chosen_on=(
+            f"{Path(source).name}: most right minus wrong answers over {len(examples):,} "
+            f"questions, {found:,} of them answerable"
+        ),
+    )
+    return Chosen(chosen, good, given - good, len(examples) - given)
 
 
 def described(source: str, what: str, examples: Sequence[Example]) -> str:
@@ -110,40 +191,52 @@ def described(source: str, what: str, examples: Sequence[Example]) -> str:
 
 
 def readings(predictions: Sequence[Prediction]) -> Readings:
-    """The uncalibrated outputs behind predictions that have all their quotes."""
-    max_quotes = max((len(p.answers) for p in predictions), default=0)
-    logits = np.full((len(predictions), max_quotes), -np.inf)  # (N, K)
+    """The uncalibrated outputs behind predictions; each has a quote at least."""
+    most = max((len(p.answers) for p in predictions), default=0)
+    logits = np.full((len(predictions), most), -np.inf)  # (N, K)
     for row, prediction in zip(logits, predictions, strict=True):
         row[: len(prediction.answers)] = [a.start_logit + a.end_logit for a in prediction.answers]
     return Readings(
         np.array([prediction.null_score_diff for prediction in predictions]),
+        np.array([prediction.share for prediction in predictions]),
         logits,
-        np.array([prediction.windows for prediction in predictions]),
+        np.array([float(prediction.windows) for prediction in predictions]),
     )
 
 
-def recalibrated(calibration: Calibration, predictions: Sequence[Prediction]) -> list[Prediction]:
-    """The same predictions with the scores of another calibration.
+def agreements(read: Sequence[tuple[Example, Prediction]]) -> Floats:
+    """The share of annotators who agree with each quote, (N, K)."""
+    most = max((len(prediction.answers) for _, prediction in read), default=0)
+    table = np.zeros((len(read), most))
+    for row, (example, prediction) in zip(table, read, strict=True):
+        golds = [answer.text for answer in example.answers]
+        row[: len(prediction.answers)] = [agreement(a.text, golds) for a in prediction.answers]
+    return table
 
-    Needs predictions with all of the model's `n_best_size` quotes: the softmax is over all of them.
 
-        recalibrated(Calibration(), predictions)       # the raw softmax
+def recalibrated(calibration: Calibration, predictions: Iterable[Prediction]) -> list[Prediction]:
+    """The same predictions with the scores of another calibration, and the same decisions.
+
+    recalibrated(Calibration(), predictions)       # the raw softmax
     """
-    rows = [row for row, prediction in enumerate(predictions) if prediction.answers]
-    outputs = readings([predictions[row] for row in rows])
-    changed = list(predictions)  # a blank text has no answer under any calibration
-    if not rows:
-        return changed
-    null, quotes = scores(calibration, outputs)
-    for row, p, quote_scores in zip(rows, null.tolist(), quotes.tolist(), strict=True):
-        prediction = predictions[row]
+    changed = []
+    for prediction in predictions:
+        if not prediction.answers:  # a blank text has no answer under any calibration
+            changed.append(prediction)
+            continue
+        p = probabilities_of(calibration, readings([prediction]), answerable=prediction.answerable)
         answers = tuple(
             replace(answer, score=score)
-            # not strict: rows are padded with zeros
-            for answer, score in zip(prediction.answers, quote_scores, strict=False)
+            for answer, score in zip(prediction.answers, p.quotes[0].tolist(), strict=True)
         )
-        answer = answers[0] if prediction.answer else None
-        changed[row] = replace(prediction, answer=answer, answers=answers, no_answer_score=p)
+        changed.append(
+            replace(
+                prediction,
+                answer=answers[0] if prediction.answer else None,
+                answers=answers,
+                no_answer_score=float(p.none[0]),
+            )
+        )
     return changed
 
 

@@ -1,11 +1,16 @@
 """Decoding: finds the best spans of each window and merges them into one prediction.
 
 Knows logits and character offsets, not models. Spans of all windows are ranked by start logit + end
-logit, and the null score is the minimum over windows (run_squad.py's rule).
+logit, and the null score is the minimum over windows (run_squad.py's rule). Quotes do not overlap,
+so that the second best is another place of the text; run_squad.py's n-best lists, where the second
+best is often the best with a comma, need `overlapping`.
 """
 
 from __future__ import annotations
 
+import bisect
+import itertools
+import math
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,19 +19,26 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from pullquote.errors import ModelError
-from pullquote.scoring.calibration import Readings, scores
+from pullquote.reading.quotes import whole_quote
+from pullquote.scoring.calibration import Readings, probabilities_of
 from pullquote.types import Answer, Prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from pullquote.types import Calibration, Window
+    from pullquote.settings import Calibration, Decision
+    from pullquote.types import Window
 
 # The `null_score_diff` of a context without any span (a blank one): above every threshold, and
 # finite, so that JSON can hold it.
 NO_SPAN = 10_000.0
+
+NEAREST = 5
+"""How many quotes stand behind an abstention, and share the probability of another quote."""
+
+_SAME_TEXT = 10  # more spans than wanted that are fetched, since several may have one text
 
 _JOINER = "\u200d"  # zero width joiner: joins emoji into one
 
@@ -46,11 +58,16 @@ class ScoredSpan(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The candidates of one window: its best spans, best first, and its null logits."""
+    """The candidates of one window: its best spans, best first, and its null logits.
+
+    `log_mass` is log sum exp of the start logits plus that of the end logits, over all tokens of
+    the context: exp(logit of a span - log_mass) is its share under the model's two softmaxes.
+    """
 
     spans: tuple[ScoredSpan, ...]
     null_start: float
     null_end: float
+    log_mass: float
 
     @property
     def null(self) -> float:
@@ -65,40 +82,82 @@ def read_window(
     *,
     max_answer_length: int,
     limit: int,
+    overlapping: bool = False,
 ) -> Candidates:
-    """The exact `limit` best spans of a window with distinct texts, and its null logits.
+    """The `limit` best spans of a window with distinct texts, and its null logits.
 
     `start_logits` and `end_logits` are the row of this window, (T,), or longer if padded. All spans
-    of at most `max_answer_length` tokens inside the context are compared; none is pruned.
+    of at most `max_answer_length` tokens inside the context are compared; none is pruned. Of spans
+    that overlap, only the best is returned, and none without a letter, digit or symbol, unless
+    `overlapping`.
     """
     start, end = context_logits(window, start_logits, end_logits)
     null = float(start_logits[window.null_index]), float(end_logits[window.null_index])
     # Tokens without characters (a lone sentencepiece "▁") can neither start nor end an answer.
     empty = window.offsets[:, 0] >= window.offsets[:, 1]
-    start[empty] = end[empty] = -np.inf
+    if empty.any():
+        start[empty] = end[empty] = -np.inf
+    if empty.all():
+        return Candidates((), *null, -math.inf)
+    if overlapping:
+        found = _overlapping(start, end, max_answer_length, limit)
+    else:
+        found = _distinct(start, end, max_answer_length)
+    spans: dict[str, ScoredSpan] = {}
+    for first, last in found:
+        begins, ends = int(window.offsets[first, 0]), int(window.offsets[last, 1])
+        logits = float(start[first]), float(end[last])
+        span = ScoredSpan(*whole_characters(context, begins, ends), *logits)
+        if span.start == span.end or not (overlapping or _has_word(context, span)):
+            continue
+        spans.setdefault(_text(context, span), span)
+        if len(spans) == limit:
+            break
+    return Candidates(tuple(spans.values()), *null, _log_sum_exp(start) + _log_sum_exp(end))
 
+
+def _distinct(
+    start: NDArray[np.float64], end: NDArray[np.float64], max_answer_length: int
+) -> Iterator[tuple[int, int]]:
+    """First and last tokens of the best span, of the best that does not overlap it, and so on.
+
+    `start` and `end` are (C,).
+    """
+    count = len(start)
+    length = min(max_answer_length, count)
+    best = start + _ends(end, length).max(axis=1)  # (C,) of the spans that start at each token
+    borders = [-1, count]  # no span may reach a border; pairs of one before and one after a span
+    while math.isfinite(best[first := int(best.argmax())]):
+        at = bisect.bisect_right(borders, first)
+        last = first + int(end[first : min(first + length, borders[at])].argmax())
+        yield first, last
+        # No span starts inside the one that was found, and those that start before it end there:
+        #   tokens a b c d e, found "d": the best span from b is the better of "b" and "b c"
+        best[first : last + 1] = -np.inf
+        row = max(first - length + 1, borders[at - 1] + 1)
+        if row < first:
+            best[row:first] = start[row:first] + np.maximum.accumulate(end[row:first][::-1])[::-1]
+        borders[at:at] = [first, last]
+
+
+def _overlapping(
+    start: NDArray[np.float64], end: NDArray[np.float64], max_answer_length: int, limit: int
+) -> Iterator[tuple[int, int]]:
+    """First and last tokens of all spans, best first."""
     # Several spans may have the same text (a repeated name, the bytes of one emoji). So a few more
     # spans than `limit` are fetched, and four times as many whenever those were too few.
-    fetch = limit + 10
+    fetch, given = limit + _SAME_TEXT, 0
     while True:
-        spans: dict[str, ScoredSpan] = {}
-        first_token, last_token, all_spans = best_spans(start, end, max_answer_length, fetch)
-        rows = zip(
-            window.offsets[first_token, 0].tolist(),
-            window.offsets[last_token, 1].tolist(),
-            start[first_token].tolist(),
-            end[last_token].tolist(),
-            strict=True,
-        )
-        for begins, ends, start_logit, end_logit in rows:
-            span = ScoredSpan(*whole_characters(context, begins, ends), start_logit, end_logit)
-            if span.start < span.end:
-                spans.setdefault(_text(context, span), span)
-                if len(spans) == limit:
-                    return Candidates(tuple(spans.values()), *null)
+        first, last, all_spans = best_spans(start, end, max_answer_length, fetch)
+        yield from zip(first[given:].tolist(), last[given:].tolist(), strict=True)
         if fetch >= all_spans:
-            return Candidates(tuple(spans.values()), *null)
-        fetch *= 4
+            return
+        given, fetch = len(first), fetch * 4
+
+
+def _log_sum_exp(logits: NDArray[np.float64]) -> float:
+    highest = logits.max()
+    return float(highest + np.log(np.exp(logits - highest).sum()))
 
 
 def context_logits(
@@ -124,14 +183,26 @@ def best_spans(
 
     `start` and `end` are (C,). Best first; of equal spans the earlier, then the shorter.
     """
+    band = _band(start, end, max_answer_length)
+    first, more = np.divmod(_best(band.reshape(-1), fetch), band.shape[1])
+    return first, first + more, band.size
+
+
+def _band(
+    start: NDArray[np.float64], end: NDArray[np.float64], max_answer_length: int
+) -> NDArray[np.float64]:
+    """The logits of all spans, (C, L), with -inf for those that end after the last token."""
     # Row i of the band holds the spans that start at token i: ends i, i+1, ..., i+L-1.
     #   tokens  a b c d,  L = 2:   a ab | b bc | c cd | d -
-    count = len(start)
-    length = min(max_answer_length, count)
+    length = min(max_answer_length, len(start))
+    band: NDArray[np.float64] = start[:, None] + _ends(end, length)
+    return band
+
+
+def _ends(end: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """The end logits of the tokens from each one on, (C, L), with -inf after the last."""
     padded = np.concatenate([end, np.full(length - 1, -np.inf)])
-    band = start[:, None] + as_strided(padded, (count, length), 2 * padded.strides)  # (C, L)
-    first, more = np.divmod(_best(band.reshape(-1), fetch), length)
-    return first, first + more, band.size
+    return as_strided(padded, (len(end), length), 2 * padded.strides)
 
 
 def _best(scores: NDArray[np.float64], fetch: int) -> NDArray[np.intp]:
@@ -203,25 +274,22 @@ def merge(
     context: str,
     windows: Iterable[Candidates],
     *,
-    n_best_size: int,
+    limit: int,
     top_k: int,
-    threshold: float,
+    decision: Decision,
     calibration: Calibration,
+    overlapping: bool = False,
 ) -> Prediction:
     """One prediction from the candidates of all windows of one context.
 
     Equal texts count once, as the span with the highest logit. `null_score_diff` is the lowest null
-    logit minus the best span logit. `scoring/calibration.py` turns the logits of the `n_best_size`
-    best spans into scores; together with `no_answer_score` they sum to 1.
+    logit minus the best span logit. `scoring/calibration.py` turns the logits of the `limit` best
+    spans into scores; those of `answers` and `no_answer_score` sum to at most 1. `answers` are the
+    best `top_k`, or all `limit` of an abstention.
     """
     windows = list(windows)
-    best: dict[str, ScoredSpan] = {}
-    for candidates in windows:
-        for span in candidates.spans:
-            text = _text(context, span)
-            if text not in best or _rank(span) < _rank(best[text]):
-                best[text] = span
-    ranked = sorted(best.values(), key=_rank)[:n_best_size]
+    spans = sorted((span for window in windows for span in window.spans), key=_rank)
+    ranked = _ranked(context, spans, limit, overlapping)
     if not ranked:
         return Prediction(
             id,
@@ -230,29 +298,88 @@ def merge(
             no_answer_score=1.0,
             null_score_diff=NO_SPAN,
             windows=len(windows),
-            threshold=threshold,
+            threshold=decision.threshold,
+            answerable=decision.answerable,
         )
-
-    null_score_diff = min(candidates.null for candidates in windows) - ranked[0].logit
+    masses = [window.log_mass for window in windows]
+    mass = masses[0] if len(masses) == 1 else _log_sum_exp(np.array(masses))
     readings = Readings(
-        np.array([null_score_diff]),
+        np.array([min(window.null for window in windows) - ranked[0].logit]),
+        np.array([share_of(ranked[0].logit, mass)]),
         np.array([[span.logit for span in ranked]]),
-        np.array([len(windows)]),
+        np.array([float(len(windows))]),
     )
-    null, quotes = scores(calibration, readings)
-    answers = tuple(
-        Answer(
-            text=context[span.start : span.end],
-            start=span.start,
-            end=span.end,
-            score=score,
-            start_logit=span.start_logit,
-            end_logit=span.end_logit,
-        )
-        for span, score in zip(ranked[:top_k], quotes[0].tolist(), strict=False)
+    p = probabilities_of(calibration, readings, answerable=decision.answerable)
+    scores, no_answer_score = p.quotes[0].tolist(), float(p.none[0])
+    null_score_diff = float(readings.null_score_diff[0])
+    abstains = decision.abstains(scores[0], no_answer_score, null_score_diff)
+    shown = top_k if overlapping or not abstains else limit
+    quotes = _answers(context, ranked, scores, widen=not overlapping)
+    answers = tuple(itertools.islice(quotes, shown))
+    return Prediction(
+        id,
+        None if abstains else answers[0],
+        answers,
+        no_answer_score=no_answer_score,
+        null_score_diff=null_score_diff,
+        windows=len(windows),
+        threshold=decision.threshold,
+        answerable=decision.answerable,
+        share=float(readings.share[0]),
     )
-    answer = None if null_score_diff > threshold else answers[0]
-    return Prediction(id, answer, answers, float(null[0]), null_score_diff, len(windows), threshold)
+
+
+def _answers(
+    context: str, spans: Iterable[ScoredSpan], scores: Iterable[float], *, widen: bool
+) -> Iterator[Answer]:
+    """An answer for each span; with `widen`, different whole quotes that do not overlap."""
+    given: list[ScoredSpan] = []
+    texts = set()
+    for span, score in zip(spans, scores, strict=True):
+        if widen:
+            start, end = whole_quote(context, span.start, span.end)
+            span = span._replace(start=start, end=end)
+            if (text := _text(context, span)) in texts or _overlaps(span, given):
+                continue
+            texts.add(text)
+            given.append(span)
+        start, end, *logits = span
+        yield Answer(context[start:end], start, end, score, *logits)
+
+
+def share_of(logit: float, log_mass: float) -> float:
+    """The share of a span among all spans, in (0, 1]."""
+    return math.exp(min(logit - log_mass, 0.0))
+
+
+def _ranked(
+    context: str, spans: Iterable[ScoredSpan], limit: int, overlapping: bool
+) -> list[ScoredSpan]:
+    """The first `limit` of some spans that have other texts than those before, and other places."""
+    ranked: list[ScoredSpan] = []
+    texts = set()
+    for span in spans:
+        if (text := _text(context, span)) in texts:
+            continue
+        if not overlapping and _overlaps(span, ranked):
+            continue
+        texts.add(text)
+        ranked.append(span)
+        if len(ranked) == limit:
+            break
+    return ranked
+
+
+def _overlaps(span: ScoredSpan, others: Iterable[ScoredSpan]) -> bool:
+    return any(span.start < other.end and other.start < span.end for other in others)
+
+
+def _has_word(context: str, span: ScoredSpan) -> bool:
+    """Whether there is more in a span than punctuation: letters, digits or symbols such as ★."""
+    return any(
+        character.isalnum() or unicodedata.category(character) in ("So", "Sc")
+        for character in context[span.start : span.end]
+    )
 
 
 def _text(context: str, span: ScoredSpan) -> str:

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
+import operator
 import re
 import sys
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pullquote.checkpoints.directory import ModelDirectory
-    from pullquote.types import Example, ReaderConfig
+    from pullquote.settings import ReaderConfig
+    from pullquote.types import Example
 
 # Longer contexts are tokenised in pieces of about this many characters. In one piece, 10 MB took
 # 1.5 GB of memory.
@@ -193,6 +196,7 @@ class Encoder:
         self._context = functools.lru_cache(maxsize=8)(self._tokenize)
         # cached, so that a long question on many passages is cut, and warned of, only once
         self._question = functools.lru_cache(maxsize=8)(self._tokenize_question)
+        self._encoded_question = functools.lru_cache(maxsize=8)(self._encode)
 
     @classmethod
     def of(cls, directory: ModelDirectory, *, config: ReaderConfig | None = None) -> Encoder:
@@ -365,6 +369,35 @@ class Encoder:
         """The number of tokens of a text, without special tokens."""
         return len(self._encode(text).ids)
 
+    def split_words(self, question: str) -> Iterator[tuple[int, int]]:
+        """The words of a question that the vocabulary does not have whole, as characters of it."""
+        text = question.strip()
+        shift = len(question) - len(question.lstrip())
+        encoding = self._encoded_question(text)
+        words = encoding.word_ids
+        if len(words) == len(set(words)) or None in words:  # None: a tokenizer without words
+            return
+        for _, places in itertools.groupby(
+            zip(words, encoding.offsets, strict=True), key=operator.itemgetter(0)
+        ):
+            # sentencepiece's words have the blank before them, and the punctuation around them
+            letters = [
+                [at for at in range(*offsets) if text[at].isalnum()] for _, offsets in places
+            ]
+            if len(pieces := [piece for piece in letters if piece]) > 1:
+                yield shift + pieces[0][0], shift + pieces[-1][-1] + 1
+
+    def commonest_word(self, words: Iterable[str]) -> str | None:
+        """The first of some words in the vocabulary, which begins with the most frequent.
+
+        None where it has none of them, and for vocabularies that are not BERT's, in which words do
+        not stand as they are written.
+        """
+        if type(self.tokenizer.model).__name__ != "WordPiece":
+            return None
+        known = ((self.tokenizer.token_to_id(word), word) for word in words)
+        return min(((id, word) for id, word in known if id is not None), default=(0, None))[1]
+
     def batch(self, windows: Sequence[Window]) -> Batch:
         """Pad windows on the right to the length of the longest."""
         longest = max(len(window) for window in windows)
@@ -378,7 +411,7 @@ class Encoder:
         return Batch(input_ids, attention_mask, token_type_ids)
 
     def _tokenize_question(self, question: str, limit: int, free: int) -> list[int]:
-        ids: list[int] = self._encode(question.strip()).ids
+        ids: list[int] = self._encoded_question(question.strip()).ids
         if not ids:  # blank, or only zero-width and control characters, which tokenizers may drop
             raise InputError("the question is blank; expected a question in words")
         if min(len(ids), limit) >= free:

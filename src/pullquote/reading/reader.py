@@ -10,10 +10,10 @@ questions goes through here.
 
 from __future__ import annotations
 
-import math
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pullquote.checkpoints.directory import DEFAULT_MODEL, ModelDirectory, open_model
@@ -22,7 +22,9 @@ from pullquote.progress import Progress, no_progress
 from pullquote.reading import decode
 from pullquote.reading.batching import Batched, LogitRow
 from pullquote.reading.encode import Encoder
-from pullquote.types import Example, Prediction, ReaderConfig, Window
+from pullquote.reading.spelling import Spelling
+from pullquote.settings import Decision, ReaderConfig, check_answerable
+from pullquote.types import Correction, Example, Prediction, Window
 
 if TYPE_CHECKING:
     from pullquote.reading.backends import Backend
@@ -38,7 +40,9 @@ class Reader:
 
     `model` is a bundled name, a local directory or a hub id. `device` is "cpu" or what the backend
     knows ("cuda", "cuda:1"); `threads` is the largest number of threads, None uses all cores.
-    `config` replaces the settings stored with the model. ONNX Runtime runs `model.onnx`, torch (an
+    `config` replaces the settings stored with the model; `answerable`, the share of questions that
+    are expected to have an answer, and `spelling`, whether misspelt words of questions are read as
+    other words, replace one of them. ONNX Runtime runs `model.onnx`, torch (an
     extra) runs `model.safetensors`; if a model has both, the CPU uses ONNX and other devices torch.
     `backend` replaces either, and keeps the model's tokenizer. Raises `ModelError` for a model that
     cannot be loaded. Several threads may share a reader.
@@ -51,15 +55,23 @@ class Reader:
         device: str = "cpu",
         threads: int | None = None,
         config: ReaderConfig | None = None,
+        answerable: float | None = None,
+        spelling: bool | None = None,
         backend: Backend | None = None,
     ) -> None:
         if threads is not None and not 1 <= threads <= 1024:
             raise InputError(f"threads is {threads}, expected 1 to 1024")
         self.directory = open_model(model)
-        if config:
-            self.directory = replace(self.directory, config=config)
-        self.config = self.directory.config
+        config = config or self.directory.config
+        if answerable is not None:
+            check_answerable(answerable)
+            config = replace(config, answerable=answerable, answerable_chosen_on="")
+        if spelling is not None:
+            config = replace(config, spelling=spelling)
+        self.directory = replace(self.directory, config=config)
+        self.config = config
         self.encoder = Encoder.of(self.directory)
+        self.spelling = Spelling(self.encoder)
         self.backend = backend or load_backend(self.directory, device, threads)
 
     def answer(
@@ -69,6 +81,7 @@ class Reader:
         *,
         top_k: int = 1,
         threshold: float | None = None,
+        answerable: float | None = None,
         progress: Progress = no_progress,
     ) -> Prediction:
         """Answer one question; options as for `answer_all`.
@@ -80,17 +93,23 @@ class Reader:
         'Rollo'
         """
         example = Example(id="", question=question, context=context)
-        top_k, threshold = self._options(top_k, threshold)
+        options = self._options(top_k, threshold, answerable)
 
         def after_chunk(last: Window) -> None:
             progress(int(last.offsets[-1, 1]), len(context), "reading")
 
-        (prediction,) = self._answer_all([example], top_k, threshold, after_chunk)
+        (prediction,) = self._answer_all([example], options, after_chunk)
         progress(len(context), len(context), "reading")  # blanks at the end are in no window
         return prediction
 
     def answer_all(
-        self, examples: Iterable[Example], *, top_k: int = 1, threshold: float | None = None
+        self,
+        examples: Iterable[Example],
+        *,
+        top_k: int = 1,
+        threshold: float | None = None,
+        answerable: float | None = None,
+        overlapping: bool = False,
     ) -> Iterator[Prediction]:
         """Answer many questions: a lazy iterator of one prediction for each example, in order.
 
@@ -101,53 +120,80 @@ class Reader:
         >>> [prediction.text for prediction in Reader().answer_all(examples)]
         ['Rollo', 'sea']
 
-        `top_k` bounds `Prediction.answers`, at most the model's `n_best_size`. `threshold`
-        replaces the stored one: the reader abstains when `null_score_diff` exceeds it. A blank
-        context has no answer; a blank question raises `InputError`.
+        `top_k` is how many quotes `Prediction.answers` has, at most the model's `n_best_size`, as
+        far as there are; quotes do not overlap. One of two options may replace the decision that is
+        stored with the model: `answerable`, the share of the questions that are expected to have an
+        answer (above 0, at most 1), or `threshold`, which abstains when `null_score_diff` exceeds
+        it. `overlapping` gives run_squad.py's n-best lists: quotes that may overlap, as the model
+        marked them. A blank context has no answer; a blank question raises `InputError`.
         """
-        return self._answer_all(examples, *self._options(top_k, threshold))
+        options = self._options(top_k, threshold, answerable, overlapping)
+        return self._answer_all(examples, options)
 
     def read_all(self, examples: Iterable[Example]) -> Iterator[list[decode.Candidates]]:
         """Candidate spans of each example's windows, for choosing an answer from several texts.
 
-        A lazy iterator, in order; one entry for each window, none for a blank context.
+        A lazy iterator, in order; one entry for each window, none for a blank context. Questions
+        are read as they are: see `Spelling`.
         """
+        read = functools.partial(self._read, limit=decode.NEAREST, overlapping=False)
         batched = Batched(
-            self.encoder, self.backend, self._windows, self._read, lambda _, windows: windows
+            self.encoder, self.backend, self._windows, read, lambda _, windows: windows
         )
         return batched.run(examples)
 
-    def _options(self, top_k: int, threshold: float | None) -> tuple[int, float]:
+    def _options(
+        self,
+        top_k: int,
+        threshold: float | None,
+        answerable: float | None,
+        overlapping: bool = False,
+    ) -> _Options:
         if not isinstance(top_k, int) or not 1 <= top_k <= self.config.n_best_size:
             raise InputError(
                 f"top_k is {top_k}, expected 1 to {self.config.n_best_size} (n_best_size)"
             )
-        if threshold is None:
-            threshold = self.config.no_answer_threshold
-        if not isinstance(threshold, (int, float)) or math.isnan(threshold):
-            raise InputError(f"threshold is {threshold!r}, expected a number")
-        return top_k, threshold
+        return _Options(top_k, self.config.decision(threshold, answerable), overlapping)
 
     def _answer_all(
         self,
         examples: Iterable[Example],
-        top_k: int,
-        threshold: float,
+        options: _Options,
         after_chunk: Callable[[Window], None] | None = None,
     ) -> Iterator[Prediction]:
-        def finish(example: Example, candidates: list[decode.Candidates]) -> Prediction:
-            return decode.merge(
-                example.id,
-                example.context,
-                candidates,
-                n_best_size=self.config.n_best_size,
-                top_k=top_k,
-                threshold=threshold,
-                calibration=self.config.calibration,
+        least = self.config.n_best_size if options.overlapping else decode.NEAREST
+        limit = max(options.top_k, least)
+
+        def windows(task: _Task) -> Iterator[Window]:
+            example = task.example
+            if self.config.spelling and _has_text(example):
+                respelt = self.spelling.correct(example.question, [example.context])
+                task.corrections = respelt.corrections
+                example = replace(example, question=respelt.question)
+            return self._windows(example)
+
+        def read(task: _Task, window: Window, start: LogitRow, end: LogitRow) -> decode.Candidates:
+            return self._read(
+                task.example, window, start, end, limit=limit, overlapping=options.overlapping
             )
 
-        batched = Batched(self.encoder, self.backend, self._windows, self._read, finish)
-        return batched.run(examples, after_chunk)
+        def finish(task: _Task, candidates: list[decode.Candidates]) -> Prediction:
+            prediction = decode.merge(
+                task.example.id,
+                task.example.context,
+                candidates,
+                limit=limit,
+                top_k=options.top_k,
+                decision=options.decision,
+                calibration=self.config.calibration,
+                overlapping=options.overlapping,
+            )
+            if task.corrections:
+                return replace(prediction, corrections=task.corrections)
+            return prediction
+
+        batched = Batched(self.encoder, self.backend, windows, read, finish)
+        return batched.run(map(_Task, examples), after_chunk)
 
     def _windows(self, example: Example) -> Iterator[Window]:
         if not isinstance(example, Example):
@@ -160,7 +206,14 @@ class Reader:
             raise InputError(f"example {example.id!r}: {error}") from None
 
     def _read(
-        self, example: Example, window: Window, start: LogitRow, end: LogitRow
+        self,
+        example: Example,
+        window: Window,
+        start: LogitRow,
+        end: LogitRow,
+        *,
+        limit: int,
+        overlapping: bool,
     ) -> decode.Candidates:
         return decode.read_window(
             window,
@@ -168,8 +221,35 @@ class Reader:
             end,
             example.context,
             max_answer_length=self.config.max_answer_length,
-            limit=self.config.n_best_size,
+            limit=limit,
+            overlapping=overlapping,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """How questions are answered."""
+
+    top_k: int
+    decision: Decision
+    overlapping: bool
+
+
+@dataclass(slots=True)
+class _Task:
+    """An example, and how its question was read."""
+
+    example: Example
+    corrections: tuple[Correction, ...] = ()
+
+
+def _has_text(example: object) -> bool:
+    """Whether it is an example with texts; `Reader._windows` raises the error where it is not."""
+    return (
+        isinstance(example, Example)
+        and isinstance(example.question, str)
+        and isinstance(example.context, str)
+    )
 
 
 def load_backend(directory: ModelDirectory, device: str, threads: int | None) -> Backend:

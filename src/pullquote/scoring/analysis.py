@@ -2,7 +2,7 @@
 
 Knows examples and predictions, not models. `scoring/report.py` draws and writes the results.
 
-    analysis = analyse(examples, predictions, threshold=-0.9)
+    analysis = analyse(examples, predictions, decision=Decision(0.5))
     analysis.scores["f1"].low, analysis.mistakes[0].example.question
 """
 
@@ -19,7 +19,8 @@ from pullquote.scoring.bootstrap import Estimate, estimates
 from pullquote.scoring.calibration_metrics import Outcomes, outcomes_of
 from pullquote.scoring.curves import PrecisionRecall, histogram, precision_recall_curves
 from pullquote.scoring.slices import Slice, slices
-from pullquote.scoring.squad import QuestionScore, at_threshold, score_questions
+from pullquote.scoring.squad import QuestionScore, decided, score_questions
+from pullquote.settings import Decision
 from pullquote.types import Answer, Example, Prediction
 
 MISTAKES = 50
@@ -53,7 +54,7 @@ class Mistake:
 class Analysis:
     """The numbers that the report shows; scores in percent."""
 
-    threshold: float
+    decision: Decision
     paragraphs: int
     """Number of distinct contexts, which the bootstrap resamples."""
     scores: dict[str, Estimate]
@@ -78,24 +79,25 @@ def analyse(
     examples: Sequence[Example],
     predictions: Sequence[Prediction],
     *,
-    threshold: float,
+    decision: Decision,
     uncalibrated: Sequence[Prediction] = (),
 ) -> Analysis:
-    """Analyse predictions at a threshold; there is one for each example, in the same order.
+    """Analyse predictions; there is one for each example, in the same order.
 
-    `uncalibrated` are the same predictions with their raw scores. Raises `DataError` without
-    examples, and for two with the same id.
+    `decision` decided them. `uncalibrated` are the same predictions with their raw scores. Raises
+    `DataError` without examples, and for two with the same id.
     """
     quotes = score_questions(examples, {p.id: p.best_text for p in predictions})
-    decisions = at_threshold(quotes, {p.id: p.null_score_diff for p in predictions}, threshold)
-    outcomes = outcomes_of(predictions, quotes, threshold)
-    raw = outcomes_of(uncalibrated, quotes, threshold) if uncalibrated else None
+    answered = np.array([p.answer is not None for p in predictions])
+    decisions = decided(quotes, answered)
+    outcomes = outcomes_of(predictions, quotes)
+    raw = outcomes_of(uncalibrated, quotes) if uncalibrated else None
     if raw and all(np.allclose(raw[k].confidence, outcomes[k].confidence) for k in outcomes):
         raw = None
     null = np.array([p.no_answer_score for p in predictions])
     impossible = np.array([example.is_impossible for example in examples])
     return Analysis(
-        threshold=threshold,
+        decision=decision,
         paragraphs=len({example.context for example in examples}),
         scores=estimates(score_columns(decisions), [example.context for example in examples]),
         precision_recall=precision_recall_curves(
@@ -151,7 +153,7 @@ def _mistakes(
             float(outcomes.confidence[row]),
             decisions[row].f1,
         )
-        for row in order[~outcomes.right[order]].tolist()
+        for row in order[outcomes.right[order] < 0.5].tolist()
     ]
     kept, seen = [], Counter[str]()
     for rank, mistake in enumerate(wrong):

@@ -1,41 +1,50 @@
 """Calibration: turns logits into the probability of no answer and of each quote being right.
 
-Knows numbers, not questions or models. Probabilities assume that half of the questions have an
-answer, as the fitted threshold does.
+Knows numbers, not questions or models.
 
-    calibration = fit(readings, right, has_answer)
-    null, quotes = scores(calibration, readings)           # (N,), (N, K)
+    calibration = fit(readings, agreement, has_answer)
+    probabilities = probabilities_of(calibration, readings, answerable=0.8)
 
-With null_score_diff d, the quotes' logits l_1 >= l_2 >= ... and n windows:
+A question has one of three outcomes: its best quote is *right*, the answer is another part of the
+text (*elsewhere*), or there is *none*. Their probabilities are a softmax over 0 and two log odds
+against "right" (multinomial logistic regression). With null_score_diff d, the share s of the best
+quote, n windows, and weights of their own, both log odds are
 
-    log odds of no answer   -below softplus(-d) + above softplus(d)
-                            + spread log sum_j exp(l_j - l_1) + windows log n + bias
-    quote k is right        (1 - that probability) softmax(l / T)_k,
-                            with T = temperature n^windows_temperature
+    bias - below softplus(-d) + above softplus(d) + windows log n - share f(s)
 
-The first line is beta calibration (Kull, Silva Filho and Flach 2017) with one slope on either side
-of 0: "there is an answer" is wrong more often than the logits suggest. `spread` uses the other
-quotes: many that score nearly as high are evidence for or against an answer. The last line is
-temperature scaling (Guo et al. 2017). The terms with n correct for the maximum over windows: the
-best span of ten windows scores higher than it should.
+where f(s) is log s for "none", and log(s / (1 - s)) for "elsewhere". Two slopes for d, one on
+either side of 0, are those of beta calibration (Kull, Silva Filho and Flach 2017): "there is an
+answer" is wrong more often than the logits suggest. The terms with n correct for the maximum over
+windows: the best span of ten windows scores higher than it should. s is the product of a softmax
+over the start logits and one over the end logits, as the model was trained. The defaults of
+`Calibration` give the plain softmax: the log odds of no answer are d, and a quote has its share.
+
+Calibration is fitted as if half of the questions had an answer. Where another share a of them has
+one, the odds of "none" change by Bayes' rule (Saerens, Latinne and Decaestecker 2002): its log odds
+become lower by log(a / (1 - a)), and those of "elsewhere" stay.
+
+The other quotes get found P(elsewhere), shared by a softmax with a temperature over their logits;
+the rest is the probability that the answer is none of the quotes.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from pullquote.errors import DataError
 from pullquote.scoring.arrays import Floats, balanced_weights
-from pullquote.types import Calibration
+from pullquote.settings import Calibration, LogOdds
 
 _EXAMPLES = 20
 """The fewest answerable, and the fewest unanswerable, questions that anything is fitted on."""
 _TINY = 1e-12
+_SIGNS = np.array([False, True, True, True, False])
+"""Which weights of `LogOdds`, in the order of its fields, must not be negative."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,158 +52,171 @@ class Readings:
     """Uncalibrated reader outputs for N questions: K quotes each, best first."""
 
     null_score_diff: Floats  # (N,)
+    share: Floats  # (N,) of the best quote among all spans of all windows, in (0, 1]
     logits: Floats  # (N, K) start + end; -inf where there are fewer quotes
-    windows: NDArray[np.int64]  # (N,)
+    windows: Floats  # (N,) how many were read
 
     def __len__(self) -> int:
         return len(self.null_score_diff)
 
-    def part(self, rows: NDArray[np.bool_]) -> Readings:
-        """The questions where `rows` (N,) is true."""
-        return Readings(self.null_score_diff[rows], self.logits[rows], self.windows[rows])
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probabilities:
+    """Of N questions. `none`, `elsewhere` and the first column of `quotes` sum to 1."""
+
+    none: Floats  # (N,) that the text has no answer
+    elsewhere: Floats  # (N,) that another part of the text answers than the best quote
+    quotes: Floats  # (N, K) that each quote is right; 0 where there are fewer
 
 
-def scores(
-    calibration: Calibration, readings: Readings, *, among: int | None = None
-) -> tuple[Floats, Floats]:
-    """The probabilities that a text has no answer, (N,), and that each quote is right, (N, K).
-
-    The K + 1 numbers of a question sum to 1. With `among`, only the `among` best quotes decide the
-    probability of no answer, and they share the remaining probability, as when the calibration was
-    fitted; the other quotes are scored on the same scale.
-    """
-    best = replace(readings, logits=readings.logits[:, :among])
-    null = no_answer_probability(calibration, best)
-    quote_shares = shares(calibration, readings)
-    if among is not None:
-        quote_shares = quote_shares / quote_shares[:, :among].sum(axis=1, keepdims=True)
-    return null, (1.0 - null)[:, None] * quote_shares
-
-
-def no_answer_probability(calibration: Calibration, readings: Readings) -> Floats:
-    """The probability that a text has no answer, (N,)."""
+def probabilities_of(
+    calibration: Calibration, readings: Readings, *, answerable: float = 0.5
+) -> Probabilities:
+    """The probabilities where the share `answerable`, in (0, 1], of questions has an answer."""
+    none, elsewhere = _features(readings)
     c = calibration
-    weights = np.array([c.below, c.above, c.spread, c.bias])
-    return _logistic(_features(readings) @ weights + c.windows * np.log(readings.windows))
+    prior = math.log(answerable / (1 - answerable)) if answerable < 1 else math.inf
+    odds = np.zeros((len(readings), 3))  # right, elsewhere, none
+    odds[:, 1] = _weights(c.elsewhere) @ elsewhere
+    odds[:, 2] = _weights(c.none) @ none - prior
+    p = _softmax(odds)
+    quotes = np.zeros(readings.logits.shape)
+    quotes[:, 0] = p[:, 0]
+    if readings.logits.shape[1] > 1:
+        rows = np.isfinite(readings.logits[:, 1:]).any(axis=1)
+        shares = _softmax(readings.logits[rows, 1:] / c.temperature)
+        # no quote is likelier than the best one
+        quotes[rows, 1:] = np.minimum(c.found * p[rows, 1:2] * shares, p[rows, :1])
+    return Probabilities(p[:, 2], p[:, 1], quotes)
 
 
-def shares(calibration: Calibration, readings: Readings) -> Floats:
-    """The probability that each quote is right, given that there is an answer; (N, K) with rows
-    that sum to 1.
-    """
-    c = calibration
-    temperature: Floats = c.temperature * np.power(readings.windows, c.windows_temperature)
-    relative = (readings.logits - readings.logits[:, :1]) / temperature[:, None]  # <= 0
-    weights: Floats = np.exp(relative)
-    weights /= weights.sum(axis=1, keepdims=True)
-    return weights
-
-
-def fit(readings: Readings, right: ArrayLike, has_answer: ArrayLike) -> Calibration:
+def fit(readings: Readings, agreement: ArrayLike, has_answer: ArrayLike) -> Calibration:
     """Fit all parameters of `Calibration` by maximum likelihood; `fitted_on` stays empty.
 
-    `right` (N,) says whether the best quote is right, `has_answer` (N,) whether the text has an
-    answer; answerable and unanswerable questions get half of the weight each. The two parameters
-    that depend on the number of windows are fitted on texts of several windows, and are 0 where
-    there are too few of those. Raises `DataError` for fewer than 20 answerable or unanswerable
-    questions.
+    `agreement` (N, K) is the share of annotators, in [0, 1], who agree with each quote,
+    `has_answer` (N,) says whether the text has an answer; answerable and unanswerable questions get
+    half of the weight each. Raises `DataError` for fewer than 20 of either.
     """
-    true, answerable = np.asarray(right, dtype=np.float64), np.asarray(has_answer, dtype=np.bool_)
-    if not true.shape == answerable.shape == readings.null_score_diff.shape:
+    agree, answerable = np.asarray(agreement, np.float64), np.asarray(has_answer, np.bool_)
+    if agree.shape != readings.logits.shape or answerable.shape != readings.null_score_diff.shape:
         raise DataError(
-            f"{len(readings)} readings, {true.size} right flags and {answerable.size} has_answer "
-            "flags: expected one of each per question"
+            f"{len(readings)} readings, agreement of the shape {agree.shape} and "
+            f"{answerable.size} has_answer flags: expected one of each per quote and question"
         )
-    several = readings.windows > 1
-    single = ~several if _enough(answerable[~several]) else np.ones_like(several)
-    if not _enough(answerable[single]):
-        counts = np.count_nonzero(answerable), np.count_nonzero(~answerable)
+    check_kinds(answerable)
+    right = np.where(answerable, agree[:, 0], 0.0)
+    outcomes = np.stack([right, answerable - right, ~answerable], axis=1)
+    none, elsewhere = _fit_odds(readings, outcomes, balanced_weights(answerable))
+    missed = outcomes[:, 1]
+    others = np.minimum(agree[:, 1:].sum(axis=1), missed)  # not who agrees with the best one, too
+    found = float(others.sum() / max(missed.sum(), _TINY))
+    return Calibration(none, elsewhere, found, _fit_temperature(readings, agree, missed))
+
+
+def check_kinds(has_answer: ArrayLike) -> None:
+    """Raise `DataError` for fewer than 20 answerable or unanswerable questions."""
+    answerable = int(np.count_nonzero(has_answer))
+    unanswerable = np.size(has_answer) - answerable
+    if min(answerable, unanswerable) < _EXAMPLES:
         raise DataError(
-            f"{counts[0]} answerable and {counts[1]} unanswerable questions: calibration needs at "
-            f"least {_EXAMPLES} of each kind"
+            f"{answerable} answerable and {unanswerable} unanswerable questions: calibration needs "
+            f"at least {_EXAMPLES} of each kind"
         )
-    calibration = _fit_odds(readings.part(single), answerable[single])
-    calibration = replace(
-        calibration, temperature=_fit_temperature(readings, true, single & answerable)
-    )
-    if not _enough(answerable[several]):
-        return calibration
-    return _fit_windows(calibration, readings, true, answerable, several)
 
 
-def _enough(answerable: NDArray[np.bool_]) -> bool:
-    return bool(_EXAMPLES <= np.count_nonzero(answerable) <= len(answerable) - _EXAMPLES)
+def _features(readings: Readings) -> tuple[Floats, Floats]:
+    """What the weights of `LogOdds` are multiplied by, (5, N), for `none` and for `elsewhere`."""
+    d, share = readings.null_score_diff, np.clip(readings.share, _TINY, 1 - _TINY)
+    none = np.ones((5, len(readings)))
+    below = np.logaddexp(0, -d)
+    none[1], none[2] = -below, d + below
+    none[3] = -np.log(share)
+    none[4] = np.log(readings.windows)
+    elsewhere = none.copy()
+    elsewhere[3] += np.log1p(-share)
+    return none, elsewhere
 
 
-def _features(readings: Readings) -> Floats:
-    """The features of the logistic regression, (N, 4): for `below`, `above`, `spread`, `bias`."""
-    d = readings.null_score_diff
-    rivals = np.exp(readings.logits - readings.logits[:, :1]).sum(axis=1)
-    ones = np.ones_like(d)
-    return np.stack([-np.logaddexp(0, -d), np.logaddexp(0, d), np.log(rivals), ones], axis=1)
+def _weights(line: LogOdds) -> Floats:
+    return np.array([line.bias, line.below, line.above, line.share, line.windows])
 
 
-def _fit_odds(readings: Readings, answerable: NDArray[np.bool_]) -> Calibration:
-    """Logistic regression by Newton's method, refitted with negative slopes fixed at 0."""
-    features, weights = _features(readings), balanced_weights(answerable)
-    free = np.ones(features.shape[1], dtype=np.bool_)
-    while True:
-        x = np.zeros(len(free))
-        for _ in range(50):
-            p = _logistic(features @ x)
-            used = features[:, free]
-            # a small ridge penalty, without which separable data would have no finite fit
-            gradient = used.T @ (weights * (p - ~answerable)) + 1e-6 * x[free]
-            curvature = (used * (weights * p * (1 - p))[:, None]).T @ used
-            step = np.linalg.solve(curvature + 1e-6 * np.eye(used.shape[1]), gradient)
-            x[free] -= step
-            if np.abs(step).max() < 1e-10:
+def _fit_odds(readings: Readings, outcomes: Floats, weights: Floats) -> tuple[LogOdds, LogOdds]:
+    """Multinomial logistic regression; returns `none` and `elsewhere`.
+
+    `outcomes` (N, 3) are the shares of right, elsewhere and none. Newton's method, projected to
+    slopes of at least 0 (Bertsekas 1982).
+    """
+    none, elsewhere = _features(readings)
+    features, targets = (elsewhere, none), (outcomes[:, 1], outcomes[:, 2])
+    x = np.zeros((2, len(none)))
+
+    def odds_of(x: Floats) -> Floats:
+        lines = [row @ f for f, row in zip(features, x, strict=True)]
+        return np.stack([np.zeros(len(readings)), *lines], axis=1)
+
+    def loss(x: Floats) -> float:
+        likely = np.log(np.maximum(_softmax(odds_of(x)), _TINY))
+        # a small ridge penalty, without which separable data would have no finite fit
+        return 5e-7 * float(np.square(x).sum()) - float(weights @ (outcomes * likely).sum(axis=1))
+
+    current = loss(x)
+    for _ in range(200):
+        p = _softmax(odds_of(x))[:, 1:]  # (N, 2)
+        rows = []
+        for a in range(2):
+            row = []
+            for b in range(2):
+                # the derivative of probability a with respect to the log odds b
+                slope = weights * p[:, a] * ((a == b) - p[:, b])
+                row.append((features[a] * slope) @ features[b].T)
+            rows.append(row)
+        curvature = np.block(rows) + 1e-6 * np.eye(x.size)
+        gradient = np.stack(
+            [
+                f @ (weights * (p[:, a] - target)) + 1e-6 * x[a]
+                for a, (f, target) in enumerate(zip(features, targets, strict=True))
+            ]
+        )
+        stay = _SIGNS & (x == 0) & (gradient > 0)  # slopes that the data would have negative
+        used = ~stay.reshape(-1)
+        step = np.zeros(x.size)
+        step[used] = np.linalg.solve(curvature[np.ix_(used, used)], gradient.reshape(-1)[used])
+        size = 1.0
+        while True:
+            moved = x - size * step.reshape(x.shape)
+            moved = np.where(_SIGNS, np.maximum(moved, 0.0), moved)
+            if (lower := loss(moved)) <= current or size < 1e-6:
                 break
-        negative = free & (x < 0) & np.array([True, True, False, False])
-        if not negative.any():
-            below, above, spread, bias = (float(value) for value in x)
-            return Calibration(below=below, above=above, spread=spread, bias=bias)
-        free &= ~negative
+            size /= 2
+        change, x, current = np.abs(moved - x).max(), moved, lower
+        if change < 1e-9:
+            break
+    return LogOdds(*x[1].tolist()), LogOdds(*x[0].tolist())
 
 
-def _fit_temperature(readings: Readings, right: Floats, rows: NDArray[np.bool_]) -> float:
-    answerable, true = readings.part(rows), right[rows]
+def _fit_temperature(readings: Readings, agreement: Floats, missed: Floats) -> float:
+    """The temperature under which the right one of the other quotes is likeliest, from 0.1 to 10.
+
+    `missed` (N,) is the share of annotators for whom the answer is not the best quote.
+    """
+    right = agreement[:, 1:] * missed[:, None]
+    rows = right.any(axis=1)
+    if not rows.any():
+        return 1.0
 
     def loss(log_temperature: float) -> float:
-        share = shares(Calibration(temperature=math.exp(log_temperature)), answerable)[:, 0]
-        return _log_loss(share, true, np.ones_like(true))
+        shares = _softmax(readings.logits[rows, 1:] / math.exp(log_temperature))
+        return -float((right[rows] * np.log(np.maximum(shares, _TINY))).sum())
 
-    return math.exp(_minimum(loss, -3.0, 3.0))
-
-
-def _fit_windows(
-    calibration: Calibration,
-    readings: Readings,
-    right: Floats,
-    answerable: NDArray[np.bool_],
-    several: NDArray[np.bool_],
-) -> Calibration:
-    long, weights = readings.part(several), balanced_weights(answerable[several])
-
-    def odds_loss(value: float) -> float:
-        p = no_answer_probability(replace(calibration, windows=value), long)
-        return _log_loss(p, (~answerable[several]).astype(np.float64), weights)
-
-    calibration = replace(calibration, windows=_minimum(odds_loss, -5.0, 5.0))
-    rows = several & answerable
-    long_answerable, true = readings.part(rows), right[rows]
-
-    def share_loss(value: float) -> float:
-        share = shares(replace(calibration, windows_temperature=value), long_answerable)[:, 0]
-        return _log_loss(share, true, np.ones_like(true))
-
-    return replace(calibration, windows_temperature=_minimum(share_loss, -2.0, 2.0))
+    return math.exp(_minimum(loss, math.log(0.1), math.log(10.0)))
 
 
-def _log_loss(p: Floats, true: Floats, weights: Floats) -> float:
-    """The weighted mean of the negative log likelihood (cross entropy) of `true`."""
-    likely = true * np.log(np.maximum(p, _TINY)) + (1 - true) * np.log(np.maximum(1 - p, _TINY))
-    return -float(np.average(likely, weights=weights))
+def _softmax(x: Floats) -> Floats:
+    """The softmax of each row; rows may hold -inf, but not alone."""
+    weights: Floats = np.exp(x - x.max(axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
 
 
 def _minimum(loss: Callable[[float], float], low: float, high: float) -> float:
@@ -212,10 +234,3 @@ def _minimum(loss: Callable[[float], float], low: float, high: float) -> float:
             right = low + ratio * (high - low)
             at_right = loss(right)
     return (low + high) / 2
-
-
-def _logistic(x: Floats) -> Floats:
-    """1 / (1 + exp(-x)) without overflow."""
-    small = np.exp(-np.abs(x))
-    p: Floats = np.where(x >= 0, 1 / (1 + small), small / (1 + small))
-    return p

@@ -1,7 +1,8 @@
 """Calibration metrics: ECE, Brier score, risk-coverage curves, coverage at an accuracy.
 
 Knows numbers and predictions, not models. Throughout, `confidence` (N,) in [0, 1] is the
-probability given to each of N decisions, and `right` (N,) says whether the decision was right.
+probability given to each of N decisions, and `right` (N,), in [0, 1], says whether the decision was
+right: the share of annotators who agree with it.
 
     expected_calibration_error(confidence, right)
     coverage_at(0.9, confidence, right)      # the share of questions that can be answered at 90 %
@@ -41,7 +42,7 @@ class Outcomes:
     """The confidence of N decisions, and which of them were right."""
 
     confidence: Floats  # (N,)
-    right: NDArray[np.bool_]  # (N,)
+    right: Floats  # (N,) in [0, 1]: the share of annotators who agree
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,36 +68,36 @@ def measure_calibration(confidence: ArrayLike, right: ArrayLike) -> CalibrationM
 
 
 def reader_calibration(
-    predictions: Sequence[Prediction], quotes: Sequence[QuestionScore], threshold: float
+    predictions: Sequence[Prediction], quotes: Sequence[QuestionScore]
 ) -> dict[str, CalibrationMetrics]:
     """All metrics for each kind of confidence that `outcomes_of` returns."""
     return {
         name: measure_calibration(outcomes.confidence, outcomes.right)
-        for name, outcomes in outcomes_of(predictions, quotes, threshold).items()
+        for name, outcomes in outcomes_of(predictions, quotes).items()
     }
 
 
 def outcomes_of(
-    predictions: Sequence[Prediction], quotes: Sequence[QuestionScore], threshold: float
+    predictions: Sequence[Prediction], quotes: Sequence[QuestionScore]
 ) -> dict[str, Outcomes]:
     """Three kinds of confidence, each with whether it was right.
 
-    - `decisions`: what the reader says at `threshold`, a quote or no answer, with its score
+    - `decisions`: what the reader says, a quote or no answer, with its score
     - `quotes`: the best quote, whether or not the reader abstains
     - `no answer`: that the text has no answer
 
-    `quotes` are the scores of the best quotes; `QuestionScore.right` says which are right.
+    `quotes` are the scores of the best quotes; `QuestionScore.agreement` says how right they are.
     """
     quote = np.array([p.answers[0].score if p.answers else 0.0 for p in predictions])
     null = np.array([p.no_answer_score for p in predictions])
-    answered = np.array([p.null_score_diff <= threshold for p in predictions])
+    answered = np.array([p.answer is not None for p in predictions])
     impossible = np.array([not score.has_answer for score in quotes])
-    quote_right = np.array([score.right for score in quotes])
+    quote_right = np.array([score.agreement for score in quotes])
     right = np.where(answered, quote_right, impossible)
     return {
         "decisions": Outcomes(np.where(answered, quote, null), right),
         "quotes": Outcomes(quote, quote_right),
-        "no answer": Outcomes(null, impossible),
+        "no answer": Outcomes(null, impossible.astype(np.float64)),
     }
 
 
@@ -134,8 +135,8 @@ def macro_calibration_error(confidence: ArrayLike, right: ArrayLike) -> float:
     0.2
     """
     p, true = _checked(confidence, right)
-    gaps = [np.abs(p - true)[true == kind] for kind in (0.0, 1.0)]
-    return float(np.mean([gap.mean() for gap in gaps if len(gap)]))
+    kinds = ((1 - p, true), (p, 1 - true))  # gaps of right and of wrong decisions, and weights
+    return float(np.mean([np.average(gap, weights=w) for gap, w in kinds if w.any()]))
 
 
 def brier_score(confidence: ArrayLike, right: ArrayLike) -> float:
@@ -188,6 +189,6 @@ def _checked(confidence: ArrayLike, right: ArrayLike) -> tuple[Floats, Floats]:
     if not ((p >= 0) & (p <= 1)).all():  # nor NaN
         bad = int(np.flatnonzero(~((p >= 0) & (p <= 1)))[0])
         raise DataError(f"confidence {bad} is {p[bad]}, expected 0 to 1")
-    if not np.isin(true, (0.0, 1.0)).all():
-        raise DataError("right flags are not all 0 or 1")
+    if not ((true >= 0) & (true <= 1)).all():
+        raise DataError("right flags are not all from 0 to 1")
     return p, true

@@ -106,3 +106,28 @@ def operating_point(
     coverage = float(weight[answered].sum())
     right_share = float((right * weight)[answered].sum())
     return OperatingPoint(cut, right_share / coverage if coverage else 1.0, coverage)
+
+
+TOLERANCE = 0.03
+"""See `best_answerable`; a share of the questions."""
+
+
+def best_answerable(right: ArrayLike, log_odds: ArrayLike) -> float:
+    """The boldest share of answerable questions that gives most right answers minus wrong ones.
+
+    `right` (N,) says in [0, 1] how right the best quotes are, 0 for unanswerable questions;
+    `log_odds` (N,) are those of no answer against the best quote where half of the questions have
+    an answer. A share a answers where they are at most log(a / (1 - a)). The shares that are
+    compared are whole twentieths; the highest wins whose right minus wrong answers are within 3 %
+    of the questions of the most, a difference that a few hundred questions cannot tell.
+
+    >>> best_answerable([1, 1, 0], [-1.0, 1.0, 2.0])    # 0.75 to 0.85 answer the first two
+    0.85
+    """
+    score, _, values = checked(right, np.ones(len(np.atleast_1d(right)), np.bool_), log_odds)
+    shares = np.arange(1, 20) / 20
+    limits = np.log(shares / (1 - shares))
+    if not score.any():
+        return float(shares[0])  # nothing can be answered rightly
+    gained = ((values <= limits[:, None]) * (2 * score - 1)).mean(axis=1)
+    return float(shares[np.flatnonzero(gained >= gained.max() - TOLERANCE)[-1]])

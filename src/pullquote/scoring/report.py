@@ -36,6 +36,7 @@ from pullquote.scoring.figures import (
     draw,
 )
 from pullquote.scoring.slices import Slice
+from pullquote.settings import Decision
 from pullquote.types import Span
 
 PAGE = "index.html"
@@ -97,7 +98,7 @@ def _page(analysis: Analysis, figures: dict[str, Figure], model: str, data: str)
         for id, name, content in sections
         if content
     )
-    threshold = f"{analysis.threshold:.4g}".replace("-", "&minus;")
+    abstains = _abstains(analysis.decision)
     total, paragraphs = analysis.scores["f1"].total, analysis.paragraphs
     return f"""<!doctype html>
 <html lang="en">
@@ -113,8 +114,8 @@ def _page(analysis: Analysis, figures: dict[str, Figure], model: str, data: str)
 <body>
 <header>
 <h1>{title}</h1>
-<p class="soft">{total:,} questions on {paragraphs:,} paragraphs. The reader abstains when null
-logit minus best span logit exceeds {threshold}.</p>
+<p class="soft">{total:,} questions on {paragraphs:,} paragraphs. The reader abstains when
+{abstains}.</p>
 <nav aria-label="Sections"><ul>
 {links}
 </ul></nav>
@@ -128,6 +129,18 @@ like these, not of other training runs. Written by pullquote.</footer>
 </body>
 </html>
 """
+
+
+def _abstains(decision: Decision) -> str:
+    """When a reader abstains."""
+    if decision.threshold is not None:
+        limit = f"{decision.threshold:.4g}".replace("-", "&minus;")
+        return f"null logit minus best span logit exceeds {limit}"
+    share = f"{100 * decision.answerable:.0f} %"
+    return (
+        "no answer is likelier than that its best quote is right, where "
+        f"{share} of the questions are expected to have an answer"
+    )
 
 
 # ---- scores
@@ -186,11 +199,12 @@ def _trust(analysis: Analysis, figures: dict[str, Figure]) -> str:
             "These scores are the raw softmax of the logits and not calibrated; "
             "<code>pullquote calibrate</code> does that, on held-out data."
         )
-    unanswerable = float(np.mean(analysis.outcomes["no answer"].right))
-    if analysis.raw and not 0.4 <= unanswerable <= 0.6:
+    answerable = float(1 - np.mean(analysis.outcomes["no answer"].right))
+    expected = analysis.decision.answerable
+    if analysis.raw and abs(answerable - expected) > 0.1:
         introduction += (
-            " Calibrated scores assume that half of the questions have no answer; here it is "
-            f"{100 * unanswerable:.0f} %, which moves the curves away from the diagonal."
+            f" Calibrated scores expect {100 * expected:.4g} % of the questions to have an answer; "
+            f"here it is {100 * answerable:.0f} %, which moves the curves away from the diagonal."
         )
     parts = []
     for name, outcomes in analysis.outcomes.items():

@@ -15,10 +15,15 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pullquote.errors import DataError, InputError, PullquoteWarning
 from pullquote.scoring.thresholds import BestThreshold, best_threshold
 from pullquote.types import Example
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)  # ASCII: “quotes” and dashes stay
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
@@ -73,15 +78,17 @@ class QuestionScore:
     answered: bool  # the prediction is not ""
     exact: float
     f1: float
+    agreement: float = 0.0
+    """The share of the gold answers with an F1 above 0.5: of the annotators who agree.
+
+    Probabilities are calibrated to this. The maximum over gold answers would depend on how many
+    there are (SQuAD 2.0: one in train, three or more in dev), and so would exact match, since
+    annotators choose different borders for the same answer.
+    """
 
     @property
     def right(self) -> bool:
-        """Whether the quote counts as right: F1 above 0.5, so it shares most words with a gold one.
-
-        Probabilities are calibrated to this. Exact match would depend on the number of gold answers
-        (SQuAD 2.0: one in train, three or more in dev), since annotators choose different borders
-        for the same answer.
-        """
+        """Whether the quote counts as right: F1 above 0.5 with one of the gold answers."""
         return self.has_answer and self.f1 > 0.5
 
 
@@ -147,6 +154,17 @@ def best_over_golds(prediction: str, golds: Iterable[str]) -> tuple[float, float
     return exact, max(_f1(normal.split(), answer.split()) for answer in answers)
 
 
+def agreement(prediction: str, golds: Sequence[str]) -> float:
+    """The share of the gold answers with which a prediction has an F1 above 0.5; 0 without any.
+
+    >>> agreement("the river Seine", ["Seine", "river Seine", "a river in France"])
+    0.6666666666666666
+    """
+    normal = normalize_answer(prediction).split()
+    f1s = [_f1(normal, normalize_answer(gold).split()) for gold in golds]
+    return sum(f1 > 0.5 for f1 in f1s) / len(f1s) if f1s else 0.0
+
+
 def score_questions(
     golds: Iterable[Example], predictions: Mapping[str, str]
 ) -> list[QuestionScore]:
@@ -168,7 +186,8 @@ def score_questions(
         seen.add(example.id)
         if (prediction := predictions.get(example.id)) is None:
             continue
-        exact, f1 = best_over_golds(prediction, [answer.text for answer in example.answers])
+        texts = [answer.text for answer in example.answers]
+        exact, f1 = best_over_golds(prediction, texts)
         scores.append(
             QuestionScore(
                 id=example.id,
@@ -176,6 +195,7 @@ def score_questions(
                 answered=prediction != "",
                 exact=exact,
                 f1=f1,
+                agreement=agreement(prediction, texts),
             )
         )
     return scores
@@ -247,6 +267,13 @@ def at_threshold(
 ) -> list[QuestionScore]:
     """The scores when questions with a no-answer value above `threshold` are not answered."""
     return [_abstain(q) if no_answer_values[q.id] > threshold else q for q in questions]
+
+
+def decided(
+    questions: Sequence[QuestionScore], answered: Sequence[bool] | NDArray[np.bool_]
+) -> list[QuestionScore]:
+    """The scores when only the questions of which `answered` (N,) is true are answered."""
+    return [q if given else _abstain(q) for q, given in zip(questions, answered, strict=True)]
 
 
 def _check_probabilities(

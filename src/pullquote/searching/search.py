@@ -16,18 +16,18 @@ that window's null logit, not with the quotes of other windows.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pullquote.errors import IndexFileError, InputError
-from pullquote.reading.decode import NO_SPAN, Candidates, ScoredSpan
+from pullquote.reading.decode import NEAREST, NO_SPAN, Candidates, ScoredSpan, share_of
+from pullquote.reading.quotes import whole_quote
 from pullquote.reading.sentences import sentence_around
-from pullquote.scoring.calibration import Readings, scores
-from pullquote.types import Example, Hit, Passage, Place
+from pullquote.scoring.calibration import Readings, probabilities_of
+from pullquote.types import Correction, Example, Hit, Passage, Place
 
 if TYPE_CHECKING:
     from pullquote.reading.reader import Reader
@@ -44,9 +44,9 @@ class Ranking:
     """The weight of a window's null logit, which is subtracted from the logits of its quotes."""
     retrieval: float = 1.0
     """The weight of BM25: logits per unit."""
-    caution: float = 1 / 3
-    """The no-answer threshold is the reader's, minus this times the natural logarithm of the number
-    of passages: the more passages are read, the likelier one of them looks like an answer."""
+    independence: float = 0.5
+    """n windows count as n to the power of this in the calibration, which corrects for the maximum
+    over the windows of one text: passages that a search has chosen are less of a chance."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.passages <= 1000:
@@ -59,17 +59,21 @@ class SearchResult:
 
     question: str
     hits: tuple[Hit, ...]
-    """Best first, at most `top_k`; they are given even if the question is not answered."""
+    """Best first, at most `top_k`; at least five (as far as there are) if it is not answered."""
     answered: bool
-    """Whether `null_score_diff` is at most `threshold`."""
+    """Whether the first hit answers the question; decided as for `Prediction`."""
     no_answer_score: float
     """The probability, in [0, 1], that no document has an answer."""
     null_score_diff: float
     """Null logit of a window minus the logit of its quote, for the best quote."""
-    threshold: float
-    """The no-answer threshold that was used, in logits."""
+    threshold: float | None
+    """The no-answer threshold, in logits; None where probabilities decided."""
+    answerable: float
+    """The share of questions that were expected to have an answer."""
     passages: int
     """How many passages were read."""
+    corrections: tuple[Correction, ...] = ()
+    """The words of the question that were read as other words."""
 
     def to_dict(self) -> dict[str, Any]:
         """The keys of `Prediction.to_dict`, with hits as answers, and how many `passages`."""
@@ -78,10 +82,23 @@ class SearchResult:
             "answer": hits[0] if self.answered else None,
             "answers": hits,
             "no_answer_score": self.no_answer_score,
+            "answerable": self.answerable,
             "null_score_diff": self.null_score_diff,
             "threshold": self.threshold,
             "passages": self.passages,
+            "corrections": [asdict(correction) for correction in self.corrections],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """The passages to read for a question."""
+
+    question: str
+    read_as: str
+    """The question without misspelt words; this is what the reader reads."""
+    corrections: tuple[Correction, ...]
+    passages: tuple[RetrievedPassage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +125,23 @@ class _Location:
         return self.passage.place(self.span.start)
 
     @property
-    def sentence(self) -> str:
-        return sentence_around(self.passage.text, self.span.start, self.span.end).text
+    def whole(self) -> _Location:
+        """The location of the whole quote."""
+        start, end = whole_quote(self.passage.text, self.span.start, self.span.end)
+        return _Location(self.passage, self.span._replace(start=start, end=end))
+
+    def hit(self, score: float, also: Iterable[_Location]) -> Hit:
+        return Hit(
+            text=self.text,
+            score=score,
+            place=self.place,
+            start=self.start,
+            end=self.end,
+            passage=self.passage,
+            offset=self.span.start,
+            also=tuple(other.place for other in also),
+            sentence=sentence_around(self.passage.text, self.span.start, self.span.end).text,
+        )
 
     def overlaps(self, other: _Location) -> bool:
         same = self.passage.document.path == other.passage.document.path
@@ -158,15 +190,15 @@ class Searcher:
         *,
         path: str | None = None,
         threshold: float | None = None,
+        answerable: float | None = None,
     ) -> list[Hit]:
         """The best quotes of all documents that answer a question; an empty list if none does.
 
-        `path` is a glob that documents must match (see `Index.search`). `threshold` replaces the
-        reader's: the question has no answer if `null_score_diff` exceeds it. Raises `InputError`
-        for a blank question and for a glob that no document matches, `IndexFileError` for an empty
-        index.
+        `path` is a glob that documents must match (see `Index.search`). `threshold` and
+        `answerable` are those of `Reader.answer_all`. Raises `InputError` for a blank question and
+        for a glob that no document matches, `IndexFileError` for an empty index.
         """
-        result = self.search(question, top_k, path=path, threshold=threshold)
+        result = self.search(question, top_k, path=path, threshold=threshold, answerable=answerable)
         return list(result.hits) if result.answered else []
 
     def search(
@@ -176,24 +208,37 @@ class Searcher:
         *,
         path: str | None = None,
         threshold: float | None = None,
+        answerable: float | None = None,
     ) -> SearchResult:
         """The same as `ask`, with scores, and with the best quotes of an unanswered question."""
         if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
             raise InputError(f"top_k is {top_k!r}, expected a number from 1")
-        if threshold is not None and math.isnan(threshold):
-            raise InputError("threshold is nan, expected a number")
-        retrieved = self.retrieve(question, path=path)
+        self.reader.config.decision(threshold, answerable)  # refuse bad values before any work
+        retrieval = self.retrieve(question, path=path)
         examples = (
-            Example(f"passage {number}", question, entry.passage.text)
-            for number, entry in enumerate(retrieved)
+            Example(f"passage {number}", retrieval.read_as, entry.passage.text)
+            for number, entry in enumerate(retrieval.passages)
         )
         windows = list(self.reader.read_all(examples))
-        return self.decide(question, retrieved, windows, top_k, threshold)
+        return self.decide(retrieval, windows, top_k, threshold=threshold, answerable=answerable)
 
-    def retrieve(self, question: str, *, path: str | None = None) -> list[RetrievedPassage]:
-        """The first step of `search`: the passages to read. Raises the errors of `ask`."""
+    def retrieve(self, question: str, *, path: str | None = None) -> Retrieval:
+        """The first step of `search`: the passages to read. Raises the errors of `ask`.
+
+        Misspelt words are corrected by the words of the passages that are found with the others;
+        then passages are retrieved again.
+        """
         if not isinstance(question, str) or not question.strip():
             raise InputError("the question is blank; expected a question in words")
+        passages = self._retrieve(question, path)
+        if not self.reader.config.spelling:
+            return Retrieval(question, question, (), tuple(passages))
+        respelt = self.reader.spelling.correct(question, [p.passage.text for p in passages])
+        if respelt.corrections:
+            passages = self._retrieve(respelt.question, path)
+        return Retrieval(question, respelt.question, respelt.corrections, tuple(passages))
+
+    def _retrieve(self, question: str, path: str | None) -> list[RetrievedPassage]:
         retrieved = self.index.search(question, self.ranking.passages, path=path)
         if not retrieved and not len(self.index):
             raise IndexFileError(f"{self.index.path}: an empty index; add documents to it first")
@@ -203,66 +248,75 @@ class Searcher:
 
     def decide(
         self,
-        question: str,
-        retrieved: Sequence[RetrievedPassage],
+        retrieval: Retrieval,
         windows: Sequence[Sequence[Candidates]],
         top_k: int,
+        *,
         threshold: float | None = None,
+        answerable: float | None = None,
     ) -> SearchResult:
         """The last step of `search`: ranks the quotes of the passages, and answers or abstains.
 
-        `windows[i]` are what `Reader.read_all` returned for `retrieved[i]`.
+        `windows[i]` are what `Reader.read_all` returned for `retrieval.passages[i]`.
         """
-        if threshold is None:
-            threshold = self._threshold(len(retrieved))
-        quotes = _distinct(sorted(self._quotes(retrieved, windows), key=lambda quote: quote.order))
-        if not quotes:
-            return SearchResult(question, (), False, 1.0, NO_SPAN, threshold, len(retrieved))
-        no_answer_score, quote_scores = self._probabilities(quotes, sum(map(len, windows)))
+        config, retrieved = self.reader.config, retrieval.passages
+        decision = config.decision(threshold, answerable)
+        found = sorted(self._quotes(retrieved, windows), key=lambda quote: quote.order)
+        quotes = _distinct(found)
         best_of_passages = list(_best_of_passages(retrieved, windows))
-        hits = _hits(zip(quotes, quote_scores, strict=True), best_of_passages)
-        diff = quotes[0].null_score_diff
-        return SearchResult(
-            question,
-            tuple(itertools.islice(hits, top_k)),
-            diff <= threshold,
-            no_answer_score,
-            diff,
-            threshold,
-            len(retrieved),
+        shown = list(itertools.islice(_shown(quotes, best_of_passages), max(top_k, NEAREST)))
+        common = (decision.threshold, decision.answerable, len(retrieved), retrieval.corrections)
+        if not shown:
+            return SearchResult(retrieval.question, (), False, 1.0, NO_SPAN, *common)
+        best = shown[0][0]
+        readings = Readings(
+            np.array([best.null_score_diff]),
+            np.array([share_of(_log_mass_of(found[0], found), self._log_mass(retrieved, windows))]),
+            np.array([[quote.value for quote, _ in shown]]),
+            np.array([sum(map(len, windows)) ** self.ranking.independence]),
         )
-
-    def _threshold(self, passages: int) -> float:
-        """The no-answer threshold for a question on so many passages."""
-        caution = self.ranking.caution * math.log(max(passages, 1))
-        return self.reader.config.no_answer_threshold - caution
+        p = probabilities_of(config.calibration, readings, answerable=decision.answerable)
+        scores, none = p.quotes[0].tolist(), float(p.none[0])
+        hits = tuple(
+            quote.location.hit(score, also)
+            for (quote, also), score in zip(shown, scores, strict=True)
+        )
+        answered = not decision.abstains(scores[0], none, best.null_score_diff)
+        kept = hits[:top_k] if answered else hits
+        return SearchResult(retrieval.question, kept, answered, none, best.null_score_diff, *common)
 
     def _quotes(
         self, retrieved: Sequence[RetrievedPassage], windows: Sequence[Sequence[Candidates]]
     ) -> Iterator[_Quote]:
         """The spans of all windows of all passages."""
+        for rank, (entry, window, bonus) in enumerate(self._windows(retrieved, windows)):
+            for span in window.spans:
+                location = _Location(entry.passage, span)
+                yield _Quote(span.logit + bonus, rank, location, window.null - span.logit)
+
+    def _log_mass(
+        self, retrieved: Sequence[RetrievedPassage], windows: Sequence[Sequence[Candidates]]
+    ) -> float:
+        """Log sum exp of what ranks the spans, over all spans of all windows."""
+        masses = [w.log_mass + bonus for _, w, bonus in self._windows(retrieved, windows)]
+        return float(np.logaddexp.reduce(masses))
+
+    def _windows(
+        self, retrieved: Sequence[RetrievedPassage], windows: Sequence[Sequence[Candidates]]
+    ) -> Iterator[tuple[RetrievedPassage, Candidates, float]]:
+        """Each window with its passage, and what is added to the logits of its spans."""
         best = retrieved[0].score if retrieved else 0.0
-        for rank, (entry, read) in enumerate(zip(retrieved, windows, strict=True)):
+        for entry, read in zip(retrieved, windows, strict=True):
             bm25 = self.ranking.retrieval * (entry.score - best)
             for window in read:
-                for span in window.spans:
-                    value = span.logit - self.ranking.null * window.null + bm25
-                    location = _Location(entry.passage, span)
-                    yield _Quote(value, rank, location, window.null - span.logit)
+                yield entry, window, bm25 - self.ranking.null * window.null
 
-    def _probabilities(
-        self, quotes: Sequence[_Quote], windows: int
-    ) -> tuple[float, Sequence[float]]:
-        """The no-answer score of the question, and the score of each quote, in [0, 1]."""
-        readings = Readings(
-            np.array([quotes[0].null_score_diff]),
-            np.array([[quote.value for quote in quotes]]),
-            np.array([windows]),
-        )
-        config = self.reader.config
-        # the calibration was fitted on the best `n_best_size` quotes of each question
-        null, worth = scores(config.calibration, readings, among=config.n_best_size)
-        return float(null[0]), worth[0].tolist()
+
+def _log_mass_of(quote: _Quote, quotes: Iterable[_Quote]) -> float:
+    """Log sum exp of what ranks a quote and the others that read the same."""
+    text = quote.location.text.casefold()
+    same = [other.value for other in quotes if other.location.text.casefold() == text]
+    return float(np.logaddexp.reduce(same))
 
 
 def _distinct(quotes: Iterable[_Quote]) -> list[_Quote]:
@@ -279,34 +333,23 @@ def _best_of_passages(
     """The best quote of each passage that has one."""
     for entry, read in zip(retrieved, windows, strict=True):
         if firsts := [window.spans[0] for window in read if window.spans]:
-            yield _Location(entry.passage, max(firsts, key=lambda span: span.logit))
+            yield _Location(entry.passage, max(firsts, key=lambda span: span.logit)).whole
 
 
-def _hits(
-    scored: Iterable[tuple[_Quote, float]], best_of_passages: Sequence[_Location]
-) -> Iterator[Hit]:
-    """A hit for each quote, without those that overlap an earlier hit.
-
-    `also` names the other passages whose best quote reads the same.
+def _shown(
+    quotes: Iterable[_Quote], best_of_passages: Sequence[_Location]
+) -> Iterator[tuple[_Quote, list[_Location]]]:
+    """The whole quotes that do not overlap an earlier one, each with the other passages whose best
+    quote reads the same.
     """
     taken: list[_Location] = []
-    for quote, score in scored:
-        location = quote.location
+    for quote in quotes:
+        location = quote.location.whole
         if any(location.overlaps(other) for other in taken):
             continue  # a longer or shorter form of an earlier quote
         also = _elsewhere(location, best_of_passages)
         taken += [location, *also]
-        yield Hit(
-            text=location.text,
-            score=score,
-            place=location.place,
-            start=location.start,
-            end=location.end,
-            passage=location.passage,
-            offset=location.span.start,
-            also=tuple(other.place for other in also),
-            sentence=location.sentence,
-        )
+        yield replace(quote, location=location), also
 
 
 def _elsewhere(location: _Location, best_of_passages: Iterable[_Location]) -> list[_Location]:

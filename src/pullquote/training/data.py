@@ -48,6 +48,8 @@ class TrainingData:
     """The fingerprint of each teacher."""
     tune: Sequence[Example]
     """Held-out examples, by which checkpoints are compared; may be empty."""
+    use: Sequence[Example]
+    """Examples of `answerable_from`; may be empty."""
 
     def fingerprint(self) -> str:
         """A hash of the windows and their labels, to compare when a run is resumed."""
@@ -64,6 +66,7 @@ def load_training_data(
     trained on, `ConfigError` for a teacher that tokenises differently from `encoder`.
     """
     tune = load_examples(recipe.tune) if recipe.tune else ()
+    use = load_examples(recipe.answerable_from) if recipe.answerable_from else ()
     cache = cache_directory()
     teachers = [load_teacher(name, recipe.precision, accelerator) for name in recipe.teacher]
     for teacher in teachers:
@@ -83,7 +86,7 @@ def load_training_data(
         soft = None
         if recipe.soft_weight:
             soft = soft_labels(teachers, windows, encoder, cache, preparing)
-    return TrainingData(windows, soft, names, tune)
+    return TrainingData(windows, soft, names, tune, use)
 
 
 def load_teacher(name: str, precision: str, accelerator: Accelerator) -> Reader:

@@ -1,7 +1,7 @@
 """Evaluation during training, with the `Reader` that users answer with; keeps the best checkpoint.
 
 evaluate_and_keep(run)                 # out/last: the weights of now; out: the best ones
-evaluation = fit_threshold(run)        # of the best ones, when the run ends
+evaluation = fit_settings(run)         # of the best ones, when the run ends
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 from pullquote.checkpoints.write import copy_model, write_weights
 from pullquote.data.sample import sample
 from pullquote.errors import MissingExtraError
-from pullquote.reading.evaluate import Evaluation, evaluate, evaluate_checkpoint, store_threshold
+from pullquote.reading.evaluate import (
+    Evaluation,
+    checkpoint_reader,
+    evaluate,
+    fit_and_store,
+)
 from pullquote.reading.reader import Reader
 
 try:
@@ -72,15 +77,21 @@ def balanced_f1(evaluation: Evaluation) -> float:
     return evaluation.fitted.score if evaluation.fitted else evaluation.scores.f1
 
 
-def fit_threshold(run: Run) -> Evaluation | None:
-    """Fit the threshold of the best checkpoint on all held-out data, and store it.
+def fit_settings(run: Run) -> Evaluation | None:
+    """Fit the threshold and the calibration of the best checkpoint on all held-out data.
 
     None without held-out data, and in processes other than the main one.
     """
     if not (run.main and run.data.tune):
         return None
     run.tell("fitting the threshold")
-    evaluation = evaluate_checkpoint(run.out, run.data.tune, fit=True)
-    if evaluation.fitted:
-        store_threshold(run.out, evaluation, run.data.tune, run.recipe.tune)
-    return evaluation
+    reader, recipe = checkpoint_reader(run.out), run.recipe
+    if len({example.is_impossible for example in run.data.tune}) < 2:
+        return evaluate(reader, run.data.tune, fit=True)
+    return fit_and_store(
+        reader,
+        run.data.tune,
+        source=recipe.tune,
+        use=run.data.use,
+        use_source=recipe.answerable_from,
+    )

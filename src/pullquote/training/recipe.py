@@ -20,7 +20,7 @@ from typing import Any
 from pullquote.checkpoints import layout
 from pullquote.data.formats import decode_text, read_bytes
 from pullquote.errors import ConfigError, DataError, MissingExtraError
-from pullquote.types import ReaderConfig
+from pullquote.settings import ReaderConfig
 
 _READER = ReaderConfig()
 
@@ -71,7 +71,14 @@ class Recipe:
         "exact-match, previous-token and neighbour heads.",
     )
     train: tuple[str, ...] = _option((), "Data to train on (SQuAD JSON, JSONL, CSV, Parquet).")
-    tune: str = _option("", "Held-out data, to choose the best checkpoint and fit its threshold.")
+    tune: str = _option(
+        "", "Held-out data, to choose the best checkpoint, and fit its threshold and scores."
+    )
+    answerable_from: str = _option(
+        "",
+        "Data that looks like use: the share of answerable questions under which the trained "
+        "reader gives about the most right answers minus wrong ones there is stored with it.",
+    )
     questions: int = _option(0, "Train on a random sample of so many questions; 0: all.", low=0)
     augment: tuple[str, ...] = _option(
         (),
@@ -167,6 +174,8 @@ class Recipe:
                 "a teacher is given but nothing is learned from it; set one of "
                 f"{', '.join(_TEACHER_WEIGHTS)}"
             )
+        if self.answerable_from and not self.tune:
+            raise ConfigError("answerable_from needs tune, on which scores are calibrated first")
         if self.stack and self.embeddings:
             raise ConfigError(
                 "stack and embeddings both say where the weights of a shape come from; set one"
@@ -194,6 +203,7 @@ class Recipe:
             embeddings=_public_name(self.embeddings),
             train=tuple(Path(file).name for file in self.train),
             tune=Path(self.tune).name,
+            answerable_from=Path(self.answerable_from).name,
             teacher=tuple(_public_name(name) for name in self.teacher),
         )
 

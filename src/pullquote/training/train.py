@@ -42,7 +42,7 @@ try:
         sum_gradients,
         warn_of_idle_processes,
     )
-    from pullquote.training.evaluation import evaluate_and_keep, fit_threshold
+    from pullquote.training.evaluation import evaluate_and_keep, fit_settings
     from pullquote.training.learner import clip_gradients, make_learner, update_weights
     from pullquote.training.objective import micro_batch_loss
     from pullquote.training.optimize import keep_memory
@@ -108,7 +108,7 @@ def train(
 
     run = _prepare(recipe, out, accelerator, resume, progress)
     _loop(run)
-    return TrainingReport(out, run.steps, run.state.seconds, fit_threshold(run), run.main)
+    return TrainingReport(out, run.steps, run.state.seconds, fit_settings(run), run.main)
 
 
 def _prepare(
