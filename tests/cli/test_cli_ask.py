@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from cli_helpers import LIGHTHOUSE, Run
 
-from pullquote import Reader
+from pullquote import Answer, Prediction, Reader
+from pullquote.cli.console import Near, abstention, echo_abstention, percent
 
 NORSE = "The Norse, led by Rollo, came by sea. They settled in Normandy."
 WHO = "Who led the Norse?"
@@ -39,18 +40,120 @@ def test_the_demo_is_answered(call: Run, question: str, answer: str) -> None:
     assert call("ask", question, LIGHTHOUSE).succeeded().out.splitlines()[0] == answer
 
 
-def test_no_answer_says_so_and_names_the_nearest_quote(call: Run) -> None:
-    result = call("ask", "How much did the fourth tower cost?", LIGHTHOUSE).succeeded()
-    first, second = result.out.splitlines()
-    assert first == "No answer in this text."
-    assert second.startswith('  no-answer score 0.77; the nearest quote is "firmer ground')
+def test_no_answer_is_said_with_its_probability_and_the_nearest_quotes(call: Run) -> None:
+    question = ("ask", "How much did the fourth tower cost?", LIGHTHOUSE, "--answerable", "2%")
+    found = call(*question, "--json").succeeded().json
+    assert (found["answer"], found["threshold"], found["answerable"]) == (None, None, 0.02)
+    assert found["no_answer_score"] > 0.5
+    first, head, *quotes = call(*question).succeeded().out.splitlines()
+    assert first == f"No answer in this text ({percent(found['no_answer_score'])})."
+    assert head in ("  nearest quote:", "  nearest quotes:")
+    best = found["answers"][0]
+    assert f"(characters {best['start']}-{best['end']})" in quotes[0]
+    assert len(quotes) == max(1, sum(answer["score"] >= 0.01 for answer in found["answers"]))
 
 
-def test_no_answer_by_a_strict_threshold_says_why(call: Run) -> None:
+def predicted(none: float, *scores: float, threshold: float | None = None) -> Prediction:
+    """An abstention with quotes of these scores: "quote 0", "quote 1", ..."""
+    quotes = [Answer(f"quote {n}", n, n + 7, score, 0.0, 0.0) for n, score in enumerate(scores)]
+    return Prediction("", None, tuple(quotes), none, null_score_diff=1.0, threshold=threshold)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "sentence"),
+    [
+        (predicted(0.816, 0.1), "No answer in it (82 %)."),
+        (predicted(1.0), "No answer in it (100 %)."),
+        (predicted(0.9996, 0.0), "No answer in it (>99 %)."),
+        (predicted(0.46, 0.3), "No sure answer: 46 % that there is none in it."),
+        (predicted(0.46, 0.3, threshold=-1), "No sure answer: 46 % that there is none in it."),
+        (
+            predicted(0.003, 0.9, threshold=-1),
+            "No sure answer: <1 % that there is none in it, but the threshold asks for a surer "
+            "answer.",
+        ),
+        (predicted(0.6, 0.2, threshold=-1), "No answer in it (60 %)."),
+    ],
+)
+def test_the_words_of_an_abstention_fit_its_probabilities(
+    prediction: Prediction, sentence: str
+) -> None:
+    best = prediction.answers[0].score if prediction.answers else None
+    assert abstention("it", prediction, best) == sentence
+
+
+@pytest.mark.parametrize(
+    ("scores", "top_k", "lines"),
+    [
+        ((0.2, 0.094, 0.0099), 1, ["    20 %  0", "     9 %  1"]),
+        ((0.004, 0.003), 1, ["    <1 %  0"]),  # at least the best
+        ((0.2, 0.004, 0.0), 3, ["    20 %  0", "    <1 %  1", "     0 %  2"]),  # as asked for
+        ((), 1, []),
+    ],
+)
+def test_near_quotes_are_those_asked_for_and_what_is_likelier_than_one_percent(
+    capsys: pytest.CaptureFixture[str], scores: tuple[float, ...], top_k: int, lines: list[str]
+) -> None:
+    near = [Near(score, str(n), "here") for n, score in enumerate(scores)]
+    echo_abstention("it", predicted(0.5, *scores), near, top_k=top_k, hint=True)
+    _, *shown = capsys.readouterr().out.splitlines()  # no hint but on a terminal
+    assert [line.replace('"', "") for line in shown[1:]] == [f"{line} (here)" for line in lines]
+    assert shown[:1] == {0: [], 1: ["  nearest quote:"]}.get(len(lines), ["  nearest quotes:"])
+
+
+def test_a_long_near_quote_is_cut_to_one_line_of_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    near = [Near(0.1, "one two\n" * 20, "characters 12345-12505")]
+    echo_abstention("it", predicted(0.5, 0.1), near, top_k=1, hint=False)
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith('    10 %  "one two one two one')
+    assert line.endswith('..." (characters 12345-12505)')
+    assert len(line) <= 80
+
+
+def test_a_threshold_that_decides_against_the_probabilities_is_named(call: Run) -> None:
     # null logit - best span logit is far below 0 here, and even further above -9999
     out = call("ask", WHO, "--context", NORSE, *NEVER).succeeded().out
-    assert out.startswith("No sure answer.\n  no-answer score 0.")
-    assert out.endswith('but the threshold asks for a surer answer; the nearest quote is "Rollo"\n')
+    first, *_, quote = out.splitlines()
+    assert first.startswith("No sure answer: ")
+    assert first.endswith(" in this text, but the threshold asks for a surer answer.")
+    assert quote.endswith('%  "Rollo" (characters 18-23)')
+
+
+def test_more_answers_are_given_where_more_questions_are_answerable(call: Run) -> None:
+    ask = ("ask", WHO, "--context", NORSE, "--json")
+    shares = ("0.01%", "1 %", "0.5", ".99", "100%")
+    found = [call(*ask, "--answerable", share).succeeded().json for share in shares]
+    assert [round(one["answerable"], 6) for one in found] == [0.0001, 0.01, 0.5, 0.99, 1.0]
+    none = [one["no_answer_score"] for one in found]
+    assert none == sorted(none, reverse=True)
+    assert (found[0]["answer"], none[-1]) == (None, 0.0)
+    assert found[-1]["answer"]["text"] == "Rollo"
+
+
+def test_what_a_misspelt_word_is_read_as_is_told(call: Run) -> None:
+    ask = ("ask", "Who buitl the first lighthuose?", LIGHTHOUSE)
+    found = call(*ask, "--json", *ALWAYS).succeeded().json
+    assert found["corrections"] == [
+        {"word": "buitl", "read_as": "built"},
+        {"word": "lighthuose", "read_as": "lighthouse"},
+    ]
+    answered = call(*ask, "--top-k", 2, *ALWAYS).succeeded().out.split("\n\n")
+    assert answered[0].startswith("Henry Winstanley\n")
+    assert [one.splitlines()[-1] == "  read as: built, lighthouse" for one in answered] == [
+        *(True, False)
+    ]
+    abstained = call(*ask, *NEVER).succeeded().out.splitlines()
+    assert abstained[1] == "  read as: built, lighthouse"
+    as_written = call(*ask, "--no-spelling", "--json", *ALWAYS).succeeded().json
+    assert as_written["corrections"] == []
+    assert as_written["null_score_diff"] != found["null_score_diff"]
+
+
+def test_a_question_without_mistakes_has_no_such_line(call: Run) -> None:
+    for more in (ALWAYS, NEVER):
+        assert "read as" not in call("ask", WHO, "--context", NORSE, *more).succeeded().out
 
 
 def test_top_k_lists_the_best_first(call: Run) -> None:
@@ -60,13 +163,12 @@ def test_top_k_lists_the_best_first(call: Run) -> None:
     assert entries[0].startswith("Rollo\n  The Norse, led by Rollo, came by sea.\n  score 0.")
 
 
-def test_top_k_without_an_answer_lists_the_nearest_quotes(call: Run) -> None:
-    result = call("ask", WHO, "--context", NORSE, "--top-k", 3, *NEVER).succeeded()
-    head, *entries = result.out.split("\n\n")
-    assert head.startswith("No sure answer.\n  no-answer score 0.")
-    assert head.endswith("surer answer; the nearest quotes:")
-    assert entries[0].startswith("Rollo\n")
-    assert len(entries) == 3
+def test_top_k_without_an_answer_lists_as_many_near_quotes(call: Run) -> None:
+    out = call("ask", WHO, "--context", NORSE, "--top-k", 3, *NEVER).succeeded().out
+    _, head, *quotes = out.splitlines()
+    assert head == "  nearest quotes:"
+    assert '%  "Rollo" (' in quotes[0]
+    assert len(quotes) == 3
 
 
 def test_json_holds_the_offsets_and_all_scores(call: Run) -> None:
@@ -90,7 +192,8 @@ def test_json_holds_the_offsets_and_all_scores(call: Run) -> None:
 def test_json_without_an_answer(call: Run) -> None:
     found = call("ask", WHO, "--context", NORSE, "--json", *NEVER).succeeded().json
     assert found["answer"] is None
-    assert [answer["text"] for answer in found["answers"]] == ["Rollo"]
+    assert found["answers"][0]["text"] == "Rollo"
+    assert 1 < len(found["answers"]) <= 5
 
 
 @pytest.mark.parametrize("dash", [[], ["-"]])
@@ -146,7 +249,7 @@ def test_a_text_without_words_has_no_answer(call: Run, text: str, model_dir: Pat
     arguments = ("ask", WHO, "--context", text, "--model", model_dir)
     for more in ([], ["--top-k", "3"]):
         out = call(*arguments, *more).succeeded().out
-        assert out == "No answer in this text.\n  no-answer score 1.00\n"
+        assert out == "No answer in this text (100 %).\n"
     assert call(*arguments, "--json").succeeded().json["answers"] == []
 
 

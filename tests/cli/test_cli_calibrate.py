@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from cli_helpers import Run
 from pullquote import Reader
 from pullquote.checkpoints.bundled import BUNDLED
 from pullquote.data import load, save
-from pullquote.reading.calibrate import calibrate, long_texts
+from pullquote.reading.calibrate import long_texts
 from pullquote.types import Example, Span
 
 NAMES = ("Rollo", "Ragnar", "Harald", "Emma", "Bjorn")
@@ -39,11 +39,12 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """The bundled `tiny` without its calibration."""
+    """The bundled `tiny` without its calibration, deciding by its threshold."""
     folder = tmp_path / "model"
     shutil.copytree(BUNDLED / "tiny", folder)
     settings = stored(folder)
-    settings.pop("calibration", None)
+    for name in ("calibration", "answerable", "answerable_chosen_on"):
+        settings.pop(name, None)
     (folder / "reader.json").write_text(json.dumps(settings))
     return folder
 
@@ -60,7 +61,7 @@ def test_a_model_is_calibrated_and_answers_with_other_scores(
     before = Reader(model).answer(example.question, example.context)
     threshold = stored(model)["no_answer_threshold"]
     done = call("calibrate", model, data).succeeded()
-    assert f"{model}: calibrated on {data}" in done.out
+    assert f"calibrated on {data}: ECE " in done.out
     settings = stored(model)
     assert settings["calibration"]["temperature"] != 1.0
     assert settings["calibration"]["fitted_on"].startswith("data.jsonl: likelihood over 60 quest")
@@ -73,21 +74,65 @@ def test_a_model_is_calibrated_and_answers_with_other_scores(
     assert stored(model) == settings
 
 
-def test_a_single_gold_answer_may_be_cut_elsewhere(model: Path, data: Path) -> None:
-    def longer(example: Example, people: int) -> Example:
-        golds = []
-        for gold in example.answers:
-            end = gold.start + len(f"{gold.text} came by sea")  # of which the name has F1 0.4
-            golds = [Span(example.context[gold.start : end], gold.start, end)] * people
-        return replace(example, answers=tuple(golds))
+def test_calibration_says_what_it_did_to_the_scores(call: Run, model: Path, data: Path) -> None:
+    # the best quotes are right on the thirty answerable questions, and both kinds are told apart;
+    # raw scores of a model that has not seen such texts are less sure than that
+    first = call("calibrate", model, data).succeeded().out.splitlines()[0]
+    found = re.fullmatch(rf"calibrated on {data}: ECE (\S+) %, before (\S+) %", first)
+    assert found is not None
+    after, before = float(found[1]), float(found[2])
+    assert after < before
+    again = call("calibrate", model, data).succeeded().out.splitlines()[0]
+    assert again.endswith(f"ECE {found[1]} %, before {found[1]} %")
+    # the same number as evaluate has, where half of the questions are expected to have an answer
+    out = call("evaluate", model, data, "--answerable", "50%").succeeded().out
+    assert f"off by {found[1]} % (ECE)" in out
 
-    reader, examples = Reader(model), load(data).examples
-    one, three = (
-        calibrate(reader, [longer(example, people) for example in examples]).config.calibration
-        for people in (1, 3)
+
+def test_the_share_of_answerable_questions_is_chosen_on_other_data(
+    call: Run, model: Path, data: Path, tmp_path: Path
+) -> None:
+    use = tmp_path / "use.jsonl"
+    save([e for e in load(data).examples if int(e.id) % 6 < 4], use)
+    lines = call("calibrate", model, data, "--answerable-from", use).succeeded().out.splitlines()
+    settings = stored(model)
+    share = settings["answerable"]
+    assert 0.05 <= share <= 0.95
+    assert settings["answerable_chosen_on"] == (
+        "use.jsonl: most right minus wrong answers over 40 questions, 20 of them answerable"
     )
-    assert one.temperature < 1 < three.temperature
-    assert one.bias == three.bias  # whether there is an answer is not in doubt
+    assert settings["calibration"]["fitted_on"].startswith("data.jsonl")
+    assert lines[2] == f"stored in {model}; decision: answerable {100 * share:.4g} %"
+    # what it does on that data is what the model does from now on
+    found = re.fullmatch(
+        rf"on {use}: (\d+) right answers, (\d+) wrong, (\d+) abstentions", lines[1]
+    )
+    assert found is not None
+    examples = load(use).examples
+    texts = [prediction.text for prediction in Reader(model).answer_all(examples)]
+    gold = [{answer.text for answer in example.answers} for example in examples]
+    right = sum(text in golds for text, golds in zip(texts, gold, strict=True))
+    assert [int(n) for n in found.groups()] == [
+        *(right, len(texts) - right - texts.count(""), texts.count(""))
+    ]
+    assert right > 0
+
+    # again without new scores, and with the share of one's choice
+    calibration = settings["calibration"]
+    alone = call("calibrate", model, "--answerable-from", use).succeeded().out.splitlines()
+    assert alone == lines[1:]
+    assert stored(model) == settings
+    out = call("calibrate", model, "--answerable", "80%").succeeded().out
+    assert out == f"stored in {model}; decision: answerable 80 %\n"
+    assert (stored(model)["answerable"], stored(model)["calibration"]) == (0.8, calibration)
+    assert stored(model)["answerable_chosen_on"] == "set by hand"
+    # new scores alone keep the decision, a threshold replaces it
+    out = call("calibrate", model, data).succeeded().out
+    assert out.endswith("; decision: answerable 80 %, as before\n")
+    out = call("calibrate", model, data, "--threshold-for", "f1").succeeded().out
+    threshold = stored(model)["no_answer_threshold"]
+    assert out.endswith(f"; decision: threshold {threshold:.4g}\n")
+    assert (stored(model)["answerable"], stored(model)["answerable_chosen_on"]) == (None, "")
 
 
 def test_a_threshold_is_chosen_for_a_goal(call: Run, model: Path, data: Path) -> None:
@@ -107,6 +152,7 @@ def test_bad_goals_and_models_leave_the_settings_as_they_were(
     call("calibrate", model, data, "--threshold-for", "recall=1").failed("'recall=1'", "exact")
     call("calibrate", "tiny", data).failed("tiny: came with pullquote", "Copy the bundled one")
     call("calibrate", model, "nothing.json").failed("nothing.json")
+    call("calibrate", model, data, "--answerable-from", "nothing.json").failed("nothing.json")
     few = model.parent / "few.jsonl"
     few.write_text('{"id": "1", "question": "q", "context": "Rollo", "answers": []}\n')
     call("calibrate", model, few).failed("0 answerable and 1 unanswerable", "at least 20")
@@ -145,7 +191,13 @@ def test_a_model_is_made_to_fit(call: Run, tmp_path: Path, data: Path) -> None:
     size = sum(file.stat().st_size for file in out.iterdir())
     assert size < 3.3 * 2**20
     assert f"{size / 2**20:.2f} MiB; F1 on all 60 questions" in done.out
-    assert stored(out)["threshold_fitted_on"].startswith("data.jsonl: best F1 over 60 questions")
+    settings = stored(out)
+    assert settings["threshold_fitted_on"].startswith("data.jsonl: best F1 over 60 questions")
+    for name, fitted_on in (
+        (f"threshold {settings['no_answer_threshold']:.4f}", settings["threshold_fitted_on"]),
+        ("calibrated scores", settings["calibration"]["fitted_on"]),
+    ):
+        assert f"\n{name}: {fitted_on}\n" in done.out
     assert Reader(out).answer("Who led the Norse?", "The Norse were led by Rollo.").answers
 
     none = call(

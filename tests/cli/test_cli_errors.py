@@ -42,6 +42,23 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /pro
         (["ask", WHO, "--context", "b", "--threshold", "high"], ["--threshold", "'high'"]),
         (["ask", WHO, "--context", "b", "--threshold", "nan"], ["--threshold", "9999"]),
         (["evaluate", "small", "d.json", "--threshold", "-inf"], ["--threshold", "-9999"]),
+        *(
+            (["ask", WHO, "--context", "b", "--answerable", share], ["--answerable", share, "80%"])
+            for share in ("0", "0%", "101%", "1.1", "80", "-5%", "nan", "many", "", "8 0%")
+        ),
+        *(
+            ([*command, "--answerable", "50%", "--threshold", "1"], ["two ways to decide"])
+            for command in (
+                ["ask", WHO, "--context", "b"],
+                ["evaluate", "small", "d.json"],
+                ["predict", "small", "d.json", "-o", "x"],
+            )
+        ),
+        (
+            ["compare", "a", "b", "d.json", "--answerable-b", "50%", "--threshold-b", "1"],
+            ["--threshold-b and --answerable-b", "two ways to decide"],
+        ),
+        (["compare", "a", "b", "d.json", "--answerable-a", "7"], ["--answerable-a", "80%"]),
         (["evaluate", "small"], ["Missing argument 'DATA'"]),
         (["compare", "small", "tiny", "d.json", "--show", "-1"], ["--show"]),
         (["compare", "small", "tiny", "d.json", "--threshold-b", "nan"], ["--threshold-b"]),
@@ -50,8 +67,23 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /pro
             ["predict", "small", "d.json", "-o", "x", "--threshold", "1", "--never-abstain"],
             ["contradict each other"],
         ),
+        (
+            ["predict", "small", "d.json", "-o", "x", "--answerable", "1", "--never-abstain"],
+            ["--answerable contradict each other"],
+        ),
         (["score", "d.json", "p.json", "--threshold", "0.5"], ["--na-prob"]),
         (["export", "m", "-o", "x", "--fit-threshold"], ["--data"]),
+        (["export", "m", "-o", "x", "--answerable-from", "u.json"], ["--fit-threshold"]),
+        (["calibrate", "m"], ["give DATA, --answerable-from or --answerable"]),
+        (["calibrate", "m", "--threshold-for", "f1"], ["give DATA"]),
+        (
+            ["calibrate", "m", "d.json", "--threshold-for", "f1", "--answerable", "80%"],
+            ["--answerable and --threshold-for exclude each other"],
+        ),
+        (
+            ["calibrate", "m", "--answerable-from", "u.json", "--answerable", "80%"],
+            ["--answerable-from and --answerable exclude each other"],
+        ),
         (["data", "chekc"], ["No such command 'chekc'", "Try: pullquote data --help"]),
         (["answer"], ["No such command 'answer'", "Try: pullquote --help"]),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -10,11 +11,13 @@ import pytest
 from cli_helpers import LIGHTHOUSE, ROOT, Run
 
 from pullquote.cli import asking
+from pullquote.cli.console import percent
 
 MILL = ROOT / "examples" / "mill"
 FILES = ROOT / "tests" / "searching" / "files"
 NOTICE = "How long is the notice period?"
 MAYOR = "Who is the mayor of Norrhavn?"
+ALWAYS, NEVER = ("--threshold", "9999"), ("--threshold", "-9999")
 
 
 @pytest.fixture(autouse=True)
@@ -34,16 +37,37 @@ def test_a_folder_gives_the_quote_its_sentence_and_its_page(call: Run, tmp_path:
 
 
 def test_none_of_the_documents_answers(call: Run) -> None:
-    first, second = call("ask", MAYOR, MILL).succeeded().out.splitlines()
-    assert first == "No answer in these documents."
-    assert second.startswith("  no-answer score 0.9") or second.startswith("  no-answer score 1.0")
-    assert second.endswith(", line 3)")  # of the nearest quote
-    assert "the nearest quote is" in second
-    head, *entries = call("ask", MAYOR, MILL, "--top-k", 2).succeeded().out.split("\n\n")
-    assert head.endswith("; the nearest quotes:")
-    assert len(entries) == 2
+    ask = ("ask", MAYOR, MILL, "--answerable", "20%")
+    none = call(*ask, "--json").succeeded().json["no_answer_score"]
+    first, head, *quotes = call(*ask, "--top-k", 2).succeeded().out.splitlines()
+    assert first == f"No answer in these documents ({percent(none)})."
+    assert head == "  nearest quotes:"
+    assert len(quotes) >= 2
+    for quote in quotes:
+        assert re.fullmatch(r' +<?\d+ %  ".+" \(.*examples/mill/\S+, \w+ \d+\)', quote), quote
     never = call("ask", NOTICE, MILL, "--threshold", "-9999").succeeded().out
-    assert never.startswith("No sure answer.\n  no-answer score 0.")
+    assert never.startswith("No sure answer: ")
+    assert ' %  "three months" (' in never
+
+
+def test_the_share_of_answerable_questions_decides_for_documents_too(call: Run) -> None:
+    ask = ("ask", MAYOR, MILL, "--json")
+    seldom, always = (call(*ask, "--answerable", p).succeeded().json for p in ("20%", "100%"))
+    assert (seldom["answer"], seldom["answerable"], seldom["threshold"]) == (None, 0.2, None)
+    assert always["answer"] == always["answers"][0]
+    assert always["no_answer_score"] == 0 < seldom["no_answer_score"]
+    call(*ask, "--answerable", "20%", "--threshold", 1).failed("two ways to decide", code=2)
+
+
+def test_misspelt_words_are_read_as_words_of_the_documents(call: Run) -> None:
+    ask = ("ask", "How many eels were conuted?", MILL)
+    quote, *_, last = call(*ask, *ALWAYS).succeeded().out.splitlines()
+    assert (quote, last) == ("thirty-one", "  read as: counted")
+    assert call(*ask, *NEVER).succeeded().out.splitlines()[1] == "  read as: counted"
+    link = call(*ask, "--open", *ALWAYS)
+    assert link.err == "pullquote: note: read as: counted\n"
+    assert link.out.endswith("journal.txt:4\n")
+    assert call(*ask, "--no-spelling", "--json").succeeded().json["corrections"] == []
 
 
 def test_json_has_the_place_the_sentence_and_the_passage(call: Run) -> None:
@@ -57,9 +81,10 @@ def test_json_has_the_place_the_sentence_and_the_passage(call: Run) -> None:
     assert answer["text"] in answer["sentence"] in answer["passage"]
     begin = answer["start"] - answer["passage_start"]
     assert answer["passage"][begin:].startswith("three months")
-    nothing = call("ask", MAYOR, MILL, "--json").succeeded().json
+    nothing = call("ask", MAYOR, MILL, "--json", *NEVER).succeeded().json
     assert nothing["answer"] is None
-    assert nothing["null_score_diff"] > nothing["threshold"]
+    assert nothing["null_score_diff"] > nothing["threshold"] == -9999
+    assert len(nothing["answers"]) == 5
 
 
 def test_open_prints_links_alone(call: Run, tmp_path: Path) -> None:
@@ -67,9 +92,9 @@ def test_open_prints_links_alone(call: Run, tmp_path: Path) -> None:
     assert call("ask", NOTICE, "mill", "--open").succeeded().out == "mill/lease.pdf#page=3\n"
     eels = call("ask", "How many eels were counted?", "mill", "--open")
     assert eels.succeeded().out == "mill/journal.txt:4\n"
-    nothing = call("ask", MAYOR, "mill", "--open")
+    nothing = call("ask", MAYOR, "mill", "--open", "--answerable", "1%")
     assert (nothing.code, nothing.out) == (0, "")
-    assert nothing.err == "pullquote: note: no answer in these documents\n"
+    assert re.fullmatch(r"pullquote: note: no answer in these documents \(.+ %\)\n", nothing.err)
 
 
 def test_filters(call: Run) -> None:

@@ -12,7 +12,10 @@ from cli_helpers import Run
 
 import pullquote
 from pullquote.checkpoints.bundled import BUNDLED
+from pullquote.checkpoints.directory import open_model
 from pullquote.cli import COMMANDS, cli
+from pullquote.cli.console import decision_words
+from pullquote.settings import Decision
 
 
 def commands() -> list[str]:
@@ -90,11 +93,20 @@ def test_the_version(call: Run) -> None:
 
 def test_models_lists_what_is_bundled(call: Run) -> None:
     head, *rows = call("models").succeeded().out.splitlines()
-    assert head.split() == ["name", "MiB", "window", "threshold", "directory"]
-    name, size, window, threshold, folder = rows[0].split(maxsplit=4)
-    assert (name, window, folder) == ("small", "384", str(BUNDLED / "small"))
+    assert head.split() == ["name", "MiB", "window", "decision", "directory"]
+    (row,) = [row for row in rows if row.startswith("small ")]
+    name, size, window, rest = row.split(maxsplit=3)
+    decision = open_model("small").config.decision()
+    assert (name, window) == ("small", "384")
+    assert rest.split("  ")[0] == decision_words(decision)
+    assert rest.endswith(f"  {BUNDLED / 'small'}")
     assert 1 < float(size) < 100
-    assert float(threshold) <= 0
+
+
+def test_a_decision_in_words() -> None:
+    assert decision_words(Decision(0.75)) == "answerable 75 %"
+    assert decision_words(Decision(0.975)) == "answerable 97.5 %"
+    assert decision_words(Decision(threshold=-1.77806)) == "threshold -1.778"
 
 
 def test_the_model_card_of_a_bundled_model(call: Run) -> None:

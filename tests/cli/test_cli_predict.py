@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,12 @@ def test_predict_writes_four_files(call: Run, dev30: Path, tmp_path: Path, reade
     said = {p.id: p.no_answer_score for p in reader.answer_all(examples)}
     assert probabilities == pytest.approx(said)
 
-    threshold = reader.config.no_answer_threshold
+    decision = reader.config.decision()
     for example in examples:
         entries = n_best[example.id]
-        best = entries[0]["text"]
-        assert texts[example.id] == ("" if odds[example.id] > threshold else best)
+        best = entries[0]
+        values = (best["probability"], probabilities[example.id], odds[example.id])
+        assert texts[example.id] == ("" if decision.abstains(*values) else best["text"])
         assert 1 <= len(entries) <= reader.config.n_best_size
         ranked = [entry["probability"] for entry in entries]
         assert ranked == sorted(ranked, reverse=True)
@@ -125,7 +127,58 @@ def test_predict_with_a_threshold_or_none(call: Run, dev30: Path, tmp_path: Path
         assert read(tmp_path, "never", name) == read(tmp_path, "always", name)
 
 
+def test_predict_for_a_share_of_answerable_questions(
+    call: Run, dev30: Path, tmp_path: Path
+) -> None:
+    call("predict", "small", dev30, "-o", "all", "--answerable", "100%").succeeded()
+    call("predict", "small", dev30, "-o", "few", "--answerable", "0.1%").succeeded()
+    assert "" not in read(tmp_path, "all", FILES[0]).values()
+    assert set(read(tmp_path, "all", "na_prob.json").values()) == {0.0}
+    few = list(read(tmp_path, "few", FILES[0]).values())
+    assert few.count("") > 15
+    assert read(tmp_path, "all", "null_odds.json") == read(tmp_path, "few", "null_odds.json")
+
+
+@pytest.fixture
+def misspelt(tmp_path: Path) -> Path:
+    context = "The first lighthouse on the rocks was built by Henry Winstanley."
+    golds = ("Henry Winstanley", context.index("Henry"))
+    questions = [
+        question("1", "Who built the lighthuose?", golds),
+        question("2", "Who built the lighthouse?", golds),
+    ]
+    (tmp_path / "misspelt.json").write_text(json.dumps(squad(*questions, context=context)))
+    return tmp_path / "misspelt.json"
+
+
+def test_misspelt_questions_are_read_as_they_are_meant_or_as_they_are_written(
+    call: Run, misspelt: Path, tmp_path: Path
+) -> None:
+    for more in ("--spelling", "--no-spelling"):
+        call("predict", "small", misspelt, "-o", f"out{more}", more).succeeded()
+    meant, written = (
+        read(tmp_path, f"out{more}", "null_odds.json") for more in ("--spelling", "--no-spelling")
+    )
+    assert meant["1"] == meant["2"] == pytest.approx(written["2"])
+    assert abs(written["1"] - written["2"]) > 0.1
+
+
 # ---- evaluate
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("--spelling", "spelling: corrected (in 1 question)"),
+        ("--no-spelling", "spelling: as written"),
+    ],
+)
+def test_evaluate_says_whether_spelling_is_corrected(
+    call: Run, misspelt: Path, option: str, line: str
+) -> None:
+    assert line in call("evaluate", "small", misspelt, option).succeeded().out.splitlines()
+    found = call("evaluate", "small", misspelt, option, "--json").succeeded().json
+    assert found["spelling"] is (option == "--spelling")
 
 
 def test_evaluate_agrees_with_predict_and_score_to_the_last_digit(
@@ -143,13 +196,15 @@ def test_evaluate_agrees_with_predict_and_score_to_the_last_digit(
     assert {key: scores[key] for key in HEADLINE} == {key: evaluated[key] for key in HEADLINE}
 
     call("predict", "small", dev30, "-o", "best", "--never-abstain").succeeded()
-    odds = ("-n", "best/null_odds.json", "-t", evaluated["threshold"])
+    at = call("evaluate", "small", dev30, "--json", "--threshold", -1.5).succeeded().json
+    assert at["threshold"] == -1.5
+    odds = ("-n", "best/null_odds.json", "-t", -1.5)
     scores = call("score", dev30, "best/predictions.json", *odds).succeeded().json
     for key in HEADLINE + BEST:
-        assert scores[key] == evaluated[key], key
+        assert scores[key] == at[key], key
     # the real probabilities rank alike, so that the best scores are the same; the cut is not
     scores = call("score", dev30, "best/predictions.json", "-n", "best/na_prob.json").json
-    assert scores["best_f1"] == evaluated["best_f1"]
+    assert scores["best_f1"] == at["best_f1"]
     assert 0 <= scores["best_f1_thresh"] <= 1
 
 
@@ -167,9 +222,23 @@ def test_the_table_shows_what_the_json_holds(call: Run, dev30: Path) -> None:
     ):
         exact, f1, total = (found[prefix + key] for key in ("exact", "f1", "total"))
         assert line.split() == [name, f"{exact:.2f}", f"{f1:.2f}", str(total)]
-    assert lines[5].startswith("threshold -0.5 ")
-    assert lines[6] == f"answer or not, decided rightly: {found['avna']:.2f} %"
-    assert f"F1 {found['best_f1']:.2f} at {found['best_f1_thresh']:.4g}" in lines[7]
+    assert lines[5] == "decision: threshold -0.5 (null logit - best span logit)"
+    assert lines[7] == f"answer or not, decided rightly: {found['avna']:.2f} %"
+    assert f"F1 {found['best_f1']:.2f} at threshold {found['best_f1_thresh']:.4g}" in lines[8]
+
+
+def test_the_best_share_that_evaluate_names_gives_the_best_f1(call: Run, dev60: Path) -> None:
+    ask = ("evaluate", "tiny", dev60, "--answerable")
+    lines = call(*ask, "30%").succeeded().out.splitlines()
+    assert "decision: answerable 30 % (of these questions, 45 % are)" in lines
+    best = re.search(r"F1 (\S+) at answerable (\S+) %", "\n".join(lines))
+    assert best is not None
+    # four digits are shown; the next higher share answers the question at the border for certain
+    found = call(*ask, f"{float(best[2]) + 0.01}%", "--json").succeeded().json
+    assert f"{found['f1']:.2f}" == best[1]
+    assert found["threshold"] is None
+    # where all are answerable, no answer is as unlikely everywhere, and nothing can be compared
+    assert "best for" not in call(*ask, "100%").succeeded().out
 
 
 def test_data_of_one_kind_has_no_other_row_and_no_fitted_threshold(

@@ -48,6 +48,20 @@ def test_a_report_changes_no_score_and_is_named(call: Run, dev60: Path, tmp_path
     assert "tiny on dev60.json" in page
 
 
+def test_a_report_says_what_decided(call: Run, dev30: Path, tmp_path: Path) -> None:
+    found = call("evaluate", "tiny", dev30, "--json").succeeded().json
+    share = 100 * found["HasAns_total"] / 30
+    pages = []
+    for option in (("--answerable", "90%"), ("--threshold", "-1.5")):
+        call("evaluate", "tiny", dev30, "--report", "r", *option).succeeded()
+        pages.append(" ".join((tmp_path / "r" / "index.html").read_text("utf-8").split()))
+    by_share, by_threshold = pages
+    assert "90 % of the questions are expected to have an answer." in by_share
+    assert f"expect 90 % of the questions to have an answer; here it is {share:.0f} %" in by_share
+    assert "null logit minus best span logit exceeds &minus;1.5." in by_threshold
+    assert "90 %" not in by_threshold.partition("<h2")[0]
+
+
 def test_with_json_a_report_prints_nothing_more(call: Run, dev30: Path, tmp_path: Path) -> None:
     assert (
         call("evaluate", "tiny", dev30, "--report", "r", "--json").succeeded().json["total"] == 30

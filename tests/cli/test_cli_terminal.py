@@ -77,6 +77,29 @@ def test_the_answer_is_highlighted_in_its_sentence() -> None:
     assert place.startswith(b"  score 0.")
 
 
+def test_how_to_get_more_answers_is_told_on_a_terminal_that_did_not_ask(run: Run) -> None:
+    # as a model decides that does not expect an answer; --answerable itself needs no hint
+    python = (
+        "import pullquote.settings as s; usual = s.ReaderConfig.decision; "
+        "s.ReaderConfig.decision = lambda *a: usual(*a) if any(a[1:]) else s.Decision(0.001); "
+        "from pullquote.cli import main; main()"
+    )
+    ask = (*ASK[:-2],)
+    lines = Terminal(*ask, python=python).wait().lines
+    assert lines[0].startswith(b"\x1b[1mNo answer in this text (")
+    assert lines[-1] == b"  --answerable 95% answers more often, 100% always"
+    mill = LIGHTHOUSE.parent / "mill"
+    folder = Terminal("ask", "Who is the mayor of Norrhavn?", mill, python=python).wait().lines
+    assert folder[-1] == lines[-1]
+    plain = run(*ask, python=python).succeeded().out
+    assert plain.startswith("No answer in this text (")
+    assert "--answerable" not in plain
+    for more in (("--json",), ("--answerable", "0.1%"), ("--threshold", "-9999")):
+        shown = Terminal(*ask, *more, python=python).wait().shown
+        assert b"--answerable" not in shown
+        assert b"Rollo" in shown
+
+
 def test_no_colours_through_a_pipe_or_when_they_are_unwanted(run: Run) -> None:
     assert "\x1b" not in run(*ASK).succeeded().out
     assert b"\x1b" not in Terminal(*ASK, NO_COLOR="1").wait().shown

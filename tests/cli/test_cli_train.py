@@ -18,8 +18,9 @@ from pullquote.cli.train import command as train_command
 from pullquote.cli.train import resolve
 from pullquote.data.formats import save
 from pullquote.errors import ConfigError
+from pullquote.settings import ReaderConfig
 from pullquote.training.recipe import Recipe
-from pullquote.types import Example, ReaderConfig, Span
+from pullquote.types import Example, Span
 
 LENGTHS = ("--max-length", 32, "--overlap", 8, "--max-question-length", 8)
 SHORT = (*LENGTHS, "--max-answer-length", 4, "--tokens", 64, "--micro-tokens", 64)
@@ -40,6 +41,13 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def tune(tmp_path: Path) -> Path:
+    """Enough of both kinds to calibrate scores on."""
+    save(questions(40), tmp_path / "tune.jsonl")
+    return tmp_path / "tune.jsonl"
+
+
+@pytest.fixture
 def vocabulary(tmp_path: Path, wordpiece: Any) -> Path:
     """A directory with a tokenizer, which a shape may take its vocabulary from."""
     folder = tmp_path / "vocabulary"
@@ -49,21 +57,66 @@ def vocabulary(tmp_path: Path, wordpiece: Any) -> Path:
 
 
 def test_a_model_is_trained_from_a_shape_and_described(
-    call: Run, data: Path, vocabulary: Path
+    call: Run, data: Path, tune: Path, vocabulary: Path
 ) -> None:
     done = call(
         *("train", "--model", "L1-H64", "--tokenizer", vocabulary, "--train", data),
-        *("--tune", data, "--epochs", 2, "-o", "run", *SHORT),
+        *("--tune", tune, "--epochs", 2, "-o", "run", *SHORT),
     ).succeeded()
-    assert "run: 6 steps in 0.0 minutes" in done.out
+    assert "run: 6 steps in 0." in done.out
     assert "tune, both kinds weighted equally: F1 " in done.out
-    assert Reader("./run").config.max_length == 32
+    config = Reader("./run").config
+    assert config.max_length == 32
+    threshold = config.no_answer_threshold
+    assert done.out.splitlines()[-3:] == [
+        f"threshold {threshold:.4f}: {config.threshold_fitted_on}",
+        f"calibrated scores: {config.calibration.fitted_on}",
+        f"stored with the model; decision: threshold {threshold:.4g}",
+    ]
 
     call("card", "run", "--data", data, "--dataset", "rajpurkar/squad_v2").succeeded()
     assert "| data.jsonl | 12 |" in Path("run/README.md").read_text()
     call("card", "run", "--data", data).failed("run/README.md: there is a card; give --force")
     call("card", "run", "--data", data, "--force").succeeded()
     assert call("models", "./run").succeeded().out.startswith("---\nlanguage: ")
+
+
+def test_a_run_chooses_its_share_of_answerable_questions(
+    call: Run, data: Path, tune: Path, vocabulary: Path
+) -> None:
+    start = ("train", "--model", "L1-H64", "--tokenizer", vocabulary, "--train", data, *SHORT)
+    use = ("--answerable-from", data)
+    call(*start, *use, "-o", "run").failed("answerable_from needs tune")
+    lost = call(*start, "--tune", tune, "--answerable-from", "absent.json", "-o", "run")
+    lost.failed("absent.json: no such file")
+    assert not Path("run/log.jsonl").exists()  # before training, not after it
+    done = call(*start, "--tune", tune, *use, "-o", "run").succeeded()
+    config = Reader("./run").config
+    assert config.answerable is not None
+    share = f"answerable {100 * config.answerable:.4g} %"
+    assert done.out.splitlines()[-2:] == [
+        f"{share}: data.jsonl: most right minus wrong answers over 12 questions, 6 of them "
+        "answerable",
+        f"stored with the model; decision: {share}",
+    ]
+
+
+def test_an_export_is_fitted_and_says_what_was_fitted(
+    call: Run, base: Path, data: Path, tune: Path
+) -> None:
+    fit = ("--data", tune, "--fit-threshold")
+    out = call("export", base, "-o", "one", *fit).succeeded().out
+    config = Reader("./one").config
+    assert config.answerable is None
+    assert f"\nthreshold {config.no_answer_threshold:.4f}: tune.jsonl: best F1 over 40" in out
+    assert "\ncalibrated scores: tune.jsonl: likelihood over 40" in out
+    assert out.endswith(f"; decision: threshold {config.no_answer_threshold:.4g}\n")
+    out = call("export", base, "-o", "two", *fit, "--answerable-from", data).succeeded().out
+    config = Reader("./two").config
+    assert config.answerable is not None
+    share = f"answerable {100 * config.answerable:.4g} %"
+    assert f"\n{share}: data.jsonl: most right minus wrong answers over 12 questions" in out
+    assert out.endswith(f"; decision: {share}\n")
 
 
 def test_a_recipe_and_flags_go_together(
@@ -108,10 +161,15 @@ def test_flags_that_are_not_given_leave_the_defaults() -> None:
 
 
 def test_a_student_is_distilled(
-    call: Run, data: Path, vocabulary: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+    call: Run,
+    data: Path,
+    tune: Path,
+    vocabulary: Path,
+    model_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PULLQUOTE_CACHE", "cache")
-    start = ("--model", "L1-H64", "--tokenizer", vocabulary, "--train", data, "--tune", data)
+    start = ("--model", "L1-H64", "--tokenizer", vocabulary, "--train", data, "--tune", tune)
     call("distil", *start, "-o", "run", *SHORT).failed("distill needs a teacher", code=2)
     call("distil", *start, "--teacher", model_dir, "-o", "run", *SHORT).succeeded()
     assert Recipe.from_toml("run/recipe.toml").soft_weight == 1.0

@@ -10,14 +10,19 @@ import click
 from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.cli import asking
 from pullquote.cli.console import (
+    Near,
+    answerable_option,
+    check_one_decision,
     echo_abstention,
     echo_json,
+    echo_read_as,
     json_option,
     model_options,
     one_line,
     progress_bar,
     read_text,
     sentence,
+    spelling_option,
     threshold_option,
 )
 from pullquote.errors import InputError
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
   pullquote ask "How long is the notice period?" contract.txt
   cat contract.txt | pullquote ask "Who signs?" --json
   pullquote ask "Who led the Norse?" --context "The Norse, led by Rollo, came by sea."
+  pullquote ask "Who signed for the tenant?" contract.txt --answerable 95%
   pullquote ask "How long is the notice period?" contracts/ --top-k 3
   pullquote ask "Who signs?" contracts/ letters/ --filter "path=*.pdf"
   pullquote ask "When is the rent due?" notes.db --open
@@ -56,7 +62,7 @@ if TYPE_CHECKING:
     default=1,
     show_default=True,
     metavar="K",
-    help="Print the K best quotes.",
+    help="Print the K best quotes; without an answer, at least K near ones.",
 )
 @click.option(
     "--filter",
@@ -66,7 +72,9 @@ if TYPE_CHECKING:
     help='Ask only documents whose path matches, such as "path=*.pdf".',
 )
 @click.option("--open", "as_link", is_flag=True, help="Print only FILE:LINE or FILE#page=N.")
+@answerable_option
 @threshold_option
+@spelling_option
 @model_options
 @json_option
 def command(
@@ -77,7 +85,9 @@ def command(
     top_k: int,
     filters: tuple[str, ...],
     as_link: bool,
+    answerable: float | None,
     threshold: float | None,
+    spelling: bool | None,
     device: str,
     threads: int | None,
     as_json: bool,
@@ -89,15 +99,19 @@ def command(
     passages of all documents are read, and a quote comes with its file and page or line. What was
     read of them is kept for the next question (in PULLQUOTE_CACHE, or ~/.cache/pullquote).
 
-    Scores are in [0, 1]. A model abstains when the null score exceeds its threshold;
-    --threshold 0 abstains less often, --threshold 9999 never.
+    A score is the probability that the quote is right. If it is likelier that there is no answer,
+    the nearest quotes are printed instead. How bold the answers are depends on the share of
+    questions that are expected to have one: --answerable 95% answers more often, 100% always.
     """
     if context is not None and paths:
         raise click.UsageError("a PATH and --context are two texts; give one of them.")
+    check_one_decision(threshold, answerable)
     if as_json and as_link:
         raise click.UsageError("--json and --open are two outputs; give one of them.")
     if context is None and asking.is_search(paths):
-        chosen = asking.Choice(model, device, threads, top_k, threshold, as_json, as_link)
+        chosen = asking.Choice(
+            *(model, device, threads, top_k, threshold, answerable, spelling, as_json, as_link)
+        )
         asking.run(question, paths, filters, chosen)
         return
     if filters or as_link:
@@ -110,27 +124,32 @@ def command(
     elif not context.strip():
         raise InputError("--context is blank; expected a text to look for the answer in")
 
-    reader = Reader(model, device=device, threads=threads)
+    reader = Reader(model, device=device, threads=threads, spelling=spelling)
     with progress_bar("reading") as progress:
         prediction = reader.answer(
-            question, context, top_k=top_k, threshold=threshold, progress=progress
+            question,
+            context,
+            top_k=top_k,
+            threshold=threshold,
+            answerable=answerable,
+            progress=progress,
         )
     if as_json:
         echo_json({"question": question, "model": model, **prediction.to_dict()})
+    elif prediction.answer is None:
+        near = [Near(a.score, a.text, f"characters {a.start}-{a.end}") for a in prediction.answers]
+        hint = threshold is None and answerable is None
+        echo_abstention("this text", prediction, near, top_k=top_k, hint=hint)
     else:
-        _print(prediction, context, top_k)
+        _print(prediction, context)
 
 
-def _print(prediction: Prediction, context: str, top_k: int) -> None:
-    answers = prediction.answers
-    if prediction.answer is None:
-        nearest = f'"{one_line(prediction.best_text)}"' if answers else ""
-        echo_abstention("this text", prediction.no_answer_score, top_k, nearest)
-        if top_k == 1:
-            return
-    for number, answer in enumerate(answers):
-        if number:
+def _print(prediction: Prediction, context: str) -> None:
+    for rank, answer in enumerate(prediction.answers):
+        if rank:
             click.echo()
         click.secho(one_line(answer.text), bold=True)
         click.echo(f"  {sentence(context, answer.start, answer.end)}")
         click.echo(f"  score {answer.score:.2f}, characters {answer.start}-{answer.end}")
+        if not rank:
+            echo_read_as(prediction.corrections)

@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 import click
 
 from pullquote.cli.console import (
+    Near,
+    abstention,
     echo_abstention,
     echo_json,
+    echo_read_as,
     one_line,
     printable,
     progress_bar,
+    read_as,
     say,
     sentence,
 )
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from pullquote.searching.index import Index, Update
     from pullquote.searching.search import SearchResult
 
+_WHERE = "these documents"
 _NAMED = 3  # documents with a guessed encoding that are named
 
 
@@ -40,6 +45,8 @@ class Choice:
     threads: int | None
     top_k: int
     threshold: float | None
+    answerable: float | None
+    spelling: bool | None
     as_json: bool
     as_link: bool
 
@@ -69,15 +76,26 @@ def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Cho
     if "-" in paths:
         raise click.UsageError("- is one text, not one of several; give files and folders.")
     with _index(paths) as index:
-        reader = Reader(chosen.model, device=chosen.device, threads=chosen.threads)
-        searcher = Searcher(reader, index)
-        result = searcher.search(question, chosen.top_k, path=glob, threshold=chosen.threshold)
+        reader = Reader(
+            chosen.model, device=chosen.device, threads=chosen.threads, spelling=chosen.spelling
+        )
+        result = Searcher(reader, index).search(
+            question,
+            chosen.top_k,
+            path=glob,
+            threshold=chosen.threshold,
+            answerable=chosen.answerable,
+        )
     if chosen.as_json:
         echo_json({"question": question, "model": chosen.model, **result.to_dict()})
     elif chosen.as_link:
         _print_links(result)
+    elif not result.answered:
+        near = [Near(h.score, h.text, printable(str(_shown(h.place)))) for h in result.hits]
+        hint = chosen.threshold is None and chosen.answerable is None
+        echo_abstention(_WHERE, result, near, top_k=chosen.top_k, hint=hint)
     else:
-        _print(result, chosen.top_k)
+        _print(result)
 
 
 def _glob(filters: Sequence[str]) -> str | None:
@@ -168,17 +186,9 @@ def _shown(place: Place) -> Place:
     return Place(shown(place.path), place.unit, place.number)
 
 
-def _print(result: SearchResult, top_k: int) -> None:
-    hits = result.hits
-    if not result.answered:
-        nearest = ""
-        if hits:
-            nearest = f'"{one_line(hits[0].text)}" ({printable(str(_shown(hits[0].place)))})'
-        echo_abstention("these documents", result.no_answer_score, top_k, nearest)
-        if top_k == 1:
-            return
-    for number, hit in enumerate(hits):
-        if number:
+def _print(result: SearchResult) -> None:
+    for rank, hit in enumerate(result.hits):
+        if rank:
             click.echo()
         text = hit.passage.text
         click.secho(one_line(hit.text), bold=True)
@@ -186,11 +196,17 @@ def _print(result: SearchResult, top_k: int) -> None:
         click.echo(f"  score {hit.score:.2f}, {printable(str(_shown(hit.place)))}")
         for place in hit.also:
             click.echo(f"  also in {printable(str(_shown(place)))}")
+        if not rank:
+            echo_read_as(result.corrections)
 
 
 def _print_links(result: SearchResult) -> None:
+    if words := read_as(result.corrections):
+        say("note", words)
     if not result.answered:
-        say("note", "no answer in these documents")
+        best = result.hits[0].score if result.hits else None
+        words = abstention(_WHERE, result, best)
+        say("note", f"{words[0].lower()}{words[1:].rstrip('.')}")
         return
     for hit in result.hits:
         click.echo(printable(_shown(hit.place).link))

@@ -48,7 +48,7 @@ def command(
 ) -> None:
     """Write the model card of MODEL_DIR, its README.md: scores, size, speed, recipe, licence.
 
-    Scores and speed are measured here, at the threshold stored with the model.
+    Scores and speed are measured here, with the settings stored with the model.
     """
     from pullquote.publishing.card import Data, card
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pullquote.cli.console import (
+    check_one_decision,
+    decision_words,
     echo_json,
     ensure_writable,
     finite,
@@ -19,6 +21,8 @@ from pullquote.cli.console import (
     note_unlabelled,
     printable,
     progress_bar,
+    share,
+    spelling_option,
 )
 from pullquote.files import write_json
 from pullquote.reading.evaluate import evaluate
@@ -35,6 +39,46 @@ _ROWS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A model with the options for it, or (without a reader) a file of predictions."""
+
+    name: str
+    reader: Reader | None
+    threshold: float | None
+    answerable: float | None
+
+    def answers(self, examples: Sequence[Example]) -> Answers:
+        if self.reader is None:
+            return Answers.of_file(examples, self.name)
+        with progress_bar(f"answering by {printable(self.name)}") as progress:
+            return evaluate(
+                self.reader,
+                examples,
+                threshold=self.threshold,
+                answerable=self.answerable,
+                progress=progress,
+            ).answers
+
+    def settings(self) -> dict[str, Any] | None:
+        """How the model answers; None for predictions."""
+        if self.reader is None:
+            return None
+        config = self.reader.config
+        decision = config.decision(self.threshold, self.answerable)
+        return {**asdict(decision), "spelling": config.spelling}
+
+    def __str__(self) -> str:
+        if self.reader is None:
+            return printable(self.name)
+        config = self.reader.config
+        decision = config.decision(self.threshold, self.answerable)
+        return (
+            f"{printable(self.name)} ({decision_words(decision)}, "
+            f"spelling {'corrected' if config.spelling else 'as written'})"
+        )
+
+
 @click.command(
     "compare",
     epilog="""Examples:
@@ -48,13 +92,22 @@ _ROWS = {
 @click.argument("b")
 @click.argument("data")
 @click.option(
+    "--answerable-a",
+    callback=share,
+    metavar="P",
+    help="Share of the questions that A expects to have an answer, such as 80% [default: the "
+    "model's own].",
+)
+@click.option("--answerable-b", callback=share, metavar="P", help="The same of B.")
+@click.option(
     "--threshold-a",
     type=float,
     callback=finite,
     metavar="T",
-    help="The no-answer threshold of A [default: the model's own].",
+    help="Let A abstain by the no-answer threshold T, whatever the probabilities.",
 )
 @click.option("--threshold-b", type=float, callback=finite, metavar="T", help="The same of B.")
+@spelling_option
 @click.option(
     "--show",
     type=click.IntRange(min=0),
@@ -70,8 +123,11 @@ def command(
     a: str,
     b: str,
     data: str,
+    answerable_a: float | None,
+    answerable_b: float | None,
     threshold_a: float | None,
     threshold_b: float | None,
+    spelling: bool | None,
     show: int,
     output: str | None,
     device: str,
@@ -80,30 +136,37 @@ def command(
 ) -> None:
     """Measure A and B on DATA and say whether their difference is more than chance.
 
-    A and B are models, each at the threshold stored with it, or files of predictions (id to text).
+    A and B are models, each with the settings stored with it, or files of predictions (id to text).
     The 95 % intervals are of a paired bootstrap over paragraphs: both answer the same questions.
     """
-    for name, threshold in ((a, threshold_a), (b, threshold_b)):
-        if threshold is not None and Path(name).is_file():
-            raise click.UsageError(f"{name} holds predictions; a threshold is for models.")
+    check_one_decision(threshold_a, answerable_a, "-a")
+    check_one_decision(threshold_b, answerable_b, "-b")
+    given = ((a, threshold_a, answerable_a), (b, threshold_b, answerable_b))
+    for name, *options in given:
+        if options != [None, None] and Path(name).is_file():
+            raise click.UsageError(
+                f"{name} holds predictions; --answerable and --threshold are for models."
+            )
     if output:
         ensure_writable(output)
     readers = [
-        None if Path(name).is_file() else Reader(name, device=device, threads=threads)
+        None
+        if Path(name).is_file()
+        else Reader(name, device=device, threads=threads, spelling=spelling)
         for name in (a, b)
     ]
-    examples = (dataset := load_data(data)).examples
-    comparison = compare(
-        examples,
-        _answers(a, readers[0], threshold_a, examples),
-        _answers(b, readers[1], threshold_b, examples),
+    sides = (
+        _Side(a, readers[0], threshold_a, answerable_a),
+        _Side(b, readers[1], threshold_b, answerable_b),
     )
+    examples = (dataset := load_data(data)).examples
+    comparison = compare(examples, *(side.answers(examples) for side in sides))
     note_unlabelled(dataset, data)
-    result = _as_dict(comparison, a, b, data)
+    result = _as_dict(comparison, sides, data)
     if as_json:
         echo_json(result)
     else:
-        click.echo(_table(comparison, printable(a), printable(b), printable(data)))
+        click.echo(_table(comparison, sides, printable(data)))
         for name, found in (("A", comparison.only_a), ("B", comparison.only_b)):
             if found and show:
                 click.echo(_examples(name, found, show))
@@ -112,18 +175,9 @@ def command(
         write_json(output, result)
 
 
-def _answers(
-    name: str, reader: Reader | None, threshold: float | None, examples: Sequence[Example]
-) -> Answers:
-    """The answers of a model, or those of a prediction file."""
-    if reader is None:
-        return Answers.of_file(examples, name)
+def _as_dict(comparison: Comparison, sides: Sequence[_Side], data: str) -> dict[str, Any]:
+    a, b = sides
 
-    with progress_bar(f"answering by {printable(name)}") as progress:
-        return evaluate(reader, examples, threshold=threshold, progress=progress).answers
-
-
-def _as_dict(comparison: Comparison, a: str, b: str, data: str) -> dict[str, Any]:
     def estimates(which: str) -> dict[str, Any]:
         return {name: asdict(found) for name, found in getattr(comparison, which).items()}
 
@@ -140,13 +194,15 @@ def _as_dict(comparison: Comparison, a: str, b: str, data: str) -> dict[str, Any
         ]
 
     return {
-        "a": a,
-        "b": b,
+        "a": a.name,
+        "b": b.name,
         "data": data,
+        "settings_a": a.settings(),
+        "settings_b": b.settings(),
         "scores_a": estimates("a"),
         "scores_b": estimates("b"),
         "difference": estimates("difference"),
-        "verdict": comparison.sentence(a, b),
+        "verdict": comparison.sentence(a.name, b.name),
         "both_right": comparison.both_right,
         "both_wrong": comparison.both_wrong,
         "only_a_right": listed(comparison.only_a),
@@ -154,7 +210,8 @@ def _as_dict(comparison: Comparison, a: str, b: str, data: str) -> dict[str, Any
     }
 
 
-def _table(comparison: Comparison, a: str, b: str, data: str) -> str:
+def _table(comparison: Comparison, sides: Sequence[_Side], data: str) -> str:
+    a, b = sides
     lines = [
         f"A: {a}",
         f"B: {b}",
@@ -170,7 +227,7 @@ def _table(comparison: Comparison, a: str, b: str, data: str) -> str:
             interval = f"{difference.low:+.2f} to {difference.high:+.2f}"
         values = f"{comparison.a[key].value:8.2f}{comparison.b[key].value:8.2f}"
         lines.append(f"{name:18}{values}{difference.value:+9.2f}   {interval}")
-    lines.append(comparison.sentence(a, b))
+    lines.append(comparison.sentence(printable(a.name), printable(b.name)))
     lines.append(
         f"right: both {comparison.both_right:,}, only A {len(comparison.only_a):,}, "
         f"only B {len(comparison.only_b):,}, neither {comparison.both_wrong:,}"

@@ -10,9 +10,9 @@ import sys
 import tempfile
 import threading
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -23,7 +23,13 @@ from pullquote.text import decode
 
 if TYPE_CHECKING:
     from pullquote.data import Dataset
+    from pullquote.searching.search import SearchResult
+    from pullquote.settings import Decision, ReaderConfig
+    from pullquote.types import Correction, Prediction
 
+_BOLD = 0.95  # the share that is suggested to whom a reader gives no answer
+_LEAST = 0.01  # the probability from which a near quote is worth a line
+_QUOTE = 42  # characters of a near quote that are shown
 _PATIENCE = 2.0  # seconds before a progress bar appears
 _LISTED = 20  # dropped entries that are listed one by one
 
@@ -56,8 +62,47 @@ threshold_option = click.option(
     type=float,
     callback=finite,
     metavar="T",
-    help="Abstain when null logit - best span logit exceeds T [default: the model's own].",
+    help="Abstain when null logit - best span logit exceeds T, whatever the probabilities.",
 )
+
+
+def share(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
+    """Parse a share of questions such as 80% or 0.8."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(%?)\s*", value)
+    parsed = float(match[1]) / (100 if match[2] else 1) if match else 0.0
+    if not 0 < parsed <= 1:
+        raise click.BadParameter(
+            f"{value!r} is not between 0 and 1, nor 0% and 100%; expected one such as 80% or 0.8."
+        )
+    return parsed
+
+
+answerable_option = click.option(
+    "--answerable",
+    callback=share,
+    metavar="P",
+    help="Share of the questions that are expected to have an answer, such as 80%; a higher one "
+    "answers more often [default: the model's own].",
+)
+
+spelling_option = click.option(
+    "--spelling/--no-spelling",
+    default=None,
+    help="Read misspelt words of a question as words of the text, or leave them as they are "
+    "[default: the model's own].",
+)
+
+
+def check_one_decision(threshold: float | None, answerable: float | None, of: str = "") -> None:
+    """Raise `UsageError` for both options; `of` is the end of their names, such as "-a"."""
+    if threshold is not None and answerable is not None:
+        raise click.UsageError(
+            f"--threshold{of} and --answerable{of} are two ways to decide when to abstain; give "
+            "one of them."
+        )
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
@@ -102,16 +147,96 @@ def _blanks(text: str) -> str:
     return one_line(f"|{text}|")[1:-1]
 
 
-def echo_abstention(where: str, no_answer_score: float, top_k: int, nearest: str) -> None:
-    """Say that there is no answer in `where`, and what the nearest quote is, if there is one."""
-    likely = no_answer_score >= 0.5
-    click.secho(f"No answer in {where}." if likely else "No sure answer.", bold=True)
-    line = f"  no-answer score {no_answer_score:.2f}"
-    if not likely:
-        line += ", but the threshold asks for a surer answer"
-    if nearest:
-        line += f"; the nearest quote is {nearest}" if top_k == 1 else "; the nearest quotes:\n"
-    click.echo(line)
+class Near(NamedTuple):
+    """A quote that was not given as the answer, and the words for its place."""
+
+    score: float
+    text: str
+    place: str
+
+
+def percent(share: float) -> str:
+    """A probability in whole percent; what is not certain is not shown as 0 or 100 %."""
+    if 0 < share < 0.005:
+        return "<1 %"
+    return ">99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
+
+
+def decision_words(decision: Decision) -> str:
+    """How a reader decides when to abstain."""
+    if decision.threshold is not None:
+        return f"threshold {decision.threshold:.4g}"
+    return f"answerable {100 * decision.answerable:.4g} %"
+
+
+def abstention(where: str, found: Prediction | SearchResult, best: float | None) -> str:
+    """A sentence: there is no answer in `where`. `best` is the score of the best quote."""
+    if getattr(found, "passages", 1) == 0:
+        return f"No answer in {where}: nothing in them has a word of the question."
+    none = percent(found.no_answer_score)
+    if found.no_answer_score >= 0.5:
+        return f"No answer in {where} ({none})."
+    why = ""
+    if found.threshold is not None and best is not None and best >= found.no_answer_score:
+        why = ", but the threshold asks for a surer answer"
+    return f"No sure answer: {none} that there is none in {where}{why}."
+
+
+def echo_abstention(
+    where: str,
+    found: Prediction | SearchResult,
+    near: Sequence[Near],
+    *,
+    top_k: int,
+    hint: bool,
+) -> None:
+    """Say that there is no answer in `where`, and print the nearest quotes.
+
+    All `top_k` of them are printed, others where their probability is at least 1 %. A `hint` how
+    to get more answers is printed on a terminal only.
+    """
+    click.secho(abstention(where, found, near[0].score if near else None), bold=True)
+    echo_read_as(found.corrections)
+    shown = [one for rank, one in enumerate(near) if rank < top_k or one.score >= _LEAST]
+    if not shown:
+        return
+    click.echo(f"  nearest {'quotes' if len(shown) > 1 else 'quote'}:")
+    for one in shown:
+        text = one_line(one.text)
+        if len(text) > _QUOTE:
+            begin = text[: _QUOTE - 3]
+            text = f"{begin.rpartition(' ')[0] or begin}..."
+        click.echo(f'  {percent(one.score):>6}  "{text}" ({one.place})')
+    bolder = found.threshold is not None or found.answerable < _BOLD
+    if hint and bolder and sys.stdout.isatty():
+        click.echo(f"  --answerable {100 * _BOLD:.0f}% answers more often, 100% always")
+
+
+def echo_read_as(corrections: Iterable[Correction]) -> None:
+    """Print the words that misspelt words of a question were read as, if there are any."""
+    if words := read_as(corrections):
+        click.echo(f"  {words}")
+
+
+def read_as(corrections: Iterable[Correction]) -> str:
+    """The words that misspelt words of a question were read as; "" without any."""
+    words = ", ".join(printable(correction.read_as) for correction in corrections)
+    return f"read as: {words}" if words else ""
+
+
+def echo_fitted(config: ReaderConfig) -> None:
+    """Print what was fitted and stored with a model, on which data, and how it decides now."""
+    fitted = [
+        (f"threshold {config.no_answer_threshold:.4f}", config.threshold_fitted_on),
+        ("calibrated scores", config.calibration.fitted_on),
+    ]
+    decision = decision_words(config.decision())
+    if config.answerable is not None:
+        fitted.append((decision, config.answerable_chosen_on))
+    for what, how in fitted:
+        if how:
+            click.echo(f"{what}: {printable(how)}")
+    click.echo(f"stored with the model; decision: {decision}")
 
 
 def echo_json(value: object) -> None:

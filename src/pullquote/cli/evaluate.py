@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 import click
 
 from pullquote.cli.console import (
+    answerable_option,
+    check_one_decision,
+    count,
+    decision_words,
     echo_json,
     ensure_folder,
     ensure_writable,
@@ -18,6 +23,7 @@ from pullquote.cli.console import (
     note_unlabelled,
     printable,
     progress_bar,
+    spelling_option,
     threshold_option,
 )
 from pullquote.files import write_json
@@ -26,6 +32,7 @@ from pullquote.reading.reader import Reader
 from pullquote.scoring.figures import ensure_matplotlib
 from pullquote.scoring.report import FILES, write_report
 from pullquote.scoring.squad import MeanScores
+from pullquote.settings import Decision
 
 
 @click.command(
@@ -35,11 +42,14 @@ from pullquote.scoring.squad import MeanScores
 \b
   pullquote evaluate small dev-v2.0.json.gz
   pullquote evaluate ./run tune.json --report report
+  pullquote evaluate small questions.csv --answerable 90% --no-spelling
 """,
 )
 @click.argument("model")
 @click.argument("data")
+@answerable_option
 @threshold_option
+@spelling_option
 @click.option("-o", "--output", metavar="FILE", help="Write the scores to FILE as JSON, too.")
 @click.option(
     "--report",
@@ -51,7 +61,9 @@ from pullquote.scoring.squad import MeanScores
 def command(
     model: str,
     data: str,
+    answerable: float | None,
     threshold: float | None,
+    spelling: bool | None,
     output: str | None,
     report: str | None,
     device: str,
@@ -60,30 +72,32 @@ def command(
 ) -> None:
     """Answer every question of DATA with MODEL and score it with SQuAD 2.0's official arithmetic.
 
-    The headline is taken at the threshold stored with the model. "Best" figures choose the
-    threshold on this same data: an upper bound, not a result.
+    Questions are answered as `pullquote ask` answers them, with the settings stored with the
+    model. "Best" figures choose when to abstain on this same data: an upper bound, not a result.
     """
+    check_one_decision(threshold, answerable)
     if output:
         ensure_writable(output)
     if report:
         ensure_matplotlib()
         ensure_folder(report, FILES)
-    reader = Reader(model, device=device, threads=threads)
+    reader = Reader(model, device=device, threads=threads, spelling=spelling)
     dataset = load_data(data)
     with progress_bar("answering") as progress:
         evaluation = evaluate(
             reader,
             dataset.examples,
             threshold=threshold,
+            answerable=answerable,
             top_k=reader.config.n_best_size if report else 1,
             progress=progress,
         )
     note_unlabelled(dataset, data)
-    result = as_dict(evaluation, model, data, len(dataset.dropped))
+    result = _as_dict(evaluation, model, data, reader.config.spelling, len(dataset.dropped))
     if as_json:
         echo_json(result)
     else:
-        click.echo(_table(evaluation, printable(model), printable(data)))
+        click.echo(_table(evaluation, printable(model), printable(data), reader.config.spelling))
     # written last, so that a full disk does not lose the printed scores
     if output:
         write_json(output, result)
@@ -94,14 +108,18 @@ def command(
             click.echo(f"report: {printable(str(page))}")
 
 
-def as_dict(evaluation: Evaluation, model: str, data: str, dropped: int) -> dict[str, Any]:
+def _as_dict(
+    evaluation: Evaluation, model: str, data: str, spelling: bool, dropped: int
+) -> dict[str, Any]:
     return {
         "model": model,
         "data": data,
         **evaluation.scores.as_dict(),
         "avna": evaluation.scores.avna,
         **evaluation.average_precisions,
-        "threshold": evaluation.threshold,
+        "threshold": evaluation.decision.threshold,
+        "answerable": evaluation.decision.answerable,
+        "spelling": spelling,
         "fitted_threshold": evaluation.fitted.threshold if evaluation.fitted else None,
         "fitted_f1": evaluation.fitted.score if evaluation.fitted else None,  # classes weighted
         "trust": {kind: asdict(trust) for kind, trust in evaluation.calibration_metrics.items()},
@@ -110,7 +128,7 @@ def as_dict(evaluation: Evaluation, model: str, data: str, dropped: int) -> dict
     }
 
 
-def _table(evaluation: Evaluation, model: str, data: str) -> str:
+def _table(evaluation: Evaluation, model: str, data: str, spelling: bool) -> str:
     scores = evaluation.scores
     rows: list[tuple[str, MeanScores | None]] = [
         ("all", MeanScores(scores.exact, scores.f1, scores.total)),
@@ -123,12 +141,16 @@ def _table(evaluation: Evaluation, model: str, data: str) -> str:
         for name, marks in rows
         if marks
     ]
-    lines.append(f"threshold {evaluation.threshold:.4g} (null logit - best span logit)")
+    lines.append(f"decision: {_decision(evaluation)}")
+    respelt = sum(bool(prediction.corrections) for prediction in evaluation.predictions)
+    corrected = f"corrected (in {count(respelt, 'question')})"
+    lines.append(f"spelling: {corrected if spelling else 'as written'}")
     lines.append(f"answer or not, decided rightly: {scores.avna:.2f} %")
-    if scores.best_f1 and scores.has_answer and scores.no_answer:
-        best = scores.best_f1
+    best, share = scores.best_f1, evaluation.decision.answerable
+    if best and scores.has_answer and scores.no_answer and share < 1:
         lines.append(
-            f"best for this data itself (an oracle): F1 {best.score:.2f} at {best.threshold:.4g}"
+            f"best for this data itself (an oracle): F1 {best.score:.2f} at "
+            f"{_limit(evaluation.decision, best.threshold)}"
         )
     metrics = evaluation.calibration_metrics["decisions"]
     lines.append(f"scores as probabilities of being right: off by {100 * metrics.ece:.1f} % (ECE)")
@@ -138,3 +160,22 @@ def _table(evaluation: Evaluation, model: str, data: str) -> str:
         f"{evaluation.seconds:.1f} s, {evaluation.questions_per_second:,.1f} questions a second"
     )
     return "\n".join(lines)
+
+
+def _decision(evaluation: Evaluation) -> str:
+    decision = evaluation.decision
+    words = decision_words(decision)
+    if decision.threshold is not None:
+        return f"{words} (null logit - best span logit)"
+    found = evaluation.scores.has_answer
+    share = found.total / evaluation.scores.total if found else 0.0
+    return f"{words} (of these questions, {100 * share:.0f} % are)"
+
+
+def _limit(decision: Decision, limit: float) -> str:
+    """A limit of `Prediction.decision_value` in the words of the decision."""
+    if decision.threshold is not None:
+        return f"threshold {limit:.4g}"
+    # where a share a is expected, the log odds of no answer are lower by log(a / (1 - a))
+    odds = math.exp(limit) * decision.answerable / (1 - decision.answerable)
+    return f"answerable {100 * odds / (1 + odds):.4g} %"

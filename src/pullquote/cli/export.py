@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pullquote.cli.console import load_data, printable, progress_bar
+from pullquote.cli.console import echo_fitted, load_data, printable, progress_bar
 
 
 @click.command(
@@ -28,7 +28,14 @@ from pullquote.cli.console import load_data, printable, progress_bar
 @click.option(
     "--fit-threshold",
     is_flag=True,
-    help="Fit the no-answer threshold on --data, both classes weighted equally, and store it.",
+    help="Fit the no-answer threshold and the calibration of scores on --data, both kinds of "
+    "questions weighted equally, and store them.",
+)
+@click.option(
+    "--answerable-from",
+    metavar="FILE",
+    help="With --fit-threshold: abstain by the probabilities instead; the expected share of "
+    "answerable questions is chosen on FILE, as pullquote calibrate does.",
 )
 def command(
     model_dir: str,
@@ -37,6 +44,7 @@ def command(
     weights: bool,
     data: str | None,
     fit_threshold: bool,
+    answerable_from: str | None,
 ) -> None:
     """Turn a question-answering checkpoint (safetensors) into ONNX, which answers without torch.
 
@@ -45,6 +53,10 @@ def command(
     """
     if fit_threshold and not data:
         raise click.UsageError("--fit-threshold needs --data to fit it on.")
+    if answerable_from and not fit_threshold:
+        raise click.UsageError(
+            "--answerable-from needs --fit-threshold, which calibrates the scores first."
+        )
     if data and not (int8 or fit_threshold):
         raise click.UsageError("--data is for --int8 or --fit-threshold; give one of them, too.")
     # imported here, so that --help does not load torch (two seconds)
@@ -52,6 +64,7 @@ def command(
     from pullquote.publishing.release import release
 
     examples = load_data(data).examples if data else ()
+    use = load_data(answerable_from).examples if answerable_from else ()
     with progress_bar() as progress:
         result = release(
             model_dir,
@@ -61,6 +74,8 @@ def command(
             examples=examples,
             source=data or "",
             fit_threshold=fit_threshold,
+            use=use,
+            use_source=answerable_from or "",
             progress=progress,
         )
     report = result.report
@@ -70,8 +85,8 @@ def command(
         click.echo(f"largest difference of a logit, torch to int8: {report.int8_difference:.2f}")
     if int8 and not data:
         click.echo("pullquote: note: what int8 costs was not measured; give --data", err=True)
-    if result.threshold is not None:
-        click.echo(f"no-answer threshold {result.threshold:.4f}, fitted on {data} and stored")
+    if result.fitted:
+        echo_fitted(result.fitted)
     if result.checkpoint and result.exported:
         # Each at its own best threshold: quantisation may shift all null scores alike, which a
         # fitted threshold corrects.

@@ -7,7 +7,7 @@ import click
 from pullquote.checkpoints import layout
 from pullquote.checkpoints.bundled import bundled_models
 from pullquote.checkpoints.directory import open_model
-from pullquote.cli.console import printable
+from pullquote.cli.console import decision_words, printable
 from pullquote.errors import ModelError
 from pullquote.training.family import FAMILY
 
@@ -32,13 +32,13 @@ def command(name: str | None, family: bool) -> None:
         _list_family()
         return
     if name is None:
-        click.echo(f"{'name':12}{'MiB':>8}{'window':>8}{'threshold':>11}  directory")
+        click.echo(f"{'name':12}{'MiB':>8}{'window':>8}  {'decision':18}  directory")
         for model in map(open_model, bundled_models()):
             size = sum(file.stat().st_size for file in model.path.iterdir() if file.is_file())
             config = model.config
             click.echo(
                 f"{model.name:12}{size / 2**20:8.2f}{config.max_length:8}"
-                f"{config.no_answer_threshold:11.3f}  {model.path}"
+                f"  {decision_words(config.decision()):18}  {model.path}"
             )
         return
     card = open_model(name).path / layout.CARD

@@ -7,10 +7,13 @@ import math
 import click
 
 from pullquote.cli.console import (
+    answerable_option,
+    check_one_decision,
     ensure_folder,
     load_data,
     model_options,
     progress_bar,
+    spelling_option,
     threshold_option,
 )
 from pullquote.progress import tracked
@@ -36,15 +39,19 @@ To search the best threshold yourself, write answers that never abstain:
 @click.argument("model")
 @click.argument("data")
 @click.option("-o", "--output", required=True, metavar="DIR", help="Where the files go.")
+@answerable_option
 @threshold_option
 @click.option("--never-abstain", is_flag=True, help="Write the best quote for every question.")
+@spelling_option
 @model_options
 def command(
     model: str,
     data: str,
     output: str,
+    answerable: float | None,
     threshold: float | None,
     never_abstain: bool,
+    spelling: bool | None,
     device: str,
     threads: int | None,
 ) -> None:
@@ -56,15 +63,19 @@ def command(
     null_odds.json          id to null logit - best span logit (not a probability)
     na_prob.json            id to the probability that there is no answer
     """
-    if never_abstain and threshold is not None:
-        raise click.UsageError("--never-abstain and --threshold contradict each other.")
+    check_one_decision(threshold, answerable)
+    for name, value in (("--threshold", threshold), ("--answerable", answerable)):
+        if never_abstain and value is not None:
+            raise click.UsageError(f"--never-abstain and {name} contradict each other.")
     ensure_folder(output, ["predictions.json"])
-    reader = Reader(model, device=device, threads=threads)
+    reader = Reader(model, device=device, threads=threads, spelling=spelling)
     examples = load_data(data).examples
     predictions = reader.answer_all(
         examples,
         top_k=reader.config.n_best_size,
+        overlapping=True,
         threshold=math.inf if never_abstain else threshold,
+        answerable=answerable,
     )
     with progress_bar("answering") as progress:
         answered = tracked(predictions, len(examples), "answering", progress)

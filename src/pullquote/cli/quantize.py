@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from pullquote.cli.console import ensure_folder, load_data, printable, progress_bar
+from pullquote.checkpoints.directory import open_model
+from pullquote.cli.console import echo_fitted, ensure_folder, load_data, printable, progress_bar
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
@@ -62,9 +63,9 @@ def command(
     """Write the quantised model with the best F1 that fits in --max-bytes.
 
     Tries words and layers in 3 to 8 bits and shows the size and scores of each. The best that fits
-    is measured on all of --data, beside fp32; its threshold is fitted there and stored. Answering
-    is as fast as with --int8 of pullquote export, whatever the bits. Needs the extra:
-    pip install "pullquote[export]".
+    is measured on all of --data, beside fp32; its threshold and the calibration of its scores are
+    fitted there and stored. Answering is as fast as with --int8 of pullquote export, whatever the
+    bits. Needs the extra: pip install "pullquote[export]".
     """
     # imported here, so that --help does not load torch (two seconds)
     from pullquote.publishing.bit_search import Candidate, quantize_to_fit
@@ -102,4 +103,4 @@ def command(
         f"{printable(str(fit.path))}: {fit.name}, {fit.bytes / 2**20:.2f} MiB; F1 on all "
         f"{len(examples):,} questions {fit.f1_before:.2f} in fp32, {fit.f1:.2f} now"
     )
-    click.echo(f"no-answer threshold {fit.threshold:.4f}, fitted on {printable(data)} and stored")
+    echo_fitted(open_model(fit.path).config)

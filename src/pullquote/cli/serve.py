@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pullquote.checkpoints.directory import DEFAULT_MODEL
-from pullquote.cli.console import model_options, say
+from pullquote.cli.console import model_options, say, share, spelling_option
 from pullquote.errors import InputError
 from pullquote.serving.settings import Settings
 
@@ -25,6 +25,7 @@ _NAMES = ("127.0.0.1", "localhost", "[::1]")  # as they stand in a browser's Hos
   pullquote serve
   pullquote serve tiny --port 9000
   pullquote serve --index notes.db
+  pullquote serve --answerable 90%
   PULLQUOTE_TOKEN=$(openssl rand -hex 32) pullquote serve --host 0.0.0.0
 """,
 )
@@ -42,6 +43,14 @@ _NAMES = ("127.0.0.1", "localhost", "[::1]")  # as they stand in a browser's Hos
     show_default=True,
     help="The port to listen on; 0 takes any that is free.",
 )
+@click.option(
+    "--answerable",
+    callback=share,
+    metavar="P",
+    help="The share of questions that you expect to have an answer, such as 80% or 0.8: the higher "
+    "it is, the more rarely it abstains. A request may name its own [default: the model's own].",
+)
+@spelling_option
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),
@@ -139,6 +148,8 @@ def command(
     index: str | None,
     host: str,
     port: int,
+    answerable: float | None,
+    spelling: bool | None,
     workers: int,
     token_file: str | None,
     allow_origin: tuple[str, ...],
@@ -196,6 +207,8 @@ def command(
             port=port,
             workers=workers,
             log_requests=log_requests,
+            answerable=answerable,
+            spelling=spelling,
         ),
         settings,
         on_ready=on_ready,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pullquote.cli.console import count, ensure_folder, printable, progress_bar, say
+from pullquote.checkpoints.directory import open_model
+from pullquote.cli.console import count, echo_fitted, ensure_folder, printable, progress_bar, say
 from pullquote.training.recipe import Recipe, read_toml
 
 if TYPE_CHECKING:
@@ -76,11 +77,11 @@ def run(recipe: Recipe, output: str, **options: bool) -> TrainingReport:
     if evaluation := report.evaluation:
         scores = evaluation.scores
         click.echo(
-            f"tune: EM {scores.exact:.2f}, F1 {scores.f1:.2f} at threshold "
-            f"{evaluation.threshold:.3f}"
+            f"tune: EM {scores.exact:.2f}, F1 {scores.f1:.2f} at threshold {evaluation.limit:.3f}"
         )
         if fitted := evaluation.fitted:
             click.echo(f"tune, both kinds weighted equally: F1 {fitted.score:.2f}")
+            echo_fitted(open_model(report.path).config)
     else:
         say("note", "no tune data was given: the last checkpoint is kept, its threshold is 0")
     return report
