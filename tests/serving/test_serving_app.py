@@ -10,16 +10,19 @@ from pathlib import Path
 import pytest
 from serving_helpers import MakeClient
 from starlette.testclient import TestClient
+from tokenizers import Tokenizer
 
 from pullquote import Reader, pipeline
 from pullquote.compat.arguments import Options
 from pullquote.reading.backends.scripted import ScriptedBackend
 from pullquote.serving.app import create_app
-from pullquote.serving.dispatcher import Dispatcher, Question
+from pullquote.serving.dispatcher import Dispatcher, Question, ReaderMode
 from pullquote.serving.schema import PipelineParameters
+from pullquote.types import Batch, Logits
 
 NORSE = "The Norse, led by Rollo, came by sea."
 RIVER = "The river rises in the hills."
+MANY_WORDS = "river rises in hills and ends at an of to is was city year it he she they duke king"
 QUESTION = "Who led the Norse?"
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "lighthouse.txt"
 
@@ -47,11 +50,15 @@ def test_offsets_are_code_points(client: TestClient) -> None:
     assert text[answer["start"] : answer["end"]] == "Rollo"
 
 
-def test_no_answer_is_null_and_the_nearest_quotes_are_there(client: TestClient) -> None:
-    body = client.post("/v1/answer", json={"question": QUESTION, "context": RIVER}).json()
-    (result,) = body["results"]
+@pytest.mark.parametrize(("top_k", "expected"), [(1, 5), (5, 5), (7, 7)])
+def test_no_answer_is_null_and_the_nearest_quotes_are_there(
+    client: TestClient, top_k: int, expected: int
+) -> None:
+    request = {"question": QUESTION, "context": MANY_WORDS, "top_k": top_k}
+    (result,) = client.post("/v1/answer", json=request).json()["results"]
     assert result["answer"] is None
-    assert result["answers"]
+    assert len({quote["text"] for quote in result["answers"]}) == expected
+    assert all(0 <= quote["score"] <= 1 for quote in result["answers"])
     assert result["null_score_diff"] == pytest.approx(20)
     assert result["no_answer_score"] > 0.9
 
@@ -59,8 +66,26 @@ def test_no_answer_is_null_and_the_nearest_quotes_are_there(client: TestClient) 
 def test_a_threshold_of_the_request_decides(client: TestClient) -> None:
     request = {"question": QUESTION, "context": RIVER, "threshold": 20.5}
     body = client.post("/v1/answer", json=request).json()
-    assert body["threshold"] == 20.5
-    assert body["results"][0]["answer"] is not None
+    (result,) = body["results"]
+    assert body["threshold"] == result["threshold"] == 20.5
+    assert result["answer"] is not None
+
+
+@pytest.mark.parametrize(("share", "answered"), [(0.5, False), (1, True)])
+def test_a_share_of_the_request_decides(client: TestClient, share: float, answered: bool) -> None:
+    request = {"question": QUESTION, "context": RIVER, "answerable": share}
+    body = client.post("/v1/answer", json=request).json()
+    (result,) = body["results"]
+    assert body["answerable"] == result["answerable"] == share
+    assert body["threshold"] is result["threshold"] is None
+    assert bool(result["answer"]) == answered
+
+
+def test_a_misspelt_word_is_told_with_how_it_was_read(client: TestClient) -> None:
+    request = {"question": ["Who ledd the Norse?", QUESTION], "context": NORSE}
+    first, second = client.post("/v1/answer", json=request).json()["results"]
+    assert first["corrections"] == [{"word": "ledd", "read_as": "led"}]
+    assert second["corrections"] == []
 
 
 def peak_memory() -> float:
@@ -80,7 +105,7 @@ def test_every_question_is_asked_of_every_context(client: TestClient) -> None:
 
 def test_top_k_bounds_the_quotes_but_not_by_an_error(client: TestClient, reader: Reader) -> None:
     for top_k, expected in ((3, 3), (1000, reader.config.n_best_size)):
-        request = {"question": QUESTION, "context": NORSE, "top_k": top_k}
+        request = {"question": QUESTION, "context": f"Rollo {MANY_WORDS}", "top_k": top_k}
         (result,) = client.post("/v1/answer", json=request).json()["results"]
         assert len(result["answers"]) == expected
 
@@ -101,6 +126,24 @@ def test_the_pipeline_s_answers_and_parameters(client: TestClient, reader: Reade
     body = client.post("/", json={"inputs": inputs, "parameters": options}).json()
     assert body == pipeline("question-answering", model=reader)(**inputs, **options)
     assert [set(answer) for answer in body] == [{"answer", "score", "start", "end"}] * 3
+
+
+def test_the_pipeline_reads_questions_as_they_are_written(
+    reader: Reader, make_client: MakeClient, wordpiece: Tokenizer
+) -> None:
+    read: list[list[int]] = []
+
+    def script(ids: list[int]) -> tuple[list[float], list[float]]:
+        read.append(ids)
+        return [0.0] * len(ids), [0.0] * len(ids)
+
+    reader.backend = ScriptedBackend(script)
+    inputs = {"question": "Who ledd the Norse?", "context": "Rollo came."}
+    with make_client() as client:
+        client.post("/", json={"inputs": inputs})
+        client.post("/v1/answer", json=inputs)
+    extra = wordpiece.token_to_id("##d")  # "ledd" is "led", "##d"
+    assert [extra in ids for ids in read] == [True, False]
 
 
 def test_one_answer_is_an_object_and_several_inputs_are_a_list(client: TestClient) -> None:
@@ -134,6 +177,15 @@ def test_every_option_of_the_pipeline_is_a_parameter() -> None:
         ("/v1/answer", '{"question": "?", "context": "x", "top_k": 0}', 422, "body.top_k"),
         ("/v1/answer", '{"question": "?", "context": "x", "top_k": true}', 422, "body.top_k"),
         ("/v1/answer", '{"question": "?", "context": "x", "threshold": NaN}', 422, "threshold"),
+        ("/v1/answer", '{"question": "?", "context": "x", "answerable": 0}', 422, "answerable"),
+        ("/v1/answer", '{"question": "?", "context": "x", "answerable": 1.1}', 422, "answerable"),
+        ("/v1/answer", '{"question": "?", "context": "x", "answerable": "1"}', 422, "answerable"),
+        (
+            "/v1/answer",
+            '{"question": "?", "context": "x", "answerable": 0.8, "threshold": 0}',
+            422,
+            "two ways to decide when to abstain; give one of them",
+        ),
         ("/v1/answer", '{"question": "?", "context": "x", "threshold": 1e400}', 422, "threshold"),
         ("/", '{"inputs": {"question": "?"}}', 422, "body.inputs.context"),
         ("/", '{"inputs": [], "parameters": {}}', 422, "body.inputs"),
@@ -243,6 +295,24 @@ def test_a_bad_question_does_not_spoil_the_batch_of_others(reader: Reader) -> No
     assert isinstance(bad, ValueError)
 
 
+def test_requests_for_few_quotes_share_a_model_batch(reader: Reader) -> None:
+    dispatcher = Dispatcher(reader)
+    batches = []
+    model = dispatcher.backend.backend
+
+    def counted(batch: Batch, *, alone: bool = True) -> Logits:
+        batches.append(len(batch.input_ids))
+        return model(batch, alone=alone)
+
+    dispatcher.backend.backend = counted  # type: ignore[assignment]
+    text = f"Rollo {MANY_WORDS}"
+    modes = [ReaderMode.of(reader.config, top_k, None, None) for top_k in (1, 3, 5, 9)]
+    few, *_, many = dispatcher.read([Question(QUESTION, text, m) for m in modes], lambda: False)
+    assert (len(few.answers), len(many.answers)) == (5, 9)
+    windows = few.windows
+    assert batches == [3 * windows, windows]
+
+
 def test_a_fault_of_the_server_says_nothing_of_its_insides(
     make_client: MakeClient, reader: Reader, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -267,6 +337,24 @@ def test_health_readiness_and_the_model(client: TestClient, reader: Reader) -> N
     about = client.get("/v1/model").json()
     assert about["model"] == "model"  # and not where it lies
     assert about["threshold"] == reader.config.no_answer_threshold
+    assert (about["answerable"], about["spelling"]) == (None, True)
+
+
+@pytest.mark.parametrize("share", [0.9, 1])
+def test_the_share_of_the_server_is_that_of_requests_without_one(
+    model_dir: Path, reader: Reader, share: float
+) -> None:
+    served = Reader(model_dir, backend=reader.backend, answerable=share, spelling=False)
+    with TestClient(create_app(served)) as client:
+        about = client.get("/v1/model").json()
+        assert (about["answerable"], about["spelling"]) == (share, False)
+        request = {"question": "Who ledd the Norse?", "context": RIVER}
+        body = client.post("/v1/answer", json=request).json()
+        assert (body["answerable"], body["threshold"]) == (share, None)
+        assert body["results"][0]["corrections"] == []
+        assert bool(body["results"][0]["answer"]) == (share == 1)
+        own = client.post("/v1/answer", json={**request, "answerable": 0.5, "threshold": None})
+        assert own.json()["answerable"] == 0.5
 
 
 def test_figures_count_requests_batches_and_abstentions(client: TestClient) -> None:

@@ -307,6 +307,25 @@ def test_only_its_own_names_are_answered(server: Server) -> None:
         assert exchange(named, data).startswith(b"HTTP/1.1 200")
 
 
+def test_the_command_sets_the_share_and_the_spelling() -> None:
+    with serving("--answerable", "90%", "--no-spelling") as own:
+        asked = {"question": "Who ledd the Norse?", "context": NORSE}
+        status, body = post(own, asked)
+        with urllib.request.urlopen(f"{own.url}/v1/model", timeout=10) as response:
+            about = json.load(response)
+    assert (about["answerable"], about["spelling"]) == (0.9, False)
+    assert (status, body["answerable"], body["threshold"]) == (200, 0.9, None)
+    assert body["results"][0]["corrections"] == []
+
+
+@pytest.mark.parametrize("share", ["0", "80", "101%", "%80", "nan", "most"])
+def test_a_share_that_is_none_is_refused(share: str) -> None:
+    command = [sys.executable, "-m", "pullquote", "serve", "--answerable", share]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "expected one such as 80% or 0.8" in done.stderr
+
+
 def test_a_token_that_is_set_and_empty_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULLQUOTE_TOKEN", " ")
     command = [sys.executable, "-m", "pullquote", "serve", "tiny", "--port", "0"]

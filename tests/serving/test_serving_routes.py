@@ -103,7 +103,9 @@ def test_ask_and_model_with_an_index(reader: Reader, tmp_path: Path) -> None:
     assert about == {
         "model": "model",
         "version": __version__,
+        "answerable": reader.config.answerable,
         "threshold": reader.config.no_answer_threshold,
+        "spelling": True,
         "top_k": reader.config.n_best_size,
         "documents": 1,
         "max_question": 18,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,37 @@ def test_a_threshold_of_the_request_decides(client: TestClient) -> None:
     assert client.post("/v1/ask", json=request).json()["answer"] is None
 
 
+@pytest.mark.parametrize(("share", "answered"), [(0.5, False), (1, True)])
+def test_a_share_of_the_request_decides(client: TestClient, share: float, answered: bool) -> None:
+    request = {"question": QUESTION, "path": "*.md", "answerable": share}
+    body = client.post("/v1/ask", json=request).json()
+    assert (body["answerable"], body["threshold"]) == (share, None)
+    assert bool(body["answer"]) == answered
+
+
+def test_an_abstention_has_the_nearest_quotes_and_their_scores(client: TestClient) -> None:
+    request = {"question": QUESTION, "path": "*.md", "answerable": 0.5}
+    body = client.post("/v1/ask", json=request).json()
+    assert len({one["text"] for one in body["answers"]}) == 5
+    places = sorted((one["start"], one["end"]) for one in body["answers"])
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(places))
+    assert all(0 <= one["score"] <= 1 for one in body["answers"])
+
+
+def test_a_misspelt_word_is_told_with_how_it_was_read(client: TestClient) -> None:
+    body = client.post("/v1/ask", json={"question": "Who ledd the Norse?"}).json()
+    assert body["question"] == "Who ledd the Norse?"
+    assert body["corrections"] == [{"word": "ledd", "read_as": "led"}]
+    assert body["answer"]["text"] == "Rollo"
+
+
+def test_a_threshold_and_a_share_are_refused_before_any_work(client: TestClient) -> None:
+    request = {"question": "zebra", "path": "*.none", "answerable": 0.8, "threshold": 0}
+    response = client.post("/v1/ask", json=request)
+    assert response.status_code == 422
+    assert "two ways to decide when to abstain; give one of them" in response.json()["error"]
+
+
 @pytest.mark.parametrize("glob", ["*/secret/*", "/*", "*secret*"])
 def test_folders_above_what_was_indexed_are_neither_told_nor_guessed(
     client: TestClient, index: Path, glob: str
@@ -134,6 +166,8 @@ def test_documents_that_cannot_be_searched_are_a_503_without_their_place(
         ({"question": ["Who?"]}, 422),
         ({"question": "Who?", "context": "a text"}, 422),
         ({"question": "Who?", "top_k": 0}, 422),
+        ({"question": "Who?", "answerable": 0}, 422),
+        ({"question": "Who?", "answerable": 1.01}, 422),
         ({"question": "Who? " * 1000}, 413),
     ],
 )

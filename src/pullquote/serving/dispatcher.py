@@ -13,16 +13,32 @@ from typing import Any, TypeAlias
 
 from pullquote.compat.arguments import Options
 from pullquote.compat.pipeline import QuestionAnsweringPipeline
+from pullquote.reading.decode import NEAREST
 from pullquote.reading.reader import Reader
 from pullquote.serving.workers import AbandonedError, SharedBackend
+from pullquote.settings import ReaderConfig
 from pullquote.types import Example
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderMode:
-    """Answer with a `Prediction`; `threshold` replaces the one stored with the model."""
+    """Answer with a `Prediction`; the fields are options of `Reader.answer_all`."""
 
+    top_k: int = NEAREST
     threshold: float | None = None
+    answerable: float | None = None
+
+    @classmethod
+    def of(
+        cls, config: ReaderConfig, top_k: int, threshold: float | None, answerable: float | None
+    ) -> ReaderMode:
+        """The mode of a request, which takes its own `top_k` of the quotes.
+
+        At least `NEAREST` quotes are read for any question, so that requests for fewer share a
+        mode. Raises `InputError` for a threshold together with `answerable`.
+        """
+        config.decision(threshold, answerable)
+        return cls(min(max(top_k, NEAREST), config.n_best_size), threshold, answerable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +114,7 @@ class Dispatcher:
         if isinstance(mode, SearchMode):
             return list(self.reader.read_all(examples))
         if isinstance(mode, ReaderMode):
-            most = self.reader.config.n_best_size  # each request takes its own top_k of these
-            return list(self.reader.answer_all(examples, top_k=most, threshold=mode.threshold))
+            return list(self.reader.answer_all(examples, **asdict(mode)))
         items = [{"question": one.question, "context": one.context} for one in questions]
         answers = self.pipeline(items, **asdict(mode.options))
         return answers if len(items) > 1 else [answers]

@@ -154,7 +154,7 @@ def _type(schema: Document) -> str:
         return f"list of {_type(schema['items'])}"
     bounds = [
         f"{sign} {schema[name]:,.0f}"
-        for name, sign in (("minimum", "≥"), ("maximum", "≤"))
+        for name, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"))
         if name in schema
     ]
     return " ".join([schema.get("type", "anything"), ", ".join(bounds)]).strip()
@@ -177,7 +177,8 @@ def _example(schema: Document, document: Document) -> Any:
         return [_example(schema["items"], document)]
     if "properties" in schema:
         fields = {name: _example(field, document) for name, field in schema["properties"].items()}
-        return {name: value for name, value in fields.items() if value is not None}
+        given = {name for name, field in schema["properties"].items() if "examples" in field}
+        return {name: value for name, value in fields.items() if name in given or value is not None}
     return None
 
 

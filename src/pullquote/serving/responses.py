@@ -17,9 +17,12 @@ def prediction_json(
 ) -> dict[str, Any]:
     """One of the `results` of `/v1/answer`; `question` and `context` are positions in the request.
 
-    `answers` holds the best `top_k` quotes; `note` is empty unless the question was cut.
+    `answers` holds the best `top_k` quotes, and the nearest ones, also if they are more, where
+    `answer` is null; `note` is empty unless the question was cut.
     """
-    shown = replace(prediction, answers=prediction.answers[:top_k])
+    shown = prediction
+    if prediction.answer is not None:
+        shown = replace(prediction, answers=prediction.answers[:top_k])
     return {"question": question, "context": context, **shown.to_dict(), "note": note}
 
 

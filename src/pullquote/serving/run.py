@@ -56,6 +56,20 @@ class Serving:
     """Number of processes."""
     log_requests: bool = False
     """Whether to print a line for each request on standard error."""
+    answerable: float | None = None
+    """Replaces the model's own where a request names neither a share nor a threshold."""
+    spelling: bool | None = None
+    """Replaces the model's own."""
+
+    def reader(self, threads: int | None) -> Reader:
+        """The reader of one process."""
+        return Reader(
+            self.model,
+            device=self.device,
+            threads=threads,
+            answerable=self.answerable,
+            spelling=self.spelling,
+        )
 
 
 def serve(
@@ -105,14 +119,13 @@ def application(serving: Serving, settings: Settings) -> FastAPI:
     threads = serving.threads
     if serving.workers > 1 and threads is None:
         threads = max(1, cores() // serving.workers)
-    reader = Reader(serving.model, device=serving.device, threads=threads)
     index = Index.open(serving.index, private=True) if serving.index else None
-    return create_app(reader, settings, index=index)
+    return create_app(serving.reader(threads), settings, index=index)
 
 
 def _check(serving: Serving) -> None:
     """Open model and index as each process will, to see whether they open."""
-    Reader(serving.model, device=serving.device, threads=1)
+    serving.reader(threads=1)
     if serving.index:
         Index.open(serving.index, private=True).close()
 

@@ -22,6 +22,16 @@ _which = Discriminator(lambda value: _LIST if isinstance(value, list) else _ONE)
 Text = Annotated[str, Field(min_length=1)]
 # fail at the first wrong item: a request may hold a million of them
 Texts = Annotated[list[Text], Field(min_length=1, fail_fast=True)]
+ExpectedShare = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        le=1,
+        description="The share of your questions that you expect to have an answer: scores and the "
+        "decision follow from it. Left out, as `/v1/model` says. Not together with `threshold`.",
+        examples=[0.75],
+    ),
+]
 TextOrTexts = Annotated[Annotated[Text, Tag(_ONE)] | Annotated[Texts, Tag(_LIST)], _which]
 
 
@@ -42,14 +52,19 @@ class AnswerRequest(_RequestBody):
         description="The text to quote from, or a list of them.", examples=[_LIGHTHOUSE]
     )
     top_k: int = Field(
-        1, ge=1, le=1000, description="How many quotes `answers` holds, as far as there are."
+        1,
+        ge=1,
+        le=1000,
+        description="How many quotes `answers` holds, as far as there are; at least five where "
+        "`answer` is null.",
     )
     threshold: float | None = Field(
         default=None,
         ge=-1e9,
         le=1e9,
-        description="Abstain when `null_score_diff` exceeds this; left out, the model's own.",
+        description="Abstain when `null_score_diff` exceeds this. Not together with `answerable`.",
     )
+    answerable: ExpectedShare = None
 
     @property
     def questions(self) -> Sequence[str]:
@@ -60,6 +75,33 @@ class AnswerRequest(_RequestBody):
         return [self.context] if isinstance(self.context, str) else self.context
 
 
+class Correction(BaseModel):
+    """A word of the question that was read as another word, which the texts or the model know."""
+
+    word: str = Field(examples=["lighthuose"])
+    read_as: str = Field(examples=["lighthouse"])
+
+
+# What every result says of the decision between its best quote and no answer.
+UsedShare = Annotated[
+    float,
+    Field(
+        description="The share of questions that was expected to have an answer; scores are for it."
+    ),
+]
+UsedThreshold = Annotated[
+    float | None,
+    Field(
+        description="The threshold that decided: `answer` is null where `null_score_diff` exceeds "
+        "it. Null where the probabilities decided: `answer` is null where `no_answer_score` "
+        "exceeds the score of the best quote."
+    ),
+]
+Corrections = Annotated[
+    list[Correction], Field(description="Misspelt words of the question, as they were read.")
+]
+
+
 class Quote(BaseModel):
     """A piece of the context: `context[start:end] == text`."""
 
@@ -68,7 +110,9 @@ class Quote(BaseModel):
         description="In code points, as Python counts; JavaScript counts UTF-16.", examples=[47]
     )
     end: int = Field(description="The character after the last; exclusive.", examples=[63])
-    score: float = Field(description="In [0, 1].", examples=[0.97])
+    score: float = Field(
+        description="The probability that it is right, in [0, 1].", examples=[0.97]
+    )
     start_logit: float = Field(description="Of the first token.", examples=[6.1])
     end_logit: float = Field(description="Of the last token.", examples=[5.7])
 
@@ -80,17 +124,18 @@ class Result(BaseModel):
     context: int = Field(description="The number of the context, from 0.", examples=[0])
     answer: Quote | None = Field(description="The best quote, or null: the text has no answer.")
     answers: list[Quote] = Field(
-        description="The best `top_k` quotes, best first, whether or not `answer` is null."
+        description="The best `top_k` quotes, best first; none overlaps another. Where `answer` is "
+        "null, these are the nearest quotes, at least five, as far as there are."
     )
     no_answer_score: float = Field(
-        description="How sure it is that there is no answer, in [0, 1].", examples=[0.02]
+        description="The probability that the text has no answer, in [0, 1].", examples=[0.02]
     )
+    answerable: UsedShare = Field(examples=[0.75])
     null_score_diff: float = Field(
-        description="Logit of no answer minus that of the best quote; above the threshold, "
-        "`answer` is null.",
-        examples=[-3.9],
+        description="Logit of no answer minus that of the best quote.", examples=[-3.9]
     )
-    threshold: float = Field(description="The threshold that was used.", examples=[-1.778])
+    threshold: UsedThreshold = Field(examples=[None])
+    corrections: Corrections = Field(examples=[[]])
     note: str = Field(
         default="",
         description="What was done that you may not have meant: a question that was cut.",
@@ -101,7 +146,8 @@ class AnswerResponse(BaseModel):
     """A result for each pair of question and context: all contexts of the first question first."""
 
     model: str = Field(examples=["small"])
-    threshold: float = Field(description="The threshold that was used.", examples=[-1.778])
+    answerable: UsedShare = Field(examples=[0.75])
+    threshold: UsedThreshold = Field(examples=[None])
     results: list[Result]
 
 
@@ -110,7 +156,11 @@ class AskRequest(_RequestBody):
 
     question: Text = Field(description="A question.", examples=["Who repairs the sluice gate?"])
     top_k: int = Field(
-        1, ge=1, le=1000, description="How many quotes `answers` holds, as far as there are."
+        1,
+        ge=1,
+        le=1000,
+        description="How many quotes `answers` holds, as far as there are; at least five where "
+        "`answer` is null.",
     )
     path: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(
         default=None,
@@ -121,9 +171,10 @@ class AskRequest(_RequestBody):
         default=None,
         ge=-1e9,
         le=1e9,
-        description="Abstain when `null_score_diff` exceeds this; left out, the model's own, less "
-        "a little for each passage that is read.",
+        description="Abstain when `null_score_diff` exceeds this; left out, the model's own way to "
+        "decide. Not together with `answerable`.",
     )
+    answerable: ExpectedShare = None
 
 
 class Place(BaseModel):
@@ -145,7 +196,9 @@ class DocumentQuote(Place):
     """A quote from a document: `passage[start - passage_start : end - passage_start] == text`."""
 
     text: str = Field(examples=["three months"])
-    score: float = Field(description="In [0, 1].", examples=[0.68])
+    score: float = Field(
+        description="The probability that it is right, in [0, 1].", examples=[0.68]
+    )
     start: int = Field(description="In code points of the document's text.", examples=[1034])
     end: int = Field(description="The character after the last; exclusive.", examples=[1046])
     sentence: str = Field(description="The sentence around it.")
@@ -159,17 +212,22 @@ class AskResponse(BaseModel):
 
     question: str
     model: str = Field(examples=["small"])
-    threshold: float = Field(description="The threshold that was used.", examples=[-2.78])
+    answerable: UsedShare = Field(examples=[0.75])
+    threshold: UsedThreshold = Field(examples=[None])
+    corrections: Corrections = Field(examples=[[]])
     answer: DocumentQuote | None = Field(
         description="The best quote, or null: no document has an answer."
     )
-    no_answer_score: float = Field(description="How sure it is that none has one, in [0, 1].")
+    no_answer_score: float = Field(
+        description="The probability that no document has an answer, in [0, 1].", examples=[0.12]
+    )
     null_score_diff: float = Field(
-        description="Above the threshold, `answer` is null.", examples=[-5.1]
+        description="Logit of no answer minus that of the best quote.", examples=[-5.1]
     )
     passages: int = Field(description="How many were read.", examples=[20])
     answers: list[DocumentQuote] = Field(
-        description="The best `top_k` quotes, best first, whether or not `answer` is null."
+        description="The best `top_k` quotes, best first; none overlaps another. Where `answer` is "
+        "null, these are the nearest quotes, at least five, as far as there are."
     )
     note: str = Field(
         default="",
@@ -249,7 +307,18 @@ class ModelResponse(BaseModel):
 
     model: str = Field(examples=["small"])
     version: str = Field(description="Of pullquote.", examples=["0.2.0"])
-    threshold: float = Field(description="Stored with the model.", examples=[-1.778])
+    answerable: float | None = Field(
+        description="The share of questions that are expected to have an answer, where a request "
+        "names none; null: `threshold` decides.",
+        examples=[0.75],
+    )
+    threshold: float = Field(
+        description="Stored with the model; not used unless `answerable` is null.",
+        examples=[-1.778],
+    )
+    spelling: bool = Field(
+        description="Whether misspelt words of questions are read as other words.", examples=[True]
+    )
     top_k: int = Field(description="The most quotes that there are.", examples=[20])
     documents: int = Field(description="What /v1/ask searches.", examples=[0])
     max_question: int = Field(description="Characters.")

@@ -53,11 +53,10 @@ class Services:
         Raises `ApiError`: 503 when the queue is full, 422 for a question that cannot be read.
         """
         try:
-            return await self.batcher.ask(questions)
+            with input_errors():
+                return await self.batcher.ask(questions)
         except QueueFullError as error:
             raise ApiError(503, str(error), headers={"retry-after": "1"}) from None
-        except InputError as error:
-            raise ApiError(422, str(error)) from None
 
     def truncation_note(self, question: str) -> str:
         """A note that the question was cut to the model's limit; empty if it was not."""
@@ -109,6 +108,15 @@ async def _services(request: Request) -> Services:
 
 CurrentServices = Annotated[Services, Depends(_services)]
 """A parameter of this type receives the `Services` of the handler's application."""
+
+
+@contextlib.contextmanager
+def input_errors() -> Iterator[None]:
+    """Within the block, `InputError` becomes a 422."""
+    try:
+        yield
+    except InputError as error:
+        raise ApiError(422, str(error)) from None
 
 
 @contextlib.contextmanager

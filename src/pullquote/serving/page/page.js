@@ -1,5 +1,5 @@
 // The web page: asks the server, marks the quotes, and decides again between an answer and "no
-// answer" when the threshold slider moves.
+// answer" when the slider moves that says how many of the questions have an answer.
 //
 // All state is in `store`. Events call actions, actions call `store.update`, and `update` calls the
 // views that depend on what changed. Only views change the content of the document; actions move
@@ -8,17 +8,16 @@
 // ---- constants and helpers
 
 const MAX_QUOTES = 5; // quotes that are shown
-const MIN_QUOTES = 3; // below it, overlapping quotes ("Rollo", "led by Rollo") are shown as well
 const MAX_HISTORY = 50; // questions that are kept
-const SLIDER_END = 12; // the slider goes from -12 to 12 logits, as in index.html
-const SLIDER_SNAP = 0.05; // one step of the slider: nearer to the model's threshold means "at it"
-const MIN_PERCENT = 0.005; // a score below it would be rounded to 0 %
+const LEAST_PERCENT = 1; // the slider goes from 1 to 100 %, as in index.html
+const MOST_ASKED = 0.99; // of the server: at 100 % it would not say how likely "no answer" is
+const TINY = 1e-12;
+const MIN_SCORE = 0.005; // a score below it would be rounded to 0 %
+const STORED_SHARE = "pullquote.answerable"; // the key in the browser's local storage
 const EXAMPLE_QUESTION = "Who built the first lighthouse?";
 const NO_SERVER = "The server does not answer. Is it still running?";
 
 const $ = (id) => document.getElementById(id);
-
-const clampToSlider = (logit) => Math.max(-SLIDER_END, Math.min(SLIDER_END, logit));
 
 // ---- state
 
@@ -46,7 +45,7 @@ function createStore(initial) {
 // The initial state is what index.html shows.
 const store = createStore({
   // what GET /v1/model says; these values hold until it has answered
-  server: { model: "", max_context: Infinity, top_k: 20, threshold: 0, documents: 0 },
+  server: { model: "", max_context: Infinity, answerable: null, documents: 0 },
   token: "",
   tokenWanted: false, // the server refused a request without a token
 
@@ -54,28 +53,29 @@ const store = createStore({
   text: "", // with \n as line ends, like the value of a textarea
   question: "",
   draft: "", // a text that was typed and never asked, when a text from the history replaced it
-  slider: null, // the threshold on the slider; null: at the model's own, and follows it
+  share: null, // of questions with an answer, on the slider; null: the server's default
 
   request: null, // the AbortController of the question that is being answered
   error: null, // { message }; a new object each time, so that a repeated error is read out again
   announcement: null, // { message } for screen readers; a new object each time as well
 
-  // Answered questions, newest first: { source, question, text, result, threshold, quotes }, where
-  // `threshold` is the model's own.
+  // Answered questions, newest first: { source, question, text, result, quotes }.
   history: [],
   current: null, // the one of them that is shown; its source and text are those above
   editing: false, // the text of `current` can be edited; otherwise its quotes are marked
   chosen: 0, // the quote of `current` that is shown
   settled: 0, // the quote that is shown again when the pointer leaves the list
-  pointer: "", // where the pointer was last seen over the list
+  pointer: "", // where the pointer was last seen
 });
 
-// The model's own threshold. It differs between a text and documents.
-const ownThreshold = ({ current, server }) => current?.threshold ?? server.threshold;
+// The share that decides; null where the threshold that is stored with the model decides.
+const usedShare = ({ share, server }) => share ?? server.answerable;
 
-// The value of `slider` in the state when it stands at `threshold`.
-const sliderState = (threshold, own) =>
-  Math.abs(threshold - clampToSlider(own)) < SLIDER_SNAP ? null : threshold;
+const percentOf = (share) => Math.round(100 * share);
+
+// The value of `share` in the state when the slider stands at `percent`.
+const shareState = (percent, { answerable }) =>
+  answerable !== null && percent === percentOf(answerable) ? null : percent / 100;
 
 const isSameQuestion = (one, other) =>
   one.question === other.question && one.text === other.text && one.source === other.source;
@@ -108,12 +108,35 @@ function withRecord({ source, text, request }, record) {
 const keepDraft = ({ text, draft, history }) =>
   text.trim() && history.every((record) => record.text !== text) ? text : draft;
 
-// At its own threshold the model decides exactly, not by the nearest step of the slider. At the
-// right end every quote is given.
-function abstains({ result, threshold }, slider) {
-  if (!result.answers.length) return true;
-  if (slider === null) return result.null_score_diff > threshold;
-  return slider < SLIDER_END && result.null_score_diff > slider;
+// Whether a quote is not worth showing beside a better one that is the answer.
+const isMinor = ({ abstains, scores }, number) =>
+  !abstains && number > 0 && scores[number] < MIN_SCORE;
+
+const oddsOfNone = (share) => (1 - share) / share;
+
+// The probabilities of a result where the share `share` of the questions has an answer, and whether
+// there is an answer then. By Bayes' rule, the odds of "no answer" change with those of the shares:
+//   half of the questions have an answer,  none 0.6, quotes 0.3 and 0.1
+//   with 75 % the odds are a third,        none 1/3, quotes 1/2 and 1/6: the first is the answer
+function decide({ result }, share) {
+  const none = result.no_answer_score;
+  const scores = result.answers.map((answer) => answer.score);
+  if (share === null || !scores.length) return { abstains: !result.answer, none, scores };
+  const weight = (none * oddsOfNone(share)) / oddsOfNone(result.answerable);
+  const sum = weight + Math.max(1 - none, TINY);
+  const [best] = scores;
+  return {
+    abstains: weight > best,
+    none: weight / sum,
+    scores: scores.map((score) => score / sum),
+  };
+}
+
+// The share from which on there is an answer.
+function turnOf({ result }) {
+  const [best] = result.answers;
+  const odds = (best.score / Math.max(result.no_answer_score, TINY)) * oddsOfNone(result.answerable);
+  return 1 / (1 + odds);
 }
 
 // ---- offsets and quotes
@@ -145,22 +168,10 @@ function utf16Offsets(text, codePointOffsets) {
   return offsets;
 }
 
-const isDisjoint = (one, other) => one.end <= other.start || other.end <= one.start;
-
-// The best answers that do not overlap, as quotes: answers with `from` and `to` in UTF-16 units.
-// Where that leaves few, overlapping ones follow, with `overlaps`.
+// The answers, which do not overlap, as quotes: answers with `from` and `to` in UTF-16 units.
 function quotesInText(text, answers) {
-  const best = [];
-  for (const answer of answers) {
-    const isNew = best.every((other) => isDisjoint(answer, other));
-    if (best.length < MAX_QUOTES && isNew) best.push(answer);
-  }
-  for (const answer of answers) {
-    const isKnown = best.includes(answer);
-    if (best.length < MIN_QUOTES && !isKnown) best.push({ ...answer, overlaps: true });
-  }
-  const offsets = utf16Offsets(text, best.flatMap(({ start, end }) => [start, end]));
-  return best.map((answer) => ({
+  const offsets = utf16Offsets(text, answers.flatMap(({ start, end }) => [start, end]));
+  return answers.map((answer) => ({
     ...answer,
     from: offsets.get(answer.start),
     to: offsets.get(answer.end),
@@ -170,7 +181,7 @@ function quotesInText(text, answers) {
 // The best answers of all documents, as quotes in their passages: `from` and `to` in UTF-16 units
 // of `passage`, and `where` in words.
 function quotesInDocuments(answers) {
-  return answers.slice(0, MAX_QUOTES).map((answer) => {
+  return answers.map((answer) => {
     const start = answer.start - answer.passage_start;
     const end = answer.end - answer.passage_start;
     const offsets = utf16Offsets(answer.passage, [start, end]);
@@ -220,19 +231,43 @@ async function fetchJson(path, { token, body, signal }) {
   return content;
 }
 
-async function askText(question, text, topK, options) {
-  const body = { question, context: text, top_k: topK };
-  const { results, threshold } = await fetchJson("v1/answer", { ...options, body });
-  const [result] = results;
-  const quotes = quotesInText(text, result.answers);
-  return { source: "text", question, text, result, threshold, quotes };
+// What every question is asked with.
+const askOptions = ({ answerable }) => ({
+  top_k: MAX_QUOTES,
+  ...(answerable > MOST_ASKED ? { answerable: MOST_ASKED } : {}),
+});
+
+async function askText(question, text, server, options) {
+  const body = { question, context: text, ...askOptions(server) };
+  const [result] = (await fetchJson("v1/answer", { ...options, body })).results;
+  return { source: "text", question, text, result, quotes: quotesInText(text, result.answers) };
 }
 
-async function askDocuments(question, options) {
-  const body = { question, top_k: MAX_QUOTES };
+async function askDocuments(question, server, options) {
+  const body = { question, ...askOptions(server) };
   const result = await fetchJson("v1/ask", { ...options, body });
   const quotes = quotesInDocuments(result.answers);
-  return { source: "documents", question, text: "", result, threshold: result.threshold, quotes };
+  return { source: "documents", question, text: "", result, quotes };
+}
+
+// ---- what the browser remembers; it may forbid to store anything
+
+function rememberedShare() {
+  try {
+    const percent = Number(localStorage.getItem(STORED_SHARE));
+    return percent >= LEAST_PERCENT && percent <= 100 ? percent / 100 : null;
+  } catch {
+    return null;
+  }
+}
+
+function storeShare(share) {
+  try {
+    if (share === null) localStorage.removeItem(STORED_SHARE);
+    else localStorage.setItem(STORED_SHARE, percentOf(share));
+  } catch {
+    // it is forgotten when the page closes
+  }
 }
 
 // ---- words
@@ -240,70 +275,65 @@ async function askDocuments(question, options) {
 const collapseSpaces = (text) => text.split(/\s+/).join(" ").trim();
 const inQuotes = (text) => `“${collapseSpaces(text)}”`;
 const formatNumber = (number) => number.toLocaleString("en");
-const formatPercent = (score) =>
-  score > 0 && score < MIN_PERCENT ? "<1 %" : `${Math.round(100 * score)} %`;
-
-const sliderPosition = (logit) =>
-  `${(100 * (clampToSlider(logit) + SLIDER_END)) / (2 * SLIDER_END)}%`;
-
-// How far the best quote of a record is from the other decision.
-function closenessText({ result, threshold, quotes }, slider) {
-  if (!quotes.length) return "";
-  const margin = result.null_score_diff - (slider ?? threshold);
-  const distance = Math.abs(margin);
-  if (margin > 0) {
-    if (distance < 1) return "It was very close: a little bolder, and it would answer.";
-    if (distance < 3) return "It was not far from answering.";
-    if (distance < 8) return "It was far from answering.";
-    return "It was nowhere near answering.";
-  }
-  if (distance < 1) return "A close call: a little more careful, and it would not answer.";
-  if (distance < 3) return "It is fairly sure of this answer.";
-  return "It is sure of this answer.";
+function formatPercent(score) {
+  if (score > 0 && score < MIN_SCORE) return "<1 %";
+  if (score < 1 && score > 1 - MIN_SCORE) return ">99 %";
+  return `${percentOf(score)} %`;
 }
 
-function sliderText(state) {
-  const { slider } = state;
-  if (slider === null) return "The slider stands at the model’s own setting";
-  if (slider >= SLIDER_END) return "The slider stands at always answering";
-  const difference = slider - ownThreshold(state);
-  const distance = Math.abs(difference);
-  const amount = distance < 1 ? "a touch" : distance < 4 ? "somewhat" : "much";
-  const direction = difference > 0 ? "bolder" : "more careful";
-  return `The slider is ${amount} ${direction} than the model’s own setting`;
+const sliderPosition = (share) =>
+  `${(100 * (100 * share - LEAST_PERCENT)) / (100 - LEAST_PERCENT)}%`;
+
+function shareText(state) {
+  const share = usedShare(state);
+  if (share === null) return "the default";
+  return `${percentOf(share)} %${state.share === null ? ", the default" : ""}`;
 }
 
 // Where on the slider the decision about the current question changes.
 function turnText(state) {
-  const { quotes, result } = state.current;
-  if (!quotes.length) return "There is nothing to quote.";
-  const turn = result.null_score_diff;
-  if (turn > SLIDER_END) return "Only at the very end would this question be answered.";
-  if (turn < -SLIDER_END) return "This question is answered wherever the slider stands.";
-  const arrow = "The arrow shows where this question turns: it is answered to the right of it.";
-  return `${arrow} ${sliderText(state)}.`;
+  const { current } = state;
+  if (!current.quotes.length) return "";
+  const percent = Math.ceil(100 * turnOf(current));
+  const note = usedShare(state) === null ? "The default is a threshold, not a share. " : "";
+  if (percent <= LEAST_PERCENT) return `${note}This question is answered wherever you set it.`;
+  if (percent >= 100) return `${note}Only at 100 % is this question answered.`;
+  return `${note}From ${percent} % on, this question is answered.`;
 }
 
-function verdictText({ current, chosen, slider }) {
-  if (abstains(current, slider)) {
-    return current.source === "text" ? "The text does not say." : "The documents do not say.";
-  }
-  if (!chosen) return "Answer";
-  return current.quotes[chosen].overlaps ? "Cut otherwise" : "Another place";
+function noAnswerText({ current }, none) {
+  if (!current.quotes.length) return "There is nothing to quote";
+  const where = current.source === "text" ? "this text has" : "these documents have";
+  return `${formatPercent(none)} that ${where} no answer`;
 }
 
-function quoteText({ current, chosen, slider }) {
-  const quote = current.quotes[chosen];
-  if (!quote) return "";
-  if (!abstains(current, slider)) return quote.text;
-  return `${chosen ? "Other words it considered" : "The nearest words"}: ${inQuotes(quote.text)}`;
+function verdictText({ current, chosen }, { abstains, none }) {
+  if (!abstains) return chosen ? "Another place" : "Answer";
+  if (none < 0.5) return "No sure answer.";
+  return current.source === "text" ? "The text does not say." : "The documents do not say.";
 }
+
+function scoreText(state, { abstains, none, scores }) {
+  const noAnswer = noAnswerText(state, none);
+  return abstains ? noAnswer : `${formatPercent(scores[state.chosen])} that this is right · ${noAnswer}`;
+}
+
+const correctionsText = ({ corrections }) =>
+  corrections.map(({ word, read_as }) => `${inQuotes(word)} read as: ${read_as}`).join(" · ");
 
 // What a screen reader says of the current answer.
-function announcementText({ current, slider }) {
-  if (abstains(current, slider)) return `No answer. ${closenessText(current, slider)}`;
+function announcementText(state) {
+  const { current } = state;
+  const { abstains, none, scores } = decide(current, usedShare(state));
   const [answer] = current.result.answers;
-  return `Answer: ${answer.text}. Score ${formatPercent(answer.score)}.`;
+  const readAs = correctionsText(current.result);
+  return [
+    readAs && `${readAs}.`,
+    abstains ? `No answer: ${noAnswerText(state, none)}.` : `Answer: ${answer.text}.`,
+    !abstains && `${formatPercent(scores[0])} that this is right.`,
+  ]
+    .filter(Boolean)
+    .join(" ");
 }
 
 // ---- elements
@@ -379,7 +409,7 @@ function showReading({ server, source, current, editing, chosen }) {
     const quote = current.quotes[chosen];
     const text = source === "text" ? current.text : (quote?.passage ?? "");
     $("where").textContent = quote?.where ?? "";
-    showMarks(text, marksOf(current, quote), quote);
+    showMarks(text, marksOf(current, chosen), chosen);
   } else if (source === "documents") {
     const count = formatNumber(server.documents);
     const hint = `Ask, and what answers stands here. ${count} documents are searched.`;
@@ -391,12 +421,11 @@ function showReading({ server, source, current, editing, chosen }) {
   $("edit").hidden = !isMarked || source === "documents";
 }
 
-// The quotes that are marked, in the order of the text: the chosen one and, in a text, those that
-// do not overlap it. In documents each quote has a passage of its own.
+// The quotes that are marked, in the order of the text. In documents each has a passage of its own.
 function marksOf({ source, quotes }, chosen) {
-  const isBeside = (quote) => source === "text" && !quote.overlaps && isDisjoint(quote, chosen);
   return quotes
-    .filter((quote) => quote === chosen || isBeside(quote))
+    .map((quote, number) => ({ ...quote, number }))
+    .filter(({ number }) => number === chosen || source === "text")
     .sort((a, b) => a.from - b.from);
 }
 
@@ -406,7 +435,8 @@ function showMarks(text, marks, chosen) {
   for (const quote of marks) {
     const mark = document.createElement("mark");
     mark.textContent = text.slice(quote.from, quote.to);
-    mark.classList.toggle("chosen", quote === chosen);
+    mark.dataset.number = quote.number;
+    mark.classList.toggle("chosen", quote.number === chosen);
     pieces.push(text.slice(end, quote.from), mark);
     end = quote.to;
   }
@@ -416,55 +446,46 @@ function showMarks(text, marks, chosen) {
 }
 
 // The marks stay in place when only the decision changes, so that their colour can fade.
-function showMarkDecision({ current, slider }) {
-  if (!current) return;
-  const isUnsure = abstains(current, slider);
+function showMarkDecision(state) {
+  if (!state.current) return;
+  const decision = decide(state.current, usedShare(state));
   for (const mark of $("reading").querySelectorAll("mark")) {
-    mark.classList.toggle("unsure", isUnsure);
+    mark.classList.toggle("unsure", decision.abstains);
+    mark.classList.toggle("minor", isMinor(decision, Number(mark.dataset.number)));
   }
 }
 
 function showAnswer(state) {
-  const { current, chosen, slider } = state;
+  const { current, chosen } = state;
   $("result").hidden = !current;
   if (!current) return;
-  $("answer").classList.toggle("none", abstains(current, slider));
-  $("verdict").textContent = verdictText(state);
-  $("quote").textContent = quoteText(state);
-  $("quote").hidden = !current.quotes.length;
-  $("closeness").textContent = closenessText(current, slider);
-  // It is about the best quote. Invisible, it keeps its room, so that the list below does not move
-  // under the pointer.
-  $("closeness").classList.toggle("away", chosen > 0);
+  const decision = decide(current, usedShare(state));
+  const shown = decision.abstains ? decision.none : decision.scores[chosen];
+  $("answer").classList.toggle("none", decision.abstains);
+  $("read-as").textContent = correctionsText(current.result);
+  $("verdict").textContent = verdictText(state, decision);
+  $("quote").textContent = decision.abstains ? "" : current.quotes[chosen].text;
+  $("quote").hidden = decision.abstains;
+  $("score").hidden = !current.quotes.length;
+  $("bar").style.width = `${100 * shown}%`;
+  $("score").setAttribute("aria-valuenow", percentOf(shown));
+  $("score").setAttribute("aria-valuetext", formatPercent(shown));
+  $("score-words").textContent = scoreText(state, decision);
   $("note").textContent = current.result.note ?? "";
 }
 
-function showScore({ current, chosen }) {
-  if (!current) return;
-  const quote = current.quotes[chosen];
-  const score = quote?.score ?? 0;
-  const words = formatPercent(score);
-  const noAnswer = formatPercent(current.result.no_answer_score);
-  $("bar").style.width = `${100 * score}%`;
-  $("score").setAttribute("aria-valuenow", Math.round(100 * score));
-  $("score").setAttribute("aria-valuetext", words);
-  $("score").hidden = !quote;
-  $("score-words").textContent = quote
-    ? `Score of these words ${words} · of “no answer” ${noAnswer}`
-    : "";
-}
-
 function showSlider(state) {
-  const { current, slider } = state;
-  const own = ownThreshold(state);
-  $("threshold").value = slider ?? clampToSlider(own);
-  $("threshold").setAttribute("aria-valuetext", sliderText(state));
-  $("own").disabled = slider === null;
-  $("own-tick").style.left = sliderPosition(own);
+  const { current, share, server } = state;
+  $("share").value = percentOf(usedShare(state) ?? 0.5);
+  $("share").setAttribute("aria-valuetext", shareText(state));
+  $("share-value").textContent = shareText(state);
+  $("own").hidden = share === null;
+  $("own-tick").hidden = server.answerable === null;
+  $("own-tick").style.left = sliderPosition(server.answerable ?? 0.5);
   if (!current) return;
-  const turn = current.result.null_score_diff;
   $("turn").textContent = turnText(state);
-  $("turn-tick").hidden = !current.quotes.length || Math.abs(turn) > SLIDER_END;
+  const turn = current.quotes.length ? turnOf(current) : 0;
+  $("turn-tick").hidden = turn <= LEAST_PERCENT / 100;
   $("turn-tick").style.left = sliderPosition(turn);
 }
 
@@ -475,11 +496,9 @@ function showQuotes({ current }) {
       const what = createSpan("what", "");
       what.append(createSpan("words", collapseSpaces(quote.text)));
       if (quote.where) what.append(createSpan("place", quote.where));
-      const share = createSpan("share", "");
-      const bar = document.createElement("i");
-      bar.style.width = `${100 * quote.score}%`;
-      share.append(bar);
-      button.append(what, share, createSpan("percent", formatPercent(quote.score)));
+      const meter = createSpan("meter", "");
+      meter.append(document.createElement("i"));
+      button.append(what, meter, createSpan("percent", ""));
       button.addEventListener("mouseenter", (event) => {
         if (trackPointer(event)) chooseQuote(number);
       });
@@ -488,7 +507,21 @@ function showQuotes({ current }) {
     }),
   );
   $("others").replaceChildren(...rows);
-  $("others").parentElement.hidden = rows.length < 2;
+}
+
+// The list stays in place when only the probabilities change, so that it keeps the focus.
+function showProbabilitiesOfQuotes(state) {
+  if (!state.current) return;
+  const decision = decide(state.current, usedShare(state));
+  const { abstains, scores } = decision;
+  for (const [number, row] of [...$("others").children].entries()) {
+    row.hidden = isMinor(decision, number);
+    row.querySelector("i").style.width = `${100 * scores[number]}%`;
+    row.querySelector(".percent").textContent = formatPercent(scores[number]);
+  }
+  $("others-title").textContent = abstains ? "The nearest quotes" : "The best quotes";
+  const rows = $("others").querySelectorAll("li:not([hidden])");
+  $("others").parentElement.hidden = rows.length < (abstains ? 1 : 2);
 }
 
 function showChosenInQuotes({ chosen }) {
@@ -497,11 +530,13 @@ function showChosenInQuotes({ chosen }) {
   }
 }
 
-function showHistory({ history, draft, slider }) {
+function showHistory(state) {
+  const { history, draft } = state;
   const rows = history.map((record) =>
     createRow((button) => {
       const [answer] = record.result.answers;
-      const found = abstains(record, slider) ? "no answer" : inQuotes(answer.text);
+      const { abstains } = decide(record, usedShare(state));
+      const found = abstains ? "no answer" : inQuotes(answer.text);
       button.append(createSpan("", record.question), createSpan("found", found));
       button.addEventListener("click", () => returnTo(record));
     }),
@@ -524,6 +559,10 @@ function showAnnouncement({ announcement }) {
   $("status").textContent = announcement.message;
 }
 
+function rememberShare({ share }) {
+  storeShare(share);
+}
+
 // A request that leaves the state is cancelled: the server stops reading what nobody waits for.
 function cancelRequest(state, before) {
   before.request?.abort();
@@ -538,13 +577,14 @@ store.subscribe(["source"], showSource);
 store.subscribe(["text"], showText);
 store.subscribe(["question"], showQuestion);
 store.subscribe(["server", "source", "current", "editing", "chosen"], showReading);
-store.subscribe(["server", "current", "editing", "chosen", "slider"], showMarkDecision);
-store.subscribe(["current", "chosen", "slider"], showAnswer);
-store.subscribe(["current", "chosen"], showScore);
-store.subscribe(["server", "current", "slider"], showSlider);
+store.subscribe(["server", "current", "editing", "chosen", "share"], showMarkDecision);
+store.subscribe(["server", "current", "chosen", "share"], showAnswer);
+store.subscribe(["server", "current", "share"], showSlider);
 store.subscribe(["current"], showQuotes);
+store.subscribe(["server", "current", "share"], showProbabilitiesOfQuotes);
 store.subscribe(["current", "chosen"], showChosenInQuotes);
-store.subscribe(["history", "draft", "slider"], showHistory);
+store.subscribe(["server", "history", "draft", "share"], showHistory);
+store.subscribe(["share"], rememberShare);
 store.subscribe(["announcement"], showAnnouncement);
 
 // ---- actions
@@ -570,22 +610,21 @@ function announce() {
 async function loadServer() {
   try {
     const server = await fetchJson("v1/model", { token: store.get().token });
-    const { source, text, slider } = store.get();
+    const { source, text, share } = store.get();
     store.update({
       server,
       source: server.documents && !text ? "documents" : source,
-      slider: slider === null ? null : sliderState(slider, server.threshold),
+      share: share === null ? null : shareState(percentOf(share), server),
     });
   } catch (error) {
     failRequest(error);
   }
 }
 
-// Takes over what the browser filled in.
+// Takes over what the browser filled in and what it remembers.
 function start() {
   if ($("text").value !== store.get().text) setText($("text").value);
-  store.update({ question: $("question").value });
-  moveSlider(Number($("threshold").value));
+  store.update({ question: $("question").value, share: rememberedShare() });
   loadServer();
 }
 
@@ -655,8 +694,8 @@ async function ask() {
   try {
     const options = { token, signal: request.signal };
     const record = await (source === "text"
-      ? askText(question, text, server.top_k, options)
-      : askDocuments(question, options));
+      ? askText(question, text, server, options)
+      : askDocuments(question, server, options));
     if (isAwaited()) acceptAnswer(record);
   } catch (error) {
     if (!isAwaited()) return;
@@ -702,7 +741,8 @@ function settleOnQuote(number) {
 }
 
 // Notes where the pointer is, and returns whether it has moved. A longer quote shifts the list
-// below it: a row that comes to lie under a resting pointer was not pointed at.
+// below it, and the page can be scrolled: a row that comes to lie under a resting pointer was not
+// pointed at.
 function trackPointer({ clientX, clientY }) {
   const before = store.get().pointer;
   const pointer = `${clientX} ${clientY}`;
@@ -711,19 +751,24 @@ function trackPointer({ clientX, clientY }) {
 }
 
 function focusQuote(step) {
-  const buttons = [...$("others").querySelectorAll("button")];
+  const buttons = [...$("others").querySelectorAll("li:not([hidden]) button")];
   const next = buttons.indexOf(document.activeElement) + step;
   buttons[Math.max(0, Math.min(buttons.length - 1, next))].focus();
 }
 
-function moveSlider(threshold) {
-  store.update({ slider: sliderState(threshold, ownThreshold(store.get())) });
+// The best quote is shown again: another one may no longer be worth showing.
+function decideBy(share) {
+  store.update({ share, chosen: 0, settled: 0 });
+}
+
+function moveSlider(percent) {
+  decideBy(shareState(percent, store.get().server));
 }
 
 function resetSlider() {
-  store.update({ slider: null });
+  decideBy(null);
   announce();
-  $("threshold").focus();
+  $("share").focus();
 }
 
 function scrollToChosen() {
@@ -781,11 +826,11 @@ on("drop", "drop", (event) => {
   loadDropped({ files, text: event.dataTransfer.getData("text/plain") });
 });
 
-on("threshold", "input", () => moveSlider(Number($("threshold").value)));
-on("threshold", "change", announce);
+on("share", "input", () => moveSlider(Number($("share").value)));
+on("share", "change", announce);
 on("own", "click", resetSlider);
 
-on("others", "mousemove", trackPointer);
+document.addEventListener("mousemove", trackPointer);
 on("others", "mouseleave", (event) => {
   if (trackPointer(event)) chooseQuote(store.get().settled);
 });

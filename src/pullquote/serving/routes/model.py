@@ -29,7 +29,9 @@ async def model(services: CurrentServices) -> Response:
         {
             "model": services.model_name,
             "version": __version__,
+            "answerable": config.answerable,
             "threshold": config.no_answer_threshold,
+            "spelling": config.spelling,
             "top_k": config.n_best_size,
             "documents": documents,
             "max_question": settings.max_question,

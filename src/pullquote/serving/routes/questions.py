@@ -22,7 +22,7 @@ from pullquote.serving.schema import (
     PipelineRequest,
     PipelineResponse,
 )
-from pullquote.serving.services import CurrentServices
+from pullquote.serving.services import CurrentServices, input_errors
 from pullquote.serving.settings import Settings
 from pullquote.types import Prediction
 
@@ -47,7 +47,9 @@ async def answer(body: AnswerRequest, services: CurrentServices) -> Response:
     _check(questions, contexts, len(questions) * len(contexts), services.settings)
     # all questions of a context in a row, so that the context is tokenised once
     pairs = [(q, c) for c in range(len(contexts)) for q in range(len(questions))]
-    mode = ReaderMode(body.threshold)
+    with input_errors():
+        config = services.reader.config
+        mode = ReaderMode.of(config, body.top_k, body.threshold, body.answerable)
     predictions: list[Prediction] = await services.read(
         [Question(questions[q], contexts[c], mode) for q, c in pairs]
     )
@@ -59,6 +61,7 @@ async def answer(body: AnswerRequest, services: CurrentServices) -> Response:
     return JSONResponse(
         {
             "model": services.model_name,
+            "answerable": predictions[0].answerable,
             "threshold": predictions[0].threshold,
             "results": [
                 prediction_json(q, c, prediction, body.top_k, notes[q])

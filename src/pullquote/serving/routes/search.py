@@ -11,14 +11,13 @@ import json
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from pullquote.errors import InputError
 from pullquote.serving.dispatcher import Question, SearchMode
 from pullquote.serving.error_responses import ApiError, documented
 from pullquote.serving.limits import check_lengths
 from pullquote.serving.responses import search_json
 from pullquote.serving.routes.questions import READING_STATUSES
 from pullquote.serving.schema import AskRequest, AskResponse
-from pullquote.serving.services import CurrentServices, index_errors
+from pullquote.serving.services import CurrentServices, index_errors, input_errors
 
 router = APIRouter(tags=["Questions"])
 
@@ -38,18 +37,21 @@ async def ask(body: AskRequest, services: CurrentServices) -> Response:
     if searcher is None:
         raise ApiError(404, "this server has no documents; pullquote serve --index FILE")
     check_lengths("question", [body.question], services.settings.max_question)
-    try:
+    with input_errors():
+        services.reader.config.decision(body.threshold, body.answerable)  # before any work
         with index_errors():
             found = await asyncio.to_thread(searcher.retrieve, body.question, path=body.path)
-    except InputError as error:
-        raise ApiError(422, str(error)) from None
     mode = SearchMode()
-    windows = await services.read([Question(body.question, f.passage.text, mode) for f in found])
-    note = services.truncation_note(body.question)
+    windows = await services.read(
+        [Question(found.read_as, one.passage.text, mode) for one in found.passages]
+    )
+    note = services.truncation_note(found.read_as)
 
     def decide() -> tuple[bool, str]:
         """Whether there is an answer, and the response; in a thread, since it takes a while."""
-        result = searcher.decide(body.question, found, windows, body.top_k, body.threshold)
+        result = searcher.decide(
+            found, windows, body.top_k, threshold=body.threshold, answerable=body.answerable
+        )
         # json.dumps escapes to ASCII: a file name that is not UTF-8 could not be encoded
         return result.answered, json.dumps(search_json(result, services.model_name, note))
 
