@@ -16,7 +16,7 @@ QUICK_TOOLS := pytest pytest-timeout hypothesis schemathesis httpx psutil safete
 QUICK_EXTRAS := .[hub,files,parquet,tantivy,report,serve]
 
 .PHONY: demo test check docs site bench bench-serve soak mutants parity golden models clean help
-.PHONY: test-floors nightly
+.PHONY: test-floors nightly people
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -60,6 +60,11 @@ site: .venv/ready  ## build the documentation site into build/site, offline
 
 bench: .venv/ready .hf4/ready $(CHECKPOINT)/ready  ## time pullquote beside transformers 4.57.6 (about 30 minutes)
 	sh benchmarks/bench.sh $(SHARED) $(CHECKPOINT)
+
+SPLIT ?= test
+people: .venv/ready .hf4/ready  ## quality on questions as people ask them (SPLIT=tune; about 12 minutes)
+	$(BIN)/python benchmarks/people/run.py --split $(SPLIT) --hf4-python .hf4/bin/python \
+	    --outside build/outside
 
 bench-serve: .venv/ready  ## load a server, batches beside one at a time (wrk; about 15 minutes)
 	$(BIN)/python benchmarks/serve.py --data $(SQUAD)/dev-v2.0.json.gz --model tiny --model small

@@ -12,7 +12,6 @@ import datetime
 import gzip
 import json
 import os
-import platform
 import random
 import re
 import shlex
@@ -24,7 +23,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-import psutil
+from machine import machine
 from measure import peak_mib
 
 from pullquote.files import write_json
@@ -215,23 +214,6 @@ def agreement(theirs: dict[str, str], ours: dict[str, str]) -> dict[str, int]:
         "both_answer_same": sum(theirs[id_] == ours[id_] for id_ in both),
         "transformers_abstains": list(theirs.values()).count(""),
         "pullquote_abstains": list(ours.values()).count(""),
-    }
-
-
-def machine() -> dict[str, object]:
-    """Describe the machine without its name."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    info = {k.strip(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
-    cores = psutil.cpu_count()
-    model = info.get("model name", platform.machine())
-    return {
-        "slug": re.sub("[^a-z0-9]+", "-", f"{model} {cores} cpu".lower()),
-        "cpu": f"{model} (family {info.get('cpu family')}, model {info.get('model')})",
-        "cores": cores,
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "load_at_start": os.getloadavg()[0],
     }
 
 

@@ -26,7 +26,8 @@ from pathlib import Path
 from statistics import median
 
 import psutil
-from run import cell, machine, pick
+from machine import machine
+from run import cell, pick
 
 from pullquote.files import write_json
 

@@ -30,7 +30,7 @@ from pathlib import Path
 from statistics import median
 
 import psutil
-from run import machine
+from machine import machine
 
 from pullquote.files import write_json
 

@@ -1,6 +1,9 @@
 """The questions of the people benchmark: their types, how they are read, and what they must hold.
 
-Knows files of texts and questions, not models. `python benchmarks/people/questions.py` checks all.
+Knows files of texts and questions, not models.
+
+    python benchmarks/people/questions.py                          # checks all, counts them
+    python benchmarks/people/questions.py --write tune OUT.json    # those on texts, as SQuAD JSON
 
     texts/KIND/NN-name.txt          one text; odd numbers are `tune`, even ones `test`
     folders/NN-name/                one folder of documents, split in the same way
@@ -18,29 +21,38 @@ A question:
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pullquote import Example, Span
+from pullquote.data import save
+
 HERE = Path(__file__).resolve().parent
+SPLITS = ("tune", "test")
 WORDINGS = ("own", "paraphrase")
 SORTS = ("off_topic", "not_said", "swapped", "negated", "overlap")
 
-_FUNCTION_WORDS = frozenset(
-    """a about above after again against all also am an and any are aren as at be because been before
-    being below between both but by can cannot could couldn d did didn do does doesn doing don done
-    down during each either else ever every few for from further get gets give given go goes got had
-    hadn has hasn have haven having he her here hers herself him himself his how i if in into is isn
-    it its itself just let ll m make many may me might mine more most much must mustn my myself no
-    nor not now of off on once one only or other ought our ours out over own per please re s same
-    shall shan she should shouldn so some somebody someone something still such t than that the
-    their theirs them themselves then there these they thing things this those through to too two
-    under until up upon us ve very was wasn we were weren what when where whether which while who
-    whom whose why will with within without won would wouldn yes yet you your yours yourself""".split()
+FUNCTION_WORDS = frozenset(
+    """
+    a about above after again against all also am an and any are aren as at be because
+    been before being below between both but by can cannot could couldn d did didn do does
+    doesn doing don done down during each either else ever every few for from further get
+    gets give given go goes got had hadn has hasn have haven having he her here hers
+    herself him himself his how i if in into is isn it its itself just let ll m make many
+    may me might mine more most much must mustn my myself no nor not now of off on once
+    one only or other ought our ours out over own per please re s same shall shan she
+    should shouldn so some somebody someone something still such t than that the their
+    theirs them themselves then there these they thing things this those through to too
+    two under until up upon us ve very was wasn we were weren what when where whether
+    which while who whom whose why will with within without won would wouldn yes yet you
+    your yours yourself
+    """.split()  # noqa: SIM905
 )
 _SUFFIXES = ("ations", "ation", "ments", "ment", "ings", "ing", "ers", "ies", "ied", "ly", "ed")
 _SUFFIXES += ("er", "es", "s", "e", "y")
@@ -81,10 +93,29 @@ def load() -> list[Question]:
     return questions
 
 
+def evidence_place(question: Question, text: str) -> tuple[int, int]:
+    """Where the evidence of an answerable question stands in its text: characters, half open."""
+    start = text.index(question.evidence)
+    return start, start + len(question.evidence)
+
+
+def examples(questions: Iterable[Question]) -> list[Example]:
+    """The questions on single texts as examples; the answers are the quotes within the evidence."""
+    made = []
+    for q in questions:
+        if q.kind != "folder":
+            text = (HERE / q.text).read_text(encoding="utf-8")
+            start, end = evidence_place(q, text)
+            places = [(answer, text.index(answer, start, end)) for answer in q.answers]
+            spans = tuple(Span(answer, at, at + len(answer)) for answer, at in places)
+            made.append(Example(q.id, q.question, text, spans, title=q.text))
+    return made
+
+
 def content_words(text: str) -> set[str]:
     """The stems of the words that carry meaning: "the payments were late" -> {"pay", "lat"}."""
     words = re.findall(r"[^\W_]+", text.casefold().replace("’", "'"))
-    return {_stem(word) for word in words if word not in _FUNCTION_WORDS and len(word) > 1}
+    return {_stem(word) for word in words if word not in FUNCTION_WORDS and len(word) > 1}
 
 
 def _stem(word: str) -> str:
@@ -129,7 +160,21 @@ def problems(question: Question) -> Iterator[str]:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--write",
+        nargs=2,
+        metavar=("SPLIT", "OUT"),
+        help="write the questions on single texts of a split, tune or test, as SQuAD JSON",
+    )
+    arguments = parser.parse_args()
     questions = load()
+    if arguments.write:
+        split, out = arguments.write
+        if split not in SPLITS:
+            parser.error(f"split {split!r}: expected {' or '.join(SPLITS)}")
+        save(examples(q for q in questions if q.split == split), out)
+        return 0
     failed = 0
     for question in questions:
         for problem in problems(question):
