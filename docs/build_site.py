@@ -43,6 +43,7 @@ NAVIGATION: dict[str, dict[str, str]] = {
     "Results": {
         "Results": "RESULTS.md",
         "Benchmarks": "benchmarks/README.md",
+        "People benchmark": "benchmarks/people/README.md",
         "Experiments": "EXPERIMENTS.md",
         "Model card of small": "src/pullquote/models/small/README.md",
         "Model card of tiny": "src/pullquote/models/tiny/README.md",

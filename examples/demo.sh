@@ -5,7 +5,7 @@ set -eu
 for question in \
     "Who built the first lighthouse?" \
     "When was the first lighthouse lit?" \
-    "How much did the fourth tower cost?"
+    "What was the name of the queen?"
 do
     printf '\n> %s\n' "$question"
     "$1" ask "$question" "$2"
