@@ -12,6 +12,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from pullquote import Reader
+from pullquote.checkpoints.directory import store_settings
 from pullquote.errors import ConfigError, ModelError, OutputError, PullquoteWarning
 from pullquote.publishing.average import average
 from pullquote.training.recipe import Recipe
@@ -33,6 +34,8 @@ def runs(base: Path, tmp_path: Path) -> list[Path]:
 def test_weights_are_the_mean_and_the_rest_is_the_first_ones(
     runs: list[Path], base: Path, tmp_path: Path
 ) -> None:
+    chosen = replace(Reader(runs[0]).config, answerable=0.8, answerable_chosen_on="use.json")
+    store_settings(runs[0], chosen)
     out = average(runs, tmp_path / "out")
     once, mean = load_file(base / "model.safetensors"), load_file(out / "model.safetensors")
     assert once.keys() == mean.keys()
@@ -43,6 +46,7 @@ def test_weights_are_the_mean_and_the_rest_is_the_first_ones(
     before = Reader(base).config
     assert Reader(out).config.max_length == before.max_length
     assert Reader(out).config.threshold_fitted_on == ""
+    assert (Reader(out).config.answerable, Reader(out).config.answerable_chosen_on) == (None, "")
     transformers.BertForQuestionAnswering.from_pretrained(out)
 
 

@@ -180,3 +180,16 @@ def test_quotes_as_a_table() -> None:
     examples = [Example("1", "?", "", golds), Example("2", "?", "")]
     shares = agreements([*itertools.zip_longest(examples, [one, other])])
     assert shares == pytest.approx(np.array([[1 / 3, 2 / 3], [0, 0]]))
+
+
+def test_a_share_cannot_be_chosen_on_questions_without_answers(reader: Reader) -> None:
+    nothing = [example for example in SHORT if example.is_impossible]
+    assert nothing
+    with pytest.raises(DataError, match=r"none of the .* questions has an answer"):
+        choose_answerable(reader, nothing)
+
+
+def test_a_share_of_the_caller_has_not_the_stored_one_s_description() -> None:
+    assert Reader("tiny").config.answerable_chosen_on
+    config = Reader("tiny", answerable=0.3).config
+    assert (config.answerable, config.answerable_chosen_on) == (0.3, "")

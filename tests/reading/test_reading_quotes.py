@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from pullquote.reading.quotes import whole_quote
 
+LONG = f"https://acme.example/{'a/' * 100}end"
+
 
 def whole(context: str, part: str) -> str:
     start = context.index(part)
@@ -23,6 +25,8 @@ def whole(context: str, part: str) -> str:
         ("Write to priya.k@acme.example.", "priya", "priya.k@acme.example"),
         ("See https://acme.example/a?b=1, or ask", "acme", "https://acme.example/a?b=1"),
         ("See (www.acme.example).", "example", "www.acme.example"),
+        (f"See {LONG} now", "acme", LONG),
+        ("From Priya <priya@acme.example> today", "Priya <priya", "Priya <priya@acme.example>"),
         ("Ask @priya_k. Or not", "priya_k", "@priya_k"),
         ("Filed as #q3-report.", "report", "#q3-report"),
         # numbers
@@ -30,6 +34,8 @@ def whole(context: str, part: str) -> str:
         ("It costs £840.", "840", "£840"),
         ("Growth of 3.5% a year", "3", "3.5%"),
         ("at 12:40 or 18:05", "40", "12:40"),
+        ("It fell to -5 °C.", "5", "-5 °C"),
+        ("a change of −12%", "12", "−12%"),
         ("The total (1.5) is final", "1", "1.5"),
         # numbers and their units
         ("after 30 days", "30", "30 days"),
@@ -57,6 +63,7 @@ def test_a_quote_is_widened(context: str, part: str, quote: str) -> None:
     [
         ("On 12 March 2020 it rained", "2020"),  # whoever asks for a year wants the year
         ("for $5 million in cash", "$5"),
+        ("<5 minutes or >10 minutes", "<5 minutes"),  # less and more, not brackets
         ("from 1882 to 1890", "1882"),
         ("rooms 3, 4 and 5", "3"),
         ("The end. Next", "end."),

@@ -183,3 +183,12 @@ def test_spelling_can_be_turned_off(
     assert off.answer("Who led rievr?", NORSE).corrections == ()
     reader.answer("Who led river?", NORSE)
     assert asked[0] != asked[1]
+
+
+def test_only_the_first_unknown_words_are_looked_for(spelling: Spelling) -> None:
+    """Each is looked for in the whole text, so that their number is bounded."""
+    words = [f"zq{letter}xw" for letter in "abcdefgh"]
+    asked = " ".join([*words, "lighthuose"])
+    assert spelling.correct(asked, [TEXT]).corrections == ()
+    asked = " ".join([*words[:-1], "lighthuose"])
+    assert [c.read_as for c in spelling.correct(asked, [TEXT]).corrections] == ["lighthouse"]

@@ -258,3 +258,8 @@ def test_a_reader_that_is_never_right_is_to_abstain() -> None:
 def test_no_share_for_bad_numbers(bad: list[float]) -> None:
     with pytest.raises(DataError):
         best_answerable([1.0], bad)
+
+
+def test_nothing_to_be_right_about_is_no_reason_to_be_bold() -> None:
+    """All values are above every limit, so that all shares do equally well."""
+    assert best_answerable([0, 0, 0], [4.0, 5.0, 6.0]) == 0.05
