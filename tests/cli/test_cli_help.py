@@ -15,6 +15,7 @@ from pullquote.checkpoints.bundled import BUNDLED
 from pullquote.checkpoints.directory import open_model
 from pullquote.cli import COMMANDS, cli
 from pullquote.cli.console import decision_words
+from pullquote.reading.backends.choose import choose
 from pullquote.settings import Decision
 
 
@@ -93,13 +94,18 @@ def test_the_version(call: Run) -> None:
 
 def test_models_lists_what_is_bundled(call: Run) -> None:
     head, *rows = call("models").succeeded().out.splitlines()
-    assert head.split() == ["name", "MiB", "window", "decision", "directory"]
+    assert head.split() == [
+        *("name", "MiB", "window", "decision", "weights", "read", "by", "directory")
+    ]
     (row,) = [row for row in rows if row.startswith("small ")]
     name, size, window, rest = row.split(maxsplit=3)
     decision = open_model("small").config.decision()
     assert (name, window) == ("small", "384")
     assert rest.split("  ")[0] == decision_words(decision)
-    assert rest.endswith(f"  {BUNDLED / 'small'}")
+    choice = choose(open_model("small"))
+    weights, package, directory = rest.split("  ", 1)[1].split()
+    assert (weights, package) == (choice.file.name, choice.package)
+    assert directory == str(BUNDLED / "small")
     assert 1 < float(size) < 100
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, fields
@@ -177,6 +178,33 @@ def test_a_student_is_distilled(
     call("distil", *start, "--teacher", "small", "-o", "other", *SHORT).failed(
         "teacher small: another vocabulary", "expected the student's own"
     )
+
+
+def test_a_student_is_distilled_from_labels_in_a_file(
+    call: Run,
+    data: Path,
+    tune: Path,
+    vocabulary: Path,
+    model_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PULLQUOTE_CACHE", "cache")
+    call("label", "--train", data, "-o", "l.npz").failed("label needs a teacher", code=2)
+    call("label", "--teacher", model_dir, "-o", "l.npz").failed("train names no data")
+    asked = ("--train", data, "--augment", "moved", *SHORT)
+    call("label", *asked, "--teacher", model_dir, "-o", "absent/../.").failed(": a folder; ")
+    done = call("label", *asked, "--teacher", model_dir, "-o", "out/l.npz").succeeded()
+    first, second = done.out.splitlines()
+    size = Path("out/l.npz").stat().st_size
+    assert re.fullmatch(rf"out/l\.npz: \d+ windows, {size:,} bytes", first)
+    assert second == "train on them: pullquote train ... --labels out/l.npz"
+
+    start = ("train", "--model", "L1-H64", "--tokenizer", vocabulary, *asked, "--tune", tune)
+    call(*start, "--labels", "out/l.npz", "-o", "run").succeeded()
+    recipe = Recipe.from_toml("run/recipe.toml")
+    assert (recipe.labels, recipe.teacher, recipe.soft_weight) == ("out/l.npz", (), 1.0)
+    lost = call(*start, "--labels", data, "-o", "other")
+    lost.failed("data.jsonl: no file of labels", "expected one that `pullquote label` wrote")
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,7 @@ def test_soft_labels_are_what_the_backend_says_of_each_window(
 ) -> None:
     labels = soft_labels([reader], windows, reader.encoder, tmp_path)
     for row in range(len(windows)):
-        (window,) = windows.windows(row)
-        logits = reader.backend(reader.encoder.batch([window]))
+        logits = reader.backend(windows.batch(np.array([row])))
         part = slice(windows.bounds[row], windows.bounds[row + 1])
         np.testing.assert_allclose(labels.start[part], logits.start[0], atol=1e-2)
         np.testing.assert_allclose(labels.end[part], logits.end[0], atol=1e-2)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +15,15 @@ from tokenizers import Tokenizer
 from pullquote.errors import DataError
 from pullquote.reading.encode import Encoder
 from pullquote.settings import ReaderConfig
+from pullquote.training import windows as module
 from pullquote.training.windows import PADDING, SoftLabels, encode, plan
 from pullquote.types import Example, Span
 
+CONTEXTS = [
+    "the norse led by rollo came from the sea " + "and the river rises in the hills " * 4,
+    "the norse",
+    "the sea and the norse",
+]
 LENGTHS = st.lists(st.integers(1, 32), min_size=1, max_size=200)
 
 
@@ -62,8 +70,81 @@ def test_a_batch_is_what_the_encoder_makes(encoder: Encoder) -> None:
     found = windows.batch(np.array([0, 1]))
     for name in ("input_ids", "attention_mask", "token_type_ids"):
         assert getattr(found, name).tolist() == getattr(expected, name).tolist()
-    (alone,) = windows.part(1, 2).windows(0)
-    assert alone.input_ids.tolist() == expected.input_ids[1].tolist()
+    alone = windows.part(1, 2).batch(np.array([0]))
+    assert alone.input_ids.tolist() == [expected.input_ids[1].tolist()]
+
+
+def test_a_batch_can_be_as_wide_as_a_multiple(encoder: Encoder) -> None:
+    windows = encode(
+        [example("the sea", "sea"), example("the norse led by rollo", id="2")], encoder
+    )
+    rows = np.array([0, 1])
+    narrow, wide = windows.batch(rows), windows.batch(rows, 8)
+    width = narrow.input_ids.shape[1]
+    assert (width, wide.input_ids.shape[1]) == (11, 16)
+    assert wide.input_ids[:, :width].tolist() == narrow.input_ids.tolist()
+    assert wide.attention_mask.sum(axis=1).tolist() == windows.lengths.tolist()
+    numbers = np.arange(len(windows.ids), dtype=np.float16)
+    logits = windows.padded(SoftLabels(numbers, numbers), rows, 8)
+    assert (logits.start == PADDING).tolist() == (wide.attention_mask == 0).tolist()
+
+
+def test_windows_of_the_same_length_are_found_together(encoder: Encoder) -> None:
+    texts = ["the sea", "the norse led by rollo", "a sea", "the land", "the city"]
+    examples = [example(text, id=text) for text in texts]
+    windows = encode([example("the sea", "sea"), *examples], encoder)
+    found = {}
+    for rows, tokens in windows.by_length():
+        for row, places in zip(rows.tolist(), tokens, strict=True):
+            found[row] = windows.ids[places].tolist()
+    ids = [windows.ids[windows.bounds[n] : windows.bounds[n + 1]].tolist() for n in range(6)]
+    assert found == dict(enumerate(ids))
+    assert len(list(windows.by_length())) == len(set(map(len, ids))) == 2
+
+
+def test_a_subset_holds_its_windows_in_its_order(encoder: Encoder) -> None:
+    texts = ["the sea", "the norse led by rollo", "the land of the king"]
+    windows = encode([example(text, text.split()[1], id=text) for text in texts], encoder)
+    rows = np.array([2, 0, 2])
+    some = windows.subset(rows)
+    assert some.examples.tolist() == rows.tolist()
+    assert some.labels.tolist() == windows.labels[rows].tolist()
+    ours, theirs = some.batch(np.arange(3)), windows.batch(rows)
+    assert ours.input_ids.tolist() == theirs.input_ids.tolist()
+    assert ours.token_type_ids.tolist() == theirs.token_type_ids.tolist()
+    assert len(windows.subset(np.array([], dtype=np.int64)).ids) == 0
+
+
+def test_several_processes_make_the_same_windows(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = [example(CONTEXTS[n % 3], "norse", id=str(n)) for n in range(50)]
+    told: list[tuple[int, int, str]] = []
+    whole = encode(examples, encoder, lambda *call: told.append(call))
+    assert told == [(0, 50, "tokenising")]
+    monkeypatch.setattr(module, "_QUESTIONS_PER_PART", 20)
+    parts = encode(examples, encoder, lambda *call: told.append(call), processes=2)
+    assert told[1:] == [(0, 50, "tokenising"), (20, 50, "tokenising"), (40, 50, "tokenising")]
+    assert len(parts) > 50  # some have several
+    for name in ("ids", "types", "bounds", "labels", "examples"):
+        one, other = getattr(whole, name), getattr(parts, name)
+        assert (one.dtype, one.tolist()) == (other.dtype, other.tolist())
+    wrong = Example("7", "who?", "the sea", (Span("hills", 4, 7),))
+    with pytest.raises(DataError, match=r"'7': the answer 'hills' is not at 4"):
+        encode([*examples, wrong], encoder, processes=2)
+
+
+def test_an_encoder_for_another_process_reads_the_same(
+    wordpiece: Tokenizer, tiny_config: ReaderConfig
+) -> None:
+    config = replace(tiny_config, max_length=40)
+    one = Encoder(
+        Tokenizer.from_str(wordpiece.to_str()), config, type_vocab_size=1, context_first=True
+    )
+    other = pickle.loads(pickle.dumps(one))
+    assert (other.config, other.types, other.context_first) == (config, 1, True)
+    (ours,), (theirs,) = (e.windows("who led?", "the [SEP] norse") for e in (one, other))
+    assert ours.input_ids.tolist() == theirs.input_ids.tolist()
 
 
 def test_soft_labels_are_padded_as_their_batch(encoder: Encoder) -> None:

@@ -33,6 +33,7 @@ COMMANDS = {
     "serve": "Answer over HTTP, with a page to ask on.",
     "train": "Fine-tune a model on questions.",
     "distill": "Train a small model to answer as a larger one does.",
+    "label": "Write a teacher's logits for training data to a file.",
     "average": "Average the weights of several runs.",
     "export": "Turn a checkpoint into an ONNX model directory.",
     "quantize": "Make a model fit into so many bytes.",

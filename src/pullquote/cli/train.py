@@ -61,13 +61,22 @@ def resolve(recipe: str | None, flags: dict[str, Any]) -> Recipe:
     return Recipe.from_values({**values, **given}, recipe or "the options")
 
 
-def run(recipe: Recipe, output: str, **options: bool) -> TrainingReport:
-    """Train with a progress bar and print the result; `options` are those of `train`."""
+def run(
+    recipe: Recipe,
+    output: str,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    cpu: bool = False,
+) -> TrainingReport:
+    """Train with a progress bar and print the result; the options are those of `train`."""
     from pullquote.training.train import train
 
     ensure_folder(output)
     with progress_bar("training", words=True) as progress:
-        report = train(recipe, output, progress=progress, **options)
+        report = train(
+            recipe, output, resume=resume, overwrite=overwrite, cpu=cpu, progress=progress
+        )
     if not report.main:
         return report  # only the main process prints
     minutes = report.seconds / 60

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # batches for each worker; fewer give results sooner and take less memory.
 CHUNK = 256
 _CHUNK_PER_WORKER = 16
+_CHUNK_TOKENS = 16  # a chunk has a window for so many tokens of a batch
 
 Task = TypeVar("Task")
 AnyWindow = TypeVar("AnyWindow", bound=Window)
@@ -112,7 +113,8 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
         size while this thread tokenises the next.
         """
         workers = self.backend.workers
-        full = max(CHUNK, _CHUNK_PER_WORKER * workers)
+        # enough for several batches, also of a backend that reads many windows at once
+        full = max(CHUNK, _CHUNK_PER_WORKER * workers, self.backend.batch_tokens // _CHUNK_TOKENS)
         size = full if size >= CHUNK else size
         reading: deque[tuple[list[_Item], list[tuple[list[_Item], Future[list[WindowResult]]]]]]
         reading = deque()

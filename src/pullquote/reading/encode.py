@@ -20,7 +20,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -197,6 +197,13 @@ class Encoder:
         # cached, so that a long question on many passages is cut, and warned of, only once
         self._question = functools.lru_cache(maxsize=8)(self._tokenize_question)
         self._encoded_question = functools.lru_cache(maxsize=8)(self._encode)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle all but the caches, so that other processes can encode."""
+        make = functools.partial(
+            Encoder, type_vocab_size=self.types, context_first=self.context_first
+        )
+        return make, (self.tokenizer, self.config)
 
     @classmethod
     def of(cls, directory: ModelDirectory, *, config: ReaderConfig | None = None) -> Encoder:

@@ -193,12 +193,12 @@ def evaluate_checkpoint(
     return evaluate(checkpoint_reader(checkpoint), examples, fit=fit, progress=progress)
 
 
-def checkpoint_reader(checkpoint: str | Path) -> Reader:
+def checkpoint_reader(checkpoint: str | Path, *, device: str = "cpu") -> Reader:
     """A reader of the safetensors of a checkpoint. Raises `MissingExtraError` without torch."""
     from pullquote.reading.backends.torch import TorchBackend
     from pullquote.reading.reader import Reader
 
-    return Reader(checkpoint, backend=TorchBackend(open_model(checkpoint).path))
+    return Reader(checkpoint, backend=TorchBackend(open_model(checkpoint).path, device=device))
 
 
 def fit_and_store(

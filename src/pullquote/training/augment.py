@@ -9,6 +9,8 @@ Knows examples only; each kind is a function of the data and a seed.
     shuffled  the sentences of the paragraph in another order: the answer stays the same
     cloze     a sentence of the paragraph with a name or number as the question word: answerable
     teacher   as `moved`, but labelled with the answer of a teacher
+    misspelt  the question with one or two typing errors: the answer stays the same
+    keywords  the question as a search query, without function words: the answer stays the same
 
 The kinds follow the types of SQuAD 2.0's own unanswerable questions (Rajpurkar, Jia and Liang 2018,
 table 2: 21 % entity swaps, 20 % antonyms; mutually exclusive and impossible conditions are close
@@ -26,7 +28,12 @@ import numpy as np
 
 from pullquote.errors import ConfigError
 from pullquote.reading.sentences import sentence_around, sentences
+from pullquote.training.rough import keywords, misspelt
 from pullquote.types import Example, Span
+
+REWORDED = ("misspelt", "keywords")
+"""The kinds whose question asks the same of the same text as that of their origin."""
+_REWORDED_ID = re.compile(rf"(.+)-(?:{'|'.join(REWORDED)})(?:[1-9][0-9]*)?", re.DOTALL)
 
 _YEAR = re.compile(r"\b1[0-9]{3}\b|\b20[0-9]{2}\b")
 _NUMBER = re.compile(r"\b\d[\d,.]*\d\b|\b\d\b")
@@ -121,6 +128,18 @@ def augmented(
             ]
         made += new
     return made
+
+
+def origin_of(id: str) -> str | None:
+    """The id of the example that a `REWORDED` one was made from; None for any other example.
+
+    What a teacher says of the origin, its logits for instance, holds for the reworded question.
+
+    >>> origin_of("56be-misspelt2")
+    '56be'
+    """
+    match = _REWORDED_ID.fullmatch(id)
+    return match[1] if match else None
 
 
 def _generate(
@@ -240,6 +259,16 @@ def _cloze(example: Example, _: _Corpus, random: np.random.Generator) -> Example
     return replace(example, question=question, answers=(answer,))
 
 
+def _misspelt(example: Example, _: _Corpus, random: np.random.Generator) -> Example | None:
+    question = misspelt(example.question, random)
+    return replace(example, question=question) if question else None
+
+
+def _keywords(example: Example, _: _Corpus, random: np.random.Generator) -> Example | None:
+    question = keywords(example.question, random)
+    return replace(example, question=question) if question else None
+
+
 _MAKERS = {
     "moved": _moved,
     "elsewhere": _elsewhere,
@@ -248,6 +277,8 @@ _MAKERS = {
     "shuffled": _shuffled,
     "cloze": _cloze,
     "teacher": _moved,
+    "misspelt": _misspelt,
+    "keywords": _keywords,
 }
 
 

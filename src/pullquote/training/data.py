@@ -12,16 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pullquote.checkpoints.directory import open_model
 from pullquote.data import load
 from pullquote.data.sample import sample
 from pullquote.errors import ConfigError, DataError, MissingExtraError, PullquoteWarning
 from pullquote.files import cache_directory
 from pullquote.progress import Progress, no_progress
+from pullquote.reading.backends.choose import choose
 from pullquote.reading.reader import Reader
-from pullquote.training.augment import augmented
+from pullquote.training.augment import augmented, origin_of
+from pullquote.training.labels import Labels
 from pullquote.training.teacher import check_same_tokens, fingerprint, soft_labels, teacher_answers
-from pullquote.training.windows import LabelledWindows, SoftLabels, encode
+from pullquote.training.windows import PADDING, LabelledWindows, SoftLabels, encode
 
 try:
     import torch
@@ -31,6 +35,8 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "torch", "train") from error
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pullquote.reading.encode import Encoder
     from pullquote.training.distributed import Accelerator
     from pullquote.training.recipe import Recipe
@@ -68,31 +74,128 @@ def load_training_data(
     tune = load_examples(recipe.tune) if recipe.tune else ()
     use = load_examples(recipe.answerable_from) if recipe.answerable_from else ()
     cache = cache_directory()
+    labels = Labels.load(recipe.labels) if recipe.labels else None
     teachers = [load_teacher(name, recipe.precision, accelerator) for name in recipe.teacher]
     for teacher in teachers:
         check_same_tokens(teacher, encoder)
-    names = [fingerprint(teacher) for teacher in teachers]
+    names = [labels.fingerprint()] if labels else [fingerprint(teacher) for teacher in teachers]
 
     def preparing(done: int, total: int, doing: str) -> None:
         progress(0, 0, f"{doing}, {done / total:.0%}")
 
-    def label(examples: Sequence[Example]) -> list[Span | None]:
+    def answers(examples: Sequence[Example]) -> list[Span | None]:
         progress(0, 0, "asking the teacher")
         return teacher_answers(teachers[0], examples, cache)
 
     with accelerator.main_process_first():  # the other processes find the labels in the cache
-        examples = training_examples(recipe, label if teachers else None)
+        examples = training_examples(recipe, answers if teachers else None)
         windows = encode(examples, encoder, preparing)
         soft = None
         if recipe.soft_weight:
-            soft = soft_labels(teachers, windows, encoder, cache, preparing)
+            own, alike = reworded_windows(examples, windows)
+            asked = windows.subset(own)
+            if labels:
+                found, asked, soft = labels.find(asked, encoder.template.null)
+                _check_found(recipe.labels, len(found), len(own))
+                own = own[found]
+            else:
+                soft = soft_labels(teachers, asked, encoder, cache, preparing)
+            windows, soft = with_reworded(windows, own, alike, soft, encoder)
     return TrainingData(windows, soft, names, tune, use)
 
 
+def _check_found(path: str, found: int, windows: int) -> None:
+    """Raise `DataError` where labels hold none of the windows; warn where some are missing."""
+    if not found:
+        raise DataError(
+            f"{path}: has no labels for any of the {windows:,} windows; expected those of the same "
+            "data, tokenizer and window lengths"
+        )
+    if found < windows:
+        warnings.warn(
+            f"{path}: has no labels for {windows - found:,} of {windows:,} windows, which are left "
+            "out",
+            PullquoteWarning,
+            stacklevel=5,  # the caller of `train`
+        )
+
+
+def reworded_windows(
+    examples: Sequence[Example], windows: LabelledWindows
+) -> tuple[NDArray[np.int64], dict[int, int]]:
+    """The windows to be labelled by a teacher; and those that get the labels of another window.
+
+    The second are windows of questions that ask in other words what their origin asks (see
+    `REWORDED`): a teacher may misread them, but its labels of the origin hold. They are window
+    numbers by window numbers: the origin's by those of the reworded question. Where either has
+    several windows, whose borders may differ, the reworded question is in none of the two.
+
+        # windows 0 and 1 of example "a", 2 of "b", 3 of "a-keywords", 4 of "b-keywords"
+        #   [0, 1, 2], {4: 2}
+    """
+    numbers = {example.id: number for number, example in enumerate(examples)}
+    counts = np.bincount(windows.examples, minlength=len(examples))
+    first = np.cumsum(counts) - counts
+    own, alike = [], {}
+    for row, number in enumerate(windows.examples.tolist()):
+        origin = numbers.get(origin_of(examples[number].id) or "")
+        if origin is None:
+            own.append(row)
+        elif counts[number] == counts[origin] == 1:
+            alike[row] = int(first[origin])
+    return np.array(own, dtype=np.int64), alike
+
+
+def with_reworded(
+    windows: LabelledWindows,
+    own: NDArray[np.int64],
+    alike: dict[int, int],
+    soft: SoftLabels,
+    encoder: Encoder,
+) -> tuple[LabelledWindows, SoftLabels]:
+    """The windows `own`, of which `soft` are the labels, and after them those of `alike`.
+
+    The null token and the context get the logits of the origin, the words of the question that
+    differ none. Windows whose origin is not among `own` are left out.
+    """
+    labelled = windows.subset(own)
+    place = {row: index for index, row in enumerate(own.tolist())}
+    pairs = [(row, place[origin]) for row, origin in alike.items() if origin in place]
+    rows = np.array([row for row, _ in pairs], dtype=np.int64)
+    added = windows.subset(rows)
+    start, end = (np.full(len(added.ids), PADDING, dtype=np.float16) for _ in range(2))
+    null = encoder.template.null
+    for index, (_, origin) in enumerate(pairs):
+        tokens = slice(added.bounds[index], added.bounds[index + 1])
+        theirs = slice(labelled.bounds[origin], labelled.bounds[origin + 1])
+        same = _common_end(added.ids[tokens], labelled.ids[theirs], encoder.context_first)
+        for flat, source in ((start, soft.start), (end, soft.end)):
+            mine, given = flat[tokens], source[theirs]
+            mine[null] = given[null]
+            mine[same] = given[same]
+    both = windows.subset(np.concatenate([own, rows]))
+    return both, SoftLabels(np.concatenate([soft.start, start]), np.concatenate([soft.end, end]))
+
+
+def _common_end(one: NDArray[np.int32], other: NDArray[np.int32], context_first: bool) -> slice:
+    """The tokens that two windows of one context end with, as a slice of either.
+
+    Where the context comes first, those that they start with.
+    """
+    size = min(len(one), len(other))
+    if context_first:
+        differs = np.flatnonzero(one[:size] != other[:size])
+        return slice(0, int(differs[0]) if len(differs) else size)
+    differs = np.flatnonzero(one[::-1][:size] != other[::-1][:size])
+    same = int(differs[0]) if len(differs) else size
+    return slice(-same, None) if same else slice(0, 0)
+
+
 def load_teacher(name: str, precision: str, accelerator: Accelerator) -> Reader:
-    """A teacher in the precision of the run; on a CPU its ONNX file is used if it has one."""
+    """A teacher in the precision of the run; on a CPU its packed or ONNX weights if it has any."""
     directory, device = open_model(name), accelerator.device
-    if not directory.safetensors or (device.type == "cpu" and directory.onnx):
+    other_form = choose(directory).file != directory.safetensors
+    if not directory.safetensors or (device.type == "cpu" and other_form):
         return Reader(name, device="cpu")
     model = load_checkpoint(directory.path)
     if precision == "bf16":

@@ -85,12 +85,15 @@ def fit_settings(run: Run) -> Evaluation | None:
     if not (run.main and run.data.tune):
         return None
     run.tell("fitting the threshold")
-    reader, recipe = checkpoint_reader(run.out), run.recipe
-    if len({example.is_impossible for example in run.data.tune}) < 2:
-        return evaluate(reader, run.data.tune, fit=True)
+    recipe, device = run.recipe, run.accelerator.device
+    reader = checkpoint_reader(run.out, device=str(device))
+    # a run by the clock has no time for all of them
+    examples = sample(run.data.tune, recipe.evaluation_questions if recipe.minutes else 0, 0)
+    if len({example.is_impossible for example in examples}) < 2:
+        return evaluate(reader, examples, fit=True)
     return fit_and_store(
         reader,
-        run.data.tune,
+        examples,
         source=recipe.tune,
         use=run.data.use,
         use_source=recipe.answerable_from,

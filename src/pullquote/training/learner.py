@@ -2,7 +2,7 @@
 
 learner = make_learner(start, recipe, data.windows.ids, device)
 norm = clip_gradients(learner, recipe.max_grad_norm)
-update_weights(learner, recipe, step, steps)
+update_weights(learner, recipe, step, rate, norm)
 with averaged_weights(learner):
     learner.model.state_dict()
 """
@@ -25,7 +25,7 @@ try:
     from pullquote.reading.backends.torch import forward_inputs
     from pullquote.training.attention import use_plain_attention
     from pullquote.training.hidden_states import HiddenStateTeacher
-    from pullquote.training.optimize import optimizer, rate_share
+    from pullquote.training.optimize import optimizer
     from pullquote.training.structure import structured_initialisation
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "torch", "train") from error
@@ -84,16 +84,22 @@ def make_learner(
     )
 
 
-def clip_gradients(learner: Learner, max_norm: float) -> float:
+def clip_gradients(learner: Learner, max_norm: float) -> torch.Tensor:
     """Scale all gradients down to a norm of `max_norm` (0: leave them); return their norm."""
-    return float(torch.nn.utils.clip_grad_norm_(learner.parameters, max_norm or math.inf))
+    return torch.nn.utils.clip_grad_norm_(learner.parameters, max_norm or math.inf)
 
 
-def update_weights(learner: Learner, recipe: Recipe, step: int, steps: int) -> None:
-    """Apply the gradients at the learning rate of a step, counted from 1, and clear them."""
-    rate = recipe.learning_rate * rate_share(step, steps, recipe)
+def update_weights(
+    learner: Learner, recipe: Recipe, step: int, rate: float, norm: torch.Tensor
+) -> None:
+    """Apply the gradients of a step, counted from 1, at a learning rate, and clear them.
+
+    Where their norm is not finite, nothing is applied; the device decides, and nobody waits for it.
+    """
     for group in learner.optimizer.param_groups:
         group["lr"] = rate * group["share"]
+    unusable = (~norm.isfinite()).float()
+    learner.optimizer.found_inf = unusable  # type: ignore[attr-defined]  # of torch's fused AdamW
     learner.optimizer.step()
     learner.optimizer.zero_grad(set_to_none=True)
     if learner.averages:

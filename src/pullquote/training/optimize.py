@@ -43,15 +43,19 @@ def optimizer(
     )
 
 
-def rate_share(step: int, steps: int, recipe: Recipe) -> float:
-    """The learning rate of a step, counted from 1, as a share of the peak rate."""
-    warmup = recipe.warmup_steps or recipe.warmup_share * steps
-    if step <= warmup:
-        return step / warmup
-    done = (step - 1 - warmup) / max(steps - warmup, 1)
+def rate_share(done: float, step: float, recipe: Recipe) -> float:
+    """The learning rate of a step, as a share of the peak rate.
+
+    `done` is the share of the run that lies before the step, `step` its own share of the run.
+    """
+    warmup = recipe.warmup_steps * step if recipe.warmup_steps else recipe.warmup_share
+    if done + step <= warmup:
+        # 0 / 0: the first step of a run by the clock, of which nobody knows how long it takes
+        return (done + step) / warmup if warmup else 0.0
+    decayed = min(max(done - warmup, 0.0) / max(1 - warmup, step), 1.0)
     if recipe.schedule == "linear":
-        return 1 - max(done, 0.0)
-    return (1 + math.cos(math.pi * done)) / 2 if recipe.schedule == "cosine" else 1.0
+        return 1 - decayed
+    return (1 + math.cos(math.pi * decayed)) / 2 if recipe.schedule == "cosine" else 1.0
 
 
 def keep_memory() -> None:

@@ -39,7 +39,10 @@ def _option(
     )
 
 
-AUGMENTATIONS = ("moved", "elsewhere", "swapped", "opposed", "shuffled", "cloze", "teacher")
+AUGMENTATIONS = (
+    *("moved", "elsewhere", "swapped", "opposed", "shuffled", "cloze", "teacher"),
+    *("misspelt", "keywords"),
+)
 """The kinds of `augment`; see `training/augment.py`."""
 
 
@@ -106,13 +109,16 @@ class Recipe:
     tokens: int = _option(
         8192, "Batch size: tokens of an optimiser step, over all processes.", low=16
     )
-    micro_tokens: int = _option(4096, "Micro-batch size: tokens in one forward pass.", low=16)
+    micro_tokens: int = _option(2048, "Micro-batch size: tokens in one forward pass.", low=16)
     windows: int = _option(
         0,
         "Batch size in windows, at most; 0: limited by tokens only.",
         low=0,
     )
     max_steps: int = _option(0, "Number of optimiser steps; 0: by epochs.", low=0)
+    minutes: float = _option(
+        0.0, "Train for so long, with a schedule that ends in time; 0: by epochs.", low=0
+    )
     learning_rate: float = _option(1e-4, "Peak learning rate of AdamW.", low=0, high=1)
     embedding_rate_share: float = _option(
         1.0, "Learning rate of word embeddings, as a fraction; 0: frozen.", low=0, high=1
@@ -145,6 +151,9 @@ class Recipe:
     # loss
     label_weight: float = _option(1.0, "Loss weight of the gold labels.", low=0)
     teacher: tuple[str, ...] = _option((), "Models to distill; the logits of several are averaged.")
+    labels: str = _option(
+        "", "File of teacher logits (made by `pullquote label`), in place of a teacher."
+    )
     temperature: float = _option(2.0, "Softmax temperature of distillation.", low=0.1)
     soft_weight: float = _option(0.0, "Loss weight of the teacher's start and end logits.", low=0)
     hidden_weight: float = _option(0.0, "Loss weight of the first teacher's hidden states.", low=0)
@@ -167,8 +176,17 @@ class Recipe:
                 f"max_length = {self.max_length}: a window must fit"
             )
         weights = [getattr(self, name) for name in _TEACHER_WEIGHTS]
-        if any(weights) and not self.teacher:
+        if any(weights) and not (self.teacher or self.labels):
             raise ConfigError(f"{', '.join(_TEACHER_WEIGHTS)} need a teacher")
+        if self.labels and self.teacher:
+            raise ConfigError(
+                "labels and teacher both say where logits come from; set one of the two"
+            )
+        if self.labels and (any(weights[1:]) or not self.soft_weight):
+            raise ConfigError(
+                "labels hold a teacher's logits alone, which soft_weight weighs; expected it "
+                "above 0, and hidden_weight and relation_weight 0"
+            )
         if self.teacher and not any(weights) and "teacher" not in self.augment:
             raise ConfigError(
                 "a teacher is given but nothing is learned from it; set one of "
@@ -205,6 +223,7 @@ class Recipe:
             tune=Path(self.tune).name,
             answerable_from=Path(self.answerable_from).name,
             teacher=tuple(_public_name(name) for name in self.teacher),
+            labels=Path(self.labels).name,
         )
 
     @classmethod
@@ -223,7 +242,7 @@ class Recipe:
     def from_values(cls, values: Mapping[str, Any], where: str = "recipe") -> Recipe:
         """Make a recipe of values as a TOML file has them; `where` names their source in errors.
 
-        With a teacher and no weight for it, `soft_weight` is 1.
+        With a teacher or its labels and no weight for them, `soft_weight` is 1.
         """
         specs = {spec.name: spec for spec in fields(cls)}
         taken = {}
@@ -242,7 +261,7 @@ class Recipe:
         named = set(_TEACHER_WEIGHTS) & set(taken) or (
             isinstance(kinds, tuple) and "teacher" in kinds
         )
-        if taken.get("teacher") and not named:
+        if (taken.get("teacher") or taken.get("labels")) and not named:
             taken["soft_weight"] = 1.0
         try:
             return cls(**taken)

@@ -22,7 +22,7 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "torch", "train") from error
 
 STATE = "state.pt"
-_REPLACED = ("log.jsonl", layout.CURVE, layout.SAFETENSORS, *layout.ONNX_PATTERNS)
+_REPLACED = ("log.jsonl", layout.CURVE, layout.SAFETENSORS, layout.PACKED, *layout.ONNX_PATTERNS)
 
 
 def check_run_directory(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:

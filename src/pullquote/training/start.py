@@ -193,6 +193,13 @@ def _set_dropout(model: torch.nn.Module, rate: float) -> None:
             module.p = rate
 
 
+def resolved_precision(precision: str, device: torch.device) -> str:
+    """What "auto" means on a device; any other precision as it is."""
+    if precision != "auto":
+        return precision
+    return "bf16" if has_bf16(device) else "fp32"
+
+
 def has_bf16(device: torch.device) -> bool:
     """Whether a device computes faster in bf16 than in fp32: AVX-512 BF16, AMX, newer GPUs."""
     if device.type == "cuda":

@@ -18,6 +18,7 @@ from pullquote.progress import Progress
 try:
     import torch
 
+    from pullquote.training.optimize import rate_share
     from pullquote.training.run_directory import read_state, write_state
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "torch", "train") from error
@@ -39,7 +40,7 @@ class RunState:
     best: float = -math.inf
     """The highest score of an evaluation by now."""
     seconds: float = 0.0
-    """Time spent in optimiser steps."""
+    """Time spent in optimiser steps and evaluations."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +53,7 @@ class Run:
     data: TrainingData
     learner: Learner
     steps: int
+    """How many steps the run has; 0 where the clock decides."""
     steps_per_epoch: int
     log: Log
     progress: Progress
@@ -67,8 +69,34 @@ class Run:
     def epoch(self) -> float:
         return round(self.state.step / self.steps_per_epoch, 4)
 
+    @property
+    def done(self) -> float:
+        """The share of the run that lies behind it, of its steps or of its minutes."""
+        if self.steps:
+            return self.state.step / self.steps
+        return min(self.state.seconds / (60 * self.recipe.minutes), 1.0)
+
+    @property
+    def evaluations_due(self) -> int:
+        """How many evaluations should have been made by now."""
+        if self.steps:  # in whole numbers, so that the last step is never missed
+            return self.state.step * self.recipe.evaluations // self.steps
+        return int(self.done * self.recipe.evaluations)
+
+    @property
+    def rate_share(self) -> float:
+        """The learning rate of the next step, as a share of the peak rate."""
+        step = 1 / self.steps if self.steps else self.done / max(self.state.step, 1)
+        return rate_share(self.done, step, self.recipe)
+
+    @property
+    def steps_unread(self) -> int:
+        """After how many steps their losses are read: a GPU must not be waited for in each."""
+        return 1 if self.accelerator.device.type == "cpu" else 20
+
     def tell(self, doing: str) -> None:
-        self.progress(self.state.step, self.steps, doing)
+        total = self.steps or round(self.state.step / max(self.done, 1e-9))
+        self.progress(self.state.step, total, doing)
 
 
 def save_state(run: Run) -> None:
@@ -85,6 +113,7 @@ def save_state(run: Run) -> None:
         "averages": run.learner.averages,
         "optimizer": run.learner.optimizer.state_dict(),
         "random": torch.get_rng_state(),
+        "random_of_device": _device_random(run.accelerator.device),
     }
     write_state(state, run.out)
 
@@ -125,3 +154,11 @@ def restore_state(run: Run) -> None:
     run.state.seconds = state["seconds"]
     run.learner.averages[:] = state["averages"]
     torch.set_rng_state(state["random"].cpu())
+    # an earlier version saved none
+    if run.accelerator.device.type == "cuda" and state.get("random_of_device") is not None:
+        torch.cuda.set_rng_state(state["random_of_device"].cpu(), run.accelerator.device)
+
+
+def _device_random(device: torch.device) -> torch.Tensor | None:
+    """The state of the generator that dropout draws from on a GPU."""
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else None

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,15 +23,17 @@ from pullquote.checkpoints import layout
 from pullquote.errors import ConfigError
 from pullquote.files import atomic_write, write_json
 from pullquote.progress import Progress, no_progress
-from pullquote.reading.batching import Batched, LogitRow
-from pullquote.training.windows import LabelledWindows, SoftLabels
-from pullquote.types import Example, Span, Window
+from pullquote.reading.backends.choose import choose
+from pullquote.training.windows import LabelledWindows, SoftLabels, plan
+from pullquote.types import Example, Span
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pullquote.reading.backends import Backend
     from pullquote.reading.encode import Encoder
     from pullquote.reading.reader import Reader
+    from pullquote.types import Logits
 
 _WINDOWS_PER_FILE = 4096
 """Data that is added at the end leaves the earlier files of the cache valid."""
@@ -80,7 +83,7 @@ def soft_labels(
         block = windows.part(first, min(first + _WINDOWS_PER_FILE, len(windows)))
         total = np.zeros((2, len(block.ids)), dtype=np.float32)
         for teacher, name in zip(teachers, names, strict=True):
-            total += _cached_logits(teacher, name, block, encoder, cache)
+            total += _cached_logits(teacher, name, block, cache)
         starts.append((total[0] / len(teachers)).astype(np.float16))
         ends.append((total[1] / len(teachers)).astype(np.float16))
         progress(min(first + _WINDOWS_PER_FILE, len(windows)), len(windows), "asking the teacher")
@@ -104,7 +107,7 @@ def teacher_answers(teacher: Reader, examples: Sequence[Example], cache: Path) -
 
 
 def _cached_logits(
-    teacher: Reader, name: str, block: LabelledWindows, encoder: Encoder, cache: Path
+    teacher: Reader, name: str, block: LabelledWindows, cache: Path
 ) -> NDArray[np.float16]:
     """One teacher's logits for some windows, (2, tokens)."""
     key = hashlib.sha256(f"{name} {block.fingerprint()}".encode()).hexdigest()
@@ -113,19 +116,32 @@ def _cached_logits(
         kept: NDArray[np.float16] = np.load(file, allow_pickle=False)
         if kept.shape == (2, len(block.ids)):
             return kept
-    batched = Batched(encoder, teacher.backend, block.windows, _window_logits, _single_window)
-    logits: NDArray[np.float16] = np.concatenate(list(batched.run(range(len(block)))), axis=1)
+    logits = _logits(teacher.backend, block)
     with atomic_write(file, "wb") as out:
         np.save(out, logits, allow_pickle=False)
     return logits
 
 
-def _window_logits(_: int, window: Window, start: LogitRow, end: LogitRow) -> NDArray[np.float16]:
-    return np.stack([start[: len(window)], end[: len(window)]]).astype(np.float16)
+def _logits(backend: Backend, block: LabelledWindows) -> NDArray[np.float16]:
+    """The logits of some windows, (2, tokens), in batches of similar length."""
+    logits = np.zeros((2, len(block.ids)), dtype=np.float16)
+    most = backend.batch_tokens
+    batches = [
+        rows
+        for step in plan(block.lengths, tokens=most, micro_tokens=most, seed=0, epoch=0)
+        for rows in step
+    ]
 
+    def read(rows: NDArray[np.int64]) -> Logits:
+        return backend(block.batch(rows), alone=False)
 
-def _single_window(_: int, readings: list[NDArray[np.float16]]) -> NDArray[np.float16]:
-    return readings[0]
+    with ThreadPoolExecutor(backend.workers) as pool:
+        for rows, padded in zip(batches, pool.map(read, batches), strict=True):
+            for row, start, end in zip(rows, padded.start, padded.end, strict=True):
+                tokens = slice(block.bounds[row], block.bounds[row + 1])
+                size = tokens.stop - tokens.start
+                logits[0, tokens], logits[1, tokens] = start[:size], end[:size]
+    return logits
 
 
 def _pair_template(encoder: Encoder) -> str:
@@ -146,10 +162,11 @@ def fingerprint(teacher: Reader) -> str:
     """A hash of a teacher: its backend and precision, its config, tokenizer and weights."""
     directory, backend = teacher.directory, teacher.backend
     precision = getattr(backend, "precision", "")  # torch's
-    if precision or not directory.onnx:
+    file = choose(directory).file
+    if precision or file == directory.safetensors:
         forms = directory.path.glob(layout.SAFETENSORS_PATTERNS[0])
     else:
-        forms = directory.onnx.parent.glob(layout.ONNX_PATTERNS[0])
+        forms = file.parent.glob(f"{file.name}*")  # large ONNX models have a second file
     digest = hashlib.sha256(f"{type(backend).__name__} {precision}".strip().encode())
     for file in (directory.path / layout.CONFIG, directory.tokenizer, *sorted(forms)):
         with open(file, "rb") as weights:

@@ -3,22 +3,26 @@
 Knows windows and numbers, not torch. 130,000 windows of 165 tokens take 110 MB this way; as one
 object each they would take a gigabyte.
 
-    windows = encode(examples, encoder)
+    windows = encode(examples, encoder, processes=8)
     for step in plan(windows.lengths, tokens=8192, micro_tokens=4096, seed=0, epoch=0): ...
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+import itertools
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from pullquote.errors import DataError
 from pullquote.progress import Progress, no_progress
-from pullquote.types import Batch, Logits, Window
+from pullquote.types import Batch, Logits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,8 +31,13 @@ if TYPE_CHECKING:
     from pullquote.types import Example
 
 
+Number = TypeVar("Number", bound=np.generic)
+
 PADDING = -1e4
 """The logit of padding: its probability is 0, and it does not overflow in half precision."""
+
+_QUESTIONS_PER_PART = 2000
+"""How many questions are tokenised between two calls of `progress`, or by a process at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +56,7 @@ class LabelledWindows:
     types: NDArray[np.uint8]  # (tokens,)
     bounds: NDArray[np.int64]  # (N + 1,)
     labels: NDArray[np.int32]  # (N, 2) first and last token of the answer, or the null token twice
+    examples: NDArray[np.int32]  # (N,) the number of the example that a window is of
     pad_id: int
 
     def __len__(self) -> int:
@@ -56,9 +66,12 @@ class LabelledWindows:
     def lengths(self) -> NDArray[np.int64]:
         return np.diff(self.bounds)
 
-    def batch(self, rows: NDArray[np.int64]) -> Batch:
-        """The windows of `rows`, padded on the right to the longest of them."""
-        mask = self._mask(rows)  # (B, T)
+    def batch(self, rows: NDArray[np.int64], multiple: int = 1) -> Batch:
+        """The windows of `rows`, padded on the right to the longest of them.
+
+        T becomes a multiple of `multiple`.
+        """
+        mask = self._mask(rows, multiple)  # (B, T)
         ids = np.full(mask.shape, self.pad_id, dtype=np.int64)
         types = np.zeros(mask.shape, dtype=np.int64)
         ids[mask] = self.gather(self.ids, rows)
@@ -73,23 +86,25 @@ class LabelledWindows:
             self.types[tokens],
             self.bounds[first : end + 1] - self.bounds[first],
             self.labels[first:end],
+            self.examples[first:end],
             self.pad_id,
         )
 
-    def windows(self, row: int) -> Iterator[Window]:
-        """One window, for a backend; it has no character offsets."""
-        tokens = slice(self.bounds[row], self.bounds[row + 1])
-        unknown = np.zeros((0, 2), dtype=np.int32)
-        yield Window(
-            input_ids=self.ids[tokens].astype(np.int64),
-            token_type_ids=self.types[tokens].astype(np.int64),
-            offsets=unknown,
-            context_start=0,
+    def subset(self, rows: NDArray[np.int64]) -> LabelledWindows:
+        """The windows of `rows`, copied."""
+        bounds = np.concatenate([[0], np.cumsum(self.lengths[rows])])
+        return LabelledWindows(
+            self.gather(self.ids, rows),
+            self.gather(self.types, rows),
+            bounds.astype(np.int64),
+            self.labels[rows],
+            self.examples[rows],
+            self.pad_id,
         )
 
-    def padded(self, logits: SoftLabels, rows: NDArray[np.int64]) -> Logits:
+    def padded(self, logits: SoftLabels, rows: NDArray[np.int64], multiple: int = 1) -> Logits:
         """A teacher's logits for the windows of `rows`, padded as their batch is."""
-        mask = self._mask(rows)  # (B, T)
+        mask = self._mask(rows, multiple)  # (B, T)
         sides = []
         for flat in (logits.start, logits.end):
             side = np.full(mask.shape, PADDING, dtype=np.float32)
@@ -97,15 +112,24 @@ class LabelledWindows:
             sides.append(side)
         return Logits(*sides)
 
-    def _mask(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _mask(self, rows: NDArray[np.int64], multiple: int) -> NDArray[np.bool_]:
         """Which positions of the padded windows `rows` hold tokens, (B, T)."""
         lengths = self.lengths[rows]
-        mask: NDArray[np.bool_] = np.arange(lengths.max()) < lengths[:, None]
+        width = -(-lengths.max() // multiple) * multiple
+        mask: NDArray[np.bool_] = np.arange(width) < lengths[:, None]
         return mask
 
-    def gather(self, flat: NDArray[np.generic], rows: NDArray[np.int64]) -> NDArray[np.generic]:
+    def gather(self, flat: NDArray[Number], rows: NDArray[np.int64]) -> NDArray[Number]:
         """The values of some windows, one after another, from an array like `ids`."""
-        return np.concatenate([flat[self.bounds[row] : self.bounds[row + 1]] for row in rows])
+        parts = [flat[self.bounds[row] : self.bounds[row + 1]] for row in rows]
+        return np.concatenate(parts) if parts else flat[:0]
+
+    def by_length(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Windows of the same length: their numbers, (n,), and where their tokens lie, (n, T)."""
+        lengths = self.lengths
+        for size in np.unique(lengths):
+            rows = np.flatnonzero(lengths == size)
+            yield rows, self.bounds[rows][:, None] + np.arange(size)
 
     def fingerprint(self) -> str:
         """A hash of the model's inputs (tokenizer, windowing and data), not of the labels."""
@@ -119,17 +143,39 @@ def encode(
     examples: Sequence[Example],
     encoder: Encoder,
     progress: Progress = no_progress,
+    *,
+    processes: int = 1,
 ) -> LabelledWindows:
     """All windows of all examples, labelled; one without the answer is labelled as unanswerable.
 
-    `progress` counts questions. Raises `DataError` for an answer that is not in its context, or
-    when no question has one.
+    `progress` counts questions. Several `processes` import the main script, whose main part must
+    therefore stand under `if __name__ == "__main__"`. Raises `DataError` for an answer that is not
+    in its context, or when no question has one.
     """
-    ids, types, lengths, labels = [], [], [0], []
-    answerable = False
+    if all(example.is_impossible for example in examples):
+        raise DataError(
+            "no question of the training data has an answer; a reader learns nothing from them "
+            "but to abstain. Answers are looked for in answers or answer_text."
+        )
+    firsts = range(0, len(examples), _QUESTIONS_PER_PART)
+    parts = (examples[first : first + _QUESTIONS_PER_PART] for first in firsts)
+    with contextlib.ExitStack() as stack:
+        each: Callable[..., Iterator[LabelledWindows]] = map
+        if processes > 1:
+            # not forked: threads of torch or of the tokenizer may hold locks
+            pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"))
+            each = stack.enter_context(pool).map
+        encoded = each(_encode_part, parts, itertools.repeat(encoder))
+        done = []
+        for first in firsts:
+            progress(first, len(examples), "tokenising")
+            done.append(next(encoded))
+    return _joined(done, firsts)
+
+
+def _encode_part(examples: Sequence[Example], encoder: Encoder) -> LabelledWindows:
+    ids, types, lengths, labels, examples_of = [], [], [0], [], []
     for number, example in enumerate(examples):
-        if number % 1000 == 0:
-            progress(number, len(examples), "tokenising")
         for answer in example.answers:
             if example.context[answer.start : answer.end] != answer.text:
                 found = example.context[answer.start : answer.end]
@@ -137,23 +183,35 @@ def encode(
                     f"example {example.id!r}: the answer {answer.text!r} is not at "
                     f"{answer.start} of its context, where {found!r} stands"
                 )
-        answerable = answerable or not example.is_impossible
         for window in encoder.windows(example.question, example.context):
             ids.append(window.input_ids.astype(np.int32))
             types.append(window.token_type_ids.astype(np.uint8))
             lengths.append(len(window))
             labels.append(encoder.label(window, example))
-    if not answerable:
-        raise DataError(
-            "no question of the training data has an answer; a reader learns nothing from them "
-            "but to abstain. Answers are looked for in answers or answer_text."
-        )
+            examples_of.append(number)
     return LabelledWindows(
         np.concatenate(ids),
         np.concatenate(types),
         np.cumsum(lengths, dtype=np.int64),
         np.array(labels, dtype=np.int32),
+        np.array(examples_of, dtype=np.int32),
         encoder.pad_id,
+    )
+
+
+def _joined(parts: Sequence[LabelledWindows], firsts: Sequence[int]) -> LabelledWindows:
+    """The windows of all parts; `firsts` are the numbers of the parts' first examples."""
+    starts = np.cumsum([0, *(len(part.ids) for part in parts)])
+    bounds = [part.bounds[1:] + start for part, start in zip(parts, starts, strict=False)]
+    return LabelledWindows(
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([part.types for part in parts]),
+        np.concatenate([np.zeros(1, dtype=np.int64), *bounds]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate(
+            [part.examples + np.int32(first) for part, first in zip(parts, firsts, strict=True)]
+        ),
+        parts[0].pad_id,
     )
 
 

@@ -28,6 +28,9 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "torch", "torch") from error
 
 
+_GPU_BATCH_TOKENS = 32768  # fewer leave it waiting for Python
+
+
 def load_checkpoint(
     directory: str | Path, *, new_head: bool = False, **options: Any
 ) -> transformers.PreTrainedModel:
@@ -111,6 +114,7 @@ class TorchBackend:
 
     workers = 1  # torch uses all cores for one batch
     batch_tokens = 2048
+    """Tokens of a batch, with padding; a GPU takes more at once."""
 
     def __init__(
         self,
@@ -125,6 +129,8 @@ class TorchBackend:
             loaded = model if isinstance(model, torch.nn.Module) else load_checkpoint(model)
             self.device = torch.device(device or next(loaded.parameters()).device)
             self.model = loaded.eval().to(self.device)
+            if self.device.type == "cuda":
+                self.batch_tokens = _GPU_BATCH_TOKENS
             self.precision = str(next(self.model.parameters()).dtype).removeprefix("torch.")
         except torch.OutOfMemoryError as error:
             raise ModelError(f"{model}: too large for the memory of {device!r}") from error
