@@ -9,7 +9,6 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pullquote.checkpoints.bundled import BUNDLED
 from pullquote.checkpoints.directory import open_model
 from pullquote.checkpoints.onnx_metadata import QUANTIZATION, Quantization, quantization
 from pullquote.errors import ModelError
@@ -57,10 +56,13 @@ def test_fp32_files_and_other_files_have_no_quantisation(base_onnx: Path, tmp_pa
         assert quantization(tmp_path / "model.onnx") is None
 
 
-@pytest.mark.parametrize("name", ["small", "tiny"])
-def test_files_of_0_1_are_known_by_their_operators(name: str) -> None:
-    assert quantization(BUNDLED / name / "model.onnx") == Quantization(None, None)
-    assert open_model(name).quantized
+def test_files_of_0_1_are_known_by_their_operators(base_onnx: Path, model_dir: Path) -> None:
+    quantize(base_onnx, model_dir / "model.onnx")
+    model = onnx.load(model_dir / "model.onnx")
+    del model.metadata_props[:]  # 0.1 wrote none
+    onnx.save(model, model_dir / "model.onnx")
+    assert quantization(model_dir / "model.onnx") == Quantization(None, None)
+    assert open_model(model_dir).quantized
 
 
 ENTRY = '{"format": 1, "words": 8, "layers": 8, "weights": %s}'

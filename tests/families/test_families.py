@@ -25,10 +25,14 @@ from safetensors.torch import load_file
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from pullquote import Reader
+from pullquote.checkpoints.directory import open_model
+from pullquote.checkpoints.read_weights import FAMILIES as BERT_LIKE
+from pullquote.checkpoints.read_weights import read_weights, unsupported
 from pullquote.errors import ModelError
 from pullquote.publishing.export import export
 from pullquote.publishing.quantize import quantize
 from pullquote.publishing.unpack import unpack
+from pullquote.reading.backends.numpy import NumpyBackend
 from pullquote.reading.backends.onnx import OnnxBackend
 from pullquote.reading.backends.torch import TorchBackend
 from pullquote.reading.encode import Encoder
@@ -329,6 +333,34 @@ def test_logits_are_those_of_transformers(family: Family, checkpoint: Path) -> N
         theirs = model(**inputs)
     np.testing.assert_allclose(ours.start, theirs.start_logits.numpy(), atol=1e-5)
     np.testing.assert_allclose(ours.end, theirs.end_logits.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("sharded", [False, True])
+def test_numpy_gives_the_logits_of_torch(
+    family: Family, checkpoint: Path, tmp_path: Path, precision: str, sharded: bool
+) -> None:
+    directory = open_model(checkpoint)
+    if family.config.model_type not in BERT_LIKE:
+        assert "is not one of bert, " in unsupported(directory)
+        with pytest.raises(ModelError, match="is read by torch"):
+            read_weights(directory)
+        return
+    model = transformers.AutoModelForQuestionAnswering.from_pretrained(checkpoint)
+    folder = tmp_path / "model"
+    shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("*.safetensors", "export"))
+    model.to(getattr(torch, precision)).save_pretrained(
+        folder, max_shard_size="200KB" if sharded else "1GB"
+    )
+    assert (folder / "model.safetensors.index.json").exists() is sharded
+    exact, ours = TorchBackend(folder), NumpyBackend(read_weights(open_model(folder)))
+    reader = Reader(folder, backend=ours)
+    batch = reader.encoder.batch(all_windows(reader))
+    theirs, found = exact(batch), ours(batch)
+    real = batch.attention_mask.astype(bool)
+    np.testing.assert_allclose(found.start[real], theirs.start[real], atol=1e-4)
+    np.testing.assert_allclose(found.end[real], theirs.end[real], atol=1e-4)
+    assert theirs.start[real].std() > 0.1  # so that the tolerance means something
 
 
 def test_an_export_answers_as_its_checkpoint(checkpoint: Path, reader: Reader) -> None:

@@ -50,6 +50,7 @@ class ModelDirectory:
     context_first: bool  # as in run_squad.py for tokenizers that pad on the left
     onnx: Path | None
     safetensors: Path | None
+    packed: Path | None = None
 
     def __post_init__(self) -> None:
         if self.config.max_length > self.positions:
@@ -62,6 +63,10 @@ class ModelDirectory:
     def quantized(self) -> bool:
         """Whether there is an ONNX file with quantised weights."""
         return self.onnx is not None and quantization(self.onnx) is not None
+
+    def read_config(self) -> dict[str, Any]:
+        """The content of config.json, the model's shape."""
+        return _read_json(self.path / layout.CONFIG)
 
     def check_vocabulary(self, tokens: int) -> None:
         """Raise `ModelError` when the tokenizer has more tokens than the model."""
@@ -93,8 +98,8 @@ def open_model(
         raise ModelError(f"{name}: cannot be read ({error.strerror})") from error
     if not onnx and not directory.safetensors:
         raise ModelError(
-            f"{directory.path}: no model.safetensors (found {_listing(directory.path)}); an ONNX "
-            "file can answer, but not be trained, nor exported again; "
+            f"{directory.path}: no model.safetensors (found {_listing(directory.path)}); packed "
+            "or ONNX weights can answer, but not be trained, nor exported again; "
             f"pullquote unpack {name} -o OUT gives a model of ours its checkpoint back"
         )
     return directory
@@ -166,6 +171,7 @@ def _inspect(name: str, path: Path) -> ModelDirectory:
         context_first=tokenizer.get("padding_side") == "left",
         onnx=onnx,
         safetensors=safetensors,
+        packed=path / layout.PACKED if layout.PACKED in present else None,
     )
 
 
@@ -204,9 +210,14 @@ def _positions(path: Path, config: dict[str, Any]) -> int:
     relative = model_type in _RELATIVE_POSITIONS and not config.get("position_biased_input", True)
     if not positions or relative:
         return sys.maxsize
-    if model_type in _OFFSET_POSITIONS:
-        positions -= _integer(config, "pad_token_id", 1, path) + 1
-    return positions
+    return positions - position_offset(config, path)
+
+
+def position_offset(config: dict[str, Any], path: Path) -> int:
+    """The row of the position embeddings that a window's first token takes."""
+    if str(config.get("model_type")) not in _OFFSET_POSITIONS:
+        return 0
+    return _integer(config, "pad_token_id", 1, path) + 1
 
 
 def _type_vocab_size(config: dict[str, Any], tokenizer: dict[str, Any], path: Path) -> int | None:

@@ -4,7 +4,9 @@ The layout is that of Hugging Face models:
 
     config.json             the model's shape, as transformers writes it
     tokenizer.json          the tokenizer; tokenizer_config.json has padding side and inputs
-    model.onnx              weights, or model.safetensors, or both
+    packed.safetensors      weights: pullquote's packed form,
+    model.onnx              an ONNX file,
+    model.safetensors       a checkpoint; one of the three or several
     reader.json             the settings of `ReaderConfig`
     README.md               the model card
     LICENSE, NOTICE         the licence and origin of the weights
@@ -28,11 +30,12 @@ CURVE = "curve.png"
 ONNX = "model.onnx"
 ONNX_DATA = "model.onnx.data"
 SAFETENSORS = "model.safetensors"
+PACKED = "packed.safetensors"
 LEGAL = ("LICENSE", "NOTICE")
 
 ONNX_FORMS = (ONNX, f"onnx/{ONNX}")
 SAFETENSORS_FORMS = (SAFETENSORS, f"{SAFETENSORS}.index.json")
-WEIGHTS = (*ONNX_FORMS, *SAFETENSORS_FORMS)
+WEIGHTS = (PACKED, *ONNX_FORMS, *SAFETENSORS_FORMS)
 """Weights that can be loaded, in order of preference."""
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.pth")
 """Pickled weights. Readers never load these: unpickling runs any code that the file holds."""
@@ -65,7 +68,7 @@ def published(directory: Path) -> list[Path]:
     """The files of a model to publish: all but its recipe and its training state."""
     return [
         *(directory / name for name in _PUBLISHED if (directory / name).is_file()),
-        *sorted(found(directory, (*SAFETENSORS_PATTERNS, *ONNX_PATTERNS))),
+        *sorted(found(directory, (PACKED, *SAFETENSORS_PATTERNS, *ONNX_PATTERNS))),
     ]
 
 

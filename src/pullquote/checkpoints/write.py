@@ -82,9 +82,10 @@ def new_directory(out: Path) -> Iterator[None]:
 def copy_model(source: Path, target: Path, *, weights: bool = True) -> None:
     """Copy a checkpoint: no file is renamed before all of them are copied.
 
-    ONNX files of the target are removed, since readers would prefer them to the new weights.
+    Packed and ONNX weights of the target are removed, since readers would prefer them to the new
+    ones.
     """
-    for older in layout.found(target, layout.ONNX_PATTERNS):
+    for older in layout.found(target, (layout.PACKED, *layout.ONNX_PATTERNS)):
         older.unlink()
     with contextlib.ExitStack() as stack:
         for name in layout.CHECKPOINT:

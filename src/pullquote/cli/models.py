@@ -32,13 +32,19 @@ def command(name: str | None, family: bool) -> None:
         _list_family()
         return
     if name is None:
-        click.echo(f"{'name':12}{'MiB':>8}{'window':>8}  {'decision':18}  directory")
+        from pullquote.reading.backends.choose import choose
+
+        click.echo(
+            f"{'name':12}{'MiB':>8}{'window':>8}  {'decision':18}  "
+            f"{'weights':20}{'read by':13}directory"
+        )
         for model in map(open_model, bundled_models()):
             size = sum(file.stat().st_size for file in model.path.iterdir() if file.is_file())
-            config = model.config
+            config, choice = model.config, choose(model)
             click.echo(
                 f"{model.name:12}{size / 2**20:8.2f}{config.max_length:8}"
-                f"  {decision_words(config.decision()):18}  {model.path}"
+                f"  {decision_words(config.decision()):18}  "
+                f"{choice.file.name:20}{choice.package:13}{model.path}"
             )
         return
     card = open_model(name).path / layout.CARD

@@ -31,9 +31,10 @@ from pullquote.compat.arguments import (
 from pullquote.compat.features import encoder_of
 from pullquote.compat.squad import SquadExample
 from pullquote.errors import InputError
+from pullquote.reading.backends.choose import load_backend
 from pullquote.reading.batching import CHUNK, Batched, LogitRow
 from pullquote.reading.encode import Encoder
-from pullquote.reading.reader import Reader, load_backend
+from pullquote.reading.reader import Reader
 from pullquote.settings import ReaderConfig
 
 if TYPE_CHECKING:

@@ -15,15 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from pullquote.checkpoints import layout
 from pullquote.checkpoints.directory import ModelDirectory, open_model
-from pullquote.data.formats import decode_text, parse_json, read_bytes
+from pullquote.checkpoints.tensor_file import open_tensors
 from pullquote.errors import ConfigError
 from pullquote.progress import Progress, named, no_progress
+from pullquote.reading.backends.choose import choose
 from pullquote.reading.evaluate import Evaluation, evaluate
 from pullquote.reading.reader import Reader
 from pullquote.training.family import encoder_flops, reader_parameters
@@ -72,7 +71,6 @@ def card(
         results.append((part, evaluate(reader, part.examples, progress=named(progress, part.name))))
     recipe = read_recipe(directory.path)
     name = directory.path.resolve().name
-    kind = "int8 ONNX" if directory.quantized else "ONNX"
     sections = [
         _metadata(name, results, licence, language, dataset, base_model, directory),
         f"# {name}\n",
@@ -81,7 +79,7 @@ def card(
         f"    pullquote ask --model {name} QUESTION FILE\n",
         _scores_section(results, directory),
         _calibration_section(results, directory),
-        _size_section(directory, kind if directory.onnx else "safetensors", results),
+        _size_section(directory, results),
         _training_section(recipe, directory),
         f"## Limits\n\n{notes.strip() or _limits(directory)}\n",
         f"## Licence\n\nWeights: {licence}.{_training_licence(dataset)}\n",
@@ -214,14 +212,15 @@ def _calibration_section(
     )
 
 
-def _size_section(
-    directory: ModelDirectory, kind: str, results: Sequence[tuple[Data, Evaluation]]
-) -> str:
+def _size_section(directory: ModelDirectory, results: Sequence[tuple[Data, Evaluation]]) -> str:
     size = sum(file.stat().st_size for file in layout.published(directory.path))
-    weights = directory.onnx or directory.safetensors
-    assert weights is not None  # open_model guarantees it
+    choice = choose(directory)
+    weights, engine = choice.file, choice.package
+    kind = "int8 ONNX" if directory.quantized else "ONNX"
+    if weights != directory.onnx:
+        kind = "packed" if weights == directory.packed else "safetensors"
     parameters = _parameters(directory)
-    config = _config(directory)
+    config = directory.read_config()
     flops = ""
     if {"num_hidden_layers", "hidden_size", "intermediate_size"} <= set(config):
         count = encoder_flops(
@@ -234,7 +233,6 @@ def _size_section(
             f"- {count / 1e6:,.0f} MFLOP for a window of {directory.config.max_length} tokens.\n"
         )
     part, evaluation = results[0]
-    engine = "onnxruntime" if directory.onnx else "torch"
     return (
         "## Size and speed\n\n"
         + (f"- {parameters / 1e6:.2f} M parameters.\n" if parameters else "")
@@ -257,18 +255,11 @@ def _training_section(recipe: Recipe | None, directory: ModelDirectory) -> str:
     )
 
 
-def _config(directory: ModelDirectory) -> dict[str, Any]:
-    config: dict[str, Any] = parse_json(decode_text(read_bytes(directory.path / layout.CONFIG)))
-    return config
-
-
 def _parameters(directory: ModelDirectory) -> int | None:
-    """The number of parameters: from the safetensors header, or computed for BERT's shape."""
-    if directory.safetensors and directory.safetensors.suffix != ".json":
-        with open(directory.safetensors, "rb") as file:
-            head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        return sum(int(np.prod(t["shape"])) for name, t in head.items() if name != "__metadata__")
-    config = _config(directory)
+    """The number of parameters: of the safetensors checkpoint, or computed for BERT's shape."""
+    if directory.safetensors:
+        return open_tensors(directory.safetensors).total_size
+    config = directory.read_config()
     if config.get("model_type") != "bert" or "intermediate_size" not in config:
         return None
     rows = config["vocab_size"] + config["max_position_embeddings"] + config["type_vocab_size"]

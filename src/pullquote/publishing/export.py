@@ -45,7 +45,10 @@ TOLERANCE = 1e-4
 
 # The files that an export replaces, weights last. torch writes weights of more than 1.5 GB to a
 # separate file.
-_WRITTEN = (*layout.DESCRIPTION, layout.RECIPE, layout.SETTINGS, layout.ONNX_DATA, layout.ONNX)
+_WRITTEN = (
+    *(*layout.DESCRIPTION, layout.RECIPE, layout.SETTINGS),
+    *(layout.PACKED, layout.ONNX_DATA, layout.ONNX),  # packed weights of before are removed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ def export(
     source = open_model(model)
     if source.safetensors is None:
         raise ModelError(
-            f"{source.path}: no {layout.SAFETENSORS} to export (found {source.onnx}); "
+            f"{source.path}: no {layout.SAFETENSORS} to export "
+            f"(found {source.packed or source.onnx}); "
             f"pullquote unpack {model} -o OUT gives a model of ours its checkpoint back"
         )
     if config:

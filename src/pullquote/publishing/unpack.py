@@ -1,6 +1,6 @@
-"""Converts a quantised ONNX model back to an fp32 checkpoint, for further training.
+"""Converts a quantised model back to an fp32 checkpoint, for further training.
 
-Knows the graphs that `quantize` writes. The weights keep their rounding errors.
+Knows the graphs that `quantize` writes, and packed weights. The weights keep their rounding errors.
 
     unpack("small", "runs/small")
     train(Recipe(model="runs/small", ...), "runs/mine")
@@ -9,13 +9,15 @@ Knows the graphs that `quantize` writes. The weights keep their rounding errors.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pullquote.checkpoints.directory import open_model
+from pullquote.checkpoints.encoder_weights import Matrix, Quantized, dequantized
+from pullquote.checkpoints.packed import Weight, read_packed
 from pullquote.checkpoints.write import copy_model, new_directory, write_weights
 from pullquote.errors import ConfigError, MissingExtraError, ModelError, first_line
 
@@ -41,7 +43,7 @@ _PREFIX = "model."  # that `export` puts before the checkpoint's names
 
 
 def unpack(model: str | Path, out: str | Path) -> Path:
-    """Write an fp32 checkpoint of a model that has only an ONNX file.
+    """Write an fp32 checkpoint of a model that has only a packed or an ONNX file.
 
     Settings, threshold and calibration are copied. Raises `ConfigError` for an `out` that is not
     empty, `ModelError` for a graph that `pullquote export` and `quantize` have not written.
@@ -53,13 +55,12 @@ def unpack(model: str | Path, out: str | Path) -> Path:
         exact = open_model(model, onnx=False).safetensors
         raise ConfigError(f"{model}: has a checkpoint already, {exact}; train on that")
     directory = open_model(model)
-    try:
-        graph = onnx.load(str(directory.onnx))
-    except Exception as error:
-        raise ModelError(
-            f"{directory.onnx}: cannot be read ({first_line(error)}); the file may be cut short"
-        ) from error
-    weights = dict(_parameters(graph))
+    if directory.packed:
+        file, stored = directory.packed, read_packed(directory.packed)
+    else:
+        assert directory.onnx is not None  # the only form that is left
+        file, stored = directory.onnx, read_onnx(directory.onnx)
+    weights = {name: dequantized(value) for name, value in stored.items()}
     out = Path(out)
     with new_directory(out):
         copy_model(directory.path, out)
@@ -68,18 +69,29 @@ def unpack(model: str | Path, out: str | Path) -> Path:
             load_checkpoint(out)
         except ModelError as error:
             raise ModelError(
-                f"{directory.onnx}: not all of its weights are known by name; expected a model "
+                f"{file}: not all of its weights are known by name; expected a model "
                 f"that pullquote export has written ({error})"
             ) from error
     return out
 
 
-def _parameters(model: onnx.ModelProto) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """The checkpoint's parameters by name, shaped as in torch: (out, in) for a linear layer."""
-    values = _fp32_weights(model)
-    for name, value in values.items():
-        if name.startswith(_PREFIX):
-            yield name.removeprefix(_PREFIX), value
+def read_onnx(file: Path) -> Mapping[str, Weight]:
+    """The checkpoint's parameters in an ONNX file by name, shaped as in torch: (out, in).
+
+    Raises `ModelError` for a file that is damaged.
+    """
+    try:
+        model = onnx.load(str(file))
+    except Exception as error:
+        raise ModelError(
+            f"{file}: cannot be read ({first_line(error)}); the file may be cut short"
+        ) from error
+    values = _weights(model)
+    found: dict[str, Weight] = {
+        name.removeprefix(_PREFIX): value
+        for name, value in values.items()
+        if name.startswith(_PREFIX)
+    }
     producers = {node.output[0]: node for node in model.graph.node}
     for node in model.graph.node:  # find linear layers by their biases, which keep their names
         bias = next((name for name in node.input if name.endswith(".bias")), "")
@@ -92,13 +104,19 @@ def _parameters(model: onnx.ModelProto) -> Iterator[tuple[str, NDArray[np.float3
             continue
         name = weight_name(producer.input[1])
         if name in values:  # else it is the output of another node, and has its own name above
-            yield bias.removeprefix(_PREFIX).removesuffix("bias") + "weight", values[name].T
+            value = values[name]
+            found[bias.removeprefix(_PREFIX).removesuffix("bias") + "weight"] = (
+                value if isinstance(value, Quantized) else value.T
+            )
+    return found
 
 
-def _fp32_weights(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
-    """All weights by their names in the graph, quantised ones converted to fp32."""
+def _weights(model: onnx.ModelProto) -> dict[str, Matrix]:
+    """All weights by their names in the graph; quantised matrices are transposed to (out, in)."""
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-    values = {name: value for name, value in constants.items() if value.dtype == np.float32}
+    values: dict[str, Matrix] = {
+        name: value for name, value in constants.items() if value.dtype == np.float32
+    }
     names = {name: integers_name(model, name) for name in quantized_weights(model)}
     if lost := [name for name in names if scales_name(name) not in constants]:
         raise ModelError(
@@ -108,9 +126,13 @@ def _fp32_weights(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
     packed = [integers for integers in names.values() if integers not in constants]
     unpacked = dict(zip(packed, _run_unpacking(model, packed), strict=True))
     for name, integers in names.items():
-        whole = unpacked.get(integers, constants.get(integers))
-        # one scale for each column of a matrix (N,), for each row of a table (V, 1)
-        values[name] = whole * constants[scales_name(name)]
+        codes = unpacked.get(integers, constants.get(integers))
+        assert codes is not None  # packed, if it is no constant
+        scales = constants[scales_name(name)]
+        # one scale for each row of a table (V, 1), for each column of a matrix (N,)
+        values[name] = (
+            Quantized(codes, scales[:, 0]) if scales.ndim == 2 else Quantized(codes.T, scales)
+        )
     return values
 
 

@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pullquote.checkpoints.directory import DEFAULT_MODEL, ModelDirectory, open_model
+from pullquote.checkpoints.directory import DEFAULT_MODEL, open_model
 from pullquote.errors import InputError
 from pullquote.progress import Progress, no_progress
 from pullquote.reading import decode
+from pullquote.reading.backends.choose import load_backend
 from pullquote.reading.batching import Batched, LogitRow
 from pullquote.reading.encode import Encoder
 from pullquote.reading.spelling import Spelling
@@ -42,9 +43,11 @@ class Reader:
     knows ("cuda", "cuda:1"); `threads` is the largest number of threads, None uses all cores.
     `config` replaces the settings stored with the model; `answerable`, the share of questions that
     are expected to have an answer, and `spelling`, whether misspelt words of questions are read as
-    other words, replace one of them. ONNX Runtime runs `model.onnx`, torch (an
-    extra) runs `model.safetensors`; if a model has both, the CPU uses ONNX and other devices torch.
-    `backend` replaces either, and keeps the model's tokenizer. Raises `ModelError` for a model that
+    other words, replace one of them. The compiled engine, or numpy where it was not built, reads
+    `packed.safetensors`, ONNX Runtime `model.onnx`, and torch (an extra) `model.safetensors`; on a
+    CPU, the first of them that a model has is taken. Where torch is not installed, the engine or
+    numpy reads `model.safetensors` of BERT-like models, too. Other devices prefer torch. `backend`
+    replaces all of these, and keeps the model's tokenizer. Raises `ModelError` for a model that
     cannot be loaded. Several threads may share a reader.
     """
 
@@ -250,14 +253,3 @@ def _has_text(example: object) -> bool:
         and isinstance(example.question, str)
         and isinstance(example.context, str)
     )
-
-
-def load_backend(directory: ModelDirectory, device: str, threads: int | None) -> Backend:
-    """The backend for a model directory: ONNX Runtime or torch, chosen as `Reader` says."""
-    if directory.onnx and (device.startswith("cpu") or not directory.safetensors):
-        from pullquote.reading.backends.onnx import OnnxBackend
-
-        return OnnxBackend(directory.onnx, device=device, threads=threads)
-    from pullquote.reading.backends.torch import TorchBackend
-
-    return TorchBackend(directory.path, device=device, threads=threads)

@@ -1,4 +1,4 @@
-"""Runs a `model.onnx` with ONNX Runtime: the default backend, which does not need torch.
+"""Runs a `model.onnx` with ONNX Runtime, which does not need torch.
 
 Knows ONNX Runtime, not text.
 """
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime as ort
 
 from pullquote.errors import InputError, ModelError, first_line
 from pullquote.reading.backends import cores
@@ -19,6 +18,13 @@ from pullquote.types import INPUTS, Logits
 
 if TYPE_CHECKING:
     from pullquote.types import Batch
+
+try:
+    import onnxruntime as ort
+except ImportError as error:  # pragma: no cover - depends on what is installed
+    raise ModelError(
+        "a model.onnx is read by ONNX Runtime, which is not installed. Run: pip install onnxruntime"
+    ) from error
 
 _OUTPUTS = ("start_logits", "end_logits")
 
