@@ -1,7 +1,9 @@
 # A server with the bundled models: docker build -t pullquote . && docker run -p 8000:8000 pullquote
-FROM python:3.11-slim AS build
+# The full image has the C++ compiler that the engine needs.
+FROM python:3.11 AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
+COPY engine engine
 COPY src src
 RUN python -m venv /opt/pullquote \
  && /opt/pullquote/bin/pip install --no-cache-dir -c constraints.txt ".[serve]"

@@ -4,6 +4,8 @@ SHARED ?= ../shared
 BIN := .venv/bin
 SQUAD := $(SHARED)/data/squad2
 CHECKPOINT := build/small-hf
+ENGINE := src/pullquote/reading/backends/_engine/libpullquote.so
+HAS_COMPILER := $(shell command -v $(CXX) 2>/dev/null)
 QUIET := --quiet --disable-pip-version-check
 # The tests that need no torch and no browser. One score is left out, for its second decimal is
 # that of the newest ONNX Runtime.
@@ -16,7 +18,7 @@ QUICK_TOOLS := pytest pytest-timeout hypothesis schemathesis httpx psutil safete
 QUICK_EXTRAS := .[hub,files,parquet,tantivy,report,serve]
 
 .PHONY: demo test check docs site bench bench-serve soak mutants parity golden models clean help
-.PHONY: test-floors nightly people
+.PHONY: test-floors nightly people engine engine-sanitize
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -24,7 +26,7 @@ help:  ## list the verbs
 demo: .demo/ready  ## answer three questions about a text, offline, with the bundled model
 	@sh examples/demo.sh .demo/bin/pullquote examples/lighthouse.txt
 
-test: .venv/ready  ## run the tests (COVERAGE=1: and say what they reach)
+test: .venv/ready engine  ## run the tests (COVERAGE=1: and say what they reach)
 	@echo "The tests take about 7 minutes on 2 cores$(if $(COVERAGE), and a third more for the coverage)."
 	PULLQUOTE_SHARED=$(abspath $(wildcard $(SHARED))) $(BIN)/python -m pytest -rs \
 	    $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
@@ -58,24 +60,24 @@ docs: .venv/ready  ## write docs/cli.md, docs/http.md and docs/api.md from the p
 site: .venv/ready  ## build the documentation site into build/site, offline
 	$(BIN)/python docs/build_site.py
 
-bench: .venv/ready .hf4/ready $(CHECKPOINT)/ready  ## time pullquote beside transformers 4.57.6 (about 30 minutes)
+bench: .venv/ready engine .hf4/ready $(CHECKPOINT)/ready  ## time pullquote beside transformers 4.57.6 (about 30 minutes)
 	sh benchmarks/bench.sh $(SHARED) $(CHECKPOINT)
 
 SPLIT ?= test
-people: .venv/ready .hf4/ready  ## quality on questions as people ask them (SPLIT=tune; about 12 minutes)
+people: .venv/ready engine .hf4/ready  ## quality on questions as people ask them (SPLIT=tune; about 12 minutes)
 	$(BIN)/python benchmarks/people/run.py --split $(SPLIT) --hf4-python .hf4/bin/python \
 	    --outside build/outside
 
-bench-serve: .venv/ready  ## load a server, batches beside one at a time (wrk; about 15 minutes)
+bench-serve: .venv/ready engine  ## load a server, batches beside one at a time (wrk; about 15 minutes)
 	$(BIN)/python benchmarks/serve.py --data $(SQUAD)/dev-v2.0.json.gz --model tiny --model small
 
-soak: .venv/ready  ## half an hour of mixed load under a memory cap: no error, no growth
+soak: .venv/ready engine  ## half an hour of mixed load under a memory cap: no error, no growth
 	$(BIN)/python benchmarks/soak.py --minutes 30
 
-mutants: .venv/ready  ## break the code in many places, one at a time: each time a test has to fail (3 minutes)
+mutants: .venv/ready engine  ## break the code in many places, one at a time: each time a test has to fail (3 minutes)
 	$(BIN)/python tests/mutants.py
 
-parity: .venv/ready .hf4/ready $(CHECKPOINT)/ready  ## compare 2,000 fresh pipeline calls with transformers 4.57.6
+parity: .venv/ready engine .hf4/ready $(CHECKPOINT)/ready  ## compare 2,000 fresh pipeline calls with transformers 4.57.6
 	$(BIN)/python tests/compat/parity.py --hf4-python .hf4/bin/python \
 	    --checkpoint $(CHECKPOINT)
 
@@ -85,27 +87,55 @@ golden: .venv/ready .hf4/ready $(CHECKPOINT)/ready  ## record the pipeline calls
 	.hf4/bin/python tests/compat/make_metrics_golden.py $(CHECKPOINT)
 
 models: .venv/ready  ## make the bundled models again from runs/small and runs/tiny (development)
-	rm -f src/pullquote/models/*/model.safetensors
+	rm -f src/pullquote/models/*/*.safetensors
 	rm -rf build/small && $(BIN)/pullquote quantize runs/small -o build/small \
 	    --max-bytes 16.74MiB --data $(SQUAD)/tune.json.gz
 	cp build/small/* src/pullquote/models/small
 	$(BIN)/pullquote export runs/tiny -o src/pullquote/models/tiny \
 	    --int8 --weights --data $(SQUAD)/tune.json.gz --fit-threshold
+	$(BIN)/python -c "from pullquote.publishing.pack import pack; pack('small'); pack('tiny')"
+	rm src/pullquote/models/*/model.onnx
 	for name in small tiny; do $(BIN)/pullquote calibrate src/pullquote/models/$$name \
 	    $(SQUAD)/tune.json.gz; done
+
+# An editable installation looks for the engine in src; `pip install .` builds its own.
+ifneq ($(HAS_COMPILER),)
+engine: $(ENGINE)  ## build the compiled engine and put it where Python finds it
+else
+engine:
+	@echo "No C++ compiler ($(CXX)): numpy reads in place of the compiled engine, several times slower."
+endif
+
+$(ENGINE): engine/CMakeLists.txt $(wildcard engine/include/* engine/src/*) | .venv/ready
+	$(BIN)/cmake -S engine -B build/engine
+	$(BIN)/cmake --build build/engine
+	mkdir -p $(@D)
+	cp build/engine/libpullquote.so $@.new
+	mv $@.new $@  # a process that has loaded the old one keeps it
+
+engine-sanitize: .venv/ready  ## test the engine under the address and undefined-behaviour sanitizers
+	$(BIN)/cmake -S engine -B build/engine-sanitize -DPULLQUOTE_SANITIZE=ON
+	$(BIN)/cmake --build build/engine-sanitize
+	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so)" \
+	    ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0 \
+	    PULLQUOTE_ENGINE=$(CURDIR)/build/engine-sanitize/libpullquote.so \
+	    $(BIN)/python -m pytest tests/engine -k "not bundled"
 
 clean:  ## remove the environments and caches
 	rm -rf .demo .venv .hf4 .floors .floors-torch .nightly build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The demo's environment holds the package and its four dependencies, nothing else.
-.demo/ready: pyproject.toml constraints.txt $(shell find src -type f -not -name '*.pyc')
+.demo/ready: pyproject.toml constraints.txt $(shell find src engine -type f -not -name '*.pyc')
 	$(PYTHON) -m venv .demo
+	@$(if $(HAS_COMPILER),,echo "No C++ compiler ($(CXX)): numpy reads in place of the compiled engine.")
 	.demo/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt .
 	touch $@
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	# In place of scikit-build-core's import hook, which would go before PYTHONPATH: mutants need that.
+	echo $(CURDIR)/src >$$(echo .venv/lib/python*/site-packages/_editable_skbc_pullquote.pth)
 	touch $@
 
 # The lowest versions; all else is as constraints.txt has it. NumPy's lowest has no wheel for
@@ -139,7 +169,7 @@ NO_EMPTY_BATCH := --deselect='tests/training/test_quantize.py::test_inputs_of_an
 	touch $@
 
 # The checkpoint of the bundled model, unpacked: fp32, rounded as the model is.
-$(CHECKPOINT)/ready: src/pullquote/models/small/model.onnx .venv/ready
+$(CHECKPOINT)/ready: src/pullquote/models/small/packed.safetensors .venv/ready
 	rm -rf $(CHECKPOINT)
 	$(BIN)/pullquote unpack small -o $(CHECKPOINT)
 	touch $@

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,6 +15,7 @@ import pytest
 import yaml
 
 import pullquote
+from pullquote.reading.backends import native_library
 from pullquote.reading.backends import onnx as onnx_backend
 from pullquote.searching.engines import tantivy as tantivy_engine
 
@@ -108,18 +111,38 @@ def test_workflows_call_what_is_there(name: str) -> None:
         assert re.search(rf"^{verb}:", verbs, re.M) if first == "make" else (ROOT / first).exists()
 
 
-def test_the_wheel_is_small_and_whole(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    assert wheel.name.startswith(f"pullquote-{pullquote.__version__}-")
+def build_wheel(out: Path, **environment: str) -> Path:
+    """By the build backend that is installed, so that nothing is downloaded."""
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **environment}
+    subprocess.run([*command, "-w", out, ROOT], env=environment, check=True, capture_output=True)
+    (wheel,) = out.glob("*.whl")
+    return wheel
+
+
+def test_the_wheel_is_small_and_whole_without_a_compiler(tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path, CXX=str(tmp_path / "no-compiler"))
+    assert wheel.name == f"pullquote-{pullquote.__version__}-py3-none-any.whl"
     assert wheel.stat().st_size <= WHEEL_BYTES
     names = set(zipfile.ZipFile(wheel).namelist())
     source = ROOT / "src"
     expected = {
         path.relative_to(source).as_posix()
         for path in source.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+        if path.is_file()
+        and not {"__pycache__", "_engine"} & set(path.parts)  # _engine: of make engine
+        and path.suffix != ".pyc"
     }
     assert names >= expected
     assert all(n.startswith(("pullquote/", "pullquote-")) for n in names)
+    assert not any("_engine" in name for name in names)
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler here")
+def test_a_compiler_puts_the_engine_into_the_wheel(tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path, CXXFLAGS="-DPQ_UNROLL=")  # compiles in half the time
+    python, abi, platform = wheel.stem.split("-")[2:]
+    assert (python, abi) == ("py3", "none")
+    assert platform != "any"
+    library = f"pullquote/reading/backends/_engine/{native_library.LIBRARY.name}"
+    assert library in zipfile.ZipFile(wheel).namelist()

@@ -1,0 +1,323 @@
+#include "encoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace pq {
+
+namespace {
+
+// Rows that pass through a layer's second half together: their activations stay in a core's cache.
+constexpr int BLOCK = 48;
+
+void check_linear(const pq_linear& linear, const std::string& name, int out, int in) {
+  check(linear.weight, name + ".weight", out, in, false);
+  check(linear.bias, name + ".bias", linear.weight.rows);
+}
+
+}  // namespace
+
+const Kernels& find_kernels(const char* name) {
+  std::string known;
+  for (const Kernels* const* kernels = available_kernels(); *kernels; kernels++) {
+    if (!name || !strcmp((*kernels)->name, name)) return **kernels;
+    known += (known.empty() ? "" : ", ") + std::string((*kernels)->name);
+  }
+  throw Invalid("kernels " + std::string(name) + ": this machine can run " + known);
+}
+
+// The memory of one thread: sized for windows of up to `tokens`.
+struct Encoder::Workspace {
+  int tokens;
+  Buffer x, attended, qkv, scratch, up, codes, scales, block_codes, block_scales, embeddings;
+
+  Workspace(const Encoder& encoder, int tokens) : tokens(tokens) {
+    const AttentionShape shape = encoder.shape(tokens);
+    const size_t rows = shape.rows(), block = std::min<size_t>(BLOCK, rows);
+    const size_t hidden = padded(encoder.hidden_), wide = padded(encoder.intermediate_);
+    const size_t embedding = padded(encoder.embedding_width_);
+    x = Buffer(rows * hidden * sizeof(float));
+    attended = Buffer(rows * shape.out_stride * sizeof(float));
+    qkv = Buffer(rows * shape.in_stride * sizeof(float));
+    scratch = Buffer(shape.scratch());
+    up = Buffer(block * wide * sizeof(float));
+    codes = Buffer(rows * std::max(hidden, embedding));
+    scales = Buffer(rows * sizeof(float));
+    block_codes = Buffer(block * std::max(wide, shape.out_stride));
+    block_scales = Buffer(block * sizeof(float));
+    if (encoder.projection_) embeddings = Buffer(rows * embedding * sizeof(float));
+  }
+
+  Codes codes_of(int row, int width) const {
+    return {codes.as<uint8_t>() + size_t(row) * padded(width), scales.as<float>() + row};
+  }
+};
+
+Encoder::Encoder(const pq_weights& weights, pq_precision precision, const Kernels& kernels)
+    : kernels_(kernels), fp32_(precision == PQ_PRECISION_FP32), epsilon_(weights.epsilon) {
+  check(weights.words, "words", -1, -1, true);
+  words_ = weights.words;
+  embedding_width_ = words_.columns;
+  check(weights.positions, "positions", -1, embedding_width_, true);
+  positions_ = padded_rows(weights.positions);
+  positions_count_ = weights.positions.rows;
+  if (weights.types.kind != PQ_NONE) {
+    check(weights.types, "types", -1, embedding_width_, true);
+    types_ = padded_rows(weights.types);
+    types_count_ = weights.types.rows;
+  }
+  embedding_norm_ = make_norm(weights.embedding_norm, "embedding_norm", embedding_width_);
+
+  if (!weights.layers || weights.layer_count < 1)
+    throw Invalid("a model of " + std::to_string(weights.layer_count) + " layers; expected 1 or more");
+  check_linear(weights.head, "head", 2, -1);
+  hidden_ = weights.head.weight.columns;
+  if (weights.projection.weight.kind != PQ_NONE) {
+    check_linear(weights.projection, "projection", hidden_, embedding_width_);
+    projection_ = std::make_unique<Linear>(
+        std::vector<Part>{{weights.projection, in_order(hidden_), 1}}, in_order(embedding_width_),
+        precision, kernels.panel, "projection");
+  } else if (hidden_ != embedding_width_) {
+    throw Invalid("embeddings of width " + std::to_string(embedding_width_) +
+                  " without a projection, and a head of width " + std::to_string(hidden_));
+  }
+  heads_ = weights.heads;
+  if (heads_ < 1 || hidden_ % heads_)
+    throw Invalid(std::to_string(heads_) + " heads do not divide a width of " +
+                  std::to_string(hidden_));
+  head_width_ = hidden_ / heads_;
+  if (!(epsilon_ >= 0) || std::isinf(epsilon_))
+    throw Invalid("an epsilon of " + std::to_string(epsilon_) + "; expected 0 or more");
+  switch (weights.activation) {
+    case PQ_GELU: activation_ = Epilogue::gelu; break;
+    case PQ_GELU_NEW: activation_ = Epilogue::gelu_new; break;
+    case PQ_RELU: activation_ = Epilogue::relu; break;
+    default: throw Invalid("activation " + std::to_string(weights.activation) + " is not known");
+  }
+  intermediate_ = weights.layers[0].intermediate.weight.rows;
+  layers_.reserve(weights.layer_count);
+  for (int i = 0; i < weights.layer_count; i++)
+    add_layer(weights.layers[i], "layers[" + std::to_string(i) + "].");
+  head_ = padded_rows(weights.head.weight);
+  head_bias_ = padded_vector(weights.head.bias);
+}
+
+Encoder::~Encoder() {
+  for (auto& spare : spare_) delete spare.load();
+}
+
+Encoder::Norm Encoder::make_norm(const pq_norm& norm, const std::string& name, int width) const {
+  check(norm.gain, name + ".gain", width);
+  check(norm.bias, name + ".bias", width);
+  Norm made{padded_vector(norm.gain), padded_vector(norm.bias), {}};
+  made.weights = {width, made.gain.as<float>(), made.bias.as<float>(), epsilon_};
+  return made;
+}
+
+void Encoder::add_layer(const pq_layer& layer, const std::string& name) {
+  check_linear(layer.query, name + "query", hidden_, hidden_);
+  check_linear(layer.key, name + "key", hidden_, hidden_);
+  check_linear(layer.value, name + "value", hidden_, hidden_);
+  check_linear(layer.attention_output, name + "attention_output", hidden_, hidden_);
+  check_linear(layer.intermediate, name + "intermediate", intermediate_, hidden_);
+  check_linear(layer.output, name + "output", hidden_, intermediate_);
+  const Places heads = in_heads(heads_, head_width_), hidden = in_order(hidden_);
+  const pq_precision precision = fp32_ ? PQ_PRECISION_FP32 : PQ_PRECISION_INT8;
+  const auto pack = [&](const std::vector<Part>& parts, const Places& columns, const char* part) {
+    return Linear(parts, columns, precision, kernels_.panel, name + part);
+  };
+  // softmax(q k / sqrt(d)) = 2^(q' k - ...) with this factor in q'
+  const float factor = 1.44269504f / std::sqrt(float(head_width_));
+  layers_.push_back({
+      pack({{layer.query, heads, factor}, {layer.key, heads, 1}, {layer.value, heads, 1}}, hidden,
+           "query, key or value"),
+      pack({{layer.attention_output, hidden, 1}}, heads, "attention_output"),
+      pack({{layer.intermediate, in_order(intermediate_), 1}}, hidden, "intermediate"),
+      pack({{layer.output, hidden, 1}}, in_order(intermediate_), "output"),
+      make_norm(layer.attention_norm, name + "attention_norm", hidden_),
+      make_norm(layer.output_norm, name + "output_norm", hidden_),
+  });
+}
+
+// ---- reading ----
+
+pq_status Encoder::read(const pq_request& request, float* start, float* end, int32_t* done) {
+  check_request(request);
+  const auto after = [now = Clock::now()](double seconds) {
+    if (!(seconds > 0) || seconds > 1e9) return Clock::time_point::max();
+    return now + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  };
+  const auto deadline = after(request.deadline), pause = after(request.pause);
+  std::vector<int64_t> first(request.windows);  // the first token of each window
+  int32_t longest = 0;
+  for (int32_t i = 0; i < request.windows; i++) {
+    if (i > 0) first[i] = first[i - 1] + request.lengths[i - 1];
+    longest = std::max(longest, request.lengths[i]);
+  }
+  std::atomic<int32_t> next{0}, read{0};
+  std::atomic<int> status{PQ_OK};
+  const auto work = [&] {
+    try {
+      std::unique_ptr<Workspace> space = take_workspace(longest);
+      while (status.load() == PQ_OK) {
+        if (read.load() > 0 && Clock::now() >= pause) break;
+        const int32_t i = next.fetch_add(1);
+        if (i >= request.windows) break;
+        const int64_t at = first[i];
+        const pq_status ended =
+            window(request.ids + at, request.types ? request.types + at : nullptr,
+                   request.lengths[i], deadline, *space, start + at, end + at);
+        if (ended != PQ_OK) status.store(ended);
+        read.fetch_add(1);
+      }
+      keep(std::move(space));
+    } catch (const std::bad_alloc&) {
+      status.store(PQ_MEMORY);
+    } catch (...) {
+      status.store(PQ_INTERNAL);
+    }
+  };
+  const int helpers = std::min(request.threads, request.windows) - 1;
+  if (helpers > 0)
+    pool_.get().run(helpers, work);
+  else
+    work();
+  // Every window that was begun was finished, and windows are begun in order.
+  if (status.load() == PQ_OK) *done = std::min(next.load(), request.windows);
+  return static_cast<pq_status>(status.load());
+}
+
+void Encoder::check_request(const pq_request& request) const {
+  if (request.windows < 1 || !request.lengths || !request.ids)
+    throw Invalid(std::to_string(request.windows) + " windows; expected 1 or more, with ids");
+  if (request.threads < 1)
+    throw Invalid(std::to_string(request.threads) + " threads; expected 1 or more");
+  int64_t tokens = 0;
+  for (int32_t i = 0; i < request.windows; i++) {
+    const int32_t length = request.lengths[i];
+    if (length < 1 || length > positions_count_)
+      throw Invalid("window " + std::to_string(i) + " has " + std::to_string(length) +
+                    " tokens; expected 1 to " + std::to_string(positions_count_));
+    tokens += length;
+  }
+  if (tokens != request.tokens)
+    throw Invalid("windows of " + std::to_string(tokens) + " tokens in all, but " +
+                  std::to_string(request.tokens) + " ids");
+  for (int64_t i = 0; i < tokens; i++) {
+    if (request.ids[i] < 0 || request.ids[i] >= words_.rows)
+      throw Invalid("token id " + std::to_string(request.ids[i]) + "; expected 0 to " +
+                    std::to_string(words_.rows - 1));
+    if (request.types && types_count_ && (request.types[i] < 0 || request.types[i] >= types_count_))
+      throw Invalid("token type " + std::to_string(request.types[i]) + "; expected 0 to " +
+                    std::to_string(types_count_ - 1));
+  }
+}
+
+pq_status Encoder::interrupted(Clock::time_point deadline) const {
+  if (stopped_.load(std::memory_order_relaxed)) return PQ_STOPPED;
+  return deadline != Clock::time_point::max() && Clock::now() >= deadline ? PQ_DEADLINE : PQ_OK;
+}
+
+pq_status Encoder::window(const int32_t* ids, const int32_t* types, int tokens,
+                          Clock::time_point deadline, Workspace& space, float* start,
+                          float* end) const {
+  embed(ids, types, tokens, space);
+  for (const Layer& layer : layers_) {
+    const pq_status status = interrupted(deadline);
+    if (status != PQ_OK) return status;
+    run_layer(layer, tokens, &layer == &layers_.back(), space);
+  }
+  kernels_.head(space.x.as<float>(), tokens, hidden_, head_.as<float>(), head_bias_.as<float>(),
+                start, end);
+  return PQ_OK;
+}
+
+void Encoder::embed(const int32_t* ids, const int32_t* types, int tokens, Workspace& space) const {
+  const int width = embedding_width_;
+  const size_t stride = padded(width);
+  float* rows = projection_ ? space.embeddings.as<float>() : space.x.as<float>();
+  for (int t = 0; t < tokens; t++) prefetch_row(words_, ids[t]);
+  for (int t = 0; t < tokens; t++) {
+    float* row = rows + t * stride;
+    unpack_row(words_, ids[t], row);
+    const float* position = positions_.as<float>() + t * stride;
+    if (types_count_) {
+      const float* type = types_.as<float>() + (types ? types[t] : 0) * stride;
+      for (int i = 0; i < width; i++) row[i] += type[i] + position[i];
+    } else {
+      for (int i = 0; i < width; i++) row[i] += position[i];
+    }
+    std::fill(row + width, row + stride, 0.f);
+  }
+  const Codes codes = space.codes_of(0, width);
+  norm(rows, tokens, embedding_norm_, &codes);
+  if (!projection_) return;
+  float* x = space.x.as<float>();
+  multiply(*projection_, rows, codes, tokens, Epilogue::store, x);
+  if (!fp32_) kernels_.quantise(x, tokens, hidden_, space.codes_of(0, hidden_));
+}
+
+AttentionShape Encoder::shape(int tokens) const {
+  const int width = (head_width_ + HEAD_MULTIPLE - 1) / HEAD_MULTIPLE * HEAD_MULTIPLE;
+  return {tokens, heads_, width, size_t(padded(3 * heads_ * width)), size_t(padded(heads_ * width))};
+}
+
+void Encoder::run_layer(const Layer& layer, int tokens, bool last, Workspace& space) const {
+  const AttentionShape shape = this->shape(tokens);
+  float *x = space.x.as<float>(), *attended = space.attended.as<float>();
+  multiply(layer.attention_input, x, space.codes_of(0, hidden_), tokens, Epilogue::attention,
+           space.qkv.as<void>());
+  if (fp32_)
+    kernels_.attention_fp32(space.qkv.as<float>(), shape, attended, space.scratch.as<void>());
+  else
+    kernels_.attention(space.qkv.as<void>(), shape, attended, space.scratch.as<void>());
+  const size_t hidden = padded(hidden_);
+  for (int row = 0; row < tokens; row += BLOCK) {
+    const int rows = std::min(BLOCK, tokens - row);
+    float *block = x + row * hidden, *from = attended + row * shape.out_stride;
+    float* up = space.up.as<float>();
+    const Codes codes = space.codes_of(row, hidden_);
+    const Codes inner{space.block_codes.as<uint8_t>(), space.block_scales.as<float>()};
+    if (!fp32_) kernels_.quantise(from, rows, int(shape.out_stride), inner);
+    multiply(layer.attention_output, from, inner, rows, Epilogue::residual, block);
+    norm(block, rows, layer.attention_norm, &codes);
+    multiply(layer.up, block, codes, rows, activation_, up);
+    if (!fp32_) kernels_.quantise(up, rows, intermediate_, inner);
+    multiply(layer.down, up, inner, rows, Epilogue::residual, block);
+    norm(block, rows, layer.output_norm, last ? nullptr : &codes);
+  }
+}
+
+void Encoder::multiply(const Linear& linear, const float* x, const Codes& codes, int rows,
+                       Epilogue epilogue, void* out) const {
+  const Packed& packed = linear.packed();
+  if (fp32_)
+    kernels_.linear_fp32(x, rows, packed, epilogue, static_cast<float*>(out), packed.out);
+  else
+    kernels_.linear_int8(codes, rows, packed, epilogue, out, packed.out);
+}
+
+void Encoder::norm(float* x, int rows, const Norm& norm, const Codes* codes) const {
+  kernels_.norm(x, rows, norm.weights, fp32_ ? nullptr : codes);
+}
+
+std::unique_ptr<Encoder::Workspace> Encoder::take_workspace(int tokens) {
+  for (auto& spare : spare_) {
+    std::unique_ptr<Workspace> space(spare.exchange(nullptr));
+    if (space && space->tokens >= tokens) return space;
+  }
+  return std::make_unique<Workspace>(*this, tokens);
+}
+
+void Encoder::keep(std::unique_ptr<Workspace> space) {
+  for (auto& spare : spare_) {
+    Workspace* none = nullptr;
+    if (spare.compare_exchange_strong(none, space.get())) {
+      space.release();
+      return;
+    }
+  }
+}
+
+}  // namespace pq

@@ -1,0 +1,76 @@
+// A model: token ids of a window in, logits out.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "kernels.h"
+#include "matrix.h"
+#include "pool.h"
+#include "pullquote.h"
+
+namespace pq {
+
+// Raises `Invalid` for an unknown name; NULL is the best that the machine can run.
+const Kernels& find_kernels(const char* name);
+
+class Encoder {
+ public:
+  // Copies all but the words table, which must outlive the encoder. Raises `Invalid`.
+  Encoder(const pq_weights& weights, pq_precision precision, const Kernels& kernels);
+  ~Encoder();
+
+  const Kernels& kernels() const { return kernels_; }
+  void stop() { stopped_.store(true, std::memory_order_relaxed); }
+
+  // See `pq_read`. Raises `Invalid` before anything is read.
+  pq_status read(const pq_request& request, float* start, float* end, int32_t* done);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Norm {
+    Buffer gain, bias;
+    NormWeights weights;
+  };
+  struct Layer {
+    Linear attention_input, attention_output, up, down;
+    Norm attention_norm, output_norm;
+  };
+  struct Workspace;
+
+  Norm make_norm(const pq_norm& norm, const std::string& name, int width) const;
+  void add_layer(const pq_layer& layer, const std::string& name);
+  void check_request(const pq_request& request) const;
+  pq_status window(const int32_t* ids, const int32_t* types, int tokens, Clock::time_point deadline,
+                   Workspace& space, float* start, float* end) const;
+  void embed(const int32_t* ids, const int32_t* types, int tokens, Workspace& space) const;
+  void run_layer(const Layer& layer, int tokens, bool last, Workspace& space) const;
+  void multiply(const Linear& linear, const float* x, const Codes& codes, int rows,
+                Epilogue epilogue, void* out) const;
+  void norm(float* x, int rows, const Norm& norm, const Codes* codes) const;
+  pq_status interrupted(Clock::time_point deadline) const;
+  AttentionShape shape(int tokens) const;
+  std::unique_ptr<Workspace> take_workspace(int tokens);
+  void keep(std::unique_ptr<Workspace> space);
+
+  const Kernels& kernels_;
+  const bool fp32_;
+  int embedding_width_ = 0, hidden_ = 0, heads_ = 0, head_width_ = 0, intermediate_ = 0;
+  int positions_count_ = 0, types_count_ = 0;
+  float epsilon_ = 0;
+  Epilogue activation_ = Epilogue::gelu;
+  pq_matrix words_{};
+  Buffer positions_, types_, head_, head_bias_;
+  Norm embedding_norm_;
+  std::unique_ptr<Linear> projection_;
+  std::vector<Layer> layers_;
+
+  std::atomic<bool> stopped_{false};
+  ProcessPool pool_;
+  static constexpr int SPARE = 16;
+  std::atomic<Workspace*> spare_[SPARE] = {};  // of earlier reads; no lock, for forks
+};
+
+}  // namespace pq
