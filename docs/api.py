@@ -43,6 +43,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pullquote.searching.search": ("SearchResult", "Ranking"),
     "pullquote.training.recipe": ("Recipe",),
     "pullquote.training.train": ("train", "TrainingReport"),
+    "pullquote.training.label": ("label", "LabelReport"),
     "pullquote.publishing.export": ("export", "ExportReport"),
     "pullquote.publishing.quantize": ("quantize", "Scheme"),
     "pullquote.publishing.average": ("average",),

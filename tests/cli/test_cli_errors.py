@@ -206,8 +206,10 @@ def test_a_model_directory_that_is_not_whole(
 def test_the_real_model_cut_short(run: Run, tmp_path: Path) -> None:
     model = tmp_path / "small"
     shutil.copytree(BUNDLED / "small", model)
-    cut(model / "model.onnx")
-    run("ask", WHO, "--context", NORSE, "--model", model).failed("not an ONNX model", "cut short")
+    cut(model / "packed.safetensors")
+    run("ask", WHO, "--context", NORSE, "--model", model).failed(
+        "packed.safetensors", "expected a whole safetensors file. Copy it from the model again"
+    )
 
 
 def test_another_models_tokenizer(call: Run, model_dir: Path) -> None:
