@@ -1,7 +1,7 @@
 """Moves a checkpoint to or from a machine without a network, in parts of bounded size.
 
-    python recipes/parcel.py pack runs/teacher /tmp/teacher   # /tmp/teacher.part1of2, ...
-    python recipes/parcel.py join /tmp/teacher.part* runs/teacher
+    python recipes/parcel.py pack runs/teacher teacher   # teacher.part1of2, ...
+    python recipes/parcel.py join teacher.part* runs/teacher
 
 Matrices are rounded to 8-bit codes and entropy-coded, so that what arrives is close to what was
 sent, not equal to it: an encoder of 110 million weights takes about 80 MiB instead of 415.

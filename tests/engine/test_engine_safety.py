@@ -176,11 +176,11 @@ class Interface:
         self.arrays = _Arrays()
         self.weights = self.arrays.weights(random_weights())
         self.message = ctypes.create_string_buffer(200)
-        self.library = c.load_library()
+        self.engine = c.load_library()
 
     def create(self, *, precision: int = 0) -> tuple[int, ctypes.c_void_p]:
         model = ctypes.c_void_p()
-        status = self.library.pq_model_create(
+        status = self.engine.pq_model_create(
             ctypes.byref(self.weights), precision, None, ctypes.byref(model), self.message, 200
         )
         return status, model
@@ -203,7 +203,7 @@ def test_damaged_structures_are_refused_or_harmless(part: str, field: str, value
     fine = same or (part == "types" and field == "kind" and value == c.NONE)
     assert status == (c.OK if fine else c.INVALID), interface.message.value
     assert bool(model) == fine
-    interface.library.pq_model_free(model)
+    interface.engine.pq_model_free(model)
 
 
 @pytest.mark.parametrize("count", [-(2**31), -1, 0])
@@ -215,7 +215,7 @@ def test_a_damaged_number_of_layers_is_refused(count: int) -> None:
 
 def test_null_pointers_are_refused() -> None:
     interface = Interface()
-    library, message = interface.library, interface.message
+    library, message = interface.engine, interface.message
     assert library.pq_model_create(None, 0, None, None, message, 200) == c.INVALID
     assert b"NULL" in message.value
     assert library.pq_read(None, None, None, None, None, None, 0) == c.INVALID
@@ -228,7 +228,7 @@ def test_a_message_is_cut_to_its_room() -> None:
     interface = Interface()
     interface.weights.heads = 0
     model, room = ctypes.c_void_p(), ctypes.create_string_buffer(b"x" * 20)
-    interface.library.pq_model_create(
+    interface.engine.pq_model_create(
         ctypes.byref(interface.weights), 0, None, ctypes.byref(model), room, 8
     )
     assert room.raw[:9] == b"0 heads\0x"
@@ -256,13 +256,13 @@ def test_damaged_requests_are_refused(changes: dict[str, Any]) -> None:
     )
     out, done = np.empty(5, np.float32), ctypes.c_int32(-7)
     arguments = (out.ctypes.data, out.ctypes.data, ctypes.byref(done), interface.message, 200)
-    call = interface.library.pq_read
+    call = interface.engine.pq_read
     assert call(model, ctypes.byref(request), *arguments) == c.OK  # no types are zeros
     assert done.value == 2
     for name, value in changes.items():
         setattr(request, name, value)
     assert call(model, ctypes.byref(request), *arguments) == c.INVALID
-    interface.library.pq_model_free(model)
+    interface.engine.pq_model_free(model)
 
 
 def test_random_requests_never_crash() -> None:
