@@ -1,4 +1,4 @@
-/* C interface of pullquote's engine: weights and token ids in, start and end logits out.
+/* C interface of pullquote's engine: text to token ids, token ids to logits or to the best spans.
  *
  * Every function returns a `pq_status`. On failure it writes one line for people, ended by a zero,
  * into `message` (at most `message_bytes`; may be NULL) and leaves its other outputs alone, except
@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define PQ_ABI_VERSION 1
+#define PQ_ABI_VERSION 2
 
 typedef enum {
   PQ_OK = 0,
@@ -30,15 +30,21 @@ typedef enum {
   PQ_MEMORY = 2,   /* no memory left */
   PQ_DEADLINE = 3, /* the deadline passed */
   PQ_STOPPED = 4,  /* pq_stop was called */
-  PQ_INTERNAL = 5  /* a mistake of the library */
+  PQ_INTERNAL = 5, /* a mistake of the library */
+  PQ_BROKEN = 6,   /* the model gave logits that are not finite */
+  PQ_UNTESTED = 7  /* a text that this tokenizer leaves to another */
 } pq_status;
 
 typedef enum {
   PQ_NONE = 0,   /* no matrix: an optional part that the model does not have */
   PQ_FLOAT = 1,  /* float, rows x columns */
   PQ_INT8 = 2,   /* int8_t, rows x columns; value = code * scale of the row; -63 .. 63 in layers */
-  PQ_NIBBLES = 3 /* uint8_t, rows x columns / 2; column 2k in the low half of byte k, 2k + 1 in the
-                    high half; value = (half - 8) * scale of the row; the words table only */
+  PQ_NIBBLES = 3, /* uint8_t, rows x columns / 2; column 2k in the low half of byte k, 2k + 1 in the
+                     high half; value = (half - 8) * scale of the row; the words table only */
+  PQ_SEVENS = 4   /* uint8_t, rows x columns * 7 / 8; rows is a multiple of 8; layers only. The low
+                     four bits of all codes + 64, then the next two, then the highest: in each part,
+                     a byte holds bits of rows that are far apart, the first rows in its low bits.
+                     value = code * scale of the row */
 } pq_kind;
 
 typedef enum { PQ_GELU = 0, PQ_GELU_NEW = 1, PQ_RELU = 2 } pq_activation;
@@ -135,6 +141,72 @@ typedef struct {
  * fork. After a failure the logits are undefined. */
 PQ_API int32_t pq_read(pq_model *model, const pq_request *request, float *start, float *end,
                        int32_t *done, char *message, uint64_t message_bytes);
+
+/* The part of a window that may hold answers. */
+typedef struct {
+  int32_t first;      /* the first token of the context, counted from the window's first */
+  int32_t count;      /* tokens of the context; 0 or more */
+  int32_t null_index; /* the token whose logits mean "no answer" */
+} pq_place;
+
+typedef struct {
+  pq_request windows;
+  const pq_place *places;  /* (windows.windows) */
+  const int32_t *offsets;  /* (tokens of all contexts, 2): characters of each, half open; a token
+                              without characters can neither start nor end a span */
+  int64_t offset_count;    /* tokens of all contexts */
+  int32_t longest;         /* tokens of the longest span; at least 1 */
+  int32_t most;            /* spans of a window; at least 1 */
+} pq_find_request;
+
+typedef struct {
+  int32_t begin, end; /* characters, half open */
+  float start_logit, end_logit;
+} pq_span;
+
+typedef struct {
+  double log_mass;  /* log sum exp of the context's start logits + that of its end logits */
+  float null_start, null_end;
+  int32_t spans;    /* how many were found: fewer than `most` where there are no more */
+  int32_t reserved;
+} pq_found;
+
+/* Read windows, and find the best span of each, the best that does not overlap it, and so on: by the
+ * sum of start and end logit; of equal spans the earlier, then the shorter. `found` is (windows),
+ * `spans` is (windows, most), filled from the left. For `done` and the rest, see `pq_read`. */
+PQ_API int32_t pq_find(pq_model *model, const pq_find_request *request, pq_span *spans,
+                       pq_found *found, int32_t *done, char *message, uint64_t message_bytes);
+
+/* BERT's WordPiece and normaliser; flags are 0 or 1. */
+typedef struct {
+  const uint32_t *characters; /* the tokens one after the other, in code points */
+  uint64_t character_count;
+  const int32_t *lengths; /* (tokens) code points of each */
+  const int32_t *ids;     /* (tokens), 0 or more */
+  int32_t tokens;
+  int32_t unknown;        /* the id of words that have no pieces */
+  const uint32_t *prefix; /* what pieces inside a word begin with, "##"; not ended by a zero */
+  int32_t prefix_length;
+  int32_t longest_word; /* code points; longer words are unknown */
+  int32_t clean_text, chinese, strip_accents, lowercase;
+} pq_vocabulary;
+
+typedef struct pq_tokenizer pq_tokenizer;
+
+/* Make a tokenizer; everything is copied. */
+PQ_API int32_t pq_tokenizer_create(const pq_vocabulary *vocabulary, pq_tokenizer **tokenizer,
+                                   char *message, uint64_t message_bytes);
+
+/* No call with the tokenizer may be running, and none may follow. NULL is allowed. */
+PQ_API void pq_tokenizer_free(pq_tokenizer *tokenizer);
+
+/* Tokenise `length` code points. `ids` and `words` are (room), `offsets` (room, 2): code points of
+ * the text, half open; `words` is the number of the word that a token is a part of. `tokens` is how
+ * many there are. If that is more than `room`, nothing else is written. PQ_UNTESTED for a text that
+ * has a code point whose normal form is not known here. */
+PQ_API int32_t pq_tokenize(const pq_tokenizer *tokenizer, const uint32_t *text, uint64_t length,
+                           int32_t *ids, int32_t *offsets, int32_t *words, uint64_t room,
+                           uint64_t *tokens, char *message, uint64_t message_bytes);
 
 /* One linear layer, y = x weight^T + bias, for tests of the kernels: x (rows, in), y (rows, out).
  * In int8, a row whose largest value is 127 and whose values are whole is multiplied exactly. */

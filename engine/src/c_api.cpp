@@ -1,12 +1,19 @@
 // The C interface: checks what the parts do not, and turns exceptions into codes.
+#include <algorithm>
 #include <cstring>
 #include <new>
 
 #include "encoder.h"
 #include "pullquote.h"
+#include "spans.h"
+#include "wordpiece.h"
 
 struct pq_model {
   pq::Encoder encoder;
+};
+
+struct pq_tokenizer {
+  pq::WordPiece wordpiece;
 };
 
 namespace {
@@ -54,8 +61,41 @@ const char* text_of(pq_status status) {
     case PQ_MEMORY: return "no memory left";
     case PQ_DEADLINE: return "the deadline passed";
     case PQ_STOPPED: return "stopped";
+    case PQ_BROKEN: return "the model gave logits that are not finite; its weights are broken";
     default: return "an unknown exception";
   }
+}
+
+// Where the context tokens of each window begin among all. Raises `Invalid` unless places, offsets
+// and windows fit each other; what else windows need is checked where they are read.
+std::vector<int64_t> checked_places(const pq_find_request& request) {
+  const pq_request& windows = request.windows;
+  need(request.places && request.offsets && windows.lengths, "places, offsets or lengths");
+  if (request.longest < 1 || request.most < 1)
+    throw pq::Invalid("spans of up to " + std::to_string(request.longest) + " tokens, " +
+                      std::to_string(request.most) + " a window; expected 1 or more of both");
+  std::vector<int64_t> first;
+  int64_t tokens = 0, all = 0;  // of the contexts, of the windows
+  for (int32_t i = 0; i < windows.windows; i++) {
+    const pq_place& place = request.places[i];
+    const int32_t length = windows.lengths[i];
+    if (place.first < 0 || place.count < 0 || place.first > length ||
+        place.count > length - place.first || place.null_index < 0 || place.null_index >= length)
+      throw pq::Invalid("window " + std::to_string(i) + " of " + std::to_string(length) +
+                        " tokens: " + std::to_string(place.count) + " context tokens from " +
+                        std::to_string(place.first) + ", null token " +
+                        std::to_string(place.null_index));
+    first.push_back(tokens);
+    tokens += place.count;
+    all += length;
+  }
+  if (all != windows.tokens)
+    throw pq::Invalid("windows of " + std::to_string(all) + " tokens in all, but " +
+                      std::to_string(windows.tokens) + " ids");
+  if (tokens != request.offset_count)
+    throw pq::Invalid("windows of " + std::to_string(tokens) + " context tokens, but offsets of " +
+                      std::to_string(request.offset_count));
+  return first;
 }
 
 }  // namespace
@@ -110,6 +150,59 @@ int32_t pq_read(pq_model* model, const pq_request* request, float* start, float*
   });
 }
 
+int32_t pq_find(pq_model* model, const pq_find_request* request, pq_span* spans, pq_found* found,
+                int32_t* done, char* message, uint64_t message_bytes) {
+  return guarded(message, message_bytes, [&] {
+    need(model, "model");
+    need(request, "request");
+    need(spans && found && done, "spans, found or done");
+    const std::vector<int64_t> first = checked_places(*request);
+    const auto find = [&](int32_t window, const float* start, const float* end) {
+      return pq::find_spans(request->places[window], request->offsets + 2 * first[window], start,
+                            end, request->longest, request->most,
+                            spans + size_t(window) * request->most, &found[window]);
+    };
+    std::vector<float> start(request->windows.tokens), end(request->windows.tokens);
+    const pq_status status =
+        model->encoder.read(request->windows, start.data(), end.data(), done, find);
+    if (status != PQ_OK) say(text_of(status), message, message_bytes);
+    return status;
+  });
+}
+
+int32_t pq_tokenizer_create(const pq_vocabulary* vocabulary, pq_tokenizer** tokenizer,
+                            char* message, uint64_t message_bytes) {
+  return guarded(message, message_bytes, [&] {
+    need(vocabulary, "vocabulary");
+    need(tokenizer, "tokenizer");
+    *tokenizer = new pq_tokenizer{pq::WordPiece(*vocabulary)};
+    return PQ_OK;
+  });
+}
+
+void pq_tokenizer_free(pq_tokenizer* tokenizer) { delete tokenizer; }
+
+int32_t pq_tokenize(const pq_tokenizer* tokenizer, const uint32_t* text, uint64_t length,
+                    int32_t* ids, int32_t* offsets, int32_t* words, uint64_t room, uint64_t* tokens,
+                    char* message, uint64_t message_bytes) {
+  return guarded(message, message_bytes, [&]() -> int32_t {
+    need(tokenizer && tokens, "tokenizer or tokens");
+    need(text || !length, "text");
+    need((ids && offsets && words) || !room, "ids, offsets or words");
+    pq::Tokens made;
+    if (!tokenizer->wordpiece.tokenize(text, length, made)) {
+      say("a code point whose normal form is not known here", message, message_bytes);
+      return PQ_UNTESTED;
+    }
+    *tokens = made.ids.size();
+    if (*tokens > room) return PQ_OK;
+    std::copy(made.ids.begin(), made.ids.end(), ids);
+    std::copy(made.offsets.begin(), made.offsets.end(), offsets);
+    std::copy(made.words.begin(), made.words.end(), words);
+    return PQ_OK;
+  });
+}
+
 int32_t pq_linear_forward(const pq_linear* linear, int32_t precision, const char* kernels,
                           const float* x, int32_t rows, float* y, char* message,
                           uint64_t message_bytes) {
@@ -121,16 +214,16 @@ int32_t pq_linear_forward(const pq_linear* linear, int32_t precision, const char
     const int in = linear->weight.columns, out = linear->weight.rows;
     pq::check(linear->bias, "bias", out);
     const pq::Linear packed({{*linear, pq::in_order(out), 1}}, pq::in_order(in),
-                            checked_precision(precision), chosen.panel, "linear");
+                            checked_precision(precision), chosen, "linear");
     const size_t from = pq::padded(in), to = pq::padded(out);
     const pq::Buffer inputs(rows * from * sizeof(float)), results(rows * to * sizeof(float));
-    const pq::Buffer codes(rows * from), scales(rows * sizeof(float));
+    const pq::Buffer codes((rows + 15) * from), scales(rows * sizeof(float));
     for (int32_t row = 0; row < rows; row++)
       memcpy(inputs.as<float>() + row * from, x + size_t(row) * in, in * sizeof(float));
     if (precision == PQ_PRECISION_INT8) {
       const pq::Codes quantised{codes.as<uint8_t>(), scales.as<float>()};
       chosen.quantise(inputs.as<float>(), rows, in, quantised);
-      chosen.linear_int8(quantised, rows, packed.packed(), pq::Epilogue::store, results.as<void>(),
+      chosen.linear_int8(quantised, rows, packed.packed(), pq::Epilogue::store, results.as<float>(),
                          to);
     } else {
       chosen.linear_fp32(inputs.as<float>(), rows, packed.packed(), pq::Epilogue::store,

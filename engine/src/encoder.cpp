@@ -9,7 +9,7 @@ namespace pq {
 namespace {
 
 // Rows that pass through a layer's second half together: their activations stay in a core's cache.
-constexpr int BLOCK = 48;
+constexpr int BLOCK = 96;
 
 void check_linear(const pq_linear& linear, const std::string& name, int out, int in) {
   check(linear.weight, name + ".weight", out, in, false);
@@ -34,7 +34,7 @@ struct Encoder::Workspace {
 
   Workspace(const Encoder& encoder, int tokens) : tokens(tokens) {
     const AttentionShape shape = encoder.shape(tokens);
-    const size_t rows = shape.rows(), block = std::min<size_t>(BLOCK, rows);
+    const size_t rows = (tokens + 15) / 16 * 16, block = std::min<size_t>(BLOCK, rows);
     const size_t hidden = padded(encoder.hidden_), wide = padded(encoder.intermediate_);
     const size_t embedding = padded(encoder.embedding_width_);
     x = Buffer(rows * hidden * sizeof(float));
@@ -77,7 +77,7 @@ Encoder::Encoder(const pq_weights& weights, pq_precision precision, const Kernel
     check_linear(weights.projection, "projection", hidden_, embedding_width_);
     projection_ = std::make_unique<Linear>(
         std::vector<Part>{{weights.projection, in_order(hidden_), 1}}, in_order(embedding_width_),
-        precision, kernels.panel, "projection");
+        precision, kernels, "projection");
   } else if (hidden_ != embedding_width_) {
     throw Invalid("embeddings of width " + std::to_string(embedding_width_) +
                   " without a projection, and a head of width " + std::to_string(hidden_));
@@ -125,7 +125,7 @@ void Encoder::add_layer(const pq_layer& layer, const std::string& name) {
   const Places heads = in_heads(heads_, head_width_), hidden = in_order(hidden_);
   const pq_precision precision = fp32_ ? PQ_PRECISION_FP32 : PQ_PRECISION_INT8;
   const auto pack = [&](const std::vector<Part>& parts, const Places& columns, const char* part) {
-    return Linear(parts, columns, precision, kernels_.panel, name + part);
+    return Linear(parts, columns, precision, kernels_, name + part);
   };
   // softmax(q k / sqrt(d)) = 2^(q' k - ...) with this factor in q'
   const float factor = 1.44269504f / std::sqrt(float(head_width_));
@@ -142,7 +142,8 @@ void Encoder::add_layer(const pq_layer& layer, const std::string& name) {
 
 // ---- reading ----
 
-pq_status Encoder::read(const pq_request& request, float* start, float* end, int32_t* done) {
+pq_status Encoder::read(const pq_request& request, float* start, float* end, int32_t* done,
+                        const AfterWindow& after_window) {
   check_request(request);
   const auto after = [now = Clock::now()](double seconds) {
     if (!(seconds > 0) || seconds > 1e9) return Clock::time_point::max();
@@ -165,9 +166,10 @@ pq_status Encoder::read(const pq_request& request, float* start, float* end, int
         const int32_t i = next.fetch_add(1);
         if (i >= request.windows) break;
         const int64_t at = first[i];
-        const pq_status ended =
+        pq_status ended =
             window(request.ids + at, request.types ? request.types + at : nullptr,
                    request.lengths[i], deadline, *space, start + at, end + at);
+        if (ended == PQ_OK && after_window) ended = after_window(i, start + at, end + at);
         if (ended != PQ_OK) status.store(ended);
         read.fetch_add(1);
       }
@@ -266,12 +268,12 @@ AttentionShape Encoder::shape(int tokens) const {
 void Encoder::run_layer(const Layer& layer, int tokens, bool last, Workspace& space) const {
   const AttentionShape shape = this->shape(tokens);
   float *x = space.x.as<float>(), *attended = space.attended.as<float>();
-  multiply(layer.attention_input, x, space.codes_of(0, hidden_), tokens, Epilogue::attention,
-           space.qkv.as<void>());
+  multiply(layer.attention_input, x, space.codes_of(0, hidden_), tokens, Epilogue::store,
+           space.qkv.as<float>());
   if (fp32_)
     kernels_.attention_fp32(space.qkv.as<float>(), shape, attended, space.scratch.as<void>());
   else
-    kernels_.attention(space.qkv.as<void>(), shape, attended, space.scratch.as<void>());
+    kernels_.attention(space.qkv.as<float>(), shape, attended, space.scratch.as<void>());
   const size_t hidden = padded(hidden_);
   for (int row = 0; row < tokens; row += BLOCK) {
     const int rows = std::min(BLOCK, tokens - row);
@@ -290,10 +292,10 @@ void Encoder::run_layer(const Layer& layer, int tokens, bool last, Workspace& sp
 }
 
 void Encoder::multiply(const Linear& linear, const float* x, const Codes& codes, int rows,
-                       Epilogue epilogue, void* out) const {
+                       Epilogue epilogue, float* out) const {
   const Packed& packed = linear.packed();
   if (fp32_)
-    kernels_.linear_fp32(x, rows, packed, epilogue, static_cast<float*>(out), packed.out);
+    kernels_.linear_fp32(x, rows, packed, epilogue, out, packed.out);
   else
     kernels_.linear_int8(codes, rows, packed, epilogue, out, packed.out);
 }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -25,8 +26,12 @@ class Encoder {
   const Kernels& kernels() const { return kernels_; }
   void stop() { stopped_.store(true, std::memory_order_relaxed); }
 
+  // What to do with the logits of a window as soon as it was read, in the thread that read it.
+  using AfterWindow = std::function<pq_status(int32_t window, const float* start, const float* end)>;
+
   // See `pq_read`. Raises `Invalid` before anything is read.
-  pq_status read(const pq_request& request, float* start, float* end, int32_t* done);
+  pq_status read(const pq_request& request, float* start, float* end, int32_t* done,
+                 const AfterWindow& after_window = nullptr);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -48,7 +53,7 @@ class Encoder {
   void embed(const int32_t* ids, const int32_t* types, int tokens, Workspace& space) const;
   void run_layer(const Layer& layer, int tokens, bool last, Workspace& space) const;
   void multiply(const Linear& linear, const float* x, const Codes& codes, int rows,
-                Epilogue epilogue, void* out) const;
+                Epilogue epilogue, float* out) const;
   void norm(float* x, int rows, const Norm& norm, const Codes* codes) const;
   pq_status interrupted(Clock::time_point deadline) const;
   AttentionShape shape(int tokens) const;

@@ -16,10 +16,9 @@ constexpr int padded(int width) { return (width + ALIGNMENT - 1) / ALIGNMENT * A
 
 // What happens to a product's result y before it is stored.
 enum class Epilogue {
-  store,      // out = y
-  attention,  // out = y, as `Kernels::attention` wants its input
-  gelu,       // out = gelu(y)
-  gelu_new,   // the same by tanh
+  store,     // out = y
+  gelu,      // out = gelu(y)
+  gelu_new,  // the same by tanh
   relu,
   residual,  // out = out + y
 };
@@ -29,7 +28,7 @@ struct Packed {
   int in = 0;                        // padded
   int out = 0;                       // padded
   const int8_t* codes = nullptr;     // [out / panel][in / 4][panel][4]; nullptr for fp32
-  const int32_t* offsets = nullptr;  // (out): -128 * sum of the codes of a column
+  const int32_t* offsets = nullptr;  // (out): -Kernels::zero_code * sum of the codes of a column
   const float* scales = nullptr;     // (out)
   const float* values = nullptr;     // fp32: [out / panel][in][panel]
   const float* bias = nullptr;       // (out)
@@ -37,7 +36,7 @@ struct Packed {
 
 // Rows of activations in int8: 128 + round(x / scale), a scale for each row.
 struct Codes {
-  uint8_t* codes;  // (rows, padded(width))
+  uint8_t* codes;  // (rows, padded(width)), readable up to a multiple of 16 rows
   float* scales;   // (rows)
 };
 
@@ -54,20 +53,20 @@ struct AttentionShape {
   int head_width;  // a multiple of HEAD_MULTIPLE
   size_t in_stride, out_stride;
 
-  // Rows that the buffer of queries, keys and values must have.
-  int rows() const { return (tokens + 15) / 16 * 16; }
-  // Bytes of scratch that `Kernels::attention` needs at most.
+  // Bytes of scratch that attention needs at most.
   size_t scratch() const {
-    return (size_t(rows()) * head_width * 2 + size_t(rows()) * 6 * 2 + 64) * sizeof(float);
+    return (size_t(padded(tokens)) * (padded(head_width) + 32) + 24 * padded(head_width) + 256) *
+           sizeof(float);
   }
 };
 
 struct Kernels {
   const char* name;
-  int panel;  // columns that lie together in `Packed`
+  int panel;      // columns that lie together in `Packed`
+  int zero_code;  // the number that the products take a code of 128 for: 128, or 0 if signed
 
   // out (rows, out_stride) = epilogue(x weight^T + bias)
-  void (*linear_int8)(const Codes& x, int rows, const Packed& weight, Epilogue epilogue, void* out,
+  void (*linear_int8)(const Codes& x, int rows, const Packed& weight, Epilogue epilogue, float* out,
                       size_t out_stride);
   void (*linear_fp32)(const float* x, int rows, const Packed& weight, Epilogue epilogue, float* out,
                       size_t out_stride);
@@ -78,10 +77,9 @@ struct Kernels {
   void (*norm)(float* x, int rows, const NormWeights& weights, const Codes* out);
 
   // softmax(q k^T) v for each head. A row of `qkv` is [q of all heads][k of all heads][v of all
-  // heads]; q has been scaled by log2(e) / sqrt(d). Writes zeros after the last token. The first
-  // works on what Epilogue::attention stored: values rounded to bf16, with sums in fp32.
-  void (*attention)(void* qkv, const AttentionShape& shape, float* out, void* scratch);
-  void (*attention_fp32)(float* qkv, const AttentionShape& shape, float* out, void* scratch);
+  // heads]; q has been scaled by log2(e) / sqrt(d). The first multiplies in int8.
+  void (*attention)(const float* qkv, const AttentionShape& shape, float* out, void* scratch);
+  void (*attention_fp32)(const float* qkv, const AttentionShape& shape, float* out, void* scratch);
 
   // The two dot products of each row: x (rows, padded(width)), weight (2, padded(width)).
   void (*head)(const float* x, int rows, int width, const float* weight, const float* bias,

@@ -18,11 +18,30 @@ std::string shape(int rows, int columns) {
   return "(" + text(rows) + ", " + text(columns) + ")";
 }
 
+// One row of PQ_SEVENS. The parts have 4, 2 and 1 bits of each code: 8 / bits rows share a byte.
+void unpack_sevens(const pq_matrix& matrix, int row, int8_t* codes) {
+  const size_t n = matrix.columns;
+  const uint8_t* part = static_cast<const uint8_t*>(matrix.data);
+  memset(codes, 0, n);
+  for (int bits = 4, low = 0; bits > 0; low += bits, bits /= 2) {
+    const int rows = matrix.rows * bits / 8;  // of bytes
+    const uint8_t* from = part + size_t(row % rows) * n;
+    const int shift = row / rows * bits, mask = (1 << bits) - 1;
+    for (size_t i = 0; i < n; i++) codes[i] |= static_cast<int8_t>((from[i] >> shift & mask) << low);
+    part += rows * n;
+  }
+  for (size_t i = 0; i < n; i++) codes[i] -= 64;
+}
+
 // A row as codes with a scale: those that it has, or the nearest with 7 bits.
 float quantised_row(const pq_matrix& matrix, int row, int8_t* codes) {
   const size_t n = matrix.columns, at = row * n;
   if (matrix.kind == PQ_INT8) {
     memcpy(codes, static_cast<const int8_t*>(matrix.data) + at, n);
+    return matrix.scales[row];
+  }
+  if (matrix.kind == PQ_SEVENS) {
+    unpack_sevens(matrix, row, codes);
     return matrix.scales[row];
   }
   const float* values = static_cast<const float*>(matrix.data) + at;
@@ -50,9 +69,10 @@ void Buffer::Free::operator()(void* start) const {
 
 void check(const pq_matrix& matrix, const std::string& name, int rows, int columns, bool table) {
   const bool nibbles = matrix.kind == PQ_NIBBLES && table;
-  if (matrix.kind != PQ_FLOAT && matrix.kind != PQ_INT8 && !nibbles)
+  const bool sevens = matrix.kind == PQ_SEVENS && !table;
+  if (matrix.kind != PQ_FLOAT && matrix.kind != PQ_INT8 && !nibbles && !sevens)
     throw Invalid(name + ": a matrix of kind " + std::to_string(matrix.kind) +
-                  "; expected float or int8" + (table ? " or nibbles" : ""));
+                  "; expected float or int8 or " + (table ? "nibbles" : "sevens"));
   if (matrix.rows < 1 || matrix.columns < 1 || (rows >= 0 && matrix.rows != rows) ||
       (columns >= 0 && matrix.columns != columns))
     throw Invalid(name + ": shape " + shape(matrix.rows, matrix.columns) + ", expected " +
@@ -62,7 +82,11 @@ void check(const pq_matrix& matrix, const std::string& name, int rows, int colum
                   std::to_string(MOST_COLUMNS));
   if (nibbles && matrix.columns % 2)
     throw Invalid(name + ": nibbles in an odd number of columns, " + std::to_string(matrix.columns));
-  const uint64_t count = uint64_t(matrix.rows) * matrix.columns / (nibbles ? 2 : 1);
+  if (sevens && matrix.rows % 8)
+    throw Invalid(name + ": sevens in " + std::to_string(matrix.rows) + " rows, no multiple of 8");
+  uint64_t count = uint64_t(matrix.rows) * matrix.columns;
+  if (nibbles) count /= 2;
+  if (sevens) count = count / 8 * 7;
   if (!matrix.data || matrix.count != count)
     throw Invalid(name + ": " + std::to_string(matrix.data ? matrix.count : 0) +
                   " elements, expected " + std::to_string(count));
@@ -86,6 +110,12 @@ void unpack_row(const pq_matrix& table, int row, float* out) {
     return;
   }
   const float scale = table.scales[row];
+  if (table.kind == PQ_SEVENS) {
+    std::vector<int8_t> codes(n);
+    unpack_sevens(table, row, codes.data());
+    for (int i = 0; i < n; i++) out[i] = codes[i] * scale;
+    return;
+  }
   if (table.kind == PQ_INT8) {
     const int8_t* codes = static_cast<const int8_t*>(table.data) + at;
     for (int i = 0; i < n; i++) out[i] = codes[i] * scale;
@@ -139,10 +169,10 @@ Places in_heads(int heads, int d) {
 }
 
 Linear::Linear(const std::vector<Part>& parts, const Places& columns, pq_precision precision,
-               int panel, const std::string& name) {
+               const Kernels& kernels, const std::string& name) {
   size_t rows = 0;
   for (const Part& part : parts) rows += part.rows.size();
-  const int in = padded(int(columns.size())), out = padded(int(rows));
+  const int panel = kernels.panel, in = padded(int(columns.size())), out = padded(int(rows));
   const bool moved = columns != in_order(parts[0].linear.weight.columns);
   packed_.in = in;
   packed_.out = out;
@@ -178,7 +208,7 @@ Linear::Linear(const std::vector<Part>& parts, const Places& columns, pq_precisi
         if (largest > MOST_CODE)
           throw Invalid(name + ": a code of " + std::to_string(largest) + " in row " +
                         std::to_string(row) + "; expected -63 .. 63");
-        offsets_.as<int32_t>()[here] = -128 * total;
+        offsets_.as<int32_t>()[here] = -kernels.zero_code * total;
         const int8_t* from = codes.data();
         if (moved) {
           for (size_t k = 0; k < columns.size(); k++)

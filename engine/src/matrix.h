@@ -73,8 +73,8 @@ class Linear {
   Linear() = default;
   // The parts' rows one after the other; `columns` places those of the input. The layers must have
   // been checked, except that codes are within -63 .. 63, which is checked here.
-  Linear(const std::vector<Part>& parts, const Places& columns, pq_precision precision, int panel,
-         const std::string& name);
+  Linear(const std::vector<Part>& parts, const Places& columns, pq_precision precision,
+         const Kernels& kernels, const std::string& name);
 
   const Packed& packed() const { return packed_; }
 

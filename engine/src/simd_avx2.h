@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #define PQ_INLINE static inline __attribute__((always_inline))
+#define PQ_ALWAYS __attribute__((always_inline))
 
 namespace {
 
@@ -15,6 +16,7 @@ constexpr int INT8_ROWS = 6;
 #else
 constexpr int INT8_ROWS = 4;  // dot4 needs registers of its own
 #endif
+constexpr bool SIGNED_LEFT = false;
 using F = __m256;
 using I = __m256i;
 
@@ -29,10 +31,17 @@ PQ_INLINE F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
 PQ_INLINE F max(F a, F b) { return _mm256_max_ps(a, b); }
 PQ_INLINE F min(F a, F b) { return _mm256_min_ps(a, b); }
 PQ_INLINE F abs(F a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.f), a); }
+PQ_INLINE F larger_size(F a, F b) { return max(abs(a), b); }
+PQ_INLINE F clamp(F a, float most) { return min(max(a, all(-most)), all(most)); }
 PQ_INLINE F nearest(F a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 PQ_INLINE F times_power(F a, F n) {
   I power = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
   return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(power, 23)));
+}
+PQ_INLINE F split(F t, F& power) {
+  t = max(t, all(-126.f));
+  power = _mm256_floor_ps(t);
+  return sub(t, power);
 }
 PQ_INLINE float sum(F a) {
   __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
@@ -49,18 +58,6 @@ PQ_INLINE F first(F a, int n, float fill) {
   F mask = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(n), lanes));
   return _mm256_blendv_ps(_mm256_set1_ps(fill), a, mask);
 }
-PQ_INLINE F to_bf16(F a) {
-  I bits = _mm256_castps_si256(a);
-  I odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-  bits = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
-  return _mm256_castsi256_ps(_mm256_and_si256(bits, _mm256_set1_epi32((int)0xffff0000)));
-}
-PQ_INLINE void store_codes(uint8_t* p, F x) {
-  I whole = _mm256_cvtps_epi32(x);
-  __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
-  __m128i bytes = _mm_packs_epi16(halves, halves);
-  _mm_storel_epi64((__m128i*)p, _mm_xor_si128(bytes, _mm_set1_epi8((char)0x80)));
-}
 
 PQ_INLINE I load_integers(const void* p) { return _mm256_loadu_si256((const __m256i*)p); }
 PQ_INLINE I broadcast4(const uint8_t* p) {
@@ -68,6 +65,30 @@ PQ_INLINE I broadcast4(const uint8_t* p) {
   __builtin_memcpy(&four, p, 4);
   return _mm256_set1_epi32(four);
 }
+PQ_INLINE void store_integers(void* p, I a) { _mm256_storeu_si256((__m256i*)p, a); }
+PQ_INLINE void store_bytes(uint8_t* p, I a) {
+  I low = _mm256_and_si256(a, _mm256_set1_epi32(0xff));
+  __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
+  _mm_storel_epi64((__m128i*)p, _mm_packus_epi16(halves, halves));
+}
+PQ_INLINE void store_bytes(uint8_t* p, I a, I b, I c, I d) {
+  I bytes = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+  const I order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  _mm256_storeu_si256((__m256i*)p, _mm256_permutevar8x32_epi32(bytes, order));
+}
+PQ_INLINE I all_integers(int32_t x) { return _mm256_set1_epi32(x); }
+PQ_INLINE I minus(I a, I b) { return _mm256_sub_epi32(a, b); }
+template <int n>
+PQ_INLINE I shift_left(I a) {
+  return _mm256_slli_epi32(a, n);
+}
+PQ_INLINE I bytes_of(I a, I b, I c, I d) {
+  const I low = _mm256_set1_epi32(0xff);
+  I ab = _mm256_or_si256(_mm256_and_si256(a, low), _mm256_slli_epi32(_mm256_and_si256(b, low), 8));
+  I cd = _mm256_or_si256(_mm256_and_si256(c, low), _mm256_slli_epi32(d, 8));
+  return _mm256_blend_epi16(ab, _mm256_slli_epi32(cd, 16), 0xaa);
+}
+PQ_INLINE I to_integers(F a) { return _mm256_cvtps_epi32(a); }
 PQ_INLINE F to_float(I a) { return _mm256_cvtepi32_ps(a); }
 PQ_INLINE I dot4(I sum, I a, I b) {
 #if defined(PQ_AVXVNNI) && defined(__GNUC__) && !defined(__clang__)
@@ -80,6 +101,24 @@ PQ_INLINE I dot4(I sum, I a, I b) {
   I pairs = _mm256_maddubs_epi16(a, b);
   return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 #endif
+}
+PQ_INLINE void transpose(I (&r)[8]) {
+  I s[8];
+  for (int k = 0; k < 8; k += 2) {
+    s[k] = _mm256_unpacklo_epi32(r[k], r[k + 1]);
+    s[k + 1] = _mm256_unpackhi_epi32(r[k], r[k + 1]);
+  }
+  for (int k = 0; k < 8; k += 4) {
+    r[k] = _mm256_unpacklo_epi64(s[k], s[k + 2]);
+    r[k + 1] = _mm256_unpackhi_epi64(s[k], s[k + 2]);
+    r[k + 2] = _mm256_unpacklo_epi64(s[k + 1], s[k + 3]);
+    r[k + 3] = _mm256_unpackhi_epi64(s[k + 1], s[k + 3]);
+  }
+  for (int k = 0; k < 4; k++) {
+    s[k] = _mm256_permute2x128_si256(r[k], r[k + 4], 0x20);
+    s[k + 4] = _mm256_permute2x128_si256(r[k], r[k + 4], 0x31);
+  }
+  for (int k = 0; k < 8; k++) r[k] = s[k];
 }
 
 }  // namespace

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pullquote.deprecated import moved_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -93,6 +95,23 @@ class Logits:
 
     start: NDArray[np.float32]  # (B, T)
     end: NDArray[np.float32]  # (B, T)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSpans:
+    """The best spans of a window, best first, which do not overlap; and what they compete with.
+
+    A span is the characters of its tokens in the context, half open, and the logits of its first
+    and last token. `log_mass` is log sum exp of the start logits plus that of the end logits, over
+    all tokens of the context.
+    """
+
+    spans: Iterable[tuple[int, int, float, float]]
+    null_start: float
+    null_end: float
+    log_mass: float
+    complete: bool = True
+    """Whether there are no more spans than these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +350,28 @@ class Passage:
         if unit == "line":
             number += line_breaks(self.text, mark.offset, offset)
         return Place(self.document.path, "line" if unit == "block" else unit, number)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The one JSON form of a passage.
+
+        >>> from pullquote import Document, Passage
+        >>> from pullquote.types import Mark
+        >>> marks = Mark(0, 7), Mark(7, 8)
+        >>> passage = Passage(Document("a.pdf", "page"), "To be,\\nor not", 120, marks)
+        >>> passage.to_dict()["page"], passage.to_dict()["marks"]
+        (7, [{'offset': 0, 'page': 7}, {'offset': 7, 'page': 8}])
+
+        Its keys are `text`, `start`, `end`, those of its place (`document`, its unit such as `page`
+        or `line`, `link`), and `marks`: the offsets in `text` at which pages and so on begin.
+        """
+        marks = [(mark.offset, self.place(mark.offset)) for mark in self.marks]
+        return {
+            "text": self.text,
+            "start": self.start,
+            "end": self.end,
+            **self.place().to_dict(),
+            "marks": [{"offset": offset, place.unit: place.number} for offset, place in marks],
+        }
 
 
 def line_breaks(text: str, start: int, end: int) -> int:

@@ -89,8 +89,8 @@ def forward_int8(
 ) -> NDArray[np.float32]:
     """Start and end logits (T, 2) of one window.
 
-    The layers' products are of weights in 7 bits and activations in 8, and attention rounds to
-    bf16; all else is as in `NumpyBackend`.
+    All products are of integers: weights, keys and values in 7 bits, activations, queries and
+    softmax weights in 8. All else is as in `NumpyBackend`.
     """
     x = dequantized(weights.words)[ids] + weights.positions[: len(ids)]  # (T, E)
     if weights.types is not None:
@@ -103,10 +103,8 @@ def forward_int8(
             np.stack(np.split(_linear(x, part), weights.heads, axis=1))  # (heads, T, d)
             for part in (layer.query, layer.key, layer.value)
         )
-        q = _bf16(q * np.float32(np.log2(np.e) / np.sqrt(q.shape[2])))
-        scores = q @ _bf16(k).transpose(0, 2, 1)  # (heads, T, T)
-        shares = np.exp2(scores - scores.max(axis=2, keepdims=True))
-        attended = _bf16(shares) @ _bf16(v) / shares.sum(axis=2, keepdims=True)
+        q = q * np.float32(np.log2(np.e) / np.sqrt(q.shape[2]))
+        attended = np.stack([_attend(*head) for head in zip(q, k, v, strict=True)])
         joined = np.concatenate(list(attended), axis=1)  # (T, H)
         x = x + _linear(joined, layer.attention_output)
         x = _normalize(x, layer.attention_norm, weights.epsilon)
@@ -122,7 +120,16 @@ def _linear(x: NDArray[np.float32], linear: Linear) -> NDArray[np.float32]:
     return (sums * codes.scales[:, None] * weight.scales + linear.bias).astype(np.float32)
 
 
-def _bf16(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rounded to the nearest number with 8 bits of fraction, to even where two are."""
-    bits = x.astype(np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+def _attend(
+    q: NDArray[np.float32], k: NDArray[np.float32], v: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """softmax(q k^T) v of one head, (T, d) each; q holds the factor for powers of two."""
+    queries, keys = quantised(q, 127), quantised(k)
+    means = v.mean(axis=0)
+    values = quantised((v - means).T)
+    sums = queries.codes.astype(np.int64) @ keys.codes.T.astype(np.int64)  # (T, T)
+    scores = sums * queries.scales[:, None] * keys.scales
+    weights = 255 * np.exp2(scores - scores.max(axis=1, keepdims=True))
+    products = np.rint(weights).astype(np.int64) @ values.codes.T  # (T, d)
+    attended = products * values.scales / weights.sum(axis=1, keepdims=True) + means
+    return attended.astype(np.float32)

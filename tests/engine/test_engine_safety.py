@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 from engine_helpers import quantised, random_weights
 
-from pullquote.checkpoints.encoder_weights import EncoderWeights, Nibbles, Norm, Quantized
+from pullquote.checkpoints.encoder_weights import EncoderWeights, Nibbles, Norm, Quantized, Sevens
 from pullquote.errors import InputError, ModelError
 from pullquote.reading.backends import native_library as c
 from pullquote.reading.backends.native import NativeBackend, _Arrays
@@ -66,6 +67,21 @@ def few_scales(weights: EncoderWeights) -> EncoderWeights:
     return replace(weights, words=Quantized(words.codes, words.scales[:-1]))
 
 
+def sevens_as_words(weights: EncoderWeights) -> EncoderWeights:
+    sevens = Sevens(np.zeros((7, 32), np.uint8), np.ones(8, np.float32))
+    return replace(weights, words=sevens)  # type: ignore[arg-type]
+
+
+def sevens_cut_short(weights: EncoderWeights) -> EncoderWeights:
+    sevens = Sevens(np.zeros((30, 32), np.uint8), np.ones(32, np.float32))
+    return layer(weights, key=replace(weights.layers[1].key, weight=sevens))
+
+
+def sevens_too_low(weights: EncoderWeights) -> EncoderWeights:
+    sevens = Sevens(np.zeros((28, 32), np.uint8), np.ones(32, np.float32))
+    return layer(weights, key=replace(weights.layers[1].key, weight=sevens))
+
+
 def nibbles_in_layers(weights: EncoderWeights) -> EncoderWeights:
     nibbles = Nibbles(np.zeros((32, 16), np.uint8), np.ones(32, np.float32))
     return layer(weights, key=replace(weights.layers[1].key, weight=nibbles))
@@ -79,6 +95,9 @@ def nibbles_in_layers(weights: EncoderWeights) -> EncoderWeights:
         (short_norm, "embedding_norm.gain: 31 elements, expected 32"),
         (wide_codes, r"layers\[1\].intermediate: a code of 64 in row 3; expected -63 .. 63"),
         (few_scales, "words: 49 scales, expected 50"),
+        (sevens_as_words, r"words: a matrix of kind 4; expected float or int8 or nibbles"),
+        (sevens_cut_short, r"layers\[1\].key.weight: 960 elements, expected 896"),
+        (sevens_too_low, r"a code of 64 in row 0; expected -63 .. 63"),
         (nibbles_in_layers, r"layers\[1\].key.weight: a matrix of kind 3; expected float or int8"),
         (lambda w: replace(w, heads=5), "5 heads do not divide a width of 32"),
         (lambda w: replace(w, heads=0), "0 heads do not divide"),
@@ -99,7 +118,7 @@ def nibbles_in_layers(weights: EncoderWeights) -> EncoderWeights:
 def test_weights_that_do_not_fit_are_refused(
     change: Callable[[Any], EncoderWeights], message: str, precision: str
 ) -> None:
-    if change is wide_codes and precision == "fp32":
+    if change in (wide_codes, sevens_too_low) and precision == "fp32":
         NativeBackend(change(random_weights()), precision=precision)  # floats hold any code
         return
     with pytest.raises(ModelError, match=message):
@@ -434,7 +453,7 @@ def test_a_library_of_another_interface_is_refused(monkeypatch: pytest.MonkeyPat
     c.load_library.cache_clear()
     try:
         with pytest.raises(
-            ModelError, match=r"an engine with interface 1, but .* calls interface 2"
+            ModelError, match=r"an engine with interface 2, but .* calls interface 3"
         ):
             c.load_library()
     finally:
@@ -445,7 +464,9 @@ def test_a_library_of_another_interface_is_refused(monkeypatch: pytest.MonkeyPat
 def test_both_sides_agree_on_the_structures(tmp_path: Path) -> None:
     """The header is plain C; a field that is added on one side alone is found."""
     header = Path(__file__).parents[2] / "engine" / "include" / "pullquote.h"
-    names = ("matrix", "vector", "linear", "norm", "layer", "weights", "request")
+    structures = [name for name in vars(c) if re.fullmatch(r"C[A-Z]\w+", name)]
+    names = [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name[1:]).lower() for name in structures]
+    assert {"matrix", "find_request", "vocabulary"} <= set(names)
     prints = " ".join(f'printf("%zu ", sizeof(pq_{name}));' for name in names)
     source = tmp_path / "sizes.c"
     source.write_text(
@@ -454,5 +475,5 @@ def test_both_sides_agree_on_the_structures(tmp_path: Path) -> None:
     program = tmp_path / "sizes"
     subprocess.run(["cc", "-std=c99", "-Wall", "-Werror", source, "-o", program], check=True)
     printed = subprocess.run([program], capture_output=True, text=True, check=True).stdout
-    sizes = [ctypes.sizeof(getattr(c, f"C{name.capitalize()}")) for name in names]
+    sizes = [ctypes.sizeof(getattr(c, name)) for name in structures]
     assert [int(size) for size in printed.split()] == sizes

@@ -205,6 +205,9 @@ def test_a_context_in_pieces_gives_the_tokens_of_the_whole(
         pieces = encoder(tokenizer)._tokenize(context)
     assert pieces.ids.tolist() == whole.ids.tolist()
     assert pieces.offsets.tolist() == whole.offsets.tolist()
+    if whole.words is not None and len(whole.ids):
+        assert pieces.words is not None
+        assert pieces.words.tolist() == whole.words.tolist()
 
 
 def test_a_long_context_is_cut_into_pieces_between_words(monkeypatch: pytest.MonkeyPatch) -> None:

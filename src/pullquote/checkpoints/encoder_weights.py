@@ -26,6 +26,11 @@ class Quantized:
     codes: NDArray[np.int8]  # (rows, columns), of a matrix -63 .. 63
     scales: NDArray[np.float32]  # (rows,)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, columns)."""
+        return self.codes.shape
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nibbles:
@@ -37,8 +42,50 @@ class Nibbles:
     codes: NDArray[np.uint8]  # (rows, columns / 2)
     scales: NDArray[np.float32]  # (rows,)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, columns)."""
+        return len(self.codes), 2 * self.codes.shape[1]
 
-Matrix: TypeAlias = "NDArray[np.float32] | Quantized"
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sevens:
+    """A matrix of codes -64 .. 63 in 7 bits, as `packed` stores it; its rows are a multiple of 8.
+
+    Each value has four bits in the first part, two in the second and one in the third. A byte holds
+    bits of rows that are far apart, so that whole rows are unpacked at once. Of eight rows a .. h:
+
+        the lowest four bits:  (e a) (f b) (g c) (h d)
+        the next two bits:     (g e c a) (h f d b)
+        the highest bit:       (h g f e d c b a)
+    """
+
+    codes: NDArray[np.uint8]  # (7/8 rows, columns)
+    scales: NDArray[np.float32]  # (rows,)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, columns)."""
+        return len(self.codes) // 7 * 8, self.codes.shape[1]
+
+    def unpacked(self) -> Quantized:
+        """The same codes, a byte each."""
+        rows = self.shape[0]
+        codes = np.zeros(self.shape, dtype=np.uint8)
+        begin = 0
+        for bits, low in SEVEN_PARTS:
+            part = self.codes[begin : begin + rows * bits // 8]
+            for n, run in enumerate(np.split(codes, 8 // bits)):
+                run |= ((part >> (n * bits)) & (2**bits - 1)) << low
+            begin += len(part)
+        codes -= 64  # wraps around: 0 is 192, which is -64 as int8
+        return Quantized(codes.view(np.int8), self.scales)
+
+
+SEVEN_PARTS = ((4, 0), (2, 4), (1, 6))
+"""Of each part of `Sevens`: bits of a value, and where they stand in it."""
+
+Matrix: TypeAlias = "NDArray[np.float32] | Quantized | Sevens"
 Table: TypeAlias = "NDArray[np.float32] | Quantized | Nibbles"
 
 
@@ -103,8 +150,10 @@ def rows(table: Table, ids: NDArray[np.integer]) -> NDArray[np.float32]:
     return values
 
 
-def dequantized(weight: Table) -> NDArray[np.float32]:
+def dequantized(weight: Table | Matrix) -> NDArray[np.float32]:
     """A whole matrix or table in float32."""
+    if isinstance(weight, Sevens):
+        weight = weight.unpacked()
     if isinstance(weight, Quantized):
         values: NDArray[np.float32] = np.multiply(
             weight.codes, weight.scales[:, None], dtype=np.float32

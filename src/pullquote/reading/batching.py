@@ -5,21 +5,24 @@ Knows windows and a backend. The caller decides what to make of the logits, with
     windows(task)                    yields the windows of a task (a question on a context)
     read(task, window, start, end)   the result of one window, from its rows of logits
     finish(task, window_results)     the result of a task
+
+Where the backend finds spans itself, `SpanSearch` says how a result is made of these instead.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullquote.types import Window
+from pullquote.types import Window, WindowSpans
 
 if TYPE_CHECKING:
     from pullquote.reading.backends import Backend
@@ -54,6 +57,20 @@ class _Item(NamedTuple):
     window: Window
 
 
+_Begun: TypeAlias = tuple[list[_Item], Callable[[], list[WindowResult]]]
+"""A batch that is being read, and what waits for its results."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpanSearch(Generic[Task, AnyWindow, WindowResult]):
+    """What a `SpanBackend` searches for, and how a window is read from the spans that it found."""
+
+    max_answer_length: int
+    most: int  # spans of a window
+    read: Callable[[Task, AnyWindow, WindowSpans], WindowResult | None]
+    """None where more spans are needed: the window is then read from its logits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
     """An encoder, a backend and the three functions that the module docstring describes."""
@@ -63,6 +80,7 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
     windows: Callable[[Task], Iterable[AnyWindow]]
     read: Callable[[Task, AnyWindow, LogitRow, LogitRow], WindowResult]
     finish: Callable[[Task, list[WindowResult]], Result]
+    search: SpanSearch[Task, AnyWindow, WindowResult] | None = None
 
     def run(
         self,
@@ -116,9 +134,11 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
         # enough for several batches, also of a backend that reads many windows at once
         full = max(CHUNK, _CHUNK_PER_WORKER * workers, self.backend.batch_tokens // _CHUNK_TOKENS)
         size = full if size >= CHUNK else size
-        reading: deque[tuple[list[_Item], list[tuple[list[_Item], Future[list[WindowResult]]]]]]
+        reading: deque[
+            tuple[list[_Item], list[tuple[list[_Item], Callable[[], list[WindowResult]]]]]
+        ]
         reading = deque()
-        pool = ThreadPoolExecutor(workers)
+        pool = functools.cache(lambda: ThreadPoolExecutor(workers))  # a few windows need none
         try:
             while True:
                 if chunk := list(itertools.islice(items, size)):
@@ -129,36 +149,54 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
                 size = min(2 * size, full)
                 if len(reading) > ahead or not chunk:
                     oldest, begun = reading.popleft()
-                    for batch, future in begun:
-                        for item, result in zip(batch, future.result(), strict=True):
+                    for batch, results in begun:
+                        for item, result in zip(batch, results(), strict=True):
                             item.pending.results.append(result)
                             item.pending.unread -= 1
                     yield oldest
         finally:
-            pool.shutdown(cancel_futures=True)
+            if pool.cache_info().currsize:
+                pool().shutdown(cancel_futures=True)
 
     def _begin(
-        self, chunk: list[_Item], pool: ThreadPoolExecutor, alone: bool
-    ) -> list[tuple[list[_Item], Future[list[WindowResult]]]]:
+        self, chunk: list[_Item], pool: Callable[[], ThreadPoolExecutor], alone: bool
+    ) -> list[_Begun[WindowResult]]:
         """Start to read a chunk; `alone` when no other chunk is being read."""
         batches = list(_batches(chunk, self.backend.batch_tokens))
         workers = self.backend.workers
         if workers > 1 and (len(batches) > 2 * workers or not alone):
-            return [(batch, pool.submit(self._read, batch, alone=False)) for batch in batches]
+            return [
+                (batch, pool().submit(self._read, batch, alone=False).result) for batch in batches
+            ]
         # A few batches, such as those of a single question, are faster one after the other, each
         # with all threads.
-        begun = []
-        for batch in batches:
-            future: Future[list[WindowResult]] = Future()
-            future.set_result(self._read(batch, alone=True))
-            begun.append((batch, future))
-        return begun
+        read = [(batch, self._read(batch, alone=True)) for batch in batches]
+        return [(batch, functools.partial(list, results)) for batch, results in read]
 
     def _read(self, batch: list[_Item], *, alone: bool) -> list[WindowResult]:
+        spans = getattr(self.backend, "spans", None)
+        if not (self.search and spans):
+            return self._read_logits(batch, alone=alone)
+        found = spans(
+            [item.window for item in batch],
+            max_answer_length=self.search.max_answer_length,
+            most=self.search.most,
+            alone=alone,
+        )
+        results = []
+        for item, window_spans in zip(batch, found, strict=True):
+            window = cast("AnyWindow", item.window)  # made by `windows`
+            result = self.search.read(item.pending.task, window, window_spans)
+            if result is None:
+                (result,) = self._read_logits([item], alone=alone)
+            results.append(result)
+        return results
+
+    def _read_logits(self, batch: list[_Item], *, alone: bool) -> list[WindowResult]:
         logits = self.backend(self.encoder.batch([item.window for item in batch]), alone=alone)
         results = []
         for row, item in enumerate(batch):
-            window = cast("AnyWindow", item.window)  # made by `windows`
+            window = cast("AnyWindow", item.window)
             start, end = logits.start[row], logits.end[row]
             results.append(self.read(item.pending.task, window, start, end))
         return results

@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from pullquote.errors import ModelError
 from pullquote.reading.quotes import whole_quote
-from pullquote.scoring.calibration import Readings, probabilities_of
+from pullquote.scoring.calibration import probabilities_of_one
 from pullquote.types import Answer, Prediction
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pullquote.settings import Calibration, Decision
-    from pullquote.types import Window
+    from pullquote.types import Window, WindowSpans
 
 # The `null_score_diff` of a context without any span (a blank one): above every threshold, and
 # finite, so that JSON can hold it.
@@ -37,6 +37,9 @@ NO_SPAN = 10_000.0
 
 NEAREST = 5
 """How many quotes stand behind an abstention, and share the probability of another quote."""
+
+SPARE = 3
+"""More spans than wanted that a backend finds, since several may have one text, or no word."""
 
 _SAME_TEXT = 10  # more spans than wanted that are fetched, since several may have one text
 
@@ -89,7 +92,7 @@ def read_window(
     `start_logits` and `end_logits` are the row of this window, (T,), or longer if padded. All spans
     of at most `max_answer_length` tokens inside the context are compared; none is pruned. Of spans
     that overlap, only the best is returned, and none without a letter, digit or symbol, unless
-    `overlapping`.
+    `overlapping`. Raises `ModelError` for logits that are not finite.
     """
     start, end = context_logits(window, start_logits, end_logits)
     null = float(start_logits[window.null_index]), float(end_logits[window.null_index])
@@ -103,17 +106,47 @@ def read_window(
         found = _overlapping(start, end, max_answer_length, limit)
     else:
         found = _distinct(start, end, max_answer_length)
-    spans: dict[str, ScoredSpan] = {}
-    for first, last in found:
-        begins, ends = int(window.offsets[first, 0]), int(window.offsets[last, 1])
-        logits = float(start[first]), float(end[last])
-        span = ScoredSpan(*whole_characters(context, begins, ends), *logits)
+    spans = (
+        (
+            *(int(window.offsets[first, 0]), int(window.offsets[last, 1])),
+            *(float(start[first]), float(end[last])),
+        )
+        for first, last in found
+    )
+    log_mass = _log_sum_exp(start) + _log_sum_exp(end)
+    return Candidates(_quotes(spans, context, limit, overlapping), *null, log_mass)
+
+
+def read_spans(found: WindowSpans, context: str, *, limit: int) -> Candidates | None:
+    """What `read_window` returns, from spans that a backend has found.
+
+    None where these are too few: several had one text, or no word, and the window has more.
+    """
+    quotes = _quotes(found.spans, context, limit)
+    if len(quotes) < limit and not found.complete:
+        return None
+    return Candidates(quotes, found.null_start, found.null_end, found.log_mass)
+
+
+def _quotes(
+    spans: Iterable[tuple[int, int, float, float]],
+    context: str,
+    limit: int,
+    overlapping: bool = False,
+) -> tuple[ScoredSpan, ...]:
+    """The first `limit` of some spans that have other texts than those before, and a word.
+
+    With `overlapping`, a word is not needed. Spans are cut and widened to whole characters.
+    """
+    quotes: dict[str, ScoredSpan] = {}
+    for begin, end, start_logit, end_logit in spans:
+        span = ScoredSpan(*whole_characters(context, begin, end), start_logit, end_logit)
         if span.start == span.end or not (overlapping or _has_word(context, span)):
             continue
-        spans.setdefault(_text(context, span), span)
-        if len(spans) == limit:
+        quotes.setdefault(_text(context, span), span)
+        if len(quotes) == limit:
             break
-    return Candidates(tuple(spans.values()), *null, _log_sum_exp(start) + _log_sum_exp(end))
+    return tuple(quotes.values())
 
 
 def _distinct(
@@ -231,6 +264,8 @@ def whole_characters(context: str, start: int, end: int) -> tuple[int, int]:
         end -= 1
     if start == end:
         return start, end
+    if context.isascii():  # a quick answer: nothing joins
+        return start, end
     while start > 0 and _joins_left(context, start):
         start -= 1
     while end < len(context) and _joins_left(context, end):
@@ -303,15 +338,16 @@ def merge(
         )
     masses = [window.log_mass for window in windows]
     mass = masses[0] if len(masses) == 1 else _log_sum_exp(np.array(masses))
-    readings = Readings(
-        np.array([min(window.null for window in windows) - ranked[0].logit]),
-        np.array([share_of(ranked[0].logit, mass)]),
-        np.array([[span.logit for span in ranked]]),
-        np.array([float(len(windows))]),
+    null_score_diff = min(window.null for window in windows) - ranked[0].logit
+    share = share_of(ranked[0].logit, mass)
+    no_answer_score, _, scores = probabilities_of_one(
+        calibration,
+        null_score_diff,
+        share,
+        [span.logit for span in ranked],
+        len(windows),
+        answerable=decision.answerable,
     )
-    p = probabilities_of(calibration, readings, answerable=decision.answerable)
-    scores, no_answer_score = p.quotes[0].tolist(), float(p.none[0])
-    null_score_diff = float(readings.null_score_diff[0])
     abstains = decision.abstains(scores[0], no_answer_score, null_score_diff)
     shown = top_k if overlapping or not abstains else limit
     quotes = _answers(context, ranked, scores, widen=not overlapping)
@@ -325,7 +361,7 @@ def merge(
         windows=len(windows),
         threshold=decision.threshold,
         answerable=decision.answerable,
-        share=float(readings.share[0]),
+        share=share,
     )
 
 
@@ -376,9 +412,9 @@ def _overlaps(span: ScoredSpan, others: Iterable[ScoredSpan]) -> bool:
 
 def _has_word(context: str, span: ScoredSpan) -> bool:
     """Whether there is more in a span than punctuation: letters, digits or symbols such as ★."""
-    return any(
-        character.isalnum() or unicodedata.category(character) in ("So", "Sc")
-        for character in context[span.start : span.end]
+    text = context[span.start : span.end]
+    return any(map(str.isalnum, text)) or any(
+        unicodedata.category(character) in ("So", "Sc") for character in text
     )
 
 

@@ -12,13 +12,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import operator
 import re
 import sys
 import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from pullquote.errors import ConfigError, InputError, ModelError, PullquoteWarning
+from pullquote.reading.wordpiece import Pieces, WordPiece
 from pullquote.types import Batch, Window
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ _PIECE = 200_000
 _SEARCH = 200_000
 _CUT = re.compile(r"(?<=\S) (?=\S)")
 _ANY_CUT = re.compile(r"(?<!\u200d)(?=\w)")
+# To make the engine's tokenizer takes as long as to tokenise so many characters with `tokenizers`.
+# A process that answers a question or two does without.
+_FEW = 30_000
 # A Python string may have lone surrogates, which tokenizers refuse. Each is replaced by one
 # character, so that offsets stay correct.
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -110,31 +113,45 @@ class Template:
             second_type=types[second],
         )
 
+    def with_types(self, types: int) -> Template:
+        """The template for a model with so many token types: one for RoBERTa, three for XLNet."""
+        last = types - 1
+
+        def capped(given: Sequence[int]) -> tuple[int, ...]:
+            return tuple(min(type, last) for type in given)
+
+        return replace(
+            self,
+            before_types=capped(self.before_types),
+            between_types=capped(self.between_types),
+            after_types=capped(self.after_types),
+            first_type=min(self.first_type, last),
+            second_type=min(self.second_type, last),
+        )
+
     def around(self, question: Sequence[int], *, context_first: bool) -> _Frame:
         """The parts of a window before and after the context tokens."""
-        before, between, after = list(self.before), list(self.between), list(self.after)
+        before, between, after = self.before, self.between, self.after
+        head: Sequence[int]
+        tail: Sequence[int]
+        head_types: Sequence[int]
         if context_first:
-            return _Frame(
-                head=before,
-                tail=[*between, *question, *after],
-                head_types=list(self.before_types),
-                context_type=self.first_type,
-                tail_types=[
-                    *self.between_types,
-                    *[self.second_type] * len(question),
-                    *self.after_types,
-                ],
-            )
+            head, tail = before, [*between, *question, *after]
+            head_types = self.before_types
+            second = [self.second_type] * len(question)
+            tail_types = [*self.between_types, *second, *self.after_types]
+            context_type = self.first_type
+        else:
+            head, tail = [*before, *question, *between], after
+            first = [self.first_type] * len(question)
+            head_types = [*self.before_types, *first, *self.between_types]
+            tail_types, context_type = [*self.after_types], self.second_type
         return _Frame(
-            head=[*before, *question, *between],
-            tail=after,
-            head_types=[
-                *self.before_types,
-                *[self.first_type] * len(question),
-                *self.between_types,
-            ],
-            context_type=self.second_type,
-            tail_types=list(self.after_types),
+            head=np.array(head, dtype=np.int64),
+            tail=np.array(tail, dtype=np.int64),
+            head_types=np.array(head_types, dtype=np.int64),
+            context_type=context_type,
+            tail_types=np.array(tail_types, dtype=np.int64),
         )
 
 
@@ -142,20 +159,26 @@ class Template:
 class _Frame:
     """A window without its context tokens: token ids and types before and after them."""
 
-    head: list[int]
-    tail: list[int]
-    head_types: list[int]
+    head: NDArray[np.int64]
+    tail: NDArray[np.int64]
+    head_types: NDArray[np.int64]
     context_type: int
-    tail_types: list[int]
+    tail_types: NDArray[np.int64]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tokens:
-    """A tokenised context."""
-
-    ids: NDArray[np.int64]  # (N,)
-    offsets: NDArray[np.int32]  # (N, 2)
-    words: NDArray[np.int32]  # (N, 2) characters of the whole word that a token is part of
+    def window(self, tokens: Pieces, start: int, end: int, null: int) -> Window:
+        """The window with some of the context's tokens; `null` as in `Template`."""
+        first = len(self.head)
+        last = first + end - start
+        input_ids = np.empty(last + len(self.tail), dtype=np.int64)
+        input_ids[:first] = self.head
+        input_ids[first:last] = tokens.ids[start:end]
+        input_ids[last:] = self.tail
+        types = np.empty_like(input_ids)
+        types[:first] = self.head_types
+        types[first:last] = self.context_type
+        types[last:] = self.tail_types
+        offsets = tokens.offsets[start:end]
+        return Window(input_ids, types, offsets, first, null % len(input_ids))
 
 
 class Encoder:
@@ -181,8 +204,8 @@ class Encoder:
         tokenizer.encode_special_tokens = True
         self.tokenizer = tokenizer
         self.config = config
-        self.template = Template.of(tokenizer)
         self.types = sys.maxsize if type_vocab_size is None else max(type_vocab_size, 1)
+        self.template = Template.of(tokenizer).with_types(self.types)
         self.context_first = context_first
         # any id can be used, since the attention mask hides padding
         self.pad_id = (*self.template.before, *self.template.after)[0]
@@ -193,6 +216,7 @@ class Encoder:
                 f"{config.max_question_length} and {len(self.template)} special tokens: expected "
                 f"more than the overlap of {config.overlap}"
             )
+        self._characters = 0  # of the texts that were tokenised
         self._context = functools.lru_cache(maxsize=8)(self._tokenize)
         # cached, so that a long question on many passages is cut, and warned of, only once
         self._question = functools.lru_cache(maxsize=8)(self._tokenize_question)
@@ -257,6 +281,10 @@ class Encoder:
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from error
 
+    @functools.cached_property
+    def _wordpiece(self) -> WordPiece | None:
+        return WordPiece.of(self.tokenizer)
+
     @property
     def vocab_size(self) -> int:
         """The number of token ids that the tokenizer can give."""
@@ -288,19 +316,10 @@ class Encoder:
             question, context, max_length, overlap, step, max_question_length
         )
         tokens = self._context(context)
+        count = len(tokens.ids)
         frame = self.template.around(question_ids, context_first=self.context_first)
         for start in starts:
-            ids = tokens.ids[start : start + room]
-            input_ids = np.concatenate([frame.head, ids, frame.tail]).astype(np.int64)
-            types = [*frame.head_types, *[frame.context_type] * len(ids), *frame.tail_types]
-            yield Window(
-                input_ids=input_ids,
-                # capped at the token types of the model: one for RoBERTa, three for XLNet
-                token_type_ids=np.minimum(types, self.types - 1),
-                offsets=tokens.offsets[start : start + room],
-                context_start=len(frame.head),
-                null_index=self.template.null % len(input_ids),
-            )
+            yield frame.window(tokens, start, min(start + room, count), self.template.null)
 
     def doc_spans(
         self,
@@ -324,7 +343,7 @@ class Encoder:
 
     def word_offsets(self, context: str) -> NDArray[np.int32]:
         """The characters of the whole word of each context token, (N, 2), half open."""
-        return self._context(context).words
+        return _whole_words(self._context(context))
 
     def _layout(
         self,
@@ -380,19 +399,20 @@ class Encoder:
         """The words of a question that the vocabulary does not have whole, as characters of it."""
         text = question.strip()
         shift = len(question) - len(question.lstrip())
-        encoding = self._encoded_question(text)
-        words = encoding.word_ids
-        if len(words) == len(set(words)) or None in words:  # None: a tokenizer without words
+        pieces = self._encoded_question(text)
+        if pieces.words is None:  # a tokenizer without words
             return
-        for _, places in itertools.groupby(
-            zip(words, encoding.offsets, strict=True), key=operator.itemgetter(0)
-        ):
+        words = pieces.words.tolist()
+        if len(words) == len(set(words)):
+            return
+        places = pieces.offsets.tolist()
+        for _, tokens in itertools.groupby(range(len(words)), key=words.__getitem__):
+            if len(split := [places[token] for token in tokens]) == 1:
+                continue
             # sentencepiece's words have the blank before them, and the punctuation around them
-            letters = [
-                [at for at in range(*offsets) if text[at].isalnum()] for _, offsets in places
-            ]
-            if len(pieces := [piece for piece in letters if piece]) > 1:
-                yield shift + pieces[0][0], shift + pieces[-1][-1] + 1
+            letters = [[at for at in range(*place) if text[at].isalnum()] for place in split]
+            if len(letters := [piece for piece in letters if piece]) > 1:
+                yield shift + letters[0][0], shift + letters[-1][-1] + 1
 
     def commonest_word(self, words: Iterable[str]) -> str | None:
         """The first of some words in the vocabulary, which begins with the most frequent.
@@ -418,7 +438,7 @@ class Encoder:
         return Batch(input_ids, attention_mask, token_type_ids)
 
     def _tokenize_question(self, question: str, limit: int, free: int) -> list[int]:
-        ids: list[int] = self._encoded_question(question.strip()).ids
+        ids: list[int] = self._encoded_question(question.strip()).ids.tolist()
         if not ids:  # blank, or only zero-width and control characters, which tokenizers may drop
             raise InputError("the question is blank; expected a question in words")
         if min(len(ids), limit) >= free:
@@ -432,20 +452,40 @@ class Encoder:
             )
         return ids[:limit]
 
-    def _tokenize(self, context: str) -> _Tokens:
+    def _tokenize(self, context: str) -> Pieces:
         ids, offsets, words = [], [], []
+        count: int | None = 0  # of the words so far; None for a tokenizer without words
         for start, end in _pieces(context):
-            encoding = self._encode(context[start:end])
-            ids.append(np.array(encoding.ids, dtype=np.int64))
-            piece_offsets = np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)
-            offsets.append(piece_offsets + start)
-            words.append(_whole_words(piece_offsets, encoding.word_ids) + start)
-        return _Tokens(np.concatenate(ids), np.concatenate(offsets), np.concatenate(words))
+            pieces = self._encode(context[start:end])
+            if start == 0 and end == len(context):
+                return pieces
+            ids.append(pieces.ids)
+            offsets.append(pieces.offsets + start)
+            if count is None or pieces.words is None:
+                count = None
+            elif len(pieces.words):
+                words.append(pieces.words + count)
+                count = int(words[-1][-1]) + 1
+        return Pieces(
+            np.concatenate(ids),
+            np.concatenate(offsets),
+            None if count is None or not words else np.concatenate(words),
+        )
 
-    def _encode(self, text: str):  # type: ignore[no-untyped-def]  # tokenizers exports no such type
+    def _encode(self, text: str) -> Pieces:
+        self._characters += len(text)
+        wordpiece = self._wordpiece if self._characters > _FEW else None
+        if wordpiece and (pieces := wordpiece.encode(text)) is not None:
+            return pieces
         text = _LONE_SURROGATE.sub("\ufffd", text)
         with _named_errors():
-            return self.tokenizer.encode(text, add_special_tokens=False)
+            encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        words = encoding.word_ids
+        return Pieces(
+            np.array(encoding.ids, dtype=np.int32),
+            np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2),
+            None if None in words else np.array(words, dtype=np.int32),
+        )
 
 
 @contextlib.contextmanager
@@ -459,7 +499,7 @@ def _named_errors() -> Iterator[None]:
         # PanicException is not a subclass of Exception and cannot be imported
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
             raise ModelError(
-                f"the tokenizers library cannot work with this tokenizer.json ({error}). "
+                f"the tokenizers library cannot work with this tokenizer.json ({error!s:.200}). "
                 "Copy it from the base model again."
             ) from error
         raise
@@ -480,11 +520,11 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
     yield start, len(text)
 
 
-def _whole_words(offsets: NDArray[np.int32], word_ids: list[int | None]) -> NDArray[np.int32]:
+def _whole_words(pieces: Pieces) -> NDArray[np.int32]:
     """The characters of each token's word, (N, 2); of the token itself if it has no word."""
-    if None in word_ids:
+    offsets, number = pieces.offsets, pieces.words  # `number` ascends
+    if number is None:
         return offsets
-    number = np.array(word_ids, dtype=np.int32)  # (N,) ascending
     first = np.searchsorted(number, number, side="left")
     last = np.searchsorted(number, number, side="right") - 1
     return np.stack([offsets[first, 0], offsets[last, 1]], axis=1)

@@ -26,7 +26,7 @@ from pullquote.errors import IndexFileError, InputError
 from pullquote.reading.decode import NEAREST, NO_SPAN, Candidates, ScoredSpan, share_of
 from pullquote.reading.quotes import whole_quote
 from pullquote.reading.sentences import sentence_around
-from pullquote.scoring.calibration import Readings, probabilities_of
+from pullquote.scoring.calibration import probabilities_of_one
 from pullquote.types import Correction, Example, Hit, Passage, Place
 
 if TYPE_CHECKING:
@@ -269,14 +269,14 @@ class Searcher:
         if not shown:
             return SearchResult(retrieval.question, (), False, 1.0, NO_SPAN, *common)
         best = shown[0][0]
-        readings = Readings(
-            np.array([best.null_score_diff]),
-            np.array([share_of(_log_mass_of(found[0], found), self._log_mass(retrieved, windows))]),
-            np.array([[quote.value for quote, _ in shown]]),
-            np.array([sum(map(len, windows)) ** self.ranking.independence]),
+        none, _, scores = probabilities_of_one(
+            config.calibration,
+            best.null_score_diff,
+            share_of(_log_mass_of(found[0], found), self._log_mass(retrieved, windows)),
+            [quote.value for quote, _ in shown],
+            sum(map(len, windows)) ** self.ranking.independence,
+            answerable=decision.answerable,
         )
-        p = probabilities_of(config.calibration, readings, answerable=decision.answerable)
-        scores, none = p.quotes[0].tolist(), float(p.none[0])
         hits = tuple(
             quote.location.hit(score, also)
             for (quote, also), score in zip(shown, scores, strict=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pullquote.reading.backends import Backend
-    from pullquote.types import Batch, Logits
+    from pullquote.types import Batch, Logits, Window, WindowSpans
 
 
 class AbandonedError(Exception):
@@ -44,10 +44,28 @@ class SharedBackend:
         self._thread = threading.local()
 
     def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
+        return self.backend(batch, alone=self._may_use_all_cores(alone))
+
+    @property
+    def spans(self) -> Callable[..., list[WindowSpans]] | None:
+        """What a `SpanBackend` has; None where the backend is none."""
+        if (spans := getattr(self.backend, "spans", None)) is None:
+            return None
+
+        def shared(windows: Sequence[Window], *, alone: bool, **options: Any) -> list[WindowSpans]:
+            found: list[WindowSpans] = spans(
+                windows, alone=self._may_use_all_cores(alone), **options
+            )
+            return found
+
+        return shared
+
+    def _may_use_all_cores(self, alone: bool) -> bool:
+        """Called before each batch. Raises `AbandonedError` when nobody waits for it."""
         abandoned: Callable[[], bool] | None = getattr(self._thread, "abandoned", None)
         if abandoned and abandoned():
             raise AbandonedError
-        return self.backend(batch, alone=alone and (self._questions <= 1 or self.pool_size == 1))
+        return alone and (self._questions <= 1 or self.pool_size == 1)
 
     @contextlib.contextmanager
     def reading(self, questions: int, abandoned: Callable[[], bool]) -> Iterator[None]:

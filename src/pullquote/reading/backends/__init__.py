@@ -10,7 +10,9 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from pullquote.types import Batch, Logits
+    from collections.abc import Sequence
+
+    from pullquote.types import Batch, Logits, Window, WindowSpans
 
 
 class Backend(Protocol):
@@ -27,6 +29,21 @@ class Backend(Protocol):
 
     def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
         """Run the model; `alone` means that no other batch is running, so it may use all cores."""
+        ...
+
+
+class SpanBackend(Backend, Protocol):
+    """A backend that also finds the best spans of windows, faster than from its logits."""
+
+    def spans(
+        self,
+        windows: Sequence[Window],
+        *,
+        max_answer_length: int,
+        most: int,
+        alone: bool = True,
+    ) -> list[WindowSpans]:
+        """The spans that `decode.find_spans` would find in each window, at most `most` of them."""
         ...
 
 

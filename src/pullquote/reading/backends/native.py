@@ -10,29 +10,34 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import os
 import threading
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pullquote.checkpoints.encoder_weights import Linear, Nibbles, Norm, Quantized
+from pullquote.checkpoints.encoder_weights import Linear, Nibbles, Norm, Quantized, Sevens
 from pullquote.errors import InputError, ModelError
 from pullquote.reading.backends import cores
 from pullquote.reading.backends import native_library as c
-from pullquote.types import Logits
+from pullquote.types import Logits, WindowSpans
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pullquote.checkpoints.encoder_weights import EncoderWeights, Table
-    from pullquote.types import Batch
+    from pullquote.checkpoints.encoder_weights import EncoderWeights, Matrix, Table
+    from pullquote.types import Batch, Window
 
 # The engine begins no further window after so many seconds, and is called again for the rest: in
 # between, Python handles signals such as Ctrl-C, which it cannot do during a call.
 _PAUSE = 0.1
+
+_SPAN, _FOUND = np.dtype(c.CSpan), np.dtype(c.CFound)
+_INT32 = np.iinfo(np.int32)
 
 _ATTRIBUTES = (
     *("query", "key", "value", "attention_output"),
@@ -54,8 +59,8 @@ class NativeBackend:
     batch nor on the number of threads.
     """
 
-    # Windows are read one by one, so that larger batches gain nothing.
-    batch_tokens = 512
+    # Windows are read one by one; larger batches only save calls.
+    batch_tokens = 4096
 
     def __init__(
         self,
@@ -65,11 +70,12 @@ class NativeBackend:
         precision: str = "int8",
         kernels: str | None = None,
     ) -> None:
-        self._lock = threading.Lock()
-        self._reading = 0  # calls that use the model now
+        self._begin()
+        _alive.add(self)
         self._closed = False
         self._model = ctypes.c_void_p()
         self._library = c.load_library()
+        self.precision = precision
         self.workers = threads or cores()
         if precision not in c.PRECISIONS:
             raise InputError(f"precision {precision!r}: expected {' or '.join(c.PRECISIONS)}")
@@ -136,37 +142,89 @@ class NativeBackend:
             raise InputError(
                 f"{ids.shape} ids and {types.shape} types for windows of {lengths.sum()} tokens"
             )
-        ids32, types32, lengths32 = _int32(ids), _int32(types), _int32(lengths)
+        packed = _Packed(ids, types, lengths, threads, deadline)
         start, end = np.empty(len(ids), np.float32), np.empty(len(ids), np.float32)
-        message = ctypes.create_string_buffer(500)
-        ends = time.monotonic() + deadline
-        window, token, done = 0, 0, ctypes.c_int32()
-        while window < len(lengths):
-            request = c.CRequest(
-                ids=ids32[token:].ctypes.data,
-                types=types32[token:].ctypes.data,
-                lengths=lengths32[window:].ctypes.data,
-                tokens=len(ids) - token,
-                windows=len(lengths) - window,
-                threads=threads,
-                deadline=max(ends - time.monotonic(), 1e-9) if deadline else 0,
-                pause=_PAUSE,
+        for request in packed.requests():
+            self._run(
+                packed,
+                self._library.pq_read,
+                request,
+                _address(start, packed.token),
+                _address(end, packed.token),
             )
-            with self._open() as model:
-                status = self._library.pq_read(
-                    model,
-                    ctypes.byref(request),
-                    start[token:].ctypes.data,
-                    end[token:].ctypes.data,
-                    ctypes.byref(done),
-                    message,
-                    len(message),
-                )
-            if status != c.OK:
-                raise _error(status, message.value.decode())
-            token += int(lengths[window : window + done.value].sum())
-            window += done.value
         return start, end
+
+    def _begin(self) -> None:
+        """Nobody reads: at first, and after a fork, which leaves threads and their locks behind."""
+        self._lock = threading.Lock()
+        self._reading = 0  # calls that use the model now
+
+    def spans(
+        self,
+        windows: Sequence[Window],
+        *,
+        max_answer_length: int,
+        most: int,
+        alone: bool = True,
+        deadline: float = 0,
+    ) -> list[WindowSpans]:
+        """At most `most` best spans of each window that do not overlap: `decode.find_spans`.
+
+        Logits, spans and null logits are those of `decode.find_spans` to the last bit; `log_mass`
+        may differ by rounding. Raises what `read` raises, and `ModelError` for logits that are not
+        finite.
+        """
+        packed = _Packed(
+            # ids of tokenizers have 32 bits
+            np.concatenate([window.input_ids for window in windows], dtype=np.int32),
+            np.concatenate([window.token_type_ids for window in windows], dtype=np.int32),
+            np.array([len(window) for window in windows], dtype=np.int32),
+            self.workers if alone else 1,
+            deadline,
+        )
+        places = np.array(
+            [(window.context_start, len(window.offsets), window.null_index) for window in windows],
+            dtype=np.int32,
+        )  # (W, 3), each a `pq_place`
+        offsets = np.concatenate([window.offsets for window in windows], dtype=np.int32)
+        first = [0, *itertools.accumulate(places[:, 1].tolist())]  # of each window in `offsets`
+        spans = np.empty((len(windows), most), dtype=_SPAN)
+        found = np.empty(len(windows), dtype=_FOUND)
+        for windows_request in packed.requests():
+            at = packed.window
+            request = c.CFindRequest(
+                windows=windows_request,
+                places=_address(places, at),
+                offsets=_address(offsets, first[at]),
+                offset_count=len(offsets) - first[at],
+                longest=max_answer_length,
+                most=most,
+            )
+            self._run(
+                packed, self._library.pq_find, request, _address(spans, at), _address(found, at)
+            )
+        return [
+            WindowSpans(best[:count], null_start, null_end, log_mass, complete=count < most)
+            for best, (log_mass, null_start, null_end, count, _) in zip(
+                spans.tolist(), found.tolist(), strict=True
+            )
+        ]
+
+    def _run(self, packed: _Packed, call: Callable[..., int], request: Any, *results: int) -> None:
+        """One call of `pq_read` or `pq_find`, which may read only some of the windows."""
+        message, done = ctypes.create_string_buffer(500), ctypes.c_int32()
+        with self._open() as model:
+            status = call(
+                model,
+                ctypes.byref(request),
+                *results,
+                ctypes.byref(done),
+                message,
+                len(message),
+            )
+        if status != c.OK:
+            raise _error(status, message.value.decode())
+        packed.advance(done.value)
 
     def close(self) -> None:
         """Free the model. Reads in other threads end with a `ModelError` after at most a layer."""
@@ -201,6 +259,18 @@ class NativeBackend:
             self._model = ctypes.c_void_p()
 
 
+_alive: weakref.WeakSet[NativeBackend] = weakref.WeakSet()
+
+
+def _begin_in_child() -> None:
+    for backend in _alive:
+        backend._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
+
+
 def _error(status: int, message: str) -> Exception:
     if status == c.STOPPED:
         return ModelError("the backend was closed while it was reading")
@@ -211,10 +281,52 @@ def _error(status: int, message: str) -> Exception:
     return MemoryError(message) if status == c.MEMORY else ModelError(message)
 
 
+class _Packed:
+    """Windows one after the other, as the engine takes them, and how many were read."""
+
+    def __init__(
+        self,
+        ids: NDArray[Any],
+        types: NDArray[Any],
+        lengths: NDArray[Any],
+        threads: int,
+        deadline: float,
+    ) -> None:
+        self._ids, self._types, self._lengths = _int32(ids), _int32(types), _int32(lengths)
+        self._threads, self._deadline = threads, deadline
+        self._ends = time.monotonic() + deadline
+        self.window, self.token = 0, 0  # the first that were not read
+
+    def requests(self) -> Iterator[c.CRequest]:
+        """A request for the windows that are left, until there are none."""
+        while self.window < len(self._lengths):
+            left = max(self._ends - time.monotonic(), 1e-9) if self._deadline else 0
+            yield c.CRequest(
+                ids=_address(self._ids, self.token),
+                types=_address(self._types, self.token),
+                lengths=_address(self._lengths, self.window),
+                tokens=len(self._ids) - self.token,
+                windows=len(self._lengths) - self.window,
+                threads=self._threads,
+                deadline=left,
+                pause=_PAUSE,
+            )
+
+    def advance(self, windows: int) -> None:
+        self.token += int(self._lengths[self.window : self.window + windows].sum())
+        self.window += windows
+
+
+def _address(values: NDArray[Any], row: int) -> int:
+    """Where a row of an array lies in memory."""
+    return int(values.ctypes.data) + row * values.strides[0]
+
+
 def _int32(values: NDArray[Any]) -> NDArray[np.int32]:
     """As int32. What does not fit becomes the largest or smallest number, which is no id either."""
-    info = np.iinfo(np.int32)
-    return np.ascontiguousarray(np.clip(values, info.min, info.max), dtype=np.int32)
+    if values.dtype != np.int32:
+        values = values.clip(_INT32.min, _INT32.max)
+    return np.ascontiguousarray(values, dtype=np.int32)
 
 
 class _Arrays:
@@ -259,19 +371,21 @@ class _Arrays:
     def vector(self, values: NDArray[np.float32]) -> c.CVector:
         return c.CVector(data=self.address(values, "float32"), count=values.size)
 
-    def matrix(self, table: Table) -> c.CMatrix:
+    def matrix(self, table: Table | Matrix) -> c.CMatrix:
         codes: NDArray[Any] = table if isinstance(table, np.ndarray) else table.codes
-        kind, dtype, packed = c.FLOAT, "float32", 1  # values in an element
+        kind, dtype = c.FLOAT, "float32"
         if isinstance(table, Quantized):
             kind, dtype = c.INT8, "int8"
         elif isinstance(table, Nibbles):
-            kind, dtype, packed = c.NIBBLES, "uint8", 2
+            kind, dtype = c.NIBBLES, "uint8"
+        elif isinstance(table, Sevens):
+            kind, dtype = c.SEVENS, "uint8"
         if codes.ndim != 2:
             raise ModelError(f"a weight of shape {codes.shape}; expected a matrix")
         given = c.CMatrix(
             kind=kind,
-            rows=codes.shape[0],
-            columns=codes.shape[1] * packed,
+            rows=table.shape[0],
+            columns=table.shape[1],
             data=self.address(codes, dtype),
             count=codes.size,
         )

@@ -10,6 +10,7 @@ import ctypes
 import functools
 import os
 import sys
+import warnings
 from ctypes import (
     POINTER,
     Structure,
@@ -23,14 +24,20 @@ from ctypes import (
 )
 from pathlib import Path
 
-from pullquote.errors import ModelError
+from pullquote.errors import ModelError, PullquoteWarning
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 
-OK, INVALID, MEMORY, DEADLINE, STOPPED, INTERNAL = range(6)
-NONE, FLOAT, INT8, NIBBLES = range(4)
+OK, INVALID, MEMORY, DEADLINE, STOPPED, INTERNAL, BROKEN, UNTESTED = range(8)
+NONE, FLOAT, INT8, NIBBLES, SEVENS = range(5)
 ACTIVATIONS = {"gelu": 0, "gelu_new": 1, "relu": 2}
 PRECISIONS = {"int8": 0, "fp32": 1}
+
+MISSING = (
+    "this installation has no compiled engine, so that numpy reads, several times slower. Where "
+    "there is a C++17 compiler: pip install --force-reinstall --no-deps --no-cache-dir pullquote. "
+    "PULLQUOTE_ENGINE=off does without it and is silent."
+)
 
 _NAMES = {"win32": "pullquote.dll", "darwin": "libpullquote.dylib"}
 # PULLQUOTE_ENGINE names another build, for development; "off" leaves all reading to numpy.
@@ -121,6 +128,68 @@ class CRequest(Structure):
     )
 
 
+class CPlace(Structure):
+    """`pq_place`."""
+
+    _fields_ = (("first", c_int32), ("count", c_int32), ("null_index", c_int32))
+
+
+class CFindRequest(Structure):
+    """`pq_find_request`."""
+
+    _fields_ = (
+        ("windows", CRequest),
+        ("places", c_void_p),
+        ("offsets", c_void_p),
+        ("offset_count", c_int64),
+        ("longest", c_int32),
+        ("most", c_int32),
+    )
+
+
+class CSpan(Structure):
+    """`pq_span`."""
+
+    _fields_ = (
+        ("begin", c_int32),
+        ("end", c_int32),
+        ("start_logit", c_float),
+        ("end_logit", c_float),
+    )
+
+
+class CFound(Structure):
+    """`pq_found`."""
+
+    _fields_ = (
+        ("log_mass", c_double),
+        ("null_start", c_float),
+        ("null_end", c_float),
+        ("spans", c_int32),
+        ("reserved", c_int32),
+    )
+
+
+class CVocabulary(Structure):
+    """`pq_vocabulary`."""
+
+    _fields_ = (
+        ("characters", c_void_p),
+        ("character_count", c_uint64),
+        ("lengths", c_void_p),
+        ("ids", c_void_p),
+        ("tokens", c_int32),
+        ("unknown", c_int32),
+        ("prefix", c_void_p),
+        ("prefix_length", c_int32),
+        ("longest_word", c_int32),
+        ("clean_text", c_int32),
+        ("chinese", c_int32),
+        ("strip_accents", c_int32),
+        ("lowercase", c_int32),
+    )
+
+
 _MESSAGE = (c_char_p, c_uint64)
 _SIGNATURES = {
     "pq_kernels": (POINTER(c_char_p), ()),
@@ -134,6 +203,22 @@ _SIGNATURES = {
     "pq_read": (
         c_int32,
         (c_void_p, POINTER(CRequest), c_void_p, c_void_p, POINTER(c_int32), *_MESSAGE),
+    ),
+    "pq_find": (
+        c_int32,
+        (
+            *(c_void_p, POINTER(CFindRequest), c_void_p, c_void_p, POINTER(c_int32)),
+            *_MESSAGE,
+        ),
+    ),
+    "pq_tokenizer_create": (c_int32, (POINTER(CVocabulary), POINTER(c_void_p), *_MESSAGE)),
+    "pq_tokenizer_free": (None, (c_void_p,)),
+    "pq_tokenize": (
+        c_int32,
+        (
+            *(c_void_p, c_void_p, c_uint64, c_void_p, c_void_p, c_void_p, c_uint64),
+            *(POINTER(c_uint64), *_MESSAGE),
+        ),
     ),
     "pq_linear_forward": (
         c_int32,
@@ -149,6 +234,18 @@ def available() -> bool:
     it.
     """
     return _CHOSEN != "off" if _CHOSEN else LIBRARY.is_file()
+
+
+def missing() -> bool:
+    """Whether this installation has no engine, though nobody asked for none."""
+    return not available() and _CHOSEN is None
+
+
+@functools.cache
+def warn_if_missing() -> None:
+    """Say once in a process that there is no engine. At installation, pip says so with -v only."""
+    if missing():
+        warnings.warn(MISSING, PullquoteWarning, stacklevel=2)
 
 
 @functools.cache
