@@ -45,6 +45,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pullquote.training.train": ("train", "TrainingReport"),
     "pullquote.training.label": ("label", "LabelReport"),
     "pullquote.publishing.export": ("export", "ExportReport"),
+    "pullquote.publishing.plain_onnx": ("plain_onnx", "PlainReport"),
     "pullquote.publishing.quantize": ("quantize", "Scheme"),
     "pullquote.publishing.average": ("average",),
     "pullquote.publishing.unpack": ("unpack",),

@@ -19,6 +19,7 @@ from pullquote.cli.train import command as train_command
 from pullquote.cli.train import resolve
 from pullquote.data.formats import save
 from pullquote.errors import ConfigError
+from pullquote.reading.backends import native_library
 from pullquote.settings import ReaderConfig
 from pullquote.training.recipe import Recipe
 from pullquote.types import Example, Span
@@ -75,10 +76,12 @@ def test_a_model_is_trained_from_a_shape_and_described(
         f"stored with the model; decision: threshold {threshold:.4g}",
     ]
 
-    call("card", "run", "--data", data, "--dataset", "rajpurkar/squad_v2").succeeded()
+    done = call("card", "run", "--data", data, "--dataset", "rajpurkar/squad_v2")
+    assert done.code == 0
+    assert "read in int8" in done.err or not native_library.available()
     assert "| data.jsonl | 12 |" in Path("run/README.md").read_text()
     call("card", "run", "--data", data).failed("run/README.md: there is a card; give --force")
-    call("card", "run", "--data", data, "--force").succeeded()
+    assert call("card", "run", "--data", data, "--force").code == 0
     assert call("models", "./run").succeeded().out.startswith("---\nlanguage: ")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -85,10 +86,14 @@ def test_what_cannot_be_averaged_leaves_nothing_behind(
 def test_a_full_disk_leaves_nothing_behind(
     runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **__: object) -> bytes:
-        raise OSError(28, "No space left on device")
+    real = os.fsync
 
-    monkeypatch.setattr("safetensors.numpy.save", full)
+    def full(file: int) -> None:
+        if os.fstat(file).st_size > 10_000:  # the weights
+            raise OSError(28, "No space left on device")
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match=r"cannot be written \(No space left"):
         average(runs, tmp_path / "out")
     assert not (tmp_path / "out").exists()

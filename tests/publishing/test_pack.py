@@ -15,7 +15,7 @@ import transformers
 
 from pullquote import Reader
 from pullquote.checkpoints.directory import open_model
-from pullquote.checkpoints.encoder_weights import Nibbles, Quantized, dequantized
+from pullquote.checkpoints.encoder_weights import Nibbles, Quantized, Sevens, dequantized
 from pullquote.checkpoints.packed import read_packed
 from pullquote.checkpoints.read_weights import read_weights
 from pullquote.errors import ModelError
@@ -72,9 +72,9 @@ def test_codes_and_scales_are_those_of_the_onnx_file(
     }
     packed = read_packed(pack(folder))
     found = {
-        (weight.codes.shape, weight.codes.tobytes(), weight.scales.tobytes())
-        for name, weight in packed.items()
-        if isinstance(weight, Quantized) and name != WORDS
+        (weight.shape, weight.unpacked().codes.tobytes(), weight.scales.tobytes())
+        for weight in packed.values()
+        if isinstance(weight, Sevens)
     }
     assert len(found) == 12
     assert found == matrices

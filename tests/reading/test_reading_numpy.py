@@ -8,13 +8,14 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pullquote.checkpoints.directory import open_model
+from pullquote import Reader
+from pullquote.checkpoints.directory import ModelDirectory, open_model
 from pullquote.checkpoints.encoder_weights import (
     EncoderWeights,
     Layer,
@@ -24,9 +25,10 @@ from pullquote.checkpoints.encoder_weights import (
     Quantized,
     dequantized,
 )
-from pullquote.errors import InputError, MissingExtraError, ModelError
+from pullquote.cli import main
+from pullquote.errors import InputError, MissingExtraError, ModelError, PullquoteWarning
 from pullquote.reading.backends import native_library
-from pullquote.reading.backends.choose import choose, load_backend
+from pullquote.reading.backends.choose import as_made, choose, load_backend
 from pullquote.reading.backends.numpy import ACTIVATIONS, NumpyBackend, erf
 from pullquote.types import Batch
 
@@ -221,15 +223,15 @@ def own(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
-def chosen(path: Path, device: str = "cpu") -> tuple[str, str]:
-    choice = choose(open_model(path), device)
-    return choice.file.name, choice.package
+def chosen(path: Path, device: str = "cpu", precision: str = "auto") -> tuple[str, str, str]:
+    choice = choose(open_model(path), device, precision)
+    return choice.file.name, choice.package, choice.precision
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
-    real = importlib.util.find_spec
+    """As if these were not installed, and all others were."""
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name in packages else real(name)
+        importlib.util, "find_spec", lambda name: None if name in packages else object()
     )
 
 
@@ -237,20 +239,80 @@ def test_the_order_of_forms_on_a_cpu(
     forms: Path, own: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without(monkeypatch, "torch")
-    assert chosen(forms) == ("packed.safetensors", own)
+    precision = {"engine": "int8", "numpy": "fp32"}[own]
+    assert chosen(forms) == ("packed.safetensors", own, precision)
     (forms / "packed.safetensors").unlink()
-    assert chosen(forms) == ("model.onnx", "onnxruntime")
+    assert chosen(forms) == ("model.onnx", "onnxruntime", "fp32")
     (forms / "model.onnx").unlink()
-    assert chosen(forms) == ("model.safetensors", own)
+    assert chosen(forms) == ("model.safetensors", own, precision)
 
 
-def test_a_checkpoint_is_read_by_torch_where_it_is_installed(
+def test_torch_reads_bert_like_checkpoints_only_where_there_is_no_engine(
+    forms: Path, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch)
+    (forms / "packed.safetensors").unlink()
+    (forms / "model.onnx").unlink()
+    reader = {"engine": "engine", "numpy": "torch"}[own]
+    assert chosen(forms, precision="fp32") == ("model.safetensors", reader, "fp32")
+    assert chosen(forms)[1] == reader
+
+
+def test_fp32_reads_what_is_rounded_least(
+    forms: Path, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, "torch")
+    assert chosen(forms, precision="fp32") == ("model.safetensors", own, "fp32")
+    (forms / "model.safetensors").unlink()
+    assert chosen(forms, precision="fp32") == ("model.onnx", "onnxruntime", "fp32")
+    (forms / "model.onnx").unlink()
+    assert chosen(forms, precision="fp32") == ("packed.safetensors", own, "fp32")
+
+
+def test_int8_takes_the_first_that_is_read_in_int8(
+    forms: Path, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch)
+    if own == "engine":
+        assert chosen(forms, precision="int8") == ("packed.safetensors", "engine", "int8")
+        (forms / "packed.safetensors").unlink()  # model.onnx is fp32
+        assert chosen(forms, precision="int8") == ("model.safetensors", "engine", "int8")
+    else:
+        message = r"has packed\.safetensors, read by numpy in fp32; use 'auto'.* compiled engine"
+        with pytest.raises(InputError, match=message):
+            chosen(forms, precision="int8")
+    (forms / "model.safetensors").unlink()
+    (forms / "packed.safetensors").unlink(missing_ok=True)
+    with pytest.raises(InputError, match=r"has model\.onnx, read by onnxruntime in fp32"):
+        chosen(forms, precision="int8")
+
+
+def test_a_quantised_onnx_file_is_read_in_int8(
     forms: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    without(monkeypatch)
+    monkeypatch.setattr(ModelDirectory, "quantized", property(lambda self: True))
     (forms / "packed.safetensors").unlink()
-    (forms / "model.onnx").unlink()
-    assert chosen(forms) == ("model.safetensors", "torch")
+    assert chosen(forms) == ("model.onnx", "onnxruntime", "int8")
+    assert chosen(forms, precision="int8")[0] == "model.onnx"
+    assert chosen(forms, precision="fp32")[0] == "model.safetensors"
+    (forms / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"precision is 'fp32', but .*forms has model\.onnx, read"):
+        chosen(forms, precision="fp32")
+
+
+def test_an_unknown_precision_is_named(forms: Path) -> None:
+    with pytest.raises(InputError, match="precision is 'fp16', expected auto, fp32, int8"):
+        chosen(forms, precision="fp16")
+
+
+def test_code_that_promises_the_logits_of_transformers_rounds_no_checkpoint(
+    forms: Path, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, "onnxruntime")
+    assert as_made(open_model(forms)) == "auto"  # packed weights were made for int8
+    (forms / "packed.safetensors").unlink()
+    assert as_made(open_model(forms)) == "fp32"
 
 
 def test_without_onnxruntime_a_checkpoint_wins(
@@ -258,9 +320,11 @@ def test_without_onnxruntime_a_checkpoint_wins(
 ) -> None:
     without(monkeypatch, "torch", "onnxruntime")
     (forms / "packed.safetensors").unlink()
-    assert chosen(forms) == ("model.safetensors", own)
+    assert chosen(forms)[:2] == ("model.safetensors", own)
     (forms / "model.safetensors").unlink()
-    assert chosen(forms) == ("model.onnx", "onnxruntime")  # whose error says what to install
+    assert chosen(forms)[:2] == ("model.onnx", "onnxruntime")
+    with pytest.raises(MissingExtraError, match=r"onnxruntime, which reads .*model\.onnx.*onnx\]"):
+        load_backend(open_model(forms), "cpu", None)
 
 
 def test_other_families_need_torch(forms: Path, own: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +332,7 @@ def test_other_families_need_torch(forms: Path, own: str, monkeypatch: pytest.Mo
     config = (forms / "config.json").read_text().replace('"bert"', '"deberta-v2"')
     (forms / "config.json").write_text(config)
     (forms / "packed.safetensors").unlink()
-    assert chosen(forms) == ("model.safetensors", "torch")
+    assert chosen(forms) == ("model.safetensors", "torch", "fp32")
     message = (
         r"torch, which reads .*model\.safetensors \(pullquote does not: the model type 'deberta-v2'"
     )
@@ -277,12 +341,48 @@ def test_other_families_need_torch(forms: Path, own: str, monkeypatch: pytest.Mo
 
 
 def test_other_devices_take_the_checkpoint(forms: Path) -> None:
-    assert chosen(forms, "cuda:1") == ("model.safetensors", "torch")
+    assert chosen(forms, "cuda:1") == ("model.safetensors", "torch", "fp32")
+    with pytest.raises(InputError, match="on the CPU"):
+        chosen(forms, "cuda:1", "int8")
     (forms / "model.safetensors").unlink()
-    assert chosen(forms, "cuda:1") == ("model.onnx", "onnxruntime")
+    assert chosen(forms, "cuda:1") == ("model.onnx", "onnxruntime", "fp32")
     (forms / "model.onnx").unlink()
     with pytest.raises(InputError, match=r"'cuda:1' is not available for .*forms: packed weights"):
         chosen(forms, "cuda:1")
+
+
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As where the engine was not built, and nobody has switched it off."""
+    monkeypatch.setattr(native_library, "_CHOSEN", None)
+    monkeypatch.setattr(native_library, "LIBRARY", Path("no-engine.so"))
+    native_library.warn_if_missing.cache_clear()
+    yield
+    native_library.warn_if_missing.cache_clear()
+
+
+def test_the_first_reader_without_an_engine_says_how_to_get_it(no_engine: None) -> None:
+    with pytest.warns(PullquoteWarning, match=r"no compiled engine, so that numpy .* pip install"):
+        assert type(Reader("tiny").backend) is NumpyBackend
+    Reader("tiny")  # a second warning would be an error
+
+
+def test_models_says_how_to_get_the_engine(
+    no_engine: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["models"])
+    out, errors = capsys.readouterr()
+    assert " numpy " in out
+    assert errors.startswith("pullquote: note: this installation has no compiled engine")
+    assert errors.count("\n") == 1
+
+
+def test_an_engine_that_was_switched_off_is_not_missed(
+    no_engine: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native_library, "_CHOSEN", "off")
+    assert type(Reader("tiny").backend) is NumpyBackend
 
 
 @pytest.mark.parametrize("value", ["off", "", "elsewhere.so"])

@@ -7,6 +7,7 @@ Knows huggingface_hub and file names, not the contents of the files.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,10 @@ _CONVERT = (
 def download(name: str, options: Mapping[str, Any], *, onnx: bool = True) -> Path:
     """Download the files that a reader needs into huggingface_hub's cache; returns the directory.
 
-    Of several forms of weights only the preferred one is downloaded; `onnx=False` takes
-    safetensors. `options` are huggingface_hub's `revision`, `token` and `cache_dir`. Raises
-    `ModelError` for a repository that does not exist or has no usable weights, `DownloadError`
-    without a network.
+    Of several forms of weights only the preferred one is downloaded: an ONNX file last where ONNX
+    Runtime is not installed; `onnx=False` takes safetensors. `options` are huggingface_hub's
+    `revision`, `token` and `cache_dir`. Raises `ModelError` for a repository that does not exist or
+    has no usable weights, `DownloadError` without a network.
     """
     bundled = bundled_models()
     try:
@@ -70,6 +71,8 @@ def _needed_files(name: str, files: Collection[str], onnx: bool) -> list[str]:
     Raises `ModelError` where weights or the tokenizer are missing.
     """
     weights = layout.weights(files, onnx=onnx)
+    if importlib.util.find_spec("onnxruntime") is None:
+        weights.sort(key=lambda file: file in layout.ONNX_FORMS)
     if not weights and any(file in files for file in layout.PICKLES):
         raise pickle_error(name)
     if not weights or layout.TOKENIZER not in files:

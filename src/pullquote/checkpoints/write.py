@@ -15,14 +15,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pullquote.checkpoints import layout
 from pullquote.checkpoints.directory import store_settings
-from pullquote.errors import ConfigError, MissingExtraError
+from pullquote.checkpoints.tensor_file import write_tensors
+from pullquote.errors import ConfigError
 from pullquote.files import atomic_write, replacing, write_json
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from pullquote.settings import ReaderConfig
@@ -46,17 +46,8 @@ def write_base(
 
 
 def write_weights(directory: Path, weights: Mapping[str, NDArray[np.float32]]) -> None:
-    """Write a state dictionary as safetensors.
-
-    Raises `MissingExtraError` without safetensors.
-    """
-    try:
-        from safetensors.numpy import save
-    except ImportError as error:  # pragma: no cover - depends on what is installed
-        raise MissingExtraError("safetensors", "torch") from error
-    contiguous = {name: np.ascontiguousarray(value) for name, value in weights.items()}
-    with atomic_write(directory / layout.SAFETENSORS, "wb") as file:
-        file.write(save(contiguous, metadata={"format": "pt"}))
+    """Write a state dictionary as safetensors."""
+    write_tensors(directory / layout.SAFETENSORS, weights, {"format": "pt"})  # for transformers
 
 
 @contextlib.contextmanager

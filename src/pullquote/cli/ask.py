@@ -24,6 +24,7 @@ from pullquote.cli.console import (
     sentence,
     spelling_option,
     threshold_option,
+    verbose_option,
 )
 from pullquote.errors import InputError
 from pullquote.reading.reader import Reader
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
 @threshold_option
 @spelling_option
 @model_options
+@verbose_option
 @json_option
 def command(
     question: str,
@@ -89,7 +91,9 @@ def command(
     threshold: float | None,
     spelling: bool | None,
     device: str,
+    precision: str,
     threads: int | None,
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Answer QUESTION from texts with an exact quote, or say that they have no answer.
@@ -110,7 +114,8 @@ def command(
         raise click.UsageError("--json and --open are two outputs; give one of them.")
     if context is None and asking.is_search(paths):
         chosen = asking.Choice(
-            *(model, device, threads, top_k, threshold, answerable, spelling, as_json, as_link)
+            *(model, device, precision, threads, top_k, threshold, answerable, spelling),
+            *(as_json, as_link, verbose),
         )
         asking.run(question, paths, filters, chosen)
         return
@@ -124,7 +129,7 @@ def command(
     elif not context.strip():
         raise InputError("--context is blank; expected a text to look for the answer in")
 
-    reader = Reader(model, device=device, threads=threads, spelling=spelling)
+    reader = Reader(model, device=device, precision=precision, threads=threads, spelling=spelling)
     with progress_bar("reading") as progress:
         prediction = reader.answer(
             question,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,11 +23,14 @@ from pullquote.cli.console import (
     say,
     sentence,
 )
+from pullquote.cli.skipped import in_one_line, listed, shown
 from pullquote.errors import DocumentError, IndexFileError
 from pullquote.files import cache_directory
+from pullquote.searching.plain import is_plain, is_sqlite
 from pullquote.types import Place
 
 if TYPE_CHECKING:
+    from pullquote.searching.documents import Problem
     from pullquote.searching.index import Index, Update
     from pullquote.searching.search import SearchResult
 
@@ -42,6 +44,7 @@ class Choice:
 
     model: str
     device: str
+    precision: str
     threads: int | None
     top_k: int
     threshold: float | None
@@ -49,20 +52,22 @@ class Choice:
     spelling: bool | None
     as_json: bool
     as_link: bool
+    verbose: bool
 
 
 def is_search(paths: Sequence[str]) -> bool:
     """Whether these are documents to be searched, rather than one text to be read."""
     if len(paths) != 1:
         return len(paths) > 1
-    from pullquote.searching.documents import TEXT, kind_of
-    from pullquote.searching.index import Index
-
     (path,) = paths
     try:
-        if Path(path).is_dir() or Index.is_one(path) or path.endswith(".db"):
+        if Path(path).is_dir() or is_sqlite(path) or path.endswith(".db"):
             return True
-        return Path(path).is_file() and kind_of(path) not in (None, TEXT)
+        if is_plain(path) or not Path(path).is_file():
+            return False
+        from pullquote.searching.documents import TEXT, kind_of  # not loaded for a plain text
+
+        return kind_of(path) not in (None, TEXT)
     except (OSError, ValueError):  # not a valid path; reading it raises the error
         return False
 
@@ -75,9 +80,13 @@ def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Cho
     glob = _glob(filters)
     if "-" in paths:
         raise click.UsageError("- is one text, not one of several; give files and folders.")
-    with _index(paths) as index:
+    with _index(paths, chosen.verbose) as index:
         reader = Reader(
-            chosen.model, device=chosen.device, threads=chosen.threads, spelling=chosen.spelling
+            chosen.model,
+            device=chosen.device,
+            precision=chosen.precision,
+            threads=chosen.threads,
+            spelling=chosen.spelling,
         )
         result = Searcher(reader, index).search(
             question,
@@ -107,13 +116,17 @@ def _glob(filters: Sequence[str]) -> str | None:
     return glob
 
 
-def _index(paths: Sequence[str]) -> Index:
+def _index(paths: Sequence[str], verbose: bool) -> Index:
     """The index at a path, or an index of the documents at some paths, kept in the cache."""
+    import hashlib  # OpenSSL is not loaded for a plain text
+
     from pullquote.searching.documents import existing
     from pullquote.searching.index import Index
 
     if len(paths) == 1 and (Index.is_one(paths[0]) or paths[0].endswith(".db")):
-        return Index.open(paths[0])
+        index = Index.open(paths[0])
+        note_skipped([*index.problems(), *index.partly_read()], index.left_out(), verbose)
+        return index
     for path in paths:
         if Index.is_one(path):
             raise click.UsageError(f"{path} is an index; ask it alone, or its documents.")
@@ -133,10 +146,7 @@ def _index(paths: Sequence[str]) -> Index:
     except BaseException:
         index.close()
         raise
-    if problems := found.problems:
-        more = f"; and {len(problems) - 1:,} more (pullquote index lists them)"
-        others = more if len(problems) > 1 else ""
-        say("note", f"not read: {shown(problems[0].path)}: {problems[0].reason}{others}")
+    note_skipped(found.problems, found.left_out, verbose)
     note_guesses(found)
     return index
 
@@ -144,7 +154,19 @@ def _index(paths: Sequence[str]) -> Index:
 def update(index: Index, paths: Iterable[str]) -> Update:
     """Update an index from its documents, with a progress bar on a terminal."""
     with progress_bar("reading documents") as progress:
-        return index.add(paths, progress=progress)
+        done = index.add(paths, progress=progress)
+    if done.reread:
+        say("note", f"{index.path}: of an older pullquote; its documents were all read again")
+    return done
+
+
+def note_skipped(problems: Sequence[Problem], left_out: Sequence[Problem], verbose: bool) -> None:
+    """Say in a line what was not read; with `verbose` in a line for each."""
+    if verbose:
+        for line in listed(problems, left_out, most=None):
+            say("note", line)
+    elif line := in_one_line(problems, left_out):
+        say("note", line)
 
 
 def note_guesses(found: Update) -> None:
@@ -169,17 +191,11 @@ def nothing_in(paths: Sequence[str], found: Update) -> str:
             f"{named}: nothing readable in it ({len(found.problems):,} tried); the first: "
             f"{shown(first.path)}: {first.reason}"
         )
+    there = f" ({in_one_line([], found.left_out)})" if found.left_out else ""
     return (
-        f"{named}: nothing to read in it; expected text, Markdown, HTML, PDF, DOCX, EPUB, CSV, "
-        "JSON Lines or Parquet"
+        f"{named}: nothing to read in it{there}; expected text, Markdown, HTML, PDF, DOCX, EPUB, "
+        "CSV, JSON Lines or Parquet"
     )
-
-
-def shown(path: str) -> str:
-    """A path as a person would type it here."""
-    here = str(Path.cwd())
-    inside = path.startswith(here.rstrip(os.sep) + os.sep)
-    return os.path.relpath(path, here) if inside else path
 
 
 def _shown(place: Place) -> Place:

@@ -60,6 +60,7 @@ def command(
     answerable: float | None,
     threshold_for: str | None,
     device: str,
+    precision: str,
     threads: int | None,
 ) -> None:
     """Fit the scores of MODEL_DIR on DATA, so that they are probabilities, and store that.
@@ -93,7 +94,7 @@ def command(
             f"{model_dir}: came with pullquote; expected a model directory of yours. Copy the "
             "bundled one first, and give the copy's path"
         )
-    reader = Reader(model_dir, device=device, threads=threads)
+    reader = Reader(model_dir, device=device, threads=threads, precision=precision)
     config = reader.config
     examples = load_data(data).examples if data is not None else ()
     use = load_data(answerable_from).examples if answerable_from is not None else ()

@@ -131,6 +131,7 @@ def command(
     show: int,
     output: str | None,
     device: str,
+    precision: str,
     threads: int | None,
     as_json: bool,
 ) -> None:
@@ -152,7 +153,7 @@ def command(
     readers = [
         None
         if Path(name).is_file()
-        else Reader(name, device=device, threads=threads, spelling=spelling)
+        else Reader(name, device=device, precision=precision, threads=threads, spelling=spelling)
         for name in (a, b)
     ]
     sides = (

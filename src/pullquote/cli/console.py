@@ -7,7 +7,6 @@ import json
 import math
 import re
 import sys
-import tempfile
 import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,12 +34,20 @@ _LISTED = 20  # dropped entries that are listed one by one
 
 
 def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--device and --threads: how a model runs."""
+    """--device, --precision and --threads: how a model runs."""
     function = click.option(
         "--threads",
         type=click.IntRange(min=1),
         metavar="N",
         help="Threads for the model [default: all cores].",
+    )(function)
+    function = click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "int8"]),
+        default="auto",
+        show_default=True,
+        help="int8 is faster, fp32 exact; auto reads checkpoints of BERT-like models in int8, and "
+        "says what that changes.",
     )(function)
     return click.option(
         "--device",
@@ -103,6 +110,13 @@ def check_one_decision(threshold: float | None, answerable: float | None, of: st
             "one of them."
         )
 
+
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="List all documents that were not read, or in part, and all files that are no documents.",
+)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
@@ -254,6 +268,8 @@ def echo_json(value: object) -> None:
 
 def ensure_writable(path: str | Path) -> None:
     """Raise `OutputError` for a file that cannot be written: before long work, not after it."""
+    import tempfile  # not loaded to print an answer
+
     path = Path(path).resolve()
     if path.is_dir():
         raise OutputError(f"{path}: a folder; expected the name of a file to write")

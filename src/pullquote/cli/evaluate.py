@@ -67,6 +67,7 @@ def command(
     output: str | None,
     report: str | None,
     device: str,
+    precision: str,
     threads: int | None,
     as_json: bool,
 ) -> None:
@@ -81,7 +82,7 @@ def command(
     if report:
         ensure_matplotlib()
         ensure_folder(report, FILES)
-    reader = Reader(model, device=device, threads=threads, spelling=spelling)
+    reader = Reader(model, device=device, precision=precision, threads=threads, spelling=spelling)
     dataset = load_data(data)
     with progress_bar("answering") as progress:
         evaluation = evaluate(

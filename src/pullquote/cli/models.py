@@ -7,8 +7,7 @@ import click
 from pullquote.checkpoints import layout
 from pullquote.checkpoints.bundled import bundled_models
 from pullquote.checkpoints.directory import open_model
-from pullquote.cli.console import decision_words, printable
-from pullquote.errors import ModelError
+from pullquote.cli.console import decision_words, printable, say
 from pullquote.training.family import FAMILY
 
 
@@ -25,18 +24,20 @@ from pullquote.training.family import FAMILY
 @click.argument("name", required=False)
 @click.option("--family", is_flag=True, help="List the shapes that train --model takes.")
 def command(name: str | None, family: bool) -> None:
-    """List the bundled models, or print the model card of NAME."""
+    """List the bundled models, or print the model card of NAME and which weights are read."""
+    from pullquote.reading.backends.choose import choose
+
     if family:
         if name:
             raise click.UsageError("--family lists all shapes; leave NAME out.")
         _list_family()
         return
     if name is None:
-        from pullquote.reading.backends.choose import choose
+        from pullquote.reading.backends import native_library
 
         click.echo(
             f"{'name':12}{'MiB':>8}{'window':>8}  {'decision':18}  "
-            f"{'weights':20}{'read by':13}directory"
+            f"{'weights':20}{'read by':13}{'in':6}directory"
         )
         for model in map(open_model, bundled_models()):
             size = sum(file.stat().st_size for file in model.path.iterdir() if file.is_file())
@@ -44,13 +45,16 @@ def command(name: str | None, family: bool) -> None:
             click.echo(
                 f"{model.name:12}{size / 2**20:8.2f}{config.max_length:8}"
                 f"  {decision_words(config.decision()):18}  "
-                f"{choice.file.name:20}{choice.package:13}{model.path}"
+                f"{choice.file.name:20}{choice.package:13}{choice.precision:6}{model.path}"
             )
+        if native_library.missing():
+            say("note", native_library.MISSING)
         return
-    card = open_model(name).path / layout.CARD
-    if not card.is_file():
-        raise ModelError(f"{name}: has no model card ({layout.CARD})")
-    click.echo(printable(card.read_text(encoding="utf-8", errors="replace")).rstrip())
+    model = open_model(name)
+    card = model.path / layout.CARD
+    if card.is_file():
+        click.echo(printable(card.read_text(encoding="utf-8", errors="replace")).rstrip() + "\n")
+    click.echo(f"weights: {choose(model)}")
 
 
 def _list_family() -> None:

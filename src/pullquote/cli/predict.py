@@ -53,6 +53,7 @@ def command(
     never_abstain: bool,
     spelling: bool | None,
     device: str,
+    precision: str,
     threads: int | None,
 ) -> None:
     """Answer every question of DATA with MODEL and write four JSON files to DIR.
@@ -68,7 +69,7 @@ def command(
         if never_abstain and value is not None:
             raise click.UsageError(f"--never-abstain and {name} contradict each other.")
     ensure_folder(output, ["predictions.json"])
-    reader = Reader(model, device=device, threads=threads, spelling=spelling)
+    reader = Reader(model, device=device, precision=precision, threads=threads, spelling=spelling)
     examples = load_data(data).examples
     predictions = reader.answer_all(
         examples,

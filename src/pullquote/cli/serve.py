@@ -164,6 +164,7 @@ def command(
     max_seconds: float,
     log_requests: bool,
     device: str,
+    precision: str,
     threads: int | None,
 ) -> None:
     """Serve MODEL over HTTP: a page at /, an API at /v1/answer, and at / that of Hugging Face.
@@ -202,6 +203,7 @@ def command(
             model=model,
             index=index,
             device=device,
+            precision=precision,
             threads=threads,
             host=host,
             port=port,

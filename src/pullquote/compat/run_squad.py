@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pullquote.checkpoints.directory import find_tokenizer
+from pullquote.checkpoints.directory import find_tokenizer, open_model
 from pullquote.compat.squad_metrics import Entry, nbest
 from pullquote.data.formats import load
 from pullquote.errors import InputError
 from pullquote.files import write_all_json
 from pullquote.progress import Progress, no_progress, tracked
 from pullquote.reading import decode
+from pullquote.reading.backends.choose import as_made
 from pullquote.reading.batching import Batched, LogitRow
 from pullquote.reading.encode import Encoder
 from pullquote.reading.reader import Reader
@@ -134,7 +135,13 @@ def evaluate_squad(
 
     All spans of a window are compared; run_squad.py compared only the best 20 starts and ends.
     """
-    reader = Reader(settings.model_name_or_path, device=settings.device, threads=settings.threads)
+    directory = open_model(settings.model_name_or_path)
+    reader = Reader(
+        directory.path,
+        device=settings.device,
+        threads=settings.threads,
+        precision=as_made(directory, settings.device),
+    )
     positions = reader.directory.positions
     if settings.max_seq_length > positions:
         raise InputError(

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pullquote import __version__
 from pullquote.checkpoints import layout
 from pullquote.checkpoints.directory import ModelDirectory, open_model
 from pullquote.checkpoints.tensor_file import open_tensors
@@ -215,7 +216,12 @@ def _calibration_section(
 def _size_section(directory: ModelDirectory, results: Sequence[tuple[Data, Evaluation]]) -> str:
     size = sum(file.stat().st_size for file in layout.published(directory.path))
     choice = choose(directory)
-    weights, engine = choice.file, choice.package
+    weights = choice.file
+    reader = (
+        f"pullquote's engine {__version__}"
+        if choice.package == "engine"
+        else f"{choice.package} {version(choice.package)}"
+    )
     kind = "int8 ONNX" if directory.quantized else "ONNX"
     if weights != directory.onnx:
         kind = "packed" if weights == directory.packed else "safetensors"
@@ -239,7 +245,7 @@ def _size_section(directory: ModelDirectory, results: Sequence[tuple[Data, Evalu
         + f"- {size / 2**20:.2f} MiB in all; {weights.name} ({kind}) "
         f"{weights.stat().st_size / 2**20:.2f} MiB.\n{flops}"
         f"- {evaluation.questions_per_second:,.0f} questions a second of {part.name}, in batches, "
-        f"with {engine} {version(engine)} on {_machine()}.\n"
+        f"with {reader} in {choice.precision} on {_machine()}.\n"
     )
 
 

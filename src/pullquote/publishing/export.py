@@ -87,7 +87,8 @@ def export(
         raise ModelError(
             f"{source.path}: no {layout.SAFETENSORS} to export "
             f"(found {source.packed or source.onnx}); "
-            f"pullquote unpack {model} -o OUT gives a model of ours its checkpoint back"
+            f"pullquote export {model} --onnx -o OUT takes packed weights, and pullquote unpack "
+            f"{model} -o OUT gives a model of ours its checkpoint back"
         )
     if config:
         source = replace(source, config=config)

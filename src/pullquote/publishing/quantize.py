@@ -203,7 +203,7 @@ class _Rewriter:
 
     def _matmul(self, node: onnx.NodeProto, weight: onnx.TensorProto) -> None:
         """X W  =  row scales * (x_q W_q * column scales)."""
-        q, scales = _quantize(numpy_helper.to_array(weight), axis=0, bits=self.layer_bits)
+        q, scales = quantize_array(numpy_helper.to_array(weight), axis=0, bits=self.layer_bits)
         x, y = node.input[0], node.output[0]
         x_q, x_scales = self._activation(x)
         self._add(
@@ -227,7 +227,7 @@ class _Rewriter:
         DeBERTa's relative positions. ONNX Runtime folds such products when it loads a model, but
         not those of integers.
         """
-        q, scales = _quantize(numpy_helper.to_array(weight), axis=0, bits=self.layer_bits)
+        q, scales = quantize_array(numpy_helper.to_array(weight), axis=0, bits=self.layer_bits)
         y = node.output[0]
         weight_q = self._integers(f"{weight.name}{_INTEGERS}", q, self.scheme.layers)
         column_scales = self._constant(f"{weight.name}{_SCALES}", scales)
@@ -256,7 +256,7 @@ class _Rewriter:
 
     def _gather(self, node: onnx.NodeProto, table: onnx.TensorProto) -> None:
         """Look up int8 rows and their scales."""
-        q, scales = _quantize(numpy_helper.to_array(table), axis=1, bits=self.scheme.words)
+        q, scales = quantize_array(numpy_helper.to_array(table), axis=1, bits=self.scheme.words)
         ids, y = node.input[1], node.output[0]
         rows = self._integers(f"{table.name}{_INTEGERS}", q, self.scheme.words)
         self._add("Gather", [rows, ids], f"{y}.int8")
@@ -330,7 +330,7 @@ def _gathers_rows(node: onnx.NodeProto) -> bool:
     return node.op_type == "Gather" and not any(attribute.i for attribute in node.attribute)
 
 
-def _quantize(
+def quantize_array(
     values: NDArray[np.float32], *, axis: int, bits: int
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Symmetric quantisation with one scale for each slice across `axis`: values ≈ q * scale.

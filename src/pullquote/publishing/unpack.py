@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pullquote.checkpoints.directory import open_model
-from pullquote.checkpoints.encoder_weights import Matrix, Quantized, dequantized
+from pullquote.checkpoints.encoder_weights import Quantized, dequantized
 from pullquote.checkpoints.packed import Weight, read_packed
 from pullquote.checkpoints.write import copy_model, new_directory, write_weights
 from pullquote.errors import ConfigError, MissingExtraError, ModelError, first_line
@@ -111,10 +111,10 @@ def read_onnx(file: Path) -> Mapping[str, Weight]:
     return found
 
 
-def _weights(model: onnx.ModelProto) -> dict[str, Matrix]:
+def _weights(model: onnx.ModelProto) -> dict[str, NDArray[np.float32] | Quantized]:
     """All weights by their names in the graph; quantised matrices are transposed to (out, in)."""
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-    values: dict[str, Matrix] = {
+    values: dict[str, NDArray[np.float32] | Quantized] = {
         name: value for name, value in constants.items() if value.dtype == np.float32
     }
     names = {name: integers_name(model, name) for name in quantized_weights(model)}

@@ -161,9 +161,9 @@ def _pair_template(encoder: Encoder) -> str:
 def fingerprint(teacher: Reader) -> str:
     """A hash of a teacher: its backend and precision, its config, tokenizer and weights."""
     directory, backend = teacher.directory, teacher.backend
-    precision = getattr(backend, "precision", "")  # torch's
+    precision = getattr(backend, "precision", "")
     file = choose(directory).file
-    if precision or file == directory.safetensors:
+    if type(backend).__name__ == "TorchBackend" or file == directory.safetensors:
         forms = directory.path.glob(layout.SAFETENSORS_PATTERNS[0])
     else:
         forms = file.parent.glob(f"{file.name}*")  # large ONNX models have a second file

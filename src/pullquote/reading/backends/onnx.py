@@ -1,6 +1,6 @@
 """Runs a `model.onnx` with ONNX Runtime, which does not need torch.
 
-Knows ONNX Runtime, not text.
+Needs the extra `onnx`. Knows ONNX Runtime, not text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pullquote.errors import InputError, ModelError, first_line
+from pullquote.errors import InputError, MissingExtraError, ModelError, first_line
 from pullquote.reading.backends import cores
 from pullquote.types import INPUTS, Logits
 
@@ -22,14 +22,12 @@ if TYPE_CHECKING:
 try:
     import onnxruntime as ort
 except ImportError as error:  # pragma: no cover - depends on what is installed
-    raise ModelError(
-        "a model.onnx is read by ONNX Runtime, which is not installed. Run: pip install onnxruntime"
-    ) from error
+    raise MissingExtraError("onnxruntime", "onnx") from error
 
 _OUTPUTS = ("start_logits", "end_logits")
 
-# The oldest ONNX Runtime that runs the bundled models, as pyproject.toml has it: 1.20 cannot
-# subtract the int8 numbers that packed weights are made of.
+# The oldest ONNX Runtime that runs what `publishing.quantize` writes, as pyproject.toml has it:
+# 1.20 cannot subtract the int8 numbers that weights of few bits are made of.
 OLDEST = "1.21"
 
 # What ONNX Runtime reports for a model that is newer than itself: an operator, a file format, or a
