@@ -4,7 +4,10 @@ SHARED ?= ../shared
 BIN := .venv/bin
 SQUAD := $(SHARED)/data/squad2
 CHECKPOINT := build/small-hf
-ENGINE := src/pullquote/reading/backends/_engine/libpullquote.so
+# What `make engine` builds. On Windows, where make is rare: cmake -T ClangCL -S engine -B build/engine,
+# cmake --build build/engine --config Release, and copy pullquote.dll to the same folder.
+LIBRARY := libpullquote.$(if $(filter Darwin,$(shell uname)),dylib,so)
+ENGINE := src/pullquote/reading/backends/_engine/$(LIBRARY)
 HAS_COMPILER := $(shell command -v $(CXX) 2>/dev/null)
 QUIET := --quiet --disable-pip-version-check
 # The tests that need no torch and no browser. One score is left out, for its second decimal is
@@ -15,10 +18,10 @@ QUICK := tests/reading tests/searching tests/scoring tests/data tests/checkpoint
     --deselect=tests/cli/test_cli_ask.py::test_no_answer_says_so_and_names_the_nearest_quote
 QUICK_TOOLS := pytest pytest-timeout hypothesis schemathesis httpx psutil safetensors onnx \
     onnxscript
-QUICK_EXTRAS := .[hub,files,parquet,tantivy,report,serve]
+QUICK_EXTRAS := .[hub,files,onnx,parquet,tantivy,report,serve]
 
 .PHONY: demo test check docs site bench bench-serve soak mutants parity golden models clean help
-.PHONY: test-floors nightly people engine engine-sanitize
+.PHONY: test-floors nightly people engine engine-sanitize engine-arm fuzz
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -77,6 +80,21 @@ soak: .venv/ready engine  ## half an hour of mixed load under a memory cap: no e
 mutants: .venv/ready engine  ## break the code in many places, one at a time: each time a test has to fail (3 minutes)
 	$(BIN)/python tests/mutants.py
 
+MINUTES ?= 60
+SEED ?= $(shell date +%Y%m%d)
+PART := $$(( ($(MINUTES) + 3) / 4 ))
+fuzz: .venv/ready engine  ## damage model files, texts, documents, requests and calls of the engine (MINUTES=60)
+	$(BIN)/python tests/fuzz/run.py --minutes $(PART) --seed $(SEED)
+	$(BIN)/python tests/fuzz_documents.py --minutes $(PART) --seed $(SEED)
+	$(BIN)/python tests/serving/fuzz_http.py --minutes $(PART) --seed $(SEED)
+ifneq ($(shell command -v clang++ 2>/dev/null),)
+	$(BIN)/cmake -S engine -B build/engine-fuzzer -DCMAKE_CXX_COMPILER=clang++ -DPULLQUOTE_SANITIZE=fuzzer
+	$(BIN)/cmake --build build/engine-fuzzer
+	build/engine-fuzzer/fuzz -max_total_time=$$(( $(PART) * 60 )) -rss_limit_mb=2048 -timeout=60
+else
+	@echo "The engine's calls are left out: libFuzzer needs clang++ (make engine-sanitize tries some)."
+endif
+
 parity: .venv/ready engine .hf4/ready $(CHECKPOINT)/ready  ## compare 2,000 fresh pipeline calls with transformers 4.57.6
 	$(BIN)/python tests/compat/parity.py --hf4-python .hf4/bin/python \
 	    --checkpoint $(CHECKPOINT)
@@ -110,32 +128,52 @@ $(ENGINE): engine/CMakeLists.txt $(wildcard engine/include/* engine/src/*) | .ve
 	$(BIN)/cmake -S engine -B build/engine
 	$(BIN)/cmake --build build/engine
 	mkdir -p $(@D)
-	cp build/engine/libpullquote.so $@.new
+	cp build/engine/$(LIBRARY) $@.new
 	mv $@.new $@  # a process that has loaded the old one keeps it
 
-engine-sanitize: .venv/ready  ## test the engine under the address and undefined-behaviour sanitizers
-	$(BIN)/cmake -S engine -B build/engine-sanitize -DPULLQUOTE_SANITIZE=ON
-	$(BIN)/cmake --build build/engine-sanitize
+# Of Linux, with GCC or Clang. Python under the thread sanitizer reports its own threads, so that a
+# program in C++ reads in its place.
+engine-sanitize: .venv/ready  ## test the engine under sanitizers: memory, undefined behaviour, threads (SHORT=1: 3 minutes)
+	$(BIN)/cmake -S engine -B build/engine-address -DPULLQUOTE_SANITIZE=address
+	$(BIN)/cmake --build build/engine-address --parallel 2
+	build/engine-address/fuzz $(if $(SHORT),20 0,300 $(SEED))
+	$(BIN)/cmake -S engine -B build/engine-thread -DPULLQUOTE_SANITIZE=thread
+	$(BIN)/cmake --build build/engine-thread --parallel 2
+	build/engine-thread/threads $(if $(SHORT),20,500)
 	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0 \
-	    PULLQUOTE_ENGINE=$(CURDIR)/build/engine-sanitize/libpullquote.so \
-	    $(BIN)/python -m pytest tests/engine -k "not bundled"
+	    PULLQUOTE_ENGINE=$(CURDIR)/build/engine-address/libpullquote.so \
+	    $(BIN)/python -m pytest tests/engine/test_engine_safety.py \
+	    $(if $(SHORT),,tests/engine/test_engine_forward.py) -k "not bundled"
+
+ARM := aarch64-linux-gnu
+engine-arm: .venv/ready  ## test the engine's kernels for ARM under qemu (g++-aarch64-linux-gnu, qemu-user)
+	$(BIN)/cmake -S engine -B build/engine-arm -DCMAKE_SYSTEM_NAME=Linux \
+	    -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=$(ARM)-g++
+	$(BIN)/cmake --build build/engine-arm
+	$(ARM)-g++ -std=c++17 -O2 -Wall -Wextra -Iengine/include -o build/engine-arm/check_kernels \
+	    tests/engine/check_kernels.cpp -Lbuild/engine-arm -lpullquote
+	qemu-aarch64 -L /usr/$(ARM) -E LD_LIBRARY_PATH=build/engine-arm \
+	    build/engine-arm/check_kernels neon
 
 clean:  ## remove the environments and caches
 	rm -rf .demo .venv .hf4 .floors .floors-torch .nightly build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# The demo's environment holds the package and its four dependencies, nothing else.
+# The demo's environment holds the package and its three dependencies, nothing else.
 .demo/ready: pyproject.toml constraints.txt $(shell find src engine -type f -not -name '*.pyc')
 	$(PYTHON) -m venv .demo
 	@$(if $(HAS_COMPILER),,echo "No C++ compiler ($(CXX)): numpy reads in place of the compiled engine.")
 	.demo/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt .
 	touch $@
 
+# An editable installation by a path file in place of scikit-build-core's import hook, which would go
+# before PYTHONPATH: mutants, and copies of the sources, need that.
+path-file = echo $(CURDIR)/src >$$(echo $(1)/lib/python*/site-packages/_editable_skbc_pullquote.pth)
+
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	# In place of scikit-build-core's import hook, which would go before PYTHONPATH: mutants need that.
-	echo $(CURDIR)/src >$$(echo .venv/lib/python*/site-packages/_editable_skbc_pullquote.pth)
+	$(call path-file,.venv)
 	touch $@
 
 # The lowest versions; all else is as constraints.txt has it. NumPy's lowest has no wheel for
@@ -149,6 +187,7 @@ NO_EMPTY_BATCH := --deselect='tests/training/test_quantize.py::test_inputs_of_an
 	awk -f .ci/constraints.awk constraints-floors.txt constraints.txt >.floors/constraints.txt
 	.floors/bin/python -m pip install $(QUIET) -c .floors/constraints.txt $(QUICK_TOOLS) tomli \
 	    -e '$(QUICK_EXTRAS)'
+	$(call path-file,.floors)
 	touch $@
 
 .floors-torch/ready: pyproject.toml constraints.txt constraints-floors.txt \
@@ -159,6 +198,7 @@ NO_EMPTY_BATCH := --deselect='tests/training/test_quantize.py::test_inputs_of_an
 	    constraints.txt >.floors-torch/constraints.txt
 	.floors-torch/bin/python -m pip install $(QUIET) -c .floors-torch/constraints.txt \
 	    $(QUICK_TOOLS) -e '.[all]'
+	$(call path-file,.floors-torch)
 	touch $@
 
 .nightly/%/ready: pyproject.toml constraints.txt
@@ -166,6 +206,7 @@ NO_EMPTY_BATCH := --deselect='tests/training/test_quantize.py::test_inputs_of_an
 	python$* -m venv .nightly/$*
 	.nightly/$*/bin/python -m pip install $(QUIET) -c constraints.txt $(QUICK_TOOLS) tomli \
 	    -e '$(QUICK_EXTRAS)'
+	$(call path-file,.nightly/$*)
 	touch $@
 
 # The checkpoint of the bundled model, unpacked: fp32, rounded as the model is.

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
+import pullquote
+
 SRC = Path(__file__).parent / "src"
 RUNS = re.compile(r"^ *>>> (?!.*# doctest: \+SKIP$)", re.M)
+
+# Where the engine was not built, the note that says so would be in the output of every test.
+if not (Path(pullquote.__file__).parent / "reading" / "backends" / "_engine").is_dir():
+    os.environ.setdefault("PULLQUOTE_ENGINE", "off")
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

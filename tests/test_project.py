@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,11 @@ def _requirements(*extras: str) -> Iterator[tuple[str, str]]:
             match = re.fullmatch(r"([\w.-]+)>=([\d.]+)(;.*)?", line)
             assert match, f"{line}: expected NAME>=VERSION"
             yield _same(match[1]), match[2]
+
+
+def test_reading_needs_three_packages() -> None:
+    lines = PROJECT["dependencies"]
+    assert [re.split(r"[<>=]", line)[0] for line in lines] == ["click", "numpy", "tokenizers"]
 
 
 def test_the_lowest_versions_are_those_that_are_tested() -> None:
@@ -145,4 +151,31 @@ def test_a_compiler_puts_the_engine_into_the_wheel(tmp_path: Path) -> None:
     assert (python, abi) == ("py3", "none")
     assert platform != "any"
     library = f"pullquote/reading/backends/_engine/{native_library.LIBRARY.name}"
-    assert library in zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel) as archive:
+        assert library in archive.namelist()
+        archive.extractall(tmp_path / "installed")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed"), "PULLQUOTE_ENGINE": ""}
+    check = [sys.executable, ROOT / ".ci" / "check_installed.py"]
+    done = subprocess.run(check, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.startswith("answered by the engine, with its kernels "), done.stderr
+
+
+def test_a_release_has_no_wheel_without_the_engine(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        build_wheel(tmp_path, CXX=str(tmp_path / "no-compiler"), PULLQUOTE_NEEDS_ENGINE="1")
+    assert b"no-compiler" in caught.value.stderr
+
+
+def test_the_sources_have_what_the_wheel_is_built_of(tmp_path: Path) -> None:
+    """By the build backend itself, without an environment of its own, which would be downloaded."""
+    code = "import sys; from scikit_build_core.build import build_sdist; build_sdist(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", code, tmp_path], cwd=ROOT, check=True, capture_output=True
+    )
+    (sources,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sources) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    needed = [*(ROOT / "engine").rglob("*"), *(ROOT / "src" / "pullquote").rglob("*.py")]
+    needed += [ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE")]
+    assert {path.relative_to(ROOT).as_posix() for path in needed if path.is_file()} <= names
+    assert not any("_engine/" in name for name in names)

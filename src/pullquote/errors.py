@@ -79,7 +79,14 @@ class MissingExtraError(PullquoteError, ImportError):
     """An optional dependency is not installed; the message names the extra to install."""
 
     def __init__(self, what: str, extra: str) -> None:
+        self.what, self.extra = what, extra
         super().__init__(f'{what} is not installed. Run: pip install "pullquote[{extra}]"')
+
+
+def shown(value: object) -> str:
+    """How a message shows a value that it found: as Python prints it, cut to 80 characters."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def first_line(error: BaseException) -> str:

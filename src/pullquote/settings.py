@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from pullquote.errors import ConfigError, InputError, PullquoteError
+from pullquote.errors import ConfigError, InputError, PullquoteError, shown
 
 
 def check_answerable(value: object, error: type[PullquoteError] = InputError) -> None:
@@ -18,8 +18,8 @@ def check_answerable(value: object, error: type[PullquoteError] = InputError) ->
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not 0 < value <= 1:  # type: ignore[operator]  # nor NaN
         raise error(
-            f"answerable is {value!r}, expected the share of questions with an answer: above 0 and "
-            "at most 1"
+            f"answerable is {shown(value)}, expected the share of questions with an answer: above "
+            "0 and at most 1"
         )
 
 
@@ -47,7 +47,7 @@ def _check_type(name: str, value: object, declared: object) -> None:
     else:
         matches, expected = _is_number(value), "a number (float)"
     if not matches:
-        raise ConfigError(f"{name} is {value!r}, expected {expected}")
+        raise ConfigError(f"{name} is {shown(value)}, expected {expected}")
 
 
 def _check_number(name: str, value: object) -> None:
@@ -131,7 +131,7 @@ class Calibration:
             if name in values:
                 line = values[name]
                 if not isinstance(line, Mapping):
-                    raise ConfigError(f"calibration: {name} is {line!r}, expected an object")
+                    raise ConfigError(f"calibration: {name} is {shown(line)}, expected an object")
                 _check_known(LogOdds, line, f"calibration: {name}: ")
                 lines[name] = LogOdds(**line)
         return cls(**{**values, **lines})
@@ -278,7 +278,7 @@ class ReaderConfig:
                 "abstain; give one of them"
             )
         if threshold is not None and (not _is_number(threshold) or math.isnan(threshold)):
-            raise InputError(f"threshold is {threshold!r}, expected a number")
+            raise InputError(f"threshold is {shown(threshold)}, expected a number")
         if answerable is not None:
             check_answerable(answerable)
             return Decision(answerable)
@@ -296,7 +296,7 @@ class ReaderConfig:
             values = dict(values)
             format = values.pop("format", 1)  # pullquote 0.1 wrote no format number
             if not isinstance(format, int) or isinstance(format, bool) or format < 1:
-                raise ConfigError(f"format is {format!r}, expected a whole number from 1")
+                raise ConfigError(f"format is {shown(format)}, expected a whole number from 1")
             if format > READER_FORMAT:
                 raise ConfigError(
                     f"format {format}, written by a newer pullquote; this one reads formats up to "
@@ -305,7 +305,7 @@ class ReaderConfig:
             _check_known(cls, values)
             calibration = values.get("calibration", {})
             if not isinstance(calibration, Mapping):
-                raise ConfigError(f"calibration is {calibration!r}, expected an object")
+                raise ConfigError(f"calibration is {shown(calibration)}, expected an object")
             return cls(**{**values, "calibration": Calibration.from_json(calibration)})
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import shutil
+import sys
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -184,7 +188,7 @@ def test_settings_that_are_not_an_object_are_a_model_error(
 @pytest.mark.parametrize(
     "key", ["max_position_embeddings", "vocab_size", "type_vocab_size", "pad_token_id"]
 )
-@pytest.mark.parametrize("value", ["512", -1, 1.5, [1]])
+@pytest.mark.parametrize("value", ["512", "9" * 5000, -1, 1.5, True, [1], 2**31, 10**30])
 def test_an_invalid_number_in_the_config_is_a_model_error(
     make_model: MakeModel, tmp_path: Path, key: str, value: object
 ) -> None:
@@ -223,6 +227,35 @@ def test_bad_settings_are_a_config_error_that_names_the_file(
     (model_dir / "reader.json").write_text(json.dumps({**settings, **changes}))
     with pytest.raises(ConfigError, match=f"reader.json: {message}"):
         open_model(model_dir)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 0, -1, "512", True, [512]])
+def test_a_longest_input_that_is_no_number_is_a_model_error(model_dir: Path, value: object) -> None:
+    (model_dir / "tokenizer_config.json").write_text(json.dumps({"model_max_length": value}))
+    with pytest.raises(ModelError, match=r"model_max_length is .*, expected a number of tokens"):
+        open_model(model_dir)
+
+
+def test_a_longest_input_without_a_limit_is_that_of_transformers(model_dir: Path) -> None:
+    for text in ('{"model_max_length": 1000000000000000019884624838656}', "{}"):
+        (model_dir / "tokenizer_config.json").write_text(text)
+        assert open_model(model_dir).model_max_length == sys.maxsize
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json", "reader.json"])
+def test_a_file_of_settings_cannot_fill_the_memory(model_dir: Path, file: str) -> None:
+    path = model_dir / file
+    path.write_bytes(gzip.compress(b"[" + b"[]," * 15_000_000 + b"0]"))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match=rf"{file}: not UTF-8 text"):
+            open_model(model_dir)
+        os.truncate(path, 1 << 30)
+        with pytest.raises(ModelError, match=rf"{file}: more than 16 MiB"):
+            open_model(model_dir)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 26
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_setting_that_is_not_stored_is_the_default(model_dir: Path) -> None:

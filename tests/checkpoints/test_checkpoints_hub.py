@@ -23,6 +23,7 @@ OPEN = """
 import json, sys
 from pullquote.errors import PullquoteError
 from pullquote.checkpoints.directory import open_model
+sys.modules.update(dict.fromkeys(sys.argv[2:]))  # packages that are not installed
 try:
     model = open_model(sys.argv[1])
     found = {"path": str(model.path), "onnx": str(model.onnx), "safe": str(model.safetensors)}
@@ -122,9 +123,9 @@ def look_up(hub: Hub, tmp_path: Path) -> Callable[..., dict[str, str]]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     kept.update(HF_HOME=str(tmp_path / "cache"), HF_ENDPOINT=hub.url, no_proxy="127.0.0.1")
 
-    def look_up(name: str, **environment: str) -> dict[str, str]:
+    def look_up(name: str, *missing: str, **environment: str) -> dict[str, str]:
         done = subprocess.run(
-            [sys.executable, "-c", OPEN, name],
+            [sys.executable, "-c", OPEN, name, *missing],
             env={**kept, **environment},
             cwd=tmp_path,
             capture_output=True,
@@ -157,6 +158,13 @@ def test_a_model_of_the_hub_is_fetched_once_and_answers_without_a_network(
 def test_safetensors_are_fetched_when_there_is_no_onnx(hub: Hub, look_up: LookUp) -> None:
     assert look_up("owner/safe")["safe"].endswith("model.safetensors")
     assert "model.safetensors" in hub.fetched
+
+
+def test_without_onnx_runtime_safetensors_are_fetched_first(hub: Hub, look_up: LookUp) -> None:
+    found = look_up("owner/full", "onnxruntime")
+    assert found["safe"].endswith("model.safetensors")
+    assert found["onnx"] == "None"
+    assert "model.onnx" not in hub.fetched
 
 
 def test_a_pickle_is_refused_and_not_fetched(hub: Hub, look_up: LookUp) -> None:

@@ -30,12 +30,13 @@ def raw(path: Path, header: object, data: bytes = bytes(8)) -> Path:
 
 
 def test_what_is_written_is_what_the_package_reads(tmp_path: Path) -> None:
-    write_tensors(tmp_path / "ours.safetensors", ARRAYS, {"format": "pt"})
+    arrays = {**ARRAYS, "ids": np.arange(3), "across": np.eye(2, 3, dtype=np.float32).T}
+    write_tensors(tmp_path / "ours.safetensors", arrays, {"format": "pt"})
     theirs = load_file(tmp_path / "ours.safetensors")
     ours = open_tensors(tmp_path / "ours.safetensors")
-    assert set(theirs) == set(ours) == set(ARRAYS)
+    assert set(theirs) == set(ours) == set(arrays)
     assert ours.metadata == {"format": "pt"}
-    for name, array in ARRAYS.items():
+    for name, array in arrays.items():
         for found in (theirs[name], ours[name]):
             assert found.dtype == array.dtype
             np.testing.assert_array_equal(found, array)
@@ -100,6 +101,12 @@ def test_an_array_at_an_odd_place_is_copied(tmp_path: Path) -> None:
         ({"x": {**BIAS, "shape": [2**62, 2**62]}}, r"x has 8 bytes, expected"),
         ({"x": {**BIAS, "shape": []}}, r"x has 8 bytes, expected 4"),
         ({"x": {**BIAS, "dtype": "F8_E4M3"}}, r"x has the dtype F8_E4M3; known are F32"),
+        # numpy has no arrays of these shapes
+        ({"x": {**BIAS, "shape": [1] * 70, "data_offsets": [0, 4]}}, r"describes x as"),
+        ({"x": {**BIAS, "shape": [10**30, 0], "data_offsets": [8, 8]}}, r"x has no values"),
+        ({"x": {**BIAS, "dtype": "F" * 5000}}, r"x has the dtype F{80};"),
+        ({"x" * 5000: []}, r"describes x{80} as \[\]"),
+        (b'{"x": [' + b"{}," * 8_000_000 + b"0]}", r"of which 24,000,010 should be its header"),
     ],
 )
 def test_damaged_headers(tmp_path: Path, header: object, message: str) -> None:
@@ -168,8 +175,14 @@ def test_shards_are_one_mapping(tmp_path: Path) -> None:
         ({}, "has no weight_map"),
         ([], "has no weight_map"),
         ({"bias": 1}, "has no weight_map"),
-        ({"bias": "../model-1.safetensors"}, "which is not beside it"),
-        ({"bias": "/etc/passwd"}, "which is not beside it"),
+        ({"bias": "../model-1.safetensors"}, "no .safetensors file beside it"),
+        ({"bias": "/etc/passwd"}, "no .safetensors file beside it"),
+        ({"bias": "model.safetensors.index.json"}, "no .safetensors file beside it"),  # itself
+        ({"bias": ".."}, "no .safetensors file beside it"),
+        ({"bias": "\0.safetensors"}, "no .safetensors file beside it"),
+        ({"bias": "\ud800.safetensors"}, "no .safetensors file beside it"),
+        ({"bias": "x" * 5000}, r"names 'x{76}\.\.\., no .safetensors file beside it"),
+        ({"bias": ["model-1.safetensors"]}, "has no weight_map"),
         ({"bias": "model-3.safetensors"}, "model-3.safetensors: cannot be read"),
     ],
 )

@@ -10,6 +10,7 @@ that a file holds.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -21,8 +22,8 @@ from pullquote.checkpoints import bundled, layout
 from pullquote.checkpoints.bundled import bundled_models
 from pullquote.checkpoints.hub import download, pickle_error
 from pullquote.checkpoints.onnx_metadata import quantization
-from pullquote.data.formats import decode_text, parse_json, read_bytes
-from pullquote.errors import ConfigError, DataError, InputError, ModelError, OldFormError
+from pullquote.data.formats import decode_text, parse_json
+from pullquote.errors import ConfigError, DataError, InputError, ModelError, OldFormError, shown
 from pullquote.files import write_json
 from pullquote.settings import ReaderConfig
 
@@ -33,6 +34,8 @@ _OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer
 # Model types with relative positions, where `max_position_embeddings` is no limit, unless the
 # config says that absolute positions are added to the input, too.
 _RELATIVE_POSITIONS = {"deberta", "deberta-v2"}
+_LARGEST_JSON = 1 << 24  # bytes; a config.json has some thousands
+_LARGEST_SIZE = 2**31 - 1  # of a model in config.json
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,6 @@ def _inspect(name: str, path: Path) -> ModelDirectory:
     tokenizer: dict[str, Any] = {}
     if layout.TOKENIZER_CONFIG in present:
         tokenizer = _read_json(path / layout.TOKENIZER_CONFIG)
-    longest = tokenizer.get("model_max_length")
     onnx = next((path / file for file in layout.ONNX_FORMS if file in present), None)
     safetensors = next((path / file for file in layout.weights(present, onnx=False)), None)
     return ModelDirectory(
@@ -167,7 +169,7 @@ def _inspect(name: str, path: Path) -> ModelDirectory:
         positions=limit,
         type_vocab_size=_type_vocab_size(config, tokenizer, path),
         vocab_size=_integer(config, "vocab_size", 0, path) or None,
-        model_max_length=int(longest) if isinstance(longest, (int, float)) else sys.maxsize,
+        model_max_length=_model_max_length(tokenizer, path),
         context_first=tokenizer.get("padding_side") == "left",
         onnx=onnx,
         safetensors=safetensors,
@@ -229,6 +231,20 @@ def _type_vocab_size(config: dict[str, Any], tokenizer: dict[str, Any], path: Pa
     return _integer(config, "type_vocab_size", 0, path)
 
 
+def _model_max_length(tokenizer: dict[str, Any], path: Path) -> int:
+    """The entry of tokenizer_config.json; transformers writes 1e30 where there is no limit."""
+    value = tokenizer.get("model_max_length")
+    if value is None:
+        return sys.maxsize
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < 1:
+        raise ModelError(
+            f"{path / layout.TOKENIZER_CONFIG}: model_max_length is {shown(value)}, expected a "
+            "number of tokens"
+        )
+    return int(min(value, sys.maxsize))
+
+
 def _default_settings(limit: int, path: Path) -> ReaderConfig:
     """The default settings, with shorter lengths for a model that reads few tokens."""
     default = ReaderConfig()
@@ -252,14 +268,22 @@ def _integer(config: dict[str, Any], key: str, default: int, path: Path) -> int:
     value = config.get(key, default)
     if value is None:
         return default
-    if not isinstance(value, int) or value < 0:
-        raise ModelError(f"{path / layout.CONFIG}: {key} is {value!r}, expected a whole number")
+    if type(value) is not int or not 0 <= value <= _LARGEST_SIZE:
+        raise ModelError(
+            f"{path / layout.CONFIG}: {key} is {shown(value)}, expected a whole number up to "
+            f"{_LARGEST_SIZE:,}"
+        )
     return value
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    """The object in a file. It is small, so that nothing large is read and nothing unpacked."""
+    with open(path, "rb") as file:
+        data = file.read(_LARGEST_JSON + 1)
+    if len(data) > _LARGEST_JSON:
+        raise ModelError(f"{path}: more than {_LARGEST_JSON >> 20} MiB, expected a small JSON file")
     try:
-        value = parse_json(decode_text(read_bytes(path)))
+        value = parse_json(decode_text(data))
     except DataError as error:
         raise ModelError(f"{path}: {error}. Copy it from the model again.") from error
     if not isinstance(value, dict):

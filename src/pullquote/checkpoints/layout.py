@@ -17,6 +17,7 @@ Knows names and patterns, not the contents of the files.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -62,6 +63,11 @@ _PUBLISHED = (CARD, *LEGAL, CONFIG, SETTINGS, CURVE, TOKENIZER, TOKENIZER_CONFIG
 def found(directory: Path, patterns: Sequence[str]) -> list[Path]:
     """The files of a directory that match any pattern, sorted within each pattern."""
     return [file for pattern in patterns for file in sorted(directory.glob(pattern))]
+
+
+def may_be_shard(name: str) -> bool:
+    """Whether an index may name this file: safetensors, beside it, with a plain name."""
+    return re.fullmatch(r"[\w.-]{1,200}\.safetensors", name, re.ASCII) is not None
 
 
 def published(directory: Path) -> list[Path]:

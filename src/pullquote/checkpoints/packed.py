@@ -1,49 +1,41 @@
 """The packed form of a model's weights: `packed.safetensors`, quantised, in few bits.
 
     write_packed(path, {"qa_outputs.bias": bias, "bert...query.weight": Quantized(codes, scales)})
-    read_packed(path)["bert...query.weight"]     # `Quantized` again, the same codes and scales
+    read_packed(path)["bert...query.weight"]     # the same codes and scales, as `Sevens`
 
 A safetensors file with the checkpoint's own names. A quantised weight `w` of shape (rows, columns)
 has a float32 `w.scales` (rows,), and integer codes in one of three forms:
 
     w.int4   uint8 (rows, columns / 2)      tables with codes -8 .. 7, laid out as in `Nibbles`
-    w.int7   uint8 (7/8 rows, columns)      matrices with codes -64 .. 63
+    w.int7   uint8 (7/8 rows, columns)      matrices with codes -64 .. 63, as in `Sevens`
     w.int8   int8  (rows, columns)          all others
-
-`int7` has three parts: four bits of each value, then two, then one. A byte holds bits of rows that
-are far apart, so that unpacking works on long runs. Of rows a .. h:
-
-    the lowest four bits:  (e a) (f b) (g c) (h d)
-    the next two bits:     (g e c a) (h f d b)
-    the highest bit:       (h g f e d c b a)
 
 Knows the form, not the models that are stored in it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from pullquote.checkpoints.encoder_weights import Nibbles, Quantized
+from pullquote.checkpoints.encoder_weights import SEVEN_PARTS, Nibbles, Quantized, Sevens
 from pullquote.checkpoints.tensor_file import Tensors, open_tensors, write_tensors
-from pullquote.errors import ModelError
+from pullquote.errors import ModelError, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Weight: TypeAlias = "NDArray[Any] | Quantized | Nibbles"
+Weight: TypeAlias = "NDArray[Any] | Quantized | Nibbles | Sevens"
 
 VERSION = 1
 """The version of the form that is written, and the newest that is read."""
 
 _FORMAT = "pullquote"
 _INT4, _INT7, _INT8, _SCALES = ".int4", ".int7", ".int8", ".scales"
-# of each part: bits of a value, and where they stand in it
-_PARTS = ((4, 0), (2, 4), (1, 6))
 
 
 def write_packed(path: Path, weights: Mapping[str, Weight], *, tables: set[str]) -> None:
@@ -63,16 +55,16 @@ def write_packed(path: Path, weights: Mapping[str, Weight], *, tables: set[str])
 
 
 def read_packed(path: Path) -> Mapping[str, Weight]:
-    """The weights of a packed file by name; each is unpacked when it is asked for.
+    """The weights of a packed file by name, as views of the file.
 
-    Tables in 4 bits stay packed. Raises `ModelError` for a file that is damaged or newer.
+    Raises `ModelError` for a file that is damaged or newer.
     """
     tensors = open_tensors(path)
     version = tensors.metadata.get("version", "")
-    if tensors.metadata.get("format") != _FORMAT or not version.isdecimal():
+    if tensors.metadata.get("format") != _FORMAT or not re.fullmatch(r"\d{1,9}", version):
         raise ModelError(
-            f"{path}: its metadata are {dict(tensors.metadata)}, expected the format {_FORMAT}; "
-            "pack the model again"
+            f"{path}: its metadata are {shown(dict(tensors.metadata))}, expected the format "
+            f"{_FORMAT}; pack the model again"
         )
     if int(version) > VERSION:
         raise ModelError(
@@ -105,7 +97,7 @@ class _Packed(Mapping[str, Weight]):
             )
         if kind == _INT4:
             return Nibbles(codes, scales)
-        return Quantized(unpack7(codes) if kind == _INT7 else codes, scales)
+        return Sevens(codes, scales) if kind == _INT7 else Quantized(codes, scales)
 
     def __contains__(self, name: object) -> bool:
         """Whether there is such a weight; without this, asking would unpack it."""
@@ -142,23 +134,9 @@ def pack7(codes: NDArray[np.int8]) -> NDArray[np.uint8]:
     """Pack codes -64 .. 63 of shape (rows, columns) into (7/8 rows, columns) bytes."""
     raised = (codes + np.int8(64)).view(np.uint8)
     parts = []
-    for bits, low in _PARTS:
+    for bits, low in SEVEN_PARTS:
         part = np.zeros((len(codes) * bits // 8, codes.shape[1]), dtype=np.uint8)
         for n, run in enumerate(np.split(raised, 8 // bits)):
             part |= ((run >> low) & (2**bits - 1)) << (n * bits)
         parts.append(part)
     return np.concatenate(parts)
-
-
-def unpack7(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
-    """The codes that `pack7` has packed."""
-    eighth = len(packed) // 7
-    codes = np.zeros((8 * eighth, packed.shape[1]), dtype=np.uint8)
-    begin = 0
-    for bits, low in _PARTS:
-        part = packed[begin : begin + bits * eighth]
-        for n, run in enumerate(np.split(codes, 8 // bits)):
-            run |= ((part >> (n * bits)) & (2**bits - 1)) << low
-        begin += len(part)
-    codes -= 64  # wraps around: 0 is 192, which is -64 as int8
-    return codes.view(np.int8)

@@ -26,11 +26,12 @@ from pullquote.checkpoints.encoder_weights import (
     Nibbles,
     Norm,
     Quantized,
+    Sevens,
     Table,
 )
 from pullquote.checkpoints.packed import Weight, read_packed
 from pullquote.checkpoints.tensor_file import open_tensors
-from pullquote.errors import ModelError
+from pullquote.errors import ModelError, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,13 +102,15 @@ def unsupported(directory: ModelDirectory) -> str:
     config = directory.read_config()
     family = FAMILIES.get(str(config.get("model_type")))
     if family is None:
-        return f"the model type {config.get('model_type')!r} is not one of {', '.join(FAMILIES)}"
+        return (
+            f"the model type {shown(config.get('model_type'))} is not one of {', '.join(FAMILIES)}"
+        )
     activation = str(config.get(family.activation, "gelu"))
     if activation not in _ACTIVATIONS:
-        return f"the activation {activation} is not one of {', '.join(_ACTIVATIONS)}"
+        return f"the activation {activation:.80} is not one of {', '.join(_ACTIVATIONS)}"
     positions = config.get("position_embedding_type") or "absolute"
     if positions != "absolute":
-        return f"its positions are {positions!r}, not absolute"
+        return f"its positions are {shown(positions)}, not absolute"
     if config.get("is_decoder"):
         return "it is a decoder"
     return ""
@@ -142,7 +145,7 @@ def encoder_weights(
     words, E = source.table(names.words, directory.vocab_size)
     positions = source.array(names.positions, (config.get("max_position_embeddings"), E))
     positions = positions[position_offset(config, directory.path) :]
-    H = _shape(source.matrix(f"{names.layer.format(0)}{names.query}.weight", (None, None)))[0]
+    H = source.matrix(f"{names.layer.format(0)}{names.query}.weight", (None, None)).shape[0]
     heads = _count(config, names.head_count, directory)
     if H % heads:
         raise ModelError(
@@ -150,7 +153,7 @@ def encoder_weights(
         )
     epsilon = config.get("layer_norm_eps", _DEFAULT_EPSILON)
     if not (isinstance(epsilon, float) and 0 < epsilon < 1):
-        raise ModelError(f"{directory.path}: layer_norm_eps is {epsilon!r}, expected 0 to 1")
+        raise ModelError(f"{directory.path}: layer_norm_eps is {shown(epsilon)}, expected 0 to 1")
 
     def layer(number: int) -> Layer:
         start = names.layer.format(number)
@@ -211,26 +214,29 @@ class _Source:
     def table(self, name: str, rows: int | None) -> tuple[Table, int]:
         """A table, and the width of its rows."""
         weight = self.get(name)
-        self.expect(name, _shape(weight), (rows, None))
+        self.expect(name, weight.shape, (rows, None))
         if isinstance(weight, Nibbles):
-            return weight, 2 * weight.codes.shape[1]  # two values in a byte
-        return self.checked(name, weight), _shape(weight)[1]
+            return weight, weight.shape[1]
+        matrix = self.checked(name, weight)
+        if isinstance(matrix, Sevens):
+            raise ModelError(f"{self.file}: {name} is a matrix in 7 bits, expected a table")
+        return matrix, matrix.shape[1]
 
     def matrix(self, name: str, shape: tuple[int | None, ...]) -> Matrix:
         weight = self.get(name)
-        self.expect(name, _shape(weight), shape)
+        self.expect(name, weight.shape, shape)
         return self.checked(name, weight)
 
     def array(self, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float32]:
         weight = self.matrix(name, shape)
-        if isinstance(weight, Quantized):
+        if isinstance(weight, (Quantized, Sevens)):
             raise ModelError(f"{self.file}: {name} is quantised, expected float32")
         return weight
 
     def checked(self, name: str, weight: Weight) -> Matrix:
         if isinstance(weight, Nibbles):
             raise ModelError(f"{self.file}: {name} is a table in 4 bits, expected a matrix")
-        if not isinstance(weight, Quantized) and weight.dtype != np.float32:
+        if not isinstance(weight, (Quantized, Sevens)) and weight.dtype != np.float32:
             raise ModelError(
                 f"{self.file}: {name} is {weight.dtype}, expected float32, float16 or bfloat16"
             )
@@ -238,7 +244,7 @@ class _Source:
 
     def linear(self, name: str, rows: int | None, columns: int) -> Linear:
         weight = self.matrix(f"{name}.weight", (rows, columns))
-        return Linear(weight, self.array(f"{name}.bias", (_shape(weight)[0],)))
+        return Linear(weight, self.array(f"{name}.bias", (weight.shape[0],)))
 
     def norm(self, name: str, size: int) -> Norm:
         # checkpoints converted from TensorFlow have its names
@@ -247,14 +253,10 @@ class _Source:
         return Norm(self.array(f"{name}.{gain}", (size,)), self.array(f"{name}.{bias}", (size,)))
 
 
-def _shape(weight: Weight) -> tuple[int, ...]:
-    return weight.codes.shape if isinstance(weight, (Quantized, Nibbles)) else weight.shape
-
-
 def _count(config: Mapping[str, Any], key: str, directory: ModelDirectory) -> int:
     value = config.get(key)
     if type(value) is not int or value < 1:
         raise ModelError(
-            f"{directory.path}: config.json has {value!r} as {key}, expected a number above 0"
+            f"{directory.path}: config.json has {shown(value)} as {key}, expected a number above 0"
         )
     return value

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pullquote.checkpoints import layout
 from pullquote.data.formats import decode_text, parse_json
-from pullquote.errors import DataError, ModelError
+from pullquote.errors import DataError, ModelError, shown
 from pullquote.files import atomic_write
 
 if TYPE_CHECKING:
@@ -33,9 +34,11 @@ if TYPE_CHECKING:
 
 # dtypes that can be read; bfloat16 is the upper half of a float32
 _TYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "I8": "|i1", "U8": "|u1", "I64": "<i8"}
-_NAMES = {np.dtype(np.float32): "F32", np.dtype(np.int8): "I8", np.dtype(np.uint8): "U8"}
+_NAMES = {np.dtype(_TYPES[name]): name for name in ("F32", "I64", "I8", "U8")}  # that are written
 _METADATA = "__metadata__"
-_MAX_HEADER = 100_000_000  # the format's own limit
+# The format allows 100 MB. A header of 16 MiB has 100,000 arrays, and takes up to 1 GiB as objects.
+_MAX_HEADER = 1 << 24
+_MAX_DIMENSIONS = 8
 _ALIGNMENT = 64
 
 
@@ -65,16 +68,19 @@ class Tensors(Mapping[str, "NDArray[Any]"]):
         entry = self._entries[name]
         if entry.dtype not in _TYPES:
             raise ModelError(
-                f"{entry.path}: {name} has the dtype {entry.dtype}; known are {', '.join(_TYPES)}"
+                f"{entry.path}: {name:.80} has the dtype {entry.dtype:.80}; known are "
+                f"{', '.join(_TYPES)}"
             )
         dtype = np.dtype(_TYPES[entry.dtype])
         size = math.prod(entry.shape)
         if size * dtype.itemsize != entry.end - entry.start:
             raise ModelError(
-                f"{entry.path}: {name} has {entry.end - entry.start:,} bytes, expected "
+                f"{entry.path}: {name:.80} has {entry.end - entry.start:,} bytes, expected "
                 f"{size * dtype.itemsize:,} for {entry.dtype} of the shape {entry.shape}; "
                 "the file is damaged"
             )
+        if not size:  # for numpy, any other size of such a shape may be too large
+            raise ModelError(f"{entry.path}: {name:.80} has no values, but {shown(entry.shape)}")
         flat = np.frombuffer(entry.data, dtype, size, entry.start)
         if entry.dtype == "BF16":
             flat = (flat.astype(np.uint32) << 16).view(np.float32)
@@ -125,23 +131,26 @@ def open_tensors(path: Path) -> Tensors:
     entries = {}
     for name, value in header.items():
         match value:
-            case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [start, end]} if all(
+            case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [start, end]} if len(
+                shape
+            ) <= _MAX_DIMENSIONS and all(
                 type(number) is int and number >= 0 for number in (*shape, start, end)
             ):
                 if not start <= end <= size - base:
                     raise _damaged(
-                        path, f"has bytes {start:,} to {end:,} of {name} outside its {size:,} bytes"
+                        path,
+                        f"has bytes {start:,} to {end:,} of {name:.80} outside its {size:,} bytes",
                     )
                 entries[name] = _Entry(path, data, dtype, tuple(shape), base + start, base + end)
             case _:
-                raise _damaged(path, f"describes {name} as {str(value)[:80]}")
+                raise _damaged(path, f"describes {name:.80} as {shown(value)}")
     return Tensors(entries, metadata)
 
 
 def write_tensors(
     path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]
 ) -> None:
-    """Write float32, int8 and uint8 arrays atomically, each aligned to its item size."""
+    """Write float32, int64, int8 and uint8 arrays atomically, each aligned to its item size."""
     # the largest items first keeps all of them aligned
     ordered = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
     header: dict[str, Any] = {_METADATA: dict(metadata)}
@@ -163,17 +172,20 @@ def write_tensors(
 
 def _open_shards(index: Path) -> Tensors:
     try:
-        content = index.read_bytes()
+        with open(index, "rb") as file:
+            content = file.read(_MAX_HEADER + 1)
     except OSError as error:
         raise ModelError(f"{index}: cannot be read ({error.strerror or error})") from error
+    if len(content) > _MAX_HEADER:
+        raise _damaged(index, f"has more than {_MAX_HEADER >> 20} MiB")
     shards = _read_object(index, content).get("weight_map")
-    files = set(shards.values()) if isinstance(shards, dict) else set()
+    files = [*shards.values()] if isinstance(shards, dict) else []
     if not files or not all(isinstance(name, str) for name in files):
         raise _damaged(index, "has no weight_map from names to files")
     entries: dict[str, _Entry] = {}
-    for name in sorted(files):
-        if Path(name).name != name:
-            raise _damaged(index, f"names the file {name!r}, which is not beside it")
+    for name in sorted(set(files)):
+        if not layout.may_be_shard(name):
+            raise _damaged(index, f"names {shown(name)}, no .safetensors file beside it")
         entries.update(open_tensors(index.parent / name)._entries)
     return Tensors(entries, {})
 
