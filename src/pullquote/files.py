@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -42,6 +41,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     Links are followed; a device or pipe (/dev/stdout) is written directly. Raises `OutputError` for
     errors of the file system.
     """
+    import tempfile  # reading does not need it
+
     path = Path(path)
     temporary = None
     try:

@@ -277,6 +277,12 @@ def test_a_missing_extra_names_itself(
     run(*arguments, python=python).failed(f'Run: pip install "pullquote[{extra}]"')
 
 
+def test_an_onnx_file_alone_needs_the_extra(run: Run, model_dir: Path) -> None:
+    python = "import sys; sys.modules['onnxruntime'] = None; from pullquote.cli import main; main()"
+    failed = run("ask", WHO, "--context", NORSE, "--model", model_dir, python=python)
+    failed.failed("onnxruntime, which reads", "model.onnx", 'pip install "pullquote[onnx]"')
+
+
 # ---- data and predictions
 
 

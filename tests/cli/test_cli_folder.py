@@ -12,6 +12,7 @@ from cli_helpers import LIGHTHOUSE, ROOT, Run
 
 from pullquote.cli import asking
 from pullquote.cli.console import percent
+from pullquote.searching import pool
 
 MILL = ROOT / "examples" / "mill"
 FILES = ROOT / "tests" / "searching" / "files"
@@ -145,7 +146,7 @@ def test_guessed_encodings_and_rows_that_were_left_out_are_told(call: Run, tmp_p
     assert result.out.startswith("Rollo\n")
     left_out, guessed = result.err.splitlines()
     assert left_out.startswith(
-        "pullquote: note: not read: notes/rows.jsonl: 2 rows: line 2: not JSON"
+        "pullquote: note: read in part: notes/rows.jsonl: 2 skipped: line 2: not JSON"
     )
     assert "line 3: text is empty" in left_out
     assert guessed == (
@@ -155,6 +156,62 @@ def test_guessed_encodings_and_rows_that_were_left_out_are_told(call: Run, tmp_p
     indexed = call("index", "notes", "-o", "notes.db")
     assert indexed.err.splitlines() == result.err.splitlines()
     assert "6 documents, 6 passages" in indexed.out
+
+
+def test_what_is_no_document_or_has_no_text_is_told_each_time(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for name in ("a.png", "b.png", "c.PNG", "d.js", "plan", "settings.json"):
+        (tmp_path / "d" / name).write_text('{"x": 1}')
+    (tmp_path / "d" / "empty.txt").touch()
+    (tmp_path / "d" / "page.html").write_text("<p>")
+    (tmp_path / "d" / "norse.txt").write_text("The Norse, led by Rollo, came by sea.")
+    kinds = "6 files left out by type (3 .png, 1 .js, 1 no ending, 1 .json): d/a.png, d/b.png"
+    line = (
+        "pullquote: note: not read: d/empty.txt: empty (0 bytes); and 1 more document; "
+        f"{kinds}, d/c.PNG, ...; --verbose lists all\n"
+    )
+    for _ in range(2):
+        assert call("ask", "Who led the Norse?", "d").err == line
+    indexed = call("index", "d", "-o", "d.db")
+    assert indexed.out.endswith("as they were); 2 not read, 6 left out\n")
+    for _ in range(2):
+        assert call("ask", "Who led the Norse?", "d.db").err == line
+    for command in (["ask", "Who led the Norse?", "d.db"], ["index", "d", "-o", "d.db"]):
+        assert call(*command, "--verbose").err.splitlines() == [
+            "pullquote: note: not read: d/empty.txt: empty (0 bytes)",
+            "pullquote: note: not read: d/page.html: there is no text in it",
+            "pullquote: note: left out: d/a.png: .png is no ending of documents",
+            "pullquote: note: left out: d/b.png: .png is no ending of documents",
+            "pullquote: note: left out: d/c.PNG: .png is no ending of documents",
+            "pullquote: note: left out: d/d.js: .js is no ending of documents",
+            "pullquote: note: left out: d/plan: its name has no ending",
+            "pullquote: note: left out: d/settings.json: JSON, but no list of objects or texts",
+        ]
+
+
+def test_a_long_list_of_problems_is_cut(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "norse.txt").write_text("The Norse, led by Rollo, came by sea.")
+    for number in range(23):
+        (tmp_path / "d" / f"{number:02}.txt").touch()
+    lines = call("index", "d", "-o", "d.db").err.splitlines()
+    assert lines[19].endswith("d/19.txt: empty (0 bytes)")
+    assert lines[20:] == [
+        "pullquote: note: and 3 more documents not read, or in part; --verbose lists all"
+    ]
+    assert len(call("index", "-o", "d.db", "-v").err.splitlines()) == 23
+
+
+def test_an_older_index_is_read_again_and_says_so(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "norse.txt").write_text("The Norse, led by Rollo, came by sea.")
+    call("index", "norse.txt", "-o", "n.db").succeeded()
+    assert call("index", "-o", "n.db").err == ""
+    with sqlite3.connect(tmp_path / "n.db") as old:
+        old.execute("DELETE FROM settings WHERE name = 'reading'")
+    old.close()
+    note = "pullquote: note: n.db: of an older pullquote; its documents were all read again\n"
+    assert call("index", "-o", "n.db").err == note
+    assert call("index", "-o", "n.db").err == ""
 
 
 def test_a_damaged_cache_is_made_again(call: Run, cache: Path) -> None:
@@ -173,13 +230,16 @@ def test_index_and_ask_it(call: Run, tmp_path: Path, cache: Path) -> None:
     result = call("index", "mill", "-o", "notes.db")
     assert result.code == 0
     assert result.out == (
-        "notes.db: 8 documents, 14 passages (8 new, 0 changed, 0 removed, 0 as they were)\n"
+        "notes.db: 8 documents, 14 passages (8 new, 0 changed, 0 removed, 0 as they were); "
+        "1 not read\n"
     )
     assert result.err == (
         "pullquote: note: not read: mill/encrypted.pdf: encrypted; save a copy that opens without "
         "a password\n"
     )
-    assert call("ask", NOTICE, "notes.db").succeeded().out.endswith("mill/lease.pdf, page 3\n")
+    asked = call("ask", NOTICE, "notes.db")
+    assert asked.out.endswith("mill/lease.pdf, page 3\n")
+    assert asked.err == result.err
     assert list(cache.iterdir()) == []
     (tmp_path / "mill" / "encrypted.pdf").unlink()
     (tmp_path / "mill" / "boiler.md").unlink()
@@ -198,7 +258,7 @@ def test_folders_with_nothing_to_read(call: Run, tmp_path: Path, command: list[s
     (tmp_path / "f").mkdir()
     call(*command, "f").failed("f: nothing to read in it; expected text, Markdown, HTML")
     (tmp_path / "f" / "picture.png").write_bytes(b"x")
-    call(*command, "f").failed("nothing to read in it")
+    call(*command, "f").failed("nothing to read in it (1 file left out by type (1 .png): f/pic")
     shutil.copy(FILES / "blank.pdf", tmp_path / "f" / "scan.pdf")
     failed = call(*command, "f")
     assert failed.code == 1
@@ -214,7 +274,10 @@ def test_one_document_that_cannot_be_read(call: Run) -> None:
 def test_a_missing_extra_is_named(
     call: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pypdfium2", None)
+    hidden = "import sys; sys.modules['pypdfium2'] = None"
+    monkeypatch.setattr(pool, "_PROGRAM", f"{hidden}; {pool._PROGRAM}")
+    monkeypatch.setattr(pool, "_KEPT", 0)
+    pool.end_idle()
     shutil.copy(MILL / "lease.pdf", tmp_path)
     call("ask", NOTICE, "lease.pdf").failed('pip install "pullquote[files]"')
 
@@ -256,3 +319,57 @@ def test_paths_are_shown_as_one_would_type_them(
     monkeypatch.chdir(tmp_path)
     assert asking.shown(str(tmp_path / "a" / "b.txt")) == "a/b.txt"
     assert asking.shown(f"{tmp_path}x/b.txt") == f"{tmp_path}x/b.txt"
+
+
+# ---- pullquote passages
+
+
+def test_what_is_read_is_shown_with_its_places(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("# Rent\r\n\r\nThe rent is due\x1b.\nOn the third.\n")
+    shutil.copy(FILES / "pages.pdf", tmp_path)
+    assert call("passages", "notes.txt").succeeded().out == (
+        "notes.txt, line 1 to 4, characters 0-41\n"
+        "  # Rent\n\n  The rent is due\ufffd.\n  On the third.\n\n"
+        "1 passage of 1 document\n"
+    )
+    lines = call("passages", "pages.pdf").succeeded().out.splitlines()
+    assert lines[0] == "pages.pdf, page 1 to 3, characters 0-230"
+    assert lines[4] == "  extraordinarily laborious undertaking on"
+
+
+def test_passages_as_json_are_those_of_the_index(call: Run) -> None:
+    from pullquote import Index
+
+    found = call("passages", MILL, "--json").succeeded().json
+    assert [*found] == ["passages", "not_read", "read_in_part", "left_out", "guessed"]
+    with Index.create("i.db") as index:
+        index.add([MILL])
+        texts = {found.passage.text for found in index.search("mill rent ferry the", limit=99)}
+    assert texts <= {passage["text"] for passage in found["passages"]}
+    first = next(one for one in found["passages"] if one["document"].endswith("lease.pdf"))
+    assert [*first] == ["text", "start", "end", "document", "page", "link", "path", "marks"]
+    assert (first["start"], first["page"], first["marks"][1]["page"]) == (0, 1, 2)
+    assert first["text"][first["marks"][1]["offset"] :].lstrip().startswith("Repairs")
+
+
+def test_all_that_was_skipped_is_shown(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    rows = ['{"text": "The rent is due."}', *["{"] * 5]
+    (tmp_path / "d" / "a.jsonl").write_text("\n".join(rows))
+    (tmp_path / "d" / "b.txt").write_bytes("The rent is £840.".encode("cp1252"))
+    (tmp_path / "d" / "c.png").touch()
+    shutil.copy(FILES / "encrypted.pdf", tmp_path / "d")
+    shown = call("passages", "d")
+    assert shown.out.endswith("2 passages of 3 documents\n")
+    notes = shown.err.splitlines()
+    assert len(notes) == 4
+    assert notes[0].startswith("pullquote: note: read in part: d/a.jsonl: 5 skipped: line 2: not J")
+    assert "line 6: not JSON" in notes[0]
+    assert notes[1].startswith("pullquote: note: not read: d/encrypted.pdf: encrypted")
+    assert notes[2] == "pullquote: note: left out: d/c.png: .png is no ending of documents"
+    assert notes[3] == "pullquote: note: d/b.txt: not UTF-8; read as Windows-1252, a guess"
+    told = call("passages", "d", "--json").json
+    for key in ("not_read", "read_in_part", "left_out", "guessed"):
+        assert len(told[key]) == 1, key
+    call("passages", FILES / "encrypted.pdf").failed("encrypted.pdf: encrypted; save a copy")
+    call("passages", "nowhere").failed("nowhere: no such file or folder")

@@ -95,7 +95,7 @@ def test_the_version(call: Run) -> None:
 def test_models_lists_what_is_bundled(call: Run) -> None:
     head, *rows = call("models").succeeded().out.splitlines()
     assert head.split() == [
-        *("name", "MiB", "window", "decision", "weights", "read", "by", "directory")
+        *("name", "MiB", "window", "decision", "weights", "read", "by", "in", "directory")
     ]
     (row,) = [row for row in rows if row.startswith("small ")]
     name, size, window, rest = row.split(maxsplit=3)
@@ -103,8 +103,8 @@ def test_models_lists_what_is_bundled(call: Run) -> None:
     assert (name, window) == ("small", "384")
     assert rest.split("  ")[0] == decision_words(decision)
     choice = choose(open_model("small"))
-    weights, package, directory = rest.split("  ", 1)[1].split()
-    assert (weights, package) == (choice.file.name, choice.package)
+    weights, package, precision, directory = rest.split("  ", 1)[1].split()
+    assert (weights, package, precision) == (choice.file.name, choice.package, choice.precision)
     assert directory == str(BUNDLED / "small")
     assert 1 < float(size) < 100
 
@@ -122,9 +122,13 @@ def test_the_model_card_of_a_bundled_model(call: Run) -> None:
 
 
 def test_a_model_card_cannot_steer_the_terminal(call: Run, model_dir: Path) -> None:
-    call("models", model_dir).failed("has no model card (README.md)")
     (model_dir / "README.md").write_bytes(
         "# Café\n\n| a |\n\x1b[31m\x07 \x9b".encode() + b"\xff\n\n"
     )
     out = call("models", model_dir).succeeded().out
-    assert out == "# Café\n\n| a |\n\ufffd[31m\ufffd \ufffd\ufffd\n"
+    assert out.startswith("# Café\n\n| a |\n\ufffd[31m\ufffd \ufffd\ufffd\n\nweights: ")
+
+
+def test_models_says_which_of_a_directory_s_weights_are_read(call: Run, model_dir: Path) -> None:
+    wanted = "weights: model.onnx, read by onnxruntime in fp32\n"
+    assert call("models", model_dir).succeeded().out == wanted

@@ -22,7 +22,7 @@ from searching_helpers import FILES, MILL
 
 from pullquote import Index
 from pullquote.errors import DocumentError, IndexFileError, InputError, MissingExtraError
-from pullquote.searching import store, update
+from pullquote.searching import pool, store, update
 from pullquote.searching.documents import TEXT, Notes, Problem, SourceFile, find, read
 
 ENGINES = ["fts5", "tantivy"]
@@ -77,7 +77,7 @@ def test_only_what_is_new_or_changed_is_read(
         opened.append(Path(file.path).name)
         return read(file)
 
-    monkeypatch.setattr(update, "read", reading)
+    monkeypatch.setattr(pool, "read", reading)
     assert counts(index, folder) == (3, 0, 0, 0)
     assert counts(index, folder) == (0, 0, 3, 0)
     (folder / "b.txt").write_text("The rent of beta is paid.")
@@ -180,7 +180,10 @@ def test_a_missing_library_is_tried_again(
 ) -> None:
     shutil.copy(MILL / "lease.pdf", tmp_path)
     with monkeypatch.context() as without:
-        without.setitem(sys.modules, "pypdfium2", None)
+        hidden = "import sys; sys.modules['pypdfium2'] = None"
+        without.setattr(pool, "_PROGRAM", f"{hidden}; {pool._PROGRAM}")
+        without.setattr(pool, "_KEPT", 0)
+        pool.end_idle()
         (problem,) = index.add([tmp_path / "lease.pdf"]).problems
     assert "pullquote[files]" in problem.reason
     assert index.add([tmp_path / "lease.pdf"]).read == 1
@@ -202,7 +205,7 @@ def test_a_long_file_that_changes_while_it_is_read_leaves_no_half(
                 path.write_text(f"New word {times} about rent.\n\n" * 1000)
             yield passage
 
-    monkeypatch.setattr(update, "read", reading)
+    monkeypatch.setattr(pool, "read", reading)
     changes = 1  # then it holds still
     assert index.add([path]).read == 1
     assert all("New word 1" in text and "old" not in text for text in texts(index, "rent"))
@@ -236,7 +239,7 @@ def test_nobody_sees_half_of_a_long_file(tmp_path: Path, monkeypatch: pytest.Mon
             yield passage
 
     monkeypatch.setattr(update.DocumentWriter, "remove", removing)
-    monkeypatch.setattr(update, "read", reading)
+    monkeypatch.setattr(pool, "read", reading)
     assert index.add([path]).problems
     assert set(seen) == {0}
     index.close()
@@ -579,9 +582,9 @@ def changed(path: Path, statement: str) -> str:
 
 
 def test_an_index_of_a_newer_format(tmp_path: Path) -> None:
-    assert store.FORMAT == 1
-    message = changed(tmp_path / "i.db", "PRAGMA user_version = 2")
-    assert "made by a newer pullquote (format 2, this one reads up to 1)" in message
+    assert store.FORMAT == 2
+    message = changed(tmp_path / "i.db", "PRAGMA user_version = 3")
+    assert "made by a newer pullquote (format 3, this one reads up to 2)" in message
     assert "upgrade, or index again" in message
 
 
@@ -590,7 +593,7 @@ def test_an_index_without_a_format(tmp_path: Path) -> None:
     assert "format 0, which no pullquote has written; make it again" in message
 
 
-# What pullquote 0.1 wrote. A file like this has to open for as long as format 1 is read.
+# What pullquote 0.2 wrote. A file like this has to open for as long as format 1 is read.
 FORMAT_1 = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE roots (path BLOB PRIMARY KEY) WITHOUT ROWID;
@@ -620,7 +623,31 @@ def test_an_older_index_opens(tmp_path: Path) -> None:
         (found,) = index.search("When are the rents due?")
         assert (found.passage.text, found.passage.start) == ("The rent is due.", 40)
         assert str(found.passage.place(9)) == "/old/lease.pdf, page 3"
+        assert not index.left_out()
+        assert not index.partly_read()
         assert counts(index) == (0, 0, 0, 1)  # the file is gone
+    newer = "format 2, this one reads up to 1"
+    with Index.open(tmp_path / "i.db") as index, pytest.MonkeyPatch.context() as older:
+        older.setattr(store, "FORMAT", 1)
+        assert newer in refused(tmp_path / "i.db")
+
+
+def test_documents_of_an_older_index_are_read_again(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The rent is due.")
+    with Index.create(tmp_path / "i.db") as index:
+        index.add([tmp_path / "a.txt"])
+    with sqlite3.connect(tmp_path / "i.db") as old:
+        old.executescript(
+            "DROP TABLE skipped; DELETE FROM settings WHERE name = 'reading';"
+            "UPDATE passages SET start = 7; PRAGMA user_version = 1"
+        )
+    old.close()
+    with Index.open(tmp_path / "i.db") as index:
+        done = index.add()
+        assert (done.changed, done.unchanged, done.reread) == (1, 0, True)
+        assert [found.passage.start for found in index.search("rent")] == [0]
+        again = index.add()
+        assert (again.changed, again.unchanged, again.reread) == (0, 1, False)
 
 
 def test_old_names_still_import_and_warn() -> None:

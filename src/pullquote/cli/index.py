@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from pullquote.cli.asking import note_guesses, nothing_in, shown, update
-from pullquote.cli.console import count, say
+from pullquote.cli.asking import note_guesses, nothing_in, update
+from pullquote.cli.console import count, say, verbose_option
+from pullquote.cli.skipped import counted, listed
 from pullquote.errors import DocumentError, OutputError
 
-_LISTED = 20  # how many unreadable documents are listed one by one
+_LISTED = 20  # how many documents that were not read are listed one by one
 
 
 @click.command(
@@ -32,11 +33,13 @@ _LISTED = 20  # how many unreadable documents are listed one by one
     help="What searches a new index: SQLite's FTS5, or tantivy (an extra), which is faster for "
     "hundreds of thousands of passages [default: fts5].",
 )
-def command(paths: tuple[str, ...], output: str, engine: str | None) -> None:
+@verbose_option
+def command(paths: tuple[str, ...], output: str, engine: str | None, verbose: bool) -> None:
     """Read the documents at each PATH and in the folders below into an index.
 
     Text, Markdown, HTML, PDF, DOCX, EPUB, and CSV, JSON Lines, JSON lists or Parquet with a column
-    "text" are read; what cannot be read is reported, rows of tables, too. Of an index that exists,
+    "text" are read. What cannot be read is reported, parts of documents and rows of tables, too,
+    and so is what was left out as no document by its name. Of an index that exists,
     only what is new or has changed is read again, at its earlier PATHs, too, and what is gone
     leaves it. It can be asked meanwhile, and a kill costs some seconds of work.
     """
@@ -52,15 +55,16 @@ def command(paths: tuple[str, ...], output: str, engine: str | None) -> None:
     with Index.open_or_create(output, engine=engine) as index:
         found = update(index, paths)
         passages, documents = len(index), sum(1 for _ in index.documents())
-    for problem in found.problems[:_LISTED]:
-        say("note", f"not read: {shown(problem.path)}: {problem.reason}")
-    if (more := len(found.problems) - _LISTED) > 0:
-        say("note", f"and {more:,} more documents could not be read")
+    left_out = found.left_out if passages or verbose else ()  # else the error tells it
+    for line in listed(found.problems, left_out, most=None if verbose else _LISTED):
+        say("note", line)
     note_guesses(found)
     if not passages:
         raise DocumentError(nothing_in(paths or [output], found))
     sizes = f"{count(documents, 'document')}, {count(passages, 'passage')}"
+    skipped = counted(found.problems, found.left_out)
     click.echo(
         f"{output}: {sizes} ({found.added:,} new, "
         f"{found.changed:,} changed, {found.removed:,} removed, {found.unchanged:,} as they were)"
+        + (f"; {skipped}" if skipped else "")
     )

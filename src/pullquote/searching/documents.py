@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from pullquote.deprecated import moved_names
-from pullquote.errors import DocumentError
+from pullquote.errors import DocumentError, MissingExtraError, first_line
+from pullquote.searching import plain
 from pullquote.searching.html import read_html
 from pullquote.searching.office import read_docx, read_epub
 from pullquote.searching.parts import Note, Part, Skipped
@@ -41,33 +42,29 @@ class Kind:
     read: Callable[[BinaryIO], Iterator[Part | Note]]
     unit: str
     endings: tuple[str, ...]
+    apart: bool = False
+    """Its files may be hostile, or its parser is compiled: read in a process of its own."""
 
 
-TEXT = Kind(
-    read_text,
-    "line",
-    (".txt", ".text", ".md", ".markdown", ".rst", ".adoc", ".org", ".tex", ".log"),
-)
+TEXT = Kind(read_text, "line", plain.ENDINGS)
 KINDS = (
     TEXT,
-    Kind(read_html, "block", (".html", ".htm", ".xhtml")),
-    Kind(read_pdf, "page", (".pdf",)),
-    Kind(read_docx, "paragraph", (".docx", ".docm", ".dotx")),
-    Kind(read_epub, "section", (".epub",)),
+    Kind(read_html, "block", (".html", ".htm", ".xhtml"), apart=True),
+    Kind(read_pdf, "page", (".pdf",), apart=True),
+    Kind(read_docx, "paragraph", (".docx", ".docm", ".dotx"), apart=True),
+    Kind(read_epub, "section", (".epub",), apart=True),
     Kind(reader("jsonl"), "block", (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")),
     Kind(reader("csv"), "block", (".csv", ".csv.gz")),
     Kind(reader("tsv"), "block", (".tsv", ".tab", ".tsv.gz")),
-    Kind(reader("parquet"), "row", (".parquet",)),
+    Kind(reader("parquet"), "row", (".parquet",), apart=True),
+    Kind(reader("json"), "row", (".json",)),
 )
-_JSON_LIST = Kind(reader("json"), "row", (".json",))
 _BY_ENDING = {ending: kind for kind in KINDS for ending in kind.endings}
-_PLAIN_NAMES = {"README", "LICENSE", "NOTICE", "COPYING", "AUTHORS", "CHANGELOG", "CHANGES", "TODO"}
 
 Stamp: TypeAlias = "tuple[int, int, int]"
 """Size in bytes, `st_mtime_ns` and `st_ctime_ns`; programs can set the first time only."""
 
 _CLOCK_TICK = 20_000_000  # nanoseconds: file systems update their clock some 100 times a second
-_SHOWN = 3  # skipped rows of a document that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +78,12 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A file or folder that could not be read, and why."""
+    """A file or folder that was not read, or not all of it, and why."""
 
     path: str
     reason: str
+    partly: bool = False
+    """The document was read, except for some parts."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
@@ -96,13 +95,12 @@ def kind_of(path: str) -> Kind | None:
     A JSON file is a document if it holds a list of objects or of texts, rather than the settings of
     some program; so such a file is opened.
     """
-    name = Path(path).name
-    if name in _PLAIN_NAMES:
+    if plain.is_plain(path):
         return TEXT
-    endings = Path(name.lower()).suffixes
+    endings = Path(Path(path).name.lower()).suffixes
     ending = "".join(endings[-2:] if endings[-1:] == [".gz"] else endings[-1:])
-    if ending == ".json" and _is_list(path):
-        return _JSON_LIST
+    if ending == ".json" and not _is_list(path):
+        return None
     return _BY_ENDING.get(ending)
 
 
@@ -116,13 +114,16 @@ def _is_list(path: str) -> bool:
         return False
 
 
-def find(paths: Iterable[str | os.PathLike[str]]) -> Iterator[SourceFile | Problem]:
+def find(
+    paths: Iterable[str | os.PathLike[str]],
+    left_out: Callable[[Problem], object] = lambda _: None,
+) -> Iterator[SourceFile | Problem]:
     """Yield the documents at some paths and in all folders below them, each once, sorted by name.
 
-    Left out in folders: hidden files and folders, and files whose ending is not a document's. A
-    file that is itself among the paths is yielded in any case, as text if its ending is unknown.
-    Links are followed, but no folder is listed twice. Raises `DocumentError` for a path that does
-    not exist.
+    Left out in folders: hidden files and folders, and files whose ending is not a document's, for
+    each of which `left_out` is called. A file that is itself among the paths is yielded in any
+    case, as text if its ending is unknown. Links are followed, but no folder is listed twice.
+    Raises `DocumentError` for a path that does not exist.
 
     >>> from pathlib import Path
     >>> from pullquote.searching.documents import find
@@ -136,7 +137,7 @@ def find(paths: Iterable[str | os.PathLike[str]]) -> Iterator[SourceFile | Probl
         full = os.path.realpath(path)
         status = existing(path)
         if stat.S_ISDIR(status.st_mode):
-            yield from _walk(full, seen)
+            yield from _walk(full, seen, left_out)
         elif stat.S_ISREG(status.st_mode):
             if _first_time(status, seen):
                 yield SourceFile(full, kind_of(full) or TEXT, stamp(status))
@@ -157,7 +158,9 @@ def existing(path: str | os.PathLike[str]) -> os.stat_result:
         raise DocumentError(f"{os.fspath(path)}: cannot be read ({reason})") from None
 
 
-def _walk(top: str, seen: set[tuple[int, int]]) -> Iterator[SourceFile | Problem]:
+def _walk(
+    top: str, seen: set[tuple[int, int]], left_out: Callable[[Problem], object]
+) -> Iterator[SourceFile | Problem]:
     folders = [top]
     while folders:
         folder = folders.pop()
@@ -176,16 +179,27 @@ def _walk(top: str, seen: set[tuple[int, int]]) -> Iterator[SourceFile | Problem
             try:
                 if entry.is_dir():
                     below.append(entry.path)
-                elif stat.S_ISREG(entry.stat().st_mode) and (kind := kind_of(entry.path)):
+                elif not stat.S_ISREG(entry.stat().st_mode):
+                    left_out(Problem(entry.path, "no file, but a device, pipe or socket"))
+                elif kind := kind_of(entry.path):
                     # follows a link, whose file may also be found under its own name
                     status = Path(entry.path).stat()
                     if _first_time(status, seen):
                         yield SourceFile(entry.path, kind, stamp(status))
+                else:
+                    left_out(Problem(entry.path, _why_left_out(entry.name)))
             except OSError as error:  # a broken link, or a file that was removed meanwhile
                 if entry.is_symlink() and error.errno in (errno.ENOENT, errno.ELOOP):
                     continue
                 yield Problem(entry.path, error.strerror or str(error))
         folders.extend(reversed(below))
+
+
+def _why_left_out(name: str) -> str:
+    ending = Path(name).suffix.lower()
+    if ending == ".json":
+        return "JSON, but no list of objects or texts"
+    return f"{ending} is no ending of documents" if ending else "its name has no ending"
 
 
 def _first_time(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:
@@ -203,43 +217,49 @@ def stamp(status: os.stat_result) -> Stamp:
 
 @dataclass(slots=True)
 class Notes:
-    """Collects what a reader reports about a document beside its text: a few rows, and a count."""
+    """Collects what a reader reports about a document beside its text: some rows, and a count."""
 
     encoding: str = ""
     """The encoding that was guessed; "" if none was."""
     skipped: int = 0
     first: list[Skipped] = field(default_factory=list)
+    without_text: str = ""
+    """Why the document gave no passage; "" if it gave some."""
+    most: int = 3
+    """How many skipped parts are kept in `first`."""
 
     def add(self, note: Note) -> None:
         if isinstance(note, Skipped):
             self.skipped += 1
-            if len(self.first) < _SHOWN:
+            if len(self.first) < self.most:
                 self.first.append(note)
         else:
             self.encoding = note.encoding
 
     def clear(self) -> None:
         """Forget everything, because the document is read again."""
-        self.encoding, self.skipped, self.first = "", 0, []
+        self.encoding, self.skipped, self.first, self.without_text = "", 0, [], ""
 
     def problem(self, path: str) -> Problem | None:
-        """The rows of a document that were skipped, as one problem; None if there are none."""
-        if not self.skipped:
-            return None
+        """What was skipped of a document, or that it has no text; None if all of it was read."""
         listed = "; ".join(map(str, self.first))
-        if self.skipped == 1:
-            return Problem(path, listed)
-        more = f"; and {self.skipped - _SHOWN:,} more" if self.skipped > _SHOWN else ""
-        return Problem(path, f"{self.skipped:,} rows: {listed}{more}")
+        if (more := self.skipped - len(self.first)) > 0:
+            listed = f"{listed}; and {more:,} more"
+        if self.skipped > 1:
+            listed = f"{self.skipped:,} skipped: {listed}"
+        if self.without_text:
+            return Problem(path, "; ".join(filter(None, [self.without_text, listed])))
+        return Problem(path, listed, partly=True) if self.skipped else None
 
 
 def read(file: SourceFile, notes: Notes | None = None) -> Iterator[Passage]:
     """Yield the passages of a file, a few parts in memory at a time.
 
-    `notes` collects skipped rows and a guessed encoding. Raises `DocumentError` for a file that is
-    not of the format that its name tells, `MissingExtraError` if the library for the format is not
-    installed, and `ChangedError` at the end if the file has changed since it was found: the
-    passages may then mix old and new text.
+    `notes` collects skipped parts and a guessed encoding. Raises `DocumentError` for a file that is
+    not of the format that its name tells, and for every failure of the format's library;
+    `MissingExtraError` if that library is not installed; and `ChangedError` at the end if the file
+    has changed since it was found: the passages may then mix old and new text. Reads in this
+    process; `pool` reads in others, within limits of time and memory.
 
     >>> from pathlib import Path
     >>> from pullquote.searching.documents import find, read
@@ -247,24 +267,37 @@ def read(file: SourceFile, notes: Notes | None = None) -> Iterator[Passage]:
     >>> [passage.text for file in find(["notes.txt"]) for passage in read(file)]
     ['The rent is 840 crowns.']
     """
-    notes = Notes() if notes is None else notes
-    empty = True
     try:
-        with open(file.path, "rb") as opened:
-            parts = _without_notes(file.kind.read(opened), notes)
-            for passage in passages(Document(file.path, file.kind.unit), parts):
-                empty = False
-                yield passage
-            _wait_for_next_tick(file.stamp)
-            now = os.fstat(opened.fileno()), Path(file.path).stat()
+        yield from _read(file, Notes() if notes is None else notes)
+    except (DocumentError, MissingExtraError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
     except OSError as error:
         raise DocumentError(f"cannot be read ({error.strerror or error})") from None
     except UnicodeError as error:
         raise DocumentError(f"not the text it seemed to be ({error})") from None
+    except MemoryError:
+        raise DocumentError("needs more memory than there is for it; split it") from None
+    except RecursionError:
+        raise DocumentError("nested too deeply; save it in another format") from None
+    except BaseException as error:  # noqa: BLE001 -- of libraries: Rust's panics are no `Exception`
+        raise DocumentError(
+            f"broken, or its reader has a fault ({first_line(error)}); save it in another format"
+        ) from None
+
+
+def _read(file: SourceFile, notes: Notes) -> Iterator[Passage]:
+    empty = True
+    with open(file.path, "rb") as opened:
+        parts = _without_notes(file.kind.read(opened), notes)
+        for passage in passages(Document(file.path, file.kind.unit), parts):
+            empty = False
+            yield passage
+        _wait_for_next_tick(file.stamp)
+        now = os.fstat(opened.fileno()), Path(file.path).stat()
     if any(stamp(status) != file.stamp for status in now):
         raise ChangedError("changed while it was read")
-    if empty and file.stamp[0]:
-        notes.add(Skipped("all of it", "there is no text in it"))
+    if empty:
+        notes.without_text = "there is no text in it" if file.stamp[0] else "empty (0 bytes)"
 
 
 def _without_notes(parts: Iterable[Part | Note], notes: Notes) -> Iterator[Part]:

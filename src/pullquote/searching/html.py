@@ -18,6 +18,9 @@ from pullquote.searching.parts import Note, Part, Skipped, guessed
 from pullquote.text import Decoded, decode
 
 _LARGEST = 64 << 20  # bytes; the parsed tree takes several times as much
+MOST_TAGS = 5_000_000
+"""How many tags a page, or a part of a document, may have: each takes some 150 bytes of memory."""
+
 _HEADING_TAGS = "h1 h2 h3 h4 h5 h6 title dt caption summary"
 _BLOCK_TAGS = """
 address article aside blockquote body center dd details dialog div dl fieldset figcaption figure
@@ -30,6 +33,7 @@ noscript object script select style svg template textarea video
 _HEADINGS = frozenset(_HEADING_TAGS.split())
 _BLOCKS = _HEADINGS.union(_BLOCK_TAGS.split())
 _LEFT_OUT = frozenset(_LEFT_OUT_TAGS.split())
+_ARTICLES = ("article", "main")  # in HTML, both are blocks
 _LISTS = frozenset(["ul", "ol", "div", "table", "p"])  # of links, if there are many in it
 _ROLES = {"navigation", "banner", "contentinfo", "search", "complementary", "menu", "alert"}
 _DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
@@ -55,6 +59,7 @@ def blocks(text: str, number: int | None = None) -> Iterator[Part | Skipped]:
         encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True
     )
     source = text.replace("\0", "\ufffd").encode("utf-8", "replace")
+    check_tags(source)
     try:
         page = html.document_fromstring(source, parser=parser) if source.strip() else None
     except etree.LxmlError as error:
@@ -76,11 +81,18 @@ def blocks(text: str, number: int | None = None) -> Iterator[Part | Skipped]:
             return
 
 
+def check_tags(source: bytes) -> None:
+    """Raise `DocumentError` for markup whose tree would fill the memory."""
+    if (tags := source.count(b"<")) > MOST_TAGS:
+        raise DocumentError(f"{tags:,} tags, expected at most {MOST_TAGS:,}; save it as text")
+
+
 def _walk(etree: Any, main: Any, number: int | None) -> Iterator[Part]:
     pieces: list[str] = []  # of the current block
     words = False  # whether they hold more than whitespace
     line, kept, heading = main.sourceline or 1, 0, False
     menus = _menus(etree, main)
+    articles = sum(parent.tag in _ARTICLES for parent in main.iterancestors())
 
     def add(text: str) -> None:
         nonlocal words
@@ -101,10 +113,11 @@ def _walk(etree: Any, main: Any, number: int | None) -> Iterator[Part]:
     for event, element in walk:
         tag = element.tag if isinstance(element.tag, str) else ""
         if event == "start":
-            if element is not main and (element in menus or _left_out(element, tag)):
+            if element is not main and (element in menus or _left_out(element, tag, articles > 0)):
                 walk.skip_subtree()
                 skipped = element
                 continue
+            articles += tag in _ARTICLES
             if tag in _BLOCKS:
                 yield from flush("\n\n")
                 heading = tag in _HEADINGS
@@ -122,6 +135,7 @@ def _walk(etree: Any, main: Any, number: int | None) -> Iterator[Part]:
                 yield from flush("\n" if tag in ("li", "tr") else "\n\n")
                 heading = False
                 kept -= tag == "pre"
+                articles -= tag in _ARTICLES
             if element is not main:
                 add(_inline(element.tail, kept))
     yield from flush("\n\n")
@@ -144,14 +158,12 @@ def _main(page: Any) -> Any:
     return body
 
 
-def _left_out(element: Any, tag: str) -> bool:
+def _left_out(element: Any, tag: str, in_article: bool) -> bool:
     if tag in _LEFT_OUT or element.get("role") in _ROLES or element.get("hidden") is not None:
         return True
     if element.get("aria-hidden") == "true":
         return True
-    if tag == "header":  # of the page; that of an article has its title
-        return not any(parent.tag in ("article", "main") for parent in element.iterancestors())
-    return False
+    return tag == "header" and not in_article  # of the page; that of an article has its title
 
 
 def _menus(etree: Any, main: Any) -> set[Any]:

@@ -24,16 +24,23 @@ from pullquote.searching.documents import Problem
 from pullquote.searching.engines import Engine, IndexedPassage
 from pullquote.searching.engines.fts5 import Fts5Engine
 from pullquote.searching.labels import Labels
+from pullquote.searching.plain import is_sqlite
 from pullquote.searching.store import (
     FORMAT,
     Store,
     Transaction,
     decode_marks,
     how_to_rebuild,
-    is_sqlite,
     is_unfinished,
 )
-from pullquote.searching.update import GuessedEncoding, Update, stored_problems, update
+from pullquote.searching.update import (
+    GuessedEncoding,
+    Update,
+    no_documents,
+    partly_read,
+    unread,
+    update,
+)
 from pullquote.searching.words import query_words
 from pullquote.types import Document, Passage
 
@@ -175,9 +182,19 @@ class Index:
         return (Document(name(path), unit) for path, unit in rows)
 
     def problems(self) -> list[Problem]:
-        """The documents that could not be read at the last update, and why, sorted by path."""
+        """The documents that could not be read, or have no text, and why, sorted by path."""
         with self._store.guarded():
-            return stored_problems(self._store)
+            return unread(self._store)
+
+    def partly_read(self) -> list[Problem]:
+        """The documents of which parts were skipped, and which, sorted by path."""
+        with self._store.guarded():
+            return partly_read(self._store)
+
+    def left_out(self) -> list[Problem]:
+        """The files in the folders that were no documents by their names at the last update."""
+        with self._store.guarded():
+            return no_documents(self._store)
 
     def matches(self, path: str) -> bool:
         """Whether a glob matches the path of any document."""

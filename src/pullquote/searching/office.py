@@ -8,18 +8,19 @@ Knows the two formats' markup as lxml (extra `files`) parses it.
 
 from __future__ import annotations
 
+import io
 import posixpath
 import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from pullquote.errors import DocumentError, MissingExtraError, first_line
-from pullquote.searching.html import blocks, decoded
+from pullquote.searching.html import blocks, check_tags, decoded
 from pullquote.searching.parts import Part, Skipped
 
 _LARGEST = 256 << 20  # bytes of one unpacked file: a small zip file must not fill the memory
+_MOST_UNPACKED = 200  # times its size, of all that is read; more is an attack on the memory
 _OLE = b"\xd0\xcf\x11\xe0"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _STRICT_W = "{http://purl.oclc.org/ooxml/wordprocessingml/main}"
@@ -29,8 +30,11 @@ _OPF = "{http://www.idpf.org/2007/opf}"
 _PAGES = {"application/xhtml+xml", "text/html", "application/x-dtbook+xml"}
 
 
-def read_docx(file: BinaryIO) -> Iterator[Part]:
-    """Yield the paragraphs and rows of tables of a Word document, then its notes."""
+def read_docx(file: BinaryIO) -> Iterator[Part | Skipped]:
+    """Yield the paragraphs and rows of tables of a Word document, then its notes.
+
+    Skipped are notes that are broken, and files that are embedded.
+    """
     file.seek(0)
     if file.read(4) == _OLE:
         raise DocumentError("encrypted, or an old .doc; save it as .docx without a password")
@@ -42,11 +46,20 @@ def read_docx(file: BinaryIO) -> Iterator[Part]:
                 if name == "word/document.xml":
                     raise DocumentError("no Word document in it (no word/document.xml)")
                 continue
-            body = _parse(packed, name)
+            try:
+                body = _parse(packed, name)
+            except DocumentError as error:
+                if name == "word/document.xml":
+                    raise
+                yield Skipped(name, str(error))
+                continue
             for text, style in _paragraphs(body):
                 if text.strip():
                     number += 1
                     yield Part(f"{text}\n\n", number, open=style in headings)
+        for name in packed.namelist():
+            if name.startswith("word/embeddings/") and not name.endswith("/"):
+                yield Skipped(name, "an embedded file; save it as a file of its own")
 
 
 def _paragraphs(element: Any) -> Iterator[tuple[str, str]]:
@@ -93,7 +106,7 @@ def _around(element: Any) -> Any:
     return next(parent for parent in element.iterancestors() if _tag(parent) == "p")
 
 
-def _heading_styles(packed: zipfile.ZipFile) -> set[str]:
+def _heading_styles(packed: _Packed) -> set[str]:
     """The ids of heading styles: their names are English in every language, the ids are not."""
     if "word/styles.xml" not in packed.namelist():
         return set()
@@ -121,7 +134,10 @@ def _space(element: Any) -> str:
 
 
 def read_epub(file: BinaryIO) -> Iterator[Part | Skipped]:
-    """Yield the blocks of a book's sections in reading order."""
+    """Yield the blocks of a book's sections in reading order.
+
+    Skipped are sections that are missing, broken or of another type; their numbers count.
+    """
     with _open(file, "EPUB") as packed:
         names = set(packed.namelist())
         if "META-INF/container.xml" not in names:
@@ -134,22 +150,37 @@ def read_epub(file: BinaryIO) -> Iterator[Part | Skipped]:
         items = {item.get("id"): item for item in book.iter(f"{_OPF}item")}
         protected = _protected(packed, names)
         number = 0
+        read: set[str] = set()
         for reference in book.iter(f"{_OPF}itemref"):
             item = items.get(reference.get("idref"))
-            if item is None or item.get("media-type", "application/xhtml+xml") not in _PAGES:
+            # the table of contents
+            if item is not None and "nav" in item.get("properties", "").split():
                 continue
-            if "nav" in item.get("properties", "").split():  # the table of contents
+            number += 1
+            where = f"section {number}"
+            if item is None:
+                yield Skipped(where, f"not among the files of the book ({reference.get('idref')})")
                 continue
             path = unquote(item.get("href", "").partition("#")[0])
             path = posixpath.normpath(posixpath.join(posixpath.dirname(package), path))
+            kind = item.get("media-type", "application/xhtml+xml")
             if path in protected:
                 raise DocumentError("copy-protected (DRM); expected a book without protection")
-            if path in names:
-                number += 1
-                yield from blocks(decoded(_read(packed, path)).text, number)
+            if kind not in _PAGES:
+                yield Skipped(f"{where} ({path})", f"{kind}, which is not read")
+            elif path in read:
+                yield Skipped(f"{where} ({path})", "an earlier section again")
+            elif path not in names:
+                yield Skipped(f"{where} ({path})", "missing from the book")
+            else:
+                read.add(path)
+                try:
+                    yield from blocks(decoded(_read(packed, path)).text, number)
+                except DocumentError as error:
+                    yield Skipped(where, str(error))
 
 
-def _protected(packed: zipfile.ZipFile, names: set[str]) -> set[str]:
+def _protected(packed: _Packed, names: set[str]) -> set[str]:
     """The files that are encrypted; of many books it is the fonts alone."""
     if "META-INF/encryption.xml" not in names:
         return set()
@@ -159,31 +190,48 @@ def _protected(packed: zipfile.ZipFile, names: set[str]) -> set[str]:
     return {unquote(reference.get("URI", "")) for reference in found}
 
 
-def _open(file: BinaryIO, kind: str) -> zipfile.ZipFile:
+class _Packed(zipfile.ZipFile):
+    """A zip file, and how much of it may still be unpacked."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)
+        self.most = self.room = max(_LARGEST, _MOST_UNPACKED * file.seek(0, io.SEEK_END))
+
+
+def _open(file: BinaryIO, kind: str) -> _Packed:
     try:
-        return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        return _Packed(file)
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- zipfile's, struct's, and of broken names
         raise DocumentError(f"not readable as {kind} ({first_line(error)})") from None
 
 
-def _read(packed: zipfile.ZipFile, name: str) -> bytes:
+def _read(packed: _Packed, name: str) -> bytes:
     size = packed.getinfo(name).file_size
     if size > _LARGEST:
         raise DocumentError(f"{name} in it unpacks to {size >> 20:,} MiB; expected less than 256")
+    packed.room -= size
+    if packed.room < 0:
+        raise DocumentError(f"unpacks to more than {packed.most >> 20:,} MiB, an attack or a fault")
     try:
         return packed.read(name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- zipfile's, zlib's, bz2's and lzma's own
         raise DocumentError(f"{name} in it cannot be unpacked ({first_line(error)})") from None
 
 
-def _parse(packed: zipfile.ZipFile, name: str) -> Any:
+def _parse(packed: _Packed, name: str) -> Any:
     try:
         from lxml import etree
     except ImportError:
         raise MissingExtraError("lxml, which reads HTML, DOCX and EPUB,", "files") from None
     # no entity is expanded and nothing is fetched: a document must not read other files
     parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
+    source = _read(packed, name)
     try:
-        return etree.fromstring(_read(packed, name), parser)
+        check_tags(source)
+        return etree.fromstring(source, parser)
     except etree.XMLSyntaxError as error:
         raise DocumentError(f"{name} in it is broken ({first_line(error)})") from None

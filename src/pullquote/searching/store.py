@@ -25,16 +25,26 @@ from pullquote.errors import IndexFileError, OutputError
 from pullquote.files import cannot_write
 from pullquote.searching.engines import Engine
 from pullquote.searching.engines.fts5 import TABLE
+from pullquote.searching.plain import is_sqlite
 from pullquote.types import Mark
 
-FORMAT = 1
+FORMAT = 2
 """The number of the file's layout, stored as SQLite's `user_version`. It rises when a change of
-the schema would mislead an older pullquote. Files of older formats open; newer ones are refused."""
+the schema would mislead an older pullquote. Files of older formats open, and get this one when they
+are written to; newer ones are refused. Format 1 has no table `skipped`."""
+
+PART, FILE = "part", "file"
+"""What is skipped: a part of a document that was read, or a file that is no document by its name.
+Documents that could not be read stand in `documents`."""
 
 BATCH_SECONDS = 5.0
 """How long a batch of writes may grow before it is committed: what a kill may cost."""
 
 _APPLICATION = 0x70756C71  # "pulq", SQLite's `application_id`
+_SKIPPED = (
+    "CREATE TABLE skipped (path BLOB NOT NULL, what TEXT NOT NULL, reason TEXT NOT NULL, "
+    "PRIMARY KEY (path, what)) WITHOUT ROWID"
+)
 _SCHEMA = (
     "CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
     "CREATE TABLE roots (path BLOB PRIMARY KEY) WITHOUT ROWID",
@@ -44,6 +54,7 @@ _SCHEMA = (
     "CREATE TABLE passages (id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL, "
     "start INTEGER NOT NULL, marks TEXT NOT NULL, text TEXT NOT NULL)",
     "CREATE INDEX passages_of_document ON passages (document)",
+    _SKIPPED,
 )
 _LOCK_TIMEOUT = 30  # seconds to wait for another process to commit
 
@@ -130,6 +141,34 @@ class Store:
         return value  # type: ignore[no-any-return]
 
     @property
+    def format(self) -> int:
+        """The number of the file's layout, at most `FORMAT`."""
+        ((number,),) = self.rows("PRAGMA user_version")
+        return int(number)
+
+    def upgrade(self) -> None:
+        """Give a file of an older format the layout of this one."""
+        if self.format == FORMAT:
+            return
+        execute = self.connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            if self.format < FORMAT:  # no other process was faster
+                execute(_SKIPPED)
+                execute(f"PRAGMA user_version = {FORMAT}")
+            execute("COMMIT")
+        except BaseException:
+            execute("ROLLBACK")
+            raise
+
+    def skipped(self, what: str) -> list[tuple[str, str]]:
+        """The paths and reasons of what is skipped (`PART` or `FILE`), sorted by path."""
+        if self.format < 2:
+            return []
+        rows = self.rows("SELECT path, reason FROM skipped WHERE what = ? ORDER BY path", what)
+        return [(os.fsdecode(path), reason) for path, reason in rows]
+
+    @property
     def generation(self) -> int:
         """The number of commits so far: what was cached of another generation is out of date."""
         return int(self.setting("generation"))
@@ -197,15 +236,6 @@ class Transaction:
             self.engine.rollback()
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
-
-
-def is_sqlite(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins with SQLite's signature."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(16) == b"SQLite format 3\0"
-    except OSError:
-        return False
 
 
 def is_unfinished(path: Path) -> bool:
@@ -290,7 +320,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         for name, statement in connection.execute("SELECT name, sql FROM sqlite_master")
         if statement is not None and not name.startswith(("sqlite_", "words_"))
     }
-    if found - {TABLE} != set(_SCHEMA):
+    if found - {TABLE} != set(_SCHEMA) - ({_SKIPPED} if number == 1 else set()):
         raise IndexFileError(f"{path}: not as pullquote makes an index; {how_to_rebuild(path)}")
 
 

@@ -23,16 +23,20 @@ from pullquote.searching.documents import (
     SourceFile,
     Stamp,
     find,
-    read,
     stamp,
 )
 from pullquote.searching.engines import Engine, IndexedPassage
-from pullquote.searching.store import Store, Transaction, encode_marks
+from pullquote.searching.pool import Pool
+from pullquote.searching.store import FILE, PART, Store, Transaction, encode_marks
 from pullquote.types import Passage
 
 PASSAGES_HELD = 1000
 """How many passages of a document are held in memory before they are written."""
 
+READING = 2
+"""Rises when documents are read differently than before: an index then reads all of them again."""
+
+_READ_BY = "SELECT value FROM settings WHERE name = 'reading'"
 _READ_AGAIN: Stamp = (-1, 0, 0)  # no file has this stamp: the next update reads the document again
 
 
@@ -53,9 +57,13 @@ class Update:
     unchanged: int
     removed: int
     problems: tuple[Problem, ...]
-    """Documents that could not be read, and skipped rows of those that were read now."""
+    """Documents that could not be read, or have no text, and those of which parts were skipped."""
     guessed: tuple[GuessedEncoding, ...] = ()
     """Of the documents that were read now, those whose encoding was guessed."""
+    left_out: tuple[Problem, ...] = ()
+    """Files in the folders that are no documents by their names."""
+    reread: bool = False
+    """All documents were read again, since the index was made by an older pullquote."""
 
     @property
     def read(self) -> int:
@@ -75,27 +83,46 @@ def update(
     error or a kill in the middle keeps what the earlier batches hold.
     """
     asked = [os.fspath(path) for path in paths]
-    found = list(find(asked))
+    left_out: list[Problem] = []
+    found = list(find(asked, left_out.append))
     with store.guarded():
         earlier = {os.fsdecode(path) for (path,) in store.rows("SELECT path FROM roots")}
         new = {os.path.realpath(path) for path in asked}
-        found += find(path for path in sorted(earlier - new) if Path(path).exists())
+        others = [path for path in sorted(earlier - new) if Path(path).exists()]
+        found += find(others, left_out.append)
         if new - earlier:
             _add_roots(store, engine, new - earlier)
+        store.upgrade()
         known = {
             os.fsdecode(path): (size, modified, changed)
             for path, size, modified, changed in store.rows(
                 "SELECT path, size, modified, changed FROM documents"
             )
         }
+        if reread := bool(known) and _reading(store) < READING:
+            known = dict.fromkeys(known, _READ_AGAIN)
         changes = compare(found, known, sorted(earlier | new))
-        return _apply(store, engine, changes, known, progress)
+        documents = {entry.path for entry in found if isinstance(entry, SourceFile)}
+        skipped = {one.path: one for one in left_out if one.path not in documents}
+        done = _apply(store, engine, changes, known, progress)
+        _remember(store, engine, skipped)
+    return replace(done, left_out=tuple(skipped[path] for path in sorted(skipped)), reread=reread)
 
 
-def stored_problems(store: Store) -> list[Problem]:
+def unread(store: Store) -> list[Problem]:
     """The documents that could not be read at the last update, sorted by path."""
     rows = store.rows("SELECT path, problem FROM documents WHERE problem IS NOT NULL ORDER BY path")
     return [Problem(os.fsdecode(path), reason) for path, reason in rows]
+
+
+def partly_read(store: Store) -> list[Problem]:
+    """The documents of which parts were skipped when they were read, sorted by path."""
+    return [Problem(path, reason, partly=True) for path, reason in store.skipped(PART)]
+
+
+def no_documents(store: Store) -> list[Problem]:
+    """The files that were no documents by their names at the last update, sorted by path."""
+    return [Problem(path, reason) for path, reason in store.skipped(FILE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +171,27 @@ def _add_roots(store: Store, engine: Engine, roots: Iterable[str]) -> None:
         )
 
 
+def _reading(store: Store) -> int:
+    """By which rules the documents were read; 1 before there was a number."""
+    return next((int(value) for (value,) in store.rows(_READ_BY)), 1)
+
+
+def _remember(store: Store, engine: Engine, left_out: Mapping[str, Problem]) -> None:
+    """Store which files are no documents, and by which rules the documents were read."""
+    same = {path: problem.reason for path, problem in left_out.items()} == dict(store.skipped(FILE))
+    if same and _reading(store) == READING:
+        return
+    with Transaction(store, engine) as batch:
+        batch.begin()
+        execute, several = store.connection.execute, store.connection.executemany
+        execute("INSERT OR REPLACE INTO settings VALUES ('reading', ?)", (READING,))
+        execute("DELETE FROM skipped WHERE what = ?", (FILE,))
+        several(
+            "INSERT INTO skipped VALUES (?, ?, ?)",
+            [(os.fsencode(path), FILE, problem.reason) for path, problem in left_out.items()],
+        )
+
+
 def _apply(
     store: Store,
     engine: Engine,
@@ -155,17 +203,15 @@ def _apply(
     problems = {problem.path: problem for problem in changes.problems}
     total, done = sum(file.stamp[0] for file in changes.to_read), 0
     before, read_paths, guessed = store.passage_count(), set(), []
-    with Transaction(store, engine) as batch:
+    with Pool(changes.to_read) as pool, Transaction(store, engine) as batch:
         writer = DocumentWriter(store, engine, batch)
         for file in changes.to_read:
             progress(done, total, file.path)
             notes = Notes()
-            if problem := writer.update(file, notes):
+            if problem := writer.update(file, pool, notes):
                 problems[file.path] = problem
-            else:
+            if not problem or problem.partly:
                 read_paths.add(file.path)
-                if skipped := notes.problem(file.path):
-                    problems[file.path] = skipped
                 if notes.encoding:
                     guessed.append(GuessedEncoding(file.path, notes.encoding))
             done += file.stamp[0]
@@ -177,7 +223,8 @@ def _apply(
         with Transaction(store, engine) as settling:
             settling.begin()
             engine.settle((now - before) / now)
-    reported = {problem.path: problem for problem in stored_problems(store)} | problems
+    stored = (*unread(store), *partly_read(store))
+    reported = {problem.path: problem for problem in stored} | problems
     return Update(
         added=len(read_paths - known.keys()),
         changed=len(read_paths & known.keys()),
@@ -196,24 +243,23 @@ class DocumentWriter:
         self._engine = engine
         self._batch = batch
 
-    def update(self, file: SourceFile, notes: Notes) -> Problem | None:
-        """Replace a document by what its file holds now; the reason if it cannot be read."""
+    def update(self, file: SourceFile, pool: Pool, notes: Notes) -> Problem | None:
+        """Replace a document by what its file holds now; what cannot be read of it, if anything."""
         try:
             try:
-                self._read(file, notes)
+                return self._read(file, pool, notes)
             except ChangedError:
                 notes.clear()
-                self._read(_restamped(file), notes)  # it may have been the last moment of a save
+                again = _restamped(file)  # it may have been the last moment of a save
+                with Pool([again]) as other:
+                    return self._read(again, other, notes)
         except (DocumentError, MissingExtraError) as error:
             # What may pass by itself is tried again next time, even if the file stays as it is.
             passing = isinstance(error, (ChangedError, MissingExtraError))
             self._batch.begin()
             self.remove(file.path)
-            self._insert_document(
-                replace(file, stamp=_READ_AGAIN) if passing else file, problem=str(error)
-            )
+            self._insert_document(replace(file, stamp=_READ_AGAIN) if passing else file, str(error))
             return Problem(file.path, str(error))
-        return None
 
     def remove(self, path: str) -> None:
         """Remove a document and its passages, if it is in the index."""
@@ -232,28 +278,31 @@ class DocumentWriter:
             execute = self._store.connection.execute
             execute("DELETE FROM passages WHERE document = ?", (document,))
             execute("DELETE FROM documents WHERE id = ?", (document,))
+            execute("DELETE FROM skipped WHERE path = ? AND what = ?", (os.fsencode(path), PART))
 
-    def _read(self, file: SourceFile, notes: Notes) -> None:
+    def _read(self, file: SourceFile, pool: Pool, notes: Notes) -> Problem | None:
         """Read a document and write its passages: all of them, or none if it cannot be read."""
-        passages = read(file, notes)
+        passages = pool.read(file, notes)
         head = list(itertools.islice(passages, PASSAGES_HELD))
         if len(head) < PASSAGES_HELD:  # the file was read to its end
             self._batch.begin()
-            self._replace(file, head)
-            return
+            return self._replace(file, head, notes)
         # A long document has a transaction of its own, to roll back if its end cannot be read.
         self._batch.commit()
         self._batch.begin()
         try:
-            self._replace(file, itertools.chain(head, passages))
+            problem = self._replace(file, itertools.chain(head, passages), notes)
         except BaseException:
             self._batch.rollback()
             raise
         self._batch.commit()
+        return problem
 
-    def _replace(self, file: SourceFile, passages: Iterable[Passage]) -> None:
+    def _replace(
+        self, file: SourceFile, passages: Iterable[Passage], notes: Notes
+    ) -> Problem | None:
         self.remove(file.path)
-        document = self._insert_document(file, problem=None)
+        document = self._insert_document(file)
         passages = iter(passages)
         while some := list(itertools.islice(passages, PASSAGES_HELD)):
             self._engine.add(
@@ -262,8 +311,18 @@ class DocumentWriter:
                     for passage in some
                 ]
             )
+        problem = notes.problem(file.path)  # complete now that all passages were read
+        execute = self._store.connection.execute
+        if problem and problem.partly:
+            execute(
+                "INSERT OR REPLACE INTO skipped VALUES (?, ?, ?)",
+                (os.fsencode(file.path), PART, problem.reason),
+            )
+        elif problem:
+            execute("UPDATE documents SET problem = ? WHERE id = ?", (problem.reason, document))
+        return problem
 
-    def _insert_document(self, file: SourceFile, *, problem: str | None) -> int:
+    def _insert_document(self, file: SourceFile, problem: str | None = None) -> int:
         added = self._store.connection.execute(
             "INSERT INTO documents (path, unit, size, modified, changed, problem) "
             "VALUES (?, ?, ?, ?, ?, ?)",

@@ -1,0 +1,282 @@
+"""Reads documents in worker processes: in parallel, ahead, within limits, and in order.
+
+    with Pool(files) as pool:
+        for file in files:                          # in this order
+            for passage in pool.read(file, notes): ...
+
+`read` yields and raises what `documents.read` does. A document whose parser crashes, hangs, or
+needs too much time or memory is a `DocumentError`. Formats that are harmless are read in this
+process, unless there is much to read. Knows processes and limits; `worker` is the other end. Where
+Python cannot start itself again, as in a program that was frozen, all is read in this process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from pullquote.errors import first_line
+from pullquote.searching.documents import Notes, SourceFile, read
+from pullquote.searching.worker import conclude, passages_of, request
+from pullquote.types import Document, Passage
+
+SECONDS = 30
+"""Processor time that any document may take."""
+SECONDS_PER_MIB = 4
+"""Processor time that it may take beside, for each MiB of its file: about ten times the usual."""
+MEMORY = 2 << 30
+"""Bytes of memory that a document may take."""
+PATIENCE = 10 if os.name == "posix" else 1
+"""How many times as long a process may be silent: it waits for the processor and the disk. Where
+the system limits no processor time, that is the limit."""
+
+_MUCH = 8 << 20  # bytes of harmless files from which processes are worth their start
+_SHARE = 1 << 20  # bytes for each process beside the first
+_AHEAD = 64  # documents that are read ahead
+_HELD = 4  # answers for each that wait in memory
+_PROGRAM = "from pullquote.searching.worker import main; main()"
+_KEPT = 1  # processes that wait for further calls
+
+_idle: list[_Worker] = []
+_idle_lock = threading.Lock()
+
+
+class Pool:
+    """Reads the files of a list, which are asked for in their order.
+
+    Notes of processes name `most` skipped parts of each file.
+    """
+
+    def __init__(self, files: Sequence[SourceFile], *, most: int = Notes().most) -> None:
+        self._most = most
+        cores = _cores()
+        sizes = dict.fromkeys((True, False), 0)
+        for file in files:
+            sizes[file.kind.apart] += file.stamp[0]
+        every = cores > 1 and sizes[False] > _MUCH
+        self._tasks = {
+            file: _Task(file) for file in files if (file.kind.apart or every) and _can_start()
+        }
+        self._waiting = deque(self._tasks.values())
+        size = sizes[True] + (sizes[False] if every else 0)
+        count = min(cores, len(self._waiting), 1 + size // _SHARE)
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count)]
+        self._ahead = threading.Semaphore(_AHEAD)
+        self._take = threading.Lock()
+        self._workers: set[_Worker] = set()
+        self._closed = threading.Event()
+
+    def __enter__(self) -> Pool:
+        if self._threads:
+            for thread in (*self._threads, threading.Thread(target=self._watch, daemon=True)):
+                thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if self._tasks:  # nobody will read them: an error, or Ctrl-C
+            self._closed.set()
+            for worker in list(self._workers):
+                worker.process.kill()
+        for thread in self._threads:
+            thread.join()
+        self._closed.set()
+
+    def read(self, file: SourceFile, notes: Notes | None = None) -> Iterator[Passage]:
+        """Yield the passages of a file of the list, as `documents.read` does."""
+        notes = Notes() if notes is None else notes
+        task = self._tasks.get(file)
+        if task is None:
+            yield from read(file, notes)
+            return
+        document = Document(file.path, file.kind.unit)
+        while "error" not in (answer := task.answers.get()):
+            yield from passages_of(answer, document)
+        del self._tasks[file]
+        self._ahead.release()
+        conclude(answer, notes)
+
+    def _work(self) -> None:
+        """Let a process read one file after another: the work of one thread."""
+        worker: _Worker | None = None
+        try:
+            while (task := self._next()) is not None:
+                if worker and not worker.goes_on:
+                    self._end(worker)
+                    worker = None
+                try:
+                    worker = worker or self._start()
+                    answers = worker.answers(task.file, self._most)
+                    wanted = all(self._put(task, answer) for answer in answers)
+                except (OSError, MemoryError, RecursionError) as error:
+                    # no room for another process, or an answer that cannot be parsed
+                    reason = f"no process for its reader ({first_line(error)})"
+                    wanted = self._put(task, _failed(reason))
+                if not wanted:
+                    return
+        finally:
+            if worker:
+                self._end(worker)
+
+    def _next(self) -> _Task | None:
+        while not self._ahead.acquire(timeout=0.2):
+            if self._closed.is_set():
+                return None
+        with self._take:
+            return self._waiting.popleft() if self._waiting else None
+
+    def _put(self, task: _Task, answer: dict[str, Any]) -> bool:
+        """Hand an answer over when there is room for it; False if nobody wants it any more."""
+        while not self._closed.is_set():
+            with contextlib.suppress(queue.Full):
+                task.answers.put(answer, timeout=0.2)
+                return True
+        return False
+
+    def _start(self) -> _Worker:
+        worker = _take_idle() or _Worker()
+        self._workers.add(worker)
+        if self._closed.is_set():  # after the others were ended
+            worker.process.kill()
+        return worker
+
+    def _end(self, worker: _Worker) -> None:
+        """Keep a process for a further call, or end it."""
+        self._workers.discard(worker)
+        with _idle_lock:
+            if worker.goes_on and len(_idle) < _KEPT and not self._closed.is_set():
+                _idle.append(worker)
+                return
+        worker.end()
+
+    def _watch(self) -> None:
+        """End processes that are silent for too long."""
+        while not self._closed.wait(0.25):
+            for worker in list(self._workers):
+                if time.monotonic() > worker.deadline:
+                    worker.is_late = True
+                    worker.process.kill()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """A file that a process reads, and its answers so far."""
+
+    file: SourceFile
+    answers: queue.Queue[dict[str, Any]] = field(default_factory=lambda: queue.Queue(_HELD))
+
+
+class _Worker:
+    """A process that reads, as the threads of a pool see it."""
+
+    def __init__(self) -> None:
+        program = f"import sys; sys.path[:] = {sys.path!a}; {_PROGRAM}"
+        self.deadline = float("inf")
+        self.is_late = False
+        self.goes_on = True
+        """Whether it can be asked for another file."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def answers(self, file: SourceFile, most: int) -> Iterator[dict[str, Any]]:
+        """Yield the answers for a file; the last has an "error", which may be empty."""
+        process = self.process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        seconds = SECONDS + SECONDS_PER_MIB * (file.stamp[0] >> 20)
+        line = request(file, seconds=seconds, memory=MEMORY, most=most)
+        with contextlib.suppress(OSError):  # it has ended, which its output tells
+            process.stdin.write(line)
+            process.stdin.flush()
+        self.goes_on = False
+        answer: dict[str, Any] = {}
+        while "error" not in answer:
+            self.deadline = time.monotonic() + PATIENCE * seconds
+            try:
+                answer = json.loads(process.stdout.readline())
+            except ValueError:  # nothing at its end, or half a line
+                answer = _failed(self._reason(seconds))
+            self.deadline = float("inf")
+            self.goes_on = answer.get("goes_on", False)
+            yield answer
+
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def end(self) -> None:
+        """End the process, and wait for that."""
+        self.process.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):  # what it was still to be told is lost
+                pipe.close()  # type: ignore[union-attr]
+        self.process.wait()
+
+    def _reason(self, seconds: int) -> str:
+        """Why the process has ended."""
+        code = -self.process.wait()
+        if self.is_late:
+            return f"its reader was stopped: it did not go on for {PATIENCE * seconds:,} s"
+        if code == getattr(signal, "SIGXCPU", None):
+            return (
+                f"its reader was stopped: more than {seconds:,} s of processor time; split it, or "
+                "save it in another format"
+            )
+        with contextlib.suppress(ValueError):
+            return f"its reader crashed ({signal.Signals(code).name}); save it in another format"
+        return f"its reader ended (exit code {-code}); save it in another format"
+
+
+def _failed(reason: str) -> dict[str, Any]:
+    """The last answer of a process that could not give it."""
+    found = {"encoding": "", "skipped": 0, "first": [], "without_text": ""}
+    return {"error": ("document", reason), **found}
+
+
+def _cores() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _can_start() -> bool:
+    return bool(sys.executable) and not getattr(sys, "frozen", False)
+
+
+def _take_idle() -> _Worker | None:
+    with _idle_lock:
+        while _idle:
+            if (worker := _idle.pop()).is_alive():
+                return worker
+            worker.end()
+    return None
+
+
+@atexit.register
+def end_idle() -> None:
+    """End the processes that wait for further calls."""
+    with _idle_lock:
+        while _idle:
+            _idle.pop().end()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)  # they answer the parent

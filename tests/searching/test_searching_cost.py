@@ -1,0 +1,194 @@
+"""What reading costs grows with a file's size, whatever it holds; more is reported, not read."""
+
+from __future__ import annotations
+
+import io
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from searching_helpers import MILL
+
+import fuzz_documents
+from pullquote.errors import DocumentError
+from pullquote.searching import office, pool
+from pullquote.searching.documents import Notes, SourceFile, find, read
+from pullquote.searching.pdf import _PAGE_NUMBER
+
+MIB = 1 << 20
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+
+
+def packed(files: dict[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return sink.getvalue()
+
+
+def docx(body: str) -> dict[str, str | bytes]:
+    return {"word/document.xml": f"<w:document {W}><w:body>{body}</w:body></w:document>"}
+
+
+def epub(texts: dict[str, str], order: list[str]) -> bytes:
+    """A book of some files, in an order."""
+    items = "".join(f'<item id="{name}" href="{name}"/>' for name in texts)
+    spine = "".join(f'<itemref idref="{name}"/>' for name in order)
+    package = f"<manifest>{items}</manifest><spine>{spine}</spine>"
+    container = (
+        '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
+        '<rootfile full-path="p.opf"/></rootfiles></container>'
+    )
+    package = f'<package xmlns="http://www.idpf.org/2007/opf">{package}</package>'
+    return packed({"META-INF/container.xml": container, "p.opf": package, **texts})
+
+
+def cost(path: Path, content: bytes) -> float:
+    """Seconds of processor time that reading a file takes in this process."""
+    path.write_bytes(content)
+    (file,) = find([path])
+    assert isinstance(file, SourceFile)
+    begin = time.process_time()
+    sum(1 for _ in read(file))
+    return time.process_time() - begin
+
+
+# each at most two seconds on an old processor, and ten times as much if it were quadratic
+LONG = {
+    "paragraph.txt": b"The mill was built of stone, and burnt. " * (4 * MIB // 40),
+    "word.txt": b"x" * (4 * MIB),
+    "dots.txt": b"." * (4 * MIB),
+    "marks.txt": b"?!" * (2 * MIB),
+    "lines.txt": b"word after word\n" * (4 * MIB // 16),
+    "blanks.txt": b"x" + b" " * (4 * MIB) + b"x",
+    "leading.txt": b" " * (4 * MIB) + b"x\n\n",
+    "empty-lines.txt": b" \n" * (2 * MIB) + b"x",
+    "returns.txt": b"\r" * (4 * MIB) + b"x",
+    "headings.txt": (b"#" + b" " * 16_000 + b"x\n\n") * 250,
+    "line.jsonl": b'{"text": "' + b"The mill was built, and burnt. " * (4 * MIB // 31) + b'"}',
+    "escapes.jsonl": b'{"text": "' + b"\\n" * (2 * MIB) + b'x"}',
+    "cell.csv": b"text\n" + b"The mill was built and burnt " * (4 * MIB // 29) + b"\n",
+    "punycode.html": b'<meta charset="punycode"><p>' + b"\xe9 word and word " * (MIB // 16),
+    "links.html": b"<div>" * 2000 + b"<a href=x>y</a>" * 2000 + b"</div>" * 2000,
+    "headers.html": b"<div>" * 2000 + b"<header>y</header>" * 5_000,
+    "breaks.html": b"<p>" + b"<br> " * 50_000,
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_the_cost_is_linear(tmp_path: Path, name: str) -> None:
+    assert cost(tmp_path / name, LONG[name]) < 8
+
+
+@pytest.mark.parametrize("text", ["\n7{}x", "7{}x", "{}7{}x", "\npage{}x", "\n7 of{}x"])
+def test_the_cost_of_finding_page_numbers_is_linear(text: str) -> None:
+    begin = time.process_time()
+    for blank in (" ", ".", "\n", " \n"):
+        _PAGE_NUMBER.sub("", text.replace("{}", blank * 50_000))
+    assert time.process_time() - begin < 2  # quadratic: 25 s
+
+
+def test_page_numbers_in_the_first_and_last_line() -> None:
+    for page in (
+        "7\ntext",
+        "text\n7",
+        "- 7 -\ntext\n",
+        "text\nPage 7 of 9 \n \n",
+        "\n 7 \ntext\n7/9",
+    ):
+        assert _PAGE_NUMBER.sub("", page).strip() == "text"
+    for page in ("7 text\n7 more", "In 1641\nthe mill", "text\n7\nmore"):
+        assert _PAGE_NUMBER.sub("", page) == page
+
+
+def reason(path: Path, content: bytes) -> str:
+    """Why a file is not read, within the limits of a process."""
+    path.write_bytes(content)
+    (file,) = find([path])
+    assert isinstance(file, SourceFile)
+    notes = Notes()
+    with pool.Pool([file]) as readers:
+        try:
+            assert list(readers.read(file, notes)) == []
+        except DocumentError as error:
+            return str(error)
+    return str(notes.problem("x"))
+
+
+def test_a_small_file_of_millions_of_tags(tmp_path: Path) -> None:
+    bomb = packed(docx("<a/>" * 16_000_000))
+    assert len(bomb) < 70_000
+    assert "16,000,004 tags, expected at most 5,000,000" in reason(tmp_path / "a.docx", bomb)
+    assert "tags, expected at most" in reason(tmp_path / "a.html", b"<b>" * 5_000_001)
+
+
+def test_a_small_book_that_unpacks_to_gigabytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(office, "_LARGEST", 8 * MIB)
+    texts = {f"{number}.html": " " * (3 * MIB) for number in range(30)}
+    book = epub(texts, [*texts])
+    (tmp_path / "a.epub").write_bytes(book)
+    (file,) = find([tmp_path / "a.epub"])
+    assert isinstance(file, SourceFile)
+    notes = Notes()
+    assert list(read(file, notes)) == []
+    most = 200 * len(book) // MIB
+    assert 8 < most < 30
+    assert notes.skipped == len(texts) - most // 3
+    assert str(notes.first[0]).endswith(f": unpacks to more than {most} MiB, an attack or a fault")
+
+
+def test_a_section_that_a_book_repeats_is_read_once(tmp_path: Path) -> None:
+    book = epub({"a.html": "<p>The mill."}, ["a.html"] * 1000)
+    (tmp_path / "a.epub").write_bytes(book)
+    (file,) = find([tmp_path / "a.epub"])
+    assert isinstance(file, SourceFile)
+    notes = Notes()
+    assert [passage.text for passage in read(file, notes)] == ["The mill."]
+    assert str(notes.first[0]) == "section 2 (a.html): an earlier section again"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_packed_file_with_broken_bytes(tmp_path: Path, method: int) -> None:
+    whole = packed(docx("<w:p/>" * 1000), method)
+    at = whole.index(b"word/document.xml") + 40
+    broken = whole[:at] + b"\xff" * 30 + whole[at + 30 :]
+    assert "word/document.xml in it cannot be unpacked" in reason(tmp_path / "a.docx", broken)
+
+
+def test_what_is_nested_deeply(tmp_path: Path) -> None:
+    deep = packed(docx("<w:sdt>" * 100_000 + "</w:sdt>" * 100_000))
+    assert "word/document.xml in it is broken" in reason(tmp_path / "a.docx", deep)
+    assert "not JSON" in reason(tmp_path / "a.jsonl", b"[" * 200_000)
+    assert "not JSON" in reason(tmp_path / "a.json", b'["a",' + b"[" * 200_000)
+
+
+def test_a_parser_whose_cost_is_quadratic_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "SECONDS", 1)
+    monkeypatch.setattr(pool, "PATIENCE", 100)
+    attributes = b" ".join(b"a%d=1" % number for number in range(100_000))
+    said = reason(tmp_path / "a.html", b"<p " + attributes + b">x")
+    assert "more than 1 s of processor time" in said
+
+
+def test_made_files_of_every_format_keep_within_their_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SECONDS", "MEMORY"):
+        monkeypatch.setattr(pool, name, getattr(pool, name))  # fuzz sets them
+    count, complaints = fuzz_documents.fuzz(10, seed=2, keep=tmp_path)
+    assert complaints == []
+    assert count > 5
+
+
+def test_the_fuzzer_complains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lease.pdf").write_bytes((MILL / "lease.pdf").read_bytes())
+    assert fuzz_documents.complaint(tmp_path / "lease.pdf") == ""
+    monkeypatch.setattr(pool, "_PROGRAM", "import os; os.abort()")
+    pool.end_idle()
+    assert "its reader crashed (SIGABRT)" in fuzz_documents.complaint(tmp_path / "lease.pdf")
