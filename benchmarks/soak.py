@@ -3,10 +3,12 @@
     python benchmarks/soak.py --minutes 30
 
 Clients ask short and long texts, lists, Hugging Face's way and the page; some requests are bad,
-some are bytes of any kind, and some clients leave before their answer. The server may have `--cap`
-megabytes of data (RLIMIT_DATA: what it allocates, not what it maps); its memory is measured
-throughout. Ends with exit code 1 when a good request failed, a bad one got another status than it
-should, or memory grew from the middle third to the last one by more than 5 % (the first warms up).
+some are bytes of any kind, and some clients leave before their answer. A share of `--hostile` is
+drawn from all classes of `hostile.py`; run it with 0 to see what they cost the others. The server
+may have `--cap` megabytes of data (RLIMIT_DATA: what it allocates, not what it maps); its memory is
+measured throughout. Ends with exit code 1 when a good request failed, a bad one got another status
+than it should, or memory grew by more than 5 % from the middle third to the last one (the first
+warms up), or by more than 10 % since the first minute.
 """
 
 import argparse
@@ -23,13 +25,14 @@ import sys
 import sysconfig
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from statistics import median
 
 import psutil
+from hostile import CLASSES, LEGAL
 from machine import machine
 
 from pullquote.files import write_json
@@ -47,16 +50,21 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--cap", type=int, default=768, help="MiB of data the server may have")
     parser.add_argument("--model", default="tiny")
+    parser.add_argument("--hostile", type=float, default=0.01, help="share of hostile requests")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=HERE / "results")
     arguments = parser.parse_args()
     process, port = start(arguments.model, arguments.cap)
     seen: Counter[str] = Counter()
     wrong: list[str] = []
+    seconds: dict[str, list[float]] = defaultdict(list)  # of good requests
     memory: list[float] = []
     over = time.monotonic() + 60 * arguments.minutes
     clients = [
-        threading.Thread(target=client, args=(port, arguments.seed + n, over, seen, wrong))
+        threading.Thread(
+            target=client,
+            args=(port, arguments.seed + n, over, arguments.hostile, seen, wrong, seconds),
+        )
         for n in range(arguments.clients)
     ]
     for thread in clients:
@@ -73,6 +81,10 @@ def main() -> None:
     code = process.wait(60)
     third = max(1, len(memory) // 3)
     begun, ended = median(memory[third : 2 * third]), median(memory[-third:])
+    first = median(memory[min(60, third) : min(60, third) + 10])
+    times = {
+        kind: {"p50": ms(taken, 0.5), "p99": ms(taken, 0.99)} for kind, taken in seconds.items()
+    }
     result = {
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": shlex.join(["python", *sys.argv]),
@@ -82,20 +94,29 @@ def main() -> None:
         "wrong": wrong[:20],
         "alive": alive,
         "exit_code": code,
-        "rss_mib": {"middle third": begun, "last third": ended, "most": max(memory)},
+        "rss_mib": {
+            "after a minute": first,
+            "middle third": begun,
+            "last third": ended,
+            "most": max(memory),
+        },
+        "ms": times,
         "cap_mib": arguments.cap,
     }
     write_json(arguments.out / f"{result['date'][:10]}-soak-{arguments.model}.json", result)
     print(
         f"{sum(seen.values()):,} requests in {arguments.minutes:g} minutes "
         f"({', '.join(f'{n:,} {kind}' for kind, n in sorted(seen.items()))}); {len(wrong)} wrong; "
-        f"resident memory {begun:.0f} MiB in the middle third, {ended:.0f} in the last, at most "
+        f"short questions took {times['short']['p50']:.0f} ms (median) and "
+        f"{times['short']['p99']:.0f} ms (99th percentile), {arguments.hostile:.0%} of requests "
+        f"hostile; resident memory {first:.0f} MiB after a minute, {begun:.0f} in the middle "
+        f"third, {ended:.0f} in the last, at most "
         f"{max(memory):.0f}, with {arguments.cap} MiB of data allowed; exit code {code}. "
         f"`{result['command']}`, seed {arguments.seed}"
     )
     for one in wrong[:20]:
         print(one, file=sys.stderr)
-    if wrong or not alive or code or ended > 1.05 * begun:
+    if wrong or not alive or code or ended > min(1.05 * begun, 1.1 * first):
         sys.exit(1)
 
 
@@ -111,7 +132,20 @@ def start(model: str, cap: int) -> tuple[subprocess.Popen, int]:
     return process, int(re.search(r":(\d+) ", process.stdout.readline())[1])
 
 
-def client(port: int, seed: int, over: float, seen: Counter, wrong: list[str]) -> None:
+def ms(seconds: list[float], share: float) -> float:
+    """Return a quantile in milliseconds."""
+    return 1000 * sorted(seconds)[int(share * (len(seconds) - 1))]
+
+
+def client(
+    port: int,
+    seed: int,
+    over: float,
+    hostile: float,
+    seen: Counter,
+    wrong: list[str],
+    seconds: dict[str, list[float]],
+) -> None:
     """Ask one thing after the other until the time is over."""
     rng = random.Random(seed)
     kinds = {
@@ -130,8 +164,15 @@ def client(port: int, seed: int, over: float, seen: Counter, wrong: list[str]) -
     names, weights = list(kinds), [weight for weight, _ in kinds.values()]
     while time.monotonic() < over:
         kind = rng.choices(names, weights)[0]
+        if rng.random() < hostile:
+            kind = f"hostile: {rng.choice(list(CLASSES))}"
+        begun = time.monotonic()
         try:
-            if kind == "noise":
+            if kind.startswith("hostile"):
+                statuses = CLASSES[kind.partition(": ")[2]](port, rng)
+                if illegal := set(statuses) - LEGAL:
+                    wrong.append(f"{kind}: statuses {sorted(illegal)}")
+            elif kind == "noise":
                 speak(port, rng.randbytes(rng.randrange(1, 4000)), 0.2)
             elif kind == "leaving":
                 body = json.dumps(one(rng, TEXT * 100)).encode()
@@ -144,6 +185,8 @@ def client(port: int, seed: int, over: float, seen: Counter, wrong: list[str]) -
                 status = fetch(port, path, body)
                 if status != expected:
                     wrong.append(f"{kind}: status {status}, expected {expected}")
+                elif status == 200:
+                    seconds[kind].append(time.monotonic() - begun)
         except (OSError, HTTPException) as error:
             wrong.append(f"{kind}: {type(error).__name__}: {error}")
         seen[kind] += 1

@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import uvicorn
 from starlette.testclient import TestClient
+
+from pullquote.serving.protocol import LimitedHttpProtocol
+from pullquote.serving.run import listen
 
 MakeClient: TypeAlias = Callable[..., AbstractContextManager[TestClient]]
 
@@ -54,3 +61,54 @@ def serving(*options: str, model: str = "tiny") -> Iterator[Server]:
     finally:
         process.terminate()
         process.communicate(timeout=60)
+
+
+@contextmanager
+def serving_app(app: Any, loop: str = "auto") -> Iterator[int]:
+    """An ASGI application behind pullquote's protocol, in a thread of this process; its port."""
+    listening = listen("127.0.0.1", 0)
+    config = uvicorn.Config(
+        app,
+        http=LimitedHttpProtocol,
+        ws="none",
+        loop=loop,
+        log_config=None,
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def exchange(port: int, *pieces: bytes, patience: float = 10, pause: float = 0) -> bytes:
+    """Send pieces, `pause` seconds apart; what comes until the server closes, or is patient for."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=patience) as connection:
+        with suppress(OSError):  # it may close while we still send
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(pause)
+        with suppress(OSError):
+            while received := connection.recv(65536):
+                answer += received
+    return answer
+
+
+def responses(received: bytes) -> list[tuple[int, bytes]]:
+    """The status and body of each response, by its content-length, and nothing beside them."""
+    found = []
+    while received:
+        head, blank, rest = received.partition(b"\r\n\r\n")
+        assert blank, received
+        assert head.startswith(b"HTTP/1.1 "), received
+        length = re.search(rb"(?i)^content-length: (\d+)\r?$", head, re.M)
+        assert length, head
+        found.append((int(head[9:12]), rest[: int(length[1])]))
+        received = rest[int(length[1]) :]
+    return found

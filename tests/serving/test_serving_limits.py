@@ -60,7 +60,7 @@ def test_a_body_may_have_its_limit_and_no_more(make_client: MakeClient, chunked:
 def test_candidates_may_be_as_many_as_their_limit_and_no_more() -> None:
     # 30,000 characters are at most 2,500 windows of 12 new tokens; 2,500 x 80 = 200,000
     limits.check_candidates(30_000, length=32, overlap=20, top_k=80)
-    with pytest.raises(ApiError, match="202,500 candidates of a text of 30,000 characters"):
+    with pytest.raises(ApiError, match="202,500 candidates of 30,000 characters of text"):
         limits.check_candidates(30_000, length=32, overlap=20, top_k=81)
     with pytest.raises(ApiError, match="expected at most 200,000") as refused:
         limits.check_candidates(30_001, length=32, overlap=20, top_k=80)
@@ -73,12 +73,12 @@ def test_windows_that_overlap_by_their_whole_length_move_by_a_token() -> None:
         limits.check_candidates(200_001, length=20, overlap=20, top_k=1)
 
 
-def test_the_parameters_of_a_request_are_checked_for_its_longest_text(
+def test_the_parameters_of_a_request_are_checked_for_all_its_texts(
     make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parameters = {"top_k": 10, "max_seq_len": 24, "doc_stride": 4}  # steps of 20 tokens
     inputs = [{"question": QUESTION, "context": NORSE * n} for n in (1, 20, 2)]
-    candidates = 37 * 20 * 10 // 20
+    candidates = 37 * 23 * 10 / 20
     with make_client() as client:
         for limit, status in ((candidates, 200), (candidates - 1, 422)):
             monkeypatch.setattr(limits, "MAX_CANDIDATES", limit)

@@ -81,6 +81,28 @@ def test_other_sites_may_ask_only_when_named(make_client: MakeClient) -> None:
             assert refused.headers.get("access-control-allow-origin") == allowed
 
 
+def test_a_refused_preflight_has_the_shape_of_other_refusals(make_client: MakeClient) -> None:
+    allowed = {"origin": "https://example.org", "access-control-request-method": "POST"}
+    refused = (
+        ({"origin": "https://evil.example"}, "origin"),
+        ({"access-control-request-method": "DELETE"}, "method"),
+        ({"access-control-request-headers": "x-evil"}, "headers"),
+    )
+    with make_client(origins=("https://example.org",)) as client:
+        for headers, what in refused:
+            response = client.options("/v1/answer", headers=allowed | headers)
+            assert (response.status_code, response.json()["code"]) == (400, "bad_request")
+            assert f"(not allowed: {what})" in response.json()["error"]
+            assert "--allow-origin" in response.json()["error"]
+            assert response.headers["content-type"] == "application/json"
+            assert response.headers["vary"].startswith("Origin")
+            assert response.headers["x-content-type-options"] == "nosniff"
+        response = client.options("/v1/answer", headers=allowed)
+        assert response.status_code == 200
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["cache-control"] == "no-store"
+
+
 @pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "ftp://example.org"])
 def test_an_origin_is_a_scheme_and_a_host(origin: str) -> None:
     with pytest.raises(ConfigError, match="expected a scheme and a host"):

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ COST = "How much did the fourth tower cost?"
 PATIENCE = 60_000  # milliseconds; on a busy machine an answer takes longer than 5 s
 expect.set_options(timeout=PATIENCE)
 PHONE = {"width": 360, "height": 740}
+ANSWER = re.compile("^Answer, (sure|likely|unsure)$")
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +176,7 @@ def set_default(page: Page, share: float | None) -> None:
 
 def test_the_answer_is_shown_marked_and_scrolled_to(page: Page) -> None:
     ask(page, "When was the tower of Smeaton lit?")
-    expect(page.locator("#verdict")).to_have_text("Answer")
+    expect(page.locator("#verdict")).to_have_text(ANSWER)
     expect(page.locator("#quote")).to_have_text("1759")
     mark = page.locator("mark.chosen")
     expect(mark).to_have_text("1759")
@@ -201,7 +202,11 @@ def test_emoji_before_the_answer_do_not_shift_its_mark(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("none", "verdict"), [(0.82, "The text does not say."), (0.46, "No sure answer.")]
+    ("none", "verdict"),
+    [
+        *((0.82, "Not in this text."), (0.6, "Probably not in this text.")),
+        *((0.46, "Perhaps not in this text."),),
+    ],
 )
 def test_no_answer_is_said_with_its_probability(page: Page, none: float, verdict: str) -> None:
     set_default(page, 0.5)
@@ -213,6 +218,25 @@ def test_no_answer_is_said_with_its_probability(page: Page, none: float, verdict
     expect(page.locator("#quote")).to_be_hidden()
     expect(page.get_by_role("status")).to_have_text(f"No answer: {words}.")
     expect(page.locator("#history button").first).to_contain_text("no answer")
+
+
+@pytest.mark.parametrize(("score", "word"), [(0.8, "sure"), (0.79, "likely"), (0.31, "unsure")])
+def test_an_answer_is_called_as_sure_as_it_is(page: Page, score: float, word: str) -> None:
+    set_default(page, 0.5)
+    answer_with(page, {"Ann <b>Bell</b>": score, "Bob": 0.1}, 0.1)
+    expect(page.locator("#verdict")).to_have_text(f"Answer, {word}")
+
+
+def test_quotes_are_listed_by_their_probabilities(page: Page) -> None:
+    set_default(page, 0.5)
+    answer_with(page, {"Ann <b>Bell</b>": 0.2, "Bob": 0.3, "Cy": 0.05, "840 crowns": 0.1}, 0.1)
+    rows = page.locator("#others button")
+    expect(rows.locator(".percent")).to_have_text(["30 %", "20 %", "10 %", "5 %"])
+    expect(rows.nth(1)).to_have_attribute("aria-current", "true")
+    expect(page.locator("#quote")).to_have_text("Ann <b>Bell</b>")
+    rows.first.click()
+    expect(page.locator("mark.chosen")).to_have_text("Bob")
+    expect(rows.first).to_have_attribute("aria-current", "true")
 
 
 def test_the_nearest_quotes_stand_in_a_list_and_lead_to_their_places(page: Page) -> None:
@@ -236,7 +260,7 @@ def test_moving_the_slider_returns_to_the_best_quote(page: Page) -> None:
     page.locator("#others button").nth(1).click()
     expect(page.locator("mark.chosen")).to_have_text("Bob")
     slide(page, 100)
-    expect(page.locator("#verdict")).to_have_text("Answer")
+    expect(page.locator("#verdict")).to_have_text(ANSWER)
     expect(page.locator("mark.chosen")).to_have_text("Ann <b>Bell</b>")
 
 
@@ -274,11 +298,11 @@ def test_the_slider_decides_again_without_asking(page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     slide(page, 100)
-    expect(page.locator("#verdict")).to_have_text("Answer")
+    expect(page.locator("#verdict")).to_have_text(ANSWER)
     expect(page.locator("#score-words")).to_contain_text("· 0 % that this text has no answer")
     expect(page.locator("#history button").first).to_contain_text("“")
     slide(page, 1)
-    expect(page.locator("#verdict")).to_have_text("The text does not say.")
+    expect(page.locator("#verdict")).to_have_text("Not in this text.")
     expect(page.locator("#history button").first).to_contain_text("no answer")
     expect(page.get_by_role("status")).to_contain_text("No answer: ")
     assert asked == []
@@ -315,13 +339,13 @@ def test_the_slider_says_where_the_answer_turns(page: Page) -> None:
     expect(page.locator("#turn-tick")).to_be_visible()
     expect(page.get_by_role("button", name="Use the default")).to_be_hidden()
     slide(page, 67)
-    expect(page.locator("#verdict")).to_have_text("Answer")
+    expect(page.locator("#verdict")).to_have_text(ANSWER)
     slide(page, 66)
-    expect(page.locator("#verdict")).to_have_text("No sure answer.")
+    expect(page.locator("#verdict")).to_have_text("Perhaps not in this text.")
     expect(slider).to_have_attribute("aria-valuetext", "66 %")
     expect(page.locator("#share-value")).to_have_text("66 %")
     page.get_by_role("button", name="Use the default").click()
-    expect(page.locator("#verdict")).to_have_text("Answer")
+    expect(page.locator("#verdict")).to_have_text(ANSWER)
     expect(slider).to_be_focused()
     page.keyboard.press("ArrowLeft")
     expect(slider).to_have_value("74")
@@ -357,10 +381,10 @@ def test_a_threshold_of_the_model_decides_until_the_slider_moves(page: Page) -> 
     page.get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#share-value")).to_have_text("51 %")
-    expect(page.locator("#verdict")).to_have_text("Answer")
+    expect(page.locator("#verdict")).to_have_text(ANSWER)
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#share-value")).to_have_text("50 %")
-    expect(page.locator("#verdict")).to_have_text("Answer")
+    expect(page.locator("#verdict")).to_have_text(ANSWER)
     page.get_by_role("button", name="Use the default").click()
     expect(page.locator("#verdict")).to_have_text("No sure answer.")
 
@@ -371,10 +395,10 @@ def test_where_the_default_is_100_percent_the_slider_decides_too(page: Page) -> 
         ask(page, COST)
     # the answer to a request for 100 % would not say how likely "no answer" is
     assert asked.value.post_data_json["answerable"] == 0.99
-    expect(page.locator("#verdict")).to_have_text("Answer")
+    expect(page.locator("#verdict")).to_have_text(ANSWER)
     expect(page.locator("#score-words")).to_contain_text("· 0 % that this text has no answer")
     slide(page, 1)
-    expect(page.locator("#verdict")).to_have_text("The text does not say.")
+    expect(page.locator("#verdict")).to_have_text("Not in this text.")
 
 
 # ---- other places, the history
@@ -403,7 +427,7 @@ def test_each_answer_is_shown_with_its_best_quote_first(page: Page) -> None:
     page.locator("#others button").nth(1).click()
     expect(page.locator("mark.chosen")).not_to_have_text(best)
     ask_again(page, BUILT)
-    expect(page.locator("#verdict")).to_have_text("Answer")
+    expect(page.locator("#verdict")).to_have_text(ANSWER)
     expect(page.locator("mark.chosen")).to_have_text("Henry Winstanley")
     page.locator("#history button").nth(1).click()
     expect(page.locator("mark.chosen")).to_have_text(best)
@@ -604,7 +628,7 @@ def test_errors_are_told_where_they_are_seen_and_heard(page: Page, small: Server
     page.get_by_role("button", name="Ask").click()
     expect(page.get_by_role("alert")).to_contain_text("There is no text yet")
     page.locator("#text").fill("x" * 300_001)
-    page.get_by_label("Question", exact=True).fill("Who?")
+    page.get_by_label("Question", exact=True).fill("Who built it?")
     page.get_by_role("button", name="Ask").click()
     expect(page.get_by_role("alert")).to_contain_text("a context has 300,001 characters")
     page.route("**/v1/answer", lambda route: route.abort())
@@ -644,6 +668,67 @@ def test_narrow_screens_show_all_in_one_column(page: Page, scheme: str) -> None:
         assert box
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= PHONE["width"]
+
+
+# What is wider than the window or than what it is in, or cut off at its end.
+MISFITS = """() => {
+  const wide = innerWidth + 0.5;
+  const misfits = document.documentElement.scrollWidth > wide ? ["the page scrolls"] : [];
+  for (const e of document.querySelectorAll("body *")) {
+    if (!e.checkVisibility() || e.closest(".unseen, .skip")) continue;
+    const { left, right } = e.getBoundingClientRect();
+    if (left < -0.5 || right > wide) misfits.push(`outside: ${e.outerHTML.slice(0, 80)}`);
+    const isCut = getComputedStyle(e).display !== "inline" && e.scrollWidth > e.clientWidth + 1;
+    if (isCut && !e.matches("input, textarea")) misfits.push(`cut: ${e.outerHTML.slice(0, 80)}`);
+  }
+  const quote = document.getElementById("quote");
+  if (quote.scrollHeight > quote.clientHeight + 1) misfits.push("the quote is cut");
+  return misfits;
+}"""
+
+
+def answers_always(body: object) -> Callable[[Route], None]:
+    """A handler of `page.route` that gives one answer."""
+    return lambda route: route.fulfill(json=body)
+
+
+def long_quote(length: int) -> str:
+    """So many characters: words, and at the end one that no line could hold."""
+    words = "the keeper of the northern light wrote that the tower stood "
+    return (words * (length // len(words) + 1))[: length - length // 5] + "w" * (length // 5)
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280, 1920])
+@pytest.mark.parametrize("mode", ["text", "documents"])
+def test_answers_of_any_length_fit(
+    page: Page, library: Server, mode: str, width: int, tmp_path: Path
+) -> None:
+    page.set_viewport_size({"width": width, "height": 740})
+    page.goto(library.url)
+    page.get_by_role("button", name="Documents", exact=True).wait_for()
+    for length in (5, 60, 300, 2000):
+        quote, other = long_quote(length), long_quote(length).upper()
+        text = f"{quote}. {other}."
+        answers = [
+            {"text": one, "start": text.index(one), "end": text.index(one) + length}
+            | {"score": score, "start_logit": 0, "end_logit": 0, "passage": text, "page": 3}
+            | {"passage_start": 0, "path": "folder/" * 12 + "a-long-name-of-a-file.pdf"}
+            for one, score in ((quote, 0.7), (other, 0.1))
+        ]
+        result = {"answer": answers[0], "answers": answers, "no_answer_score": 0.1}
+        result |= {"answerable": 0.5, "null_score_diff": 0, "threshold": None, "corrections": []}
+        question = f"Who {quote[:150]} {length}?"
+        if mode == "text":
+            page.get_by_role("button", name="Text", exact=True).click()
+            page.route("**/v1/answer", answers_always({"results": [result]}))
+            ask(page, question, text)
+        else:
+            page.route("**/v1/ask", answers_always(result))
+            ask_again(page, question)
+        expect(page.locator("#quote")).to_have_text(quote)
+        page.screenshot(path=tmp_path / f"{mode}-{width}-{length}.png", full_page=True)
+        assert page.evaluate(MISFITS) == []
+    expect(page.locator("#history button")).to_have_count(4)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -696,7 +781,7 @@ def shelf(page: Page, library: Server) -> Page:
 def test_documents_answer_with_their_place(shelf: Page) -> None:
     expect(shelf.locator("#reading")).to_contain_text("8 documents are searched")
     ask_again(shelf, "How long is the notice period?")
-    expect(shelf.locator("#verdict")).to_have_text("Answer")
+    expect(shelf.locator("#verdict")).to_have_text(ANSWER)
     expect(shelf.locator("#quote")).to_have_text("three months")
     expect(shelf.locator("#where")).to_have_text("mill/lease.pdf, page 3")
     expect(shelf.locator("mark.chosen")).to_have_text("three months")
@@ -717,23 +802,23 @@ def test_other_documents_are_shown_by_pointing(shelf: Page) -> None:
 def test_documents_that_do_not_say(shelf: Page) -> None:
     ask_again(shelf, "Who won the race of the ferry?")
     slide(shelf, 1)
-    expect(shelf.locator("#verdict")).to_have_text("The documents do not say.")
+    expect(shelf.locator("#verdict")).to_have_text("Not in these documents.")
     expect(shelf.locator("#score-words")).to_contain_text("that these documents have no answer")
     expect(shelf.locator("#others-title")).to_have_text("The nearest quotes")
     expect(shelf.locator("#others button")).to_have_count(5)
     expect(shelf.locator("#others .place")).to_have_count(5)
     slide(shelf, 100)
-    expect(shelf.locator("#verdict")).to_have_text("Answer")
+    expect(shelf.locator("#verdict")).to_have_text(ANSWER)
 
 
 def test_documents_without_a_word_of_the_question(shelf: Page) -> None:
     ask_again(shelf, "zebra xylophone")
-    expect(shelf.locator("#verdict")).to_have_text("The documents do not say.")
+    expect(shelf.locator("#verdict")).to_have_text("Not in these documents.")
     expect(shelf.locator("#score-words")).to_have_text("There is nothing to quote")
     expect(shelf.get_by_role("meter")).to_be_hidden()
     expect(shelf.locator("#others")).to_be_hidden()
     slide(shelf, 100)
-    expect(shelf.locator("#verdict")).to_have_text("The documents do not say.")
+    expect(shelf.locator("#verdict")).to_have_text("Not in these documents.")
 
 
 def test_a_text_and_documents_in_turn(shelf: Page) -> None:

@@ -16,6 +16,7 @@ from pullquote import Index, Reader, __version__
 from pullquote.serving.app import create_app
 from pullquote.serving.dispatcher import Question
 from pullquote.serving.error_responses import ApiError
+from pullquote.serving.memory import Memory
 from pullquote.serving.routes import model, operation, pages, questions, search
 from pullquote.serving.schema import AnswerRequest, AskRequest, PipelineRequest
 from pullquote.serving.services import Services, make_services
@@ -28,12 +29,13 @@ QUESTION = "Who led the Norse?"
 Handler = Callable[..., Awaitable[Response]]
 
 
-def call(services: Services, handler: Handler, *arguments: Any) -> Any:
-    """What `handler(*arguments, services)` responds, from JSON."""
+def call(services: Services, handler: Handler, *body: Any) -> Any:
+    """What `handler` responds to a body, or to a request without one, from JSON."""
 
     async def main() -> Response:
         async with services.batcher:
-            return await handler(*arguments, services)
+            with Memory(10**6).account(0) as account:
+                return await handler(*body, services, *([account] if body else []))
 
     return json.loads(asyncio.run(main()).body)
 

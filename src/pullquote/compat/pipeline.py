@@ -31,7 +31,7 @@ from pullquote.compat.arguments import (
 from pullquote.compat.features import encoder_of
 from pullquote.compat.squad import SquadExample
 from pullquote.errors import InputError
-from pullquote.reading.backends.choose import load_backend
+from pullquote.reading.backends.choose import as_made, load_backend
 from pullquote.reading.batching import CHUNK, Batched, LogitRow
 from pullquote.reading.encode import Encoder
 from pullquote.reading.reader import Reader
@@ -114,6 +114,9 @@ class QuestionAnsweringPipeline:
     (2, 'Rollo')
     """
 
+    max_characters = sys.maxsize
+    """How many characters the answers that one question may choose from have together. With a text
+    that is one long word, each of them may be the whole text."""
     default_input_names = "question,context"
     task = TASK
     # read by transformers.pipeline(): what to load for this task
@@ -171,7 +174,10 @@ class QuestionAnsweringPipeline:
             self.encoder = Encoder.of(directory, config=ReaderConfig())
         else:
             self.encoder = _encoder_of(tokenizer, directory.type_vocab_size)
-        self.backend = load_backend(directory, device, threads)
+        # the logits of transformers: a checkpoint is not rounded
+        self.backend = load_backend(
+            directory, device, threads, precision=as_made(directory, device)
+        )
 
     def _adopt(self, model: Any, tokenizer: Any, device: str | None, threads: int | None) -> None:
         from pullquote.reading.backends.torch import TorchBackend, load_tokenizer
@@ -275,6 +281,7 @@ class QuestionAnsweringPipeline:
 
     def _result(self, contexts: list[_ReadContext], options: Options, *, numbered: bool) -> Any:
         """The result of one request: an answer, or a list of several or none."""
+        self._check_characters(contexts)
         top_k, impossible = options.top_k, options.handle_impossible_answer
         if self.scoring == "hf4":
             context, candidates = contexts[-1]
@@ -282,6 +289,16 @@ class QuestionAnsweringPipeline:
         else:
             answers = decode.merge(contexts, top_k, impossible, numbered)
         return answers[0] if len(answers) == 1 else answers
+
+    def _check_characters(self, contexts: list[_ReadContext]) -> None:
+        """Raise `InputError` before texts are made of candidates that are too long together."""
+        spans = (span for _, windows in contexts for window in windows for span in window.spans)
+        count = sum(span.end - span.start for span in spans)
+        if count > self.max_characters:
+            raise InputError(
+                f"the answers to choose from have {count:,} characters, expected at most "
+                f"{self.max_characters:,}; lower top_k or max_answer_len"
+            )
 
     def _check_as_hf4(self, question: str, context: str, length: int, stride: int) -> None:
         """Raise where 4.57.6 did: where the question, or it and the stride, fill the window."""

@@ -12,6 +12,8 @@
     responses        the JSON of answers
     error_responses  the JSON of errors
     limits           checks of lengths, pairs and candidates
+    arrivals         bounds the bytes of bodies that are arriving
+    memory           bounds the bytes that open requests hold
     services         what request handlers work with
     routes           request handlers, one module for each group of paths
     middleware       ASGI middleware: limits, authentication, timeouts, security headers
@@ -19,7 +21,9 @@
     page             the files of the page at `/`
     reference        the HTTP reference, rendered from the OpenAPI document
     app              puts the application together
-    protocol, run    runs it with uvicorn
+    parser, protocol HTTP/1.1 on a connection, with limits
+    processes        several processes on one port
+    run              runs it with uvicorn
 
 Importing this package imports none of them. Needs the extra `serve`.
 """

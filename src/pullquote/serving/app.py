@@ -19,10 +19,10 @@ from pullquote.reading.reader import Reader
 try:
     from fastapi import FastAPI
     from starlette.middleware import Middleware
-    from starlette.middleware.cors import CORSMiddleware
 
     from pullquote.serving import error_responses
-    from pullquote.serving.middleware import RequestMiddleware
+    from pullquote.serving.metrics import Metrics
+    from pullquote.serving.middleware import Cors, RequestMiddleware, SecurityHeaders
     from pullquote.serving.routes import model, operation, pages, questions, search
     from pullquote.serving.services import Services, make_services
 except ImportError as error:  # pragma: no cover - depends on what is installed
@@ -74,10 +74,10 @@ def create_app(
 
 
 @contextlib.asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Metrics]]:
     services: Services = app.state.services
     async with services.batcher:
-        yield
+        yield {"metrics": services.metrics}  # for `protocol`
     services.metrics.close()
     if services.index is not None:
         services.index.close()
@@ -93,9 +93,10 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
         paths={*app.openapi()["paths"], *app.state.page_files, str(app.openapi_url)},
     )
     cors = Middleware(
-        CORSMiddleware,
+        Cors,
         allow_origins=settings.origins,
         allow_methods=["GET", "POST"],
         allow_headers=["authorization", "content-type"],
     )
-    app.user_middleware = [cors, limits] if settings.origins else [limits]
+    inner = [cors, limits] if settings.origins else [limits]
+    app.user_middleware = [Middleware(SecurityHeaders), *inner]

@@ -13,11 +13,14 @@ from typing import Any, TypeAlias
 
 from pullquote.compat.arguments import Options
 from pullquote.compat.pipeline import QuestionAnsweringPipeline
+from pullquote.errors import InputError
 from pullquote.reading.decode import NEAREST
 from pullquote.reading.reader import Reader
+from pullquote.serving.limits import MAX_CANDIDATE_CHARACTERS
+from pullquote.serving.memory import Account, MemoryFullError
 from pullquote.serving.workers import AbandonedError, SharedBackend
 from pullquote.settings import ReaderConfig
-from pullquote.types import Example
+from pullquote.types import Example, Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class Question:
     question: str
     context: str
     mode: Mode = ReaderMode()
+    account: Account | None = None
+    """Of its request; the quotes are added to it."""
 
     @property
     def size(self) -> int:
@@ -81,6 +86,7 @@ class Dispatcher:
         self.reader = copy.copy(reader)
         self.reader.backend = self.backend
         self.pipeline = QuestionAnsweringPipeline(self.reader)
+        self.pipeline.max_characters = MAX_CANDIDATE_CHARACTERS
 
     def read(self, questions: Sequence[Question], abandoned: Callable[[], bool]) -> list[Any]:
         """An answer or an `Exception` for each question, in order.
@@ -114,7 +120,27 @@ class Dispatcher:
         if isinstance(mode, SearchMode):
             return list(self.reader.read_all(examples))
         if isinstance(mode, ReaderMode):
-            return list(self.reader.answer_all(examples, **asdict(mode)))
+            predictions = self.reader.answer_all(examples, **asdict(mode))
+            return list(map(_charged, questions, predictions))
         items = [{"question": one.question, "context": one.context} for one in questions]
         answers = self.pipeline(items, **asdict(mode.options))
-        return answers if len(items) > 1 else [answers]
+        return list(map(_charged, questions, answers if len(items) > 1 else [answers]))
+
+
+def _charged(question: Question, answer: Any) -> Any:
+    """The answer, once its quotes are in the account of the request; or the error of that."""
+    if question.account is None:
+        return answer
+    try:
+        question.account.take_quotes(_quotes(answer))
+    except (InputError, MemoryFullError) as error:
+        return error
+    return answer
+
+
+def _quotes(answer: Any) -> list[str]:
+    """The quotes in the response to a question, of either mode."""
+    if isinstance(answer, Prediction):
+        # the best stands there twice: as `answer`, and as the first of `answers`
+        return [one.text for one in (*answer.answers[:1], *answer.answers)]
+    return [one["answer"] for one in (answer if isinstance(answer, list) else [answer])]

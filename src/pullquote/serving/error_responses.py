@@ -44,7 +44,7 @@ class Detail(BaseModel):
     """A place in a request, and what is wrong with it."""
 
     where: str = Field(examples=["body.question"])
-    message: str = Field(examples=["String should have at least 1 character"])
+    message: str = Field(examples=["empty, expected a text"])
 
 
 class ErrorBody(BaseModel):
@@ -99,9 +99,10 @@ def install(app: FastAPI) -> None:
             allowed = (error.headers or {}).get("Allow", "another method")
             text = f"{request.url.path} does not take {request.method}, but {allowed}"
             return error_response(405, text, headers=error.headers)
-        # FastAPI answers 400 to JSON on which the parser gives up, such as 100,000 nested lists
-        status = 422 if error.status_code == 400 else error.status_code
-        return error_response(status, str(error.detail), headers=error.headers)
+        if error.status_code == 400:  # of FastAPI, for JSON on which the parser gives up
+            text = "body: JSON that is nested too deeply, or has a number of too many digits"
+            return error_response(422, text)
+        return error_response(error.status_code, str(error.detail), headers=error.headers)
 
     async def on_invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -125,7 +126,7 @@ def _not_json(kind: str | None) -> Detail:
 
 
 def _detail(error: Mapping[str, Any]) -> Detail:
-    """Pydantic's message and location, without the input, which may be long or not text.
+    """Where something is wrong, and what.
 
     Pydantic's location holds the tag of the union member that it tried; tags are left out:
     `("body", "context", "a list", 1)` becomes `body.context.1`. Parts are cut at 100 characters,
@@ -134,6 +135,56 @@ def _detail(error: Mapping[str, Any]) -> Detail:
     if error["type"] == "json_invalid":
         where, character = error["loc"]
         why = (error.get("ctx") or {}).get("error")
-        return Detail(where=where, message=f"{error['msg']}: {why} at character {character}")
+        return Detail(where=where, message=f"not JSON: {why} at character {character}")
     parts = [str(part)[:100] for part in error["loc"] if part not in TAGS]
-    return Detail(where=".".join(parts), message=error["msg"])
+    return Detail(where=".".join(parts), message=_message(error))
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    """What was found and what was expected, for one of pydantic's errors."""
+    kind, value, limits = error["type"], error.get("input"), error.get("ctx") or {}
+    if kind == "missing":
+        return "missing"
+    if kind == "extra_forbidden":
+        return "there is no such field; /docs lists those that there are"
+    if kind == "string_unicode":
+        return "half of a surrogate pair, expected whole characters"
+    if kind in _EXPECTED:
+        return f"{_found(value)}, expected {_EXPECTED[kind]}"
+    if kind in ("string_too_short", "too_short"):
+        return f"empty, expected {'a text' if kind == 'string_too_short' else 'at least one'}"
+    if kind == "string_too_long":
+        return f"{len(value or ''):,} characters, expected at most {limits['max_length']:,}"
+    if kind in _BOUNDS:
+        words, name = _BOUNDS[kind]
+        return f"{_found(value)}, expected {words} {limits[name]:,.15g}"
+    return str(error["msg"])
+
+
+_EXPECTED = {
+    "string_type": "a text",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+}
+_BOUNDS = {
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("below", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+def _found(value: Any) -> str:
+    """A number as it is, anything else by its kind: it may be long, or hold no text."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, (int, float)):
+        return repr(value)[:40]
+    kinds: dict[type, str] = {str: "a text", list: "a list", dict: "an object"}
+    return kinds.get(type(value), "something else")

@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from pullquote.serving.error_responses import ApiError
 
 MAX_CANDIDATES = 200_000
-"""Spans that the parameters of `POST /` may have kept of one text; about 200 bytes each."""
+"""Spans that the parameters of `POST /` may have kept of all texts; about 200 bytes each."""
+
+MAX_CANDIDATE_CHARACTERS = 5_000_000
+"""Characters of the spans among which `POST /` chooses the answers to one question."""
 
 
 def check_pairs(pairs: int, limit: int) -> None:
@@ -31,7 +34,7 @@ def check_lengths(name: str, texts: Iterable[str], limit: int) -> None:
 
 
 def check_candidates(characters: int, length: int, overlap: int, top_k: int) -> None:
-    """422 if a text of so many characters may have more than `MAX_CANDIDATES` candidate spans.
+    """422 if texts of so many characters may have more than `MAX_CANDIDATES` candidate spans.
 
     `length` and `overlap` are those of the windows, in tokens; each window keeps `top_k` spans.
 
@@ -45,6 +48,6 @@ def check_candidates(characters: int, length: int, overlap: int, top_k: int) -> 
         raise ApiError(
             422,
             f"body.parameters: top_k {top_k}, max_seq_len {length} and doc_stride {overlap} make "
-            f"about {windows * top_k:,.0f} candidates of a text of {characters:,} characters, "
+            f"about {windows * top_k:,.0f} candidates of {characters:,} characters of text, "
             f"expected at most {MAX_CANDIDATES:,}; lower top_k or doc_stride",
         )

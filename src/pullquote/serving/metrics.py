@@ -1,7 +1,8 @@
 """Prometheus metrics: requests, latencies, batch sizes, queue length, abstentions.
 
 Knows prometheus_client, nothing of requests. Each application has its own registry. With several
-processes, `PROMETHEUS_MULTIPROC_DIR` names a folder of files in which they add up their metrics.
+processes, `PROMETHEUS_MULTIPROC_DIR` names a folder of files in which they add up their metrics:
+`processes` makes the files.
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ class Metrics:
             buckets=_SECONDS_BUCKETS,
             registry=registry,
         )
+        self.closed = Counter(
+            "pullquote_closed_connections",
+            "Connections that the server closed since their clients broke a limit.",
+            ("code",),
+            registry=registry,
+        )
         self.batch = Histogram(
             "pullquote_batch_questions",
             "Questions that were read together.",
@@ -58,6 +65,8 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        for gauge in (self.waiting, self.open):
+            gauge.set(0)  # a process that ended may have left another value in its file
         self.questions = Counter("pullquote_questions", "Questions answered.", registry=registry)
         self.abstentions = Counter(
             "pullquote_abstentions", "Questions to which there was no answer.", registry=registry
@@ -72,6 +81,6 @@ class Metrics:
         return generate_latest(registry)
 
     def close(self) -> None:
-        """Remove the gauges of this process from those of all processes."""
-        if MULTIPROCESS_DIR in os.environ:
-            multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+        """Take the gauges of this process out of those of all processes."""
+        for gauge in (self.waiting, self.open):
+            gauge.set(0)

@@ -1,7 +1,8 @@
-"""ASGI middleware: request limits, authentication, timeouts, security headers, metrics.
+"""ASGI middleware: request limits, authentication, timeouts, security headers, CORS, metrics.
 
 Knows ASGI, nothing of questions. A request reaches the application with its complete body, or not
-at all. Every request gets a response in time, unless its client has disconnected.
+at all. Every request gets a response in time, unless its client has disconnected. `scope["state"]`
+then has the `account` of what the request holds in memory.
 """
 
 from __future__ import annotations
@@ -12,16 +13,25 @@ import hmac
 import logging
 import re
 import time
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Iterator
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pullquote.serving.arrivals import Arrival, Arrivals
 from pullquote.serving.error_responses import ApiError, error_response
+from pullquote.serving.memory import Account, Memory, MemoryFullError
 from pullquote.serving.metrics import Metrics
 from pullquote.serving.settings import Settings
 
 _log = logging.getLogger("pullquote.serving")
+
+ARRIVING_BODIES = 32
+"""So many times `Settings.max_body` are the bytes of bodies that are arriving, together."""
+OPEN_BODIES = 64
+"""So many times `Settings.max_body` are the bytes that open requests hold, together."""
 
 # Scripts, styles and requests of this origin only; no frames, forms, <base> or inline code.
 SECURITY_HEADERS = {
@@ -35,6 +45,44 @@ SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+
+
+METHODS = ("GET", "HEAD", "POST", "OPTIONS")
+"""Those with metrics of their own; all others share "other"."""
+
+
+class SecurityHeaders:
+    """Puts `SECURITY_HEADERS` on every response of an application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(SECURITY_HEADERS)
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+class Cors(CORSMiddleware):
+    """Starlette's CORS middleware, whose refusals have the form of our errors."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:
+            return response
+        what = bytes(response.body).decode().removeprefix("Disallowed CORS ")
+        headers = {k: v for k, v in response.headers.items() if not k.startswith("content-")}
+        return error_response(
+            response.status_code,
+            f"a page of another site may not send this request (not allowed: {what}); the server's "
+            "--allow-origin names the sites that may",
+            headers=headers,
+        )
 
 
 class RequestMiddleware:
@@ -51,7 +99,12 @@ class RequestMiddleware:
         self.settings = settings
         self.metrics = metrics
         self.paths = paths
-        self.open = 0  # requests with questions that have no response yet
+        self.open = 0  # requests with questions that have arrived and have no response yet
+        # The application parses a body before it first waits: 30 ms for two megabytes. One body in
+        # each round of the event loop leaves room for all else, such as /healthz.
+        self.turn = asyncio.Lock()
+        self.arrivals = Arrivals(ARRIVING_BODIES * settings.max_body)
+        self.memory = Memory(OPEN_BODIES * settings.max_body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,43 +113,29 @@ class RequestMiddleware:
         started_at = time.perf_counter()
         status = 499  # stays so when the client disconnects before a response
 
-        async def send_with_headers(message: Message) -> None:
+        async def send_with_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers[name] = value
-                headers.setdefault("cache-control", "no-store")
             await send(message)
 
         path = scope["path"] if scope["path"] in self.paths else "other"
-        asks = scope["method"] not in ("GET", "HEAD")
         try:
             self._check_host(scope)
             if path == "/readyz":
                 self._check_capacity()
-            if asks:
-                self._check_capacity()
-                self.open += 1
-                self.metrics.open.inc()
-            try:
-                self._check_token(scope, asks)
-                await self._run(scope, receive, send_with_headers, asks)
-            finally:
-                if asks:
-                    self.open -= 1
-                    self.metrics.open.dec()
+            await self._run(scope, receive, send_with_status)
         except ApiError as error:
             response = error_response(error.status, error.error, headers=error.headers)
-            await response(scope, receive, send_with_headers)
+            await response(scope, receive, send_with_status)
         except Exception:  # noqa: BLE001  # logged; the server goes on
             _log.exception("%s %s failed", scope["method"], path)
             if status == 499:
                 response = error_response(500, "the server failed; its log says how")
-                await response(scope, receive, send_with_headers)
+                await response(scope, receive, send_with_status)
         finally:
-            self.metrics.requests.labels(scope["method"], path, status).inc()
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self.metrics.requests.labels(method, path, status).inc()
             self.metrics.seconds.labels(path).observe(time.perf_counter() - started_at)
 
     def _check_host(self, scope: Scope) -> None:
@@ -136,22 +175,42 @@ class RequestMiddleware:
                 headers={"www-authenticate": "Bearer"},
             )
 
-    async def _run(self, scope: Scope, receive: Receive, send: Send, asks: bool) -> None:
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; one that asks once its body is there."""
         deadline = time.monotonic() + self.settings.max_seconds
-        body = b""
+        asks = scope["method"] not in ("GET", "HEAD")
         if asks:
-            try:
-                received = await asyncio.wait_for(
-                    self._body(scope, receive), self.settings.max_seconds
-                )
-            except asyncio.TimeoutError:
-                raise ApiError(
-                    408,
-                    f"the request had not come whole after {self.settings.max_seconds:g} seconds",
-                ) from None
-            if received is None:
-                return
-            body = received
+            self._check_capacity()  # before the body
+        self._check_token(scope, asks)
+        if not asks:
+            await self._respond(scope, receive, send, b"", deadline)
+        elif (body := await self._arrived(scope, receive)) is not None:
+            with self._opened(len(body)) as account:
+                async with self.turn:
+                    await asyncio.sleep(0)
+                scope.setdefault("state", {})["account"] = account
+                await self._respond(scope, receive, send, body, deadline)
+
+    @contextlib.contextmanager
+    def _opened(self, body: int) -> Iterator[Account]:
+        """Within the block, a request is open, whose body has so many bytes."""
+        self._check_capacity()
+        try:
+            with self.memory.account(body) as account:
+                self.open += 1
+                self.metrics.open.inc()
+                try:
+                    yield account
+                finally:
+                    self.open -= 1
+                    self.metrics.open.dec()
+        except MemoryFullError as error:
+            raise ApiError(503, str(error), headers={"retry-after": "1"}) from None
+
+    async def _respond(
+        self, scope: Scope, receive: Receive, send: Send, body: bytes, deadline: float
+    ) -> None:
+        """Call the application. Raises `ApiError` at the deadline."""
         started = False
 
         async def tracking_send(message: Message) -> None:
@@ -171,8 +230,32 @@ class RequestMiddleware:
                 "ask fewer questions at once, or of a shorter text",
             )
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
-        """The body, or `None` when the client disconnects before its end."""
+    async def _arrived(self, scope: Scope, receive: Receive) -> bytes | None:
+        """The complete body, or `None` when the client disconnects before its end.
+
+        Raises `ApiError` when it comes too slowly, or is too large.
+        """
+        with self.arrivals.begin(lambda: reading.cancel()) as arrival:
+            reading = asyncio.ensure_future(self._body(scope, receive, arrival))
+            try:
+                await asyncio.wait([reading], timeout=self.settings.max_seconds)
+            finally:
+                reading.cancel()
+        if reading.done() and not reading.cancelled():
+            return reading.result()
+        if arrival.was_given_up:
+            raise ApiError(
+                503,
+                "too many bytes of other requests arrive, and this one is slow; come again in a "
+                "moment",
+                headers={"retry-after": "1"},
+            )
+        raise ApiError(
+            408, f"the request had not come whole after {self.settings.max_seconds:g} seconds"
+        )
+
+    async def _body(self, scope: Scope, receive: Receive, arrival: Arrival) -> bytes | None:
+        """The complete body, or `None` when the client disconnects before its end."""
         most = self.settings.max_body
         content_length = Headers(scope=scope).get("content-length", "0")
         chunks: list[bytes] = []
@@ -185,6 +268,7 @@ class RequestMiddleware:
                     return None
                 chunks.append(message.get("body", b""))
                 length += len(chunks[-1])
+                arrival.add(len(chunks[-1]))
                 if not message.get("more_body"):
                     break
         if length > most:

@@ -8,18 +8,17 @@ Knows uvicorn. After SIGTERM or Ctrl-C, open requests are answered before the pr
 from __future__ import annotations
 
 import functools
-import os
+import logging
 import signal
 import socket
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pullquote.checkpoints.directory import DEFAULT_MODEL
-from pullquote.errors import InputError, MissingExtraError, PullquoteWarning
+from pullquote.errors import InputError, MissingExtraError, PullquoteError, PullquoteWarning
 from pullquote.reading.backends import cores
 from pullquote.reading.reader import Reader
 from pullquote.searching.index import Index
@@ -28,15 +27,17 @@ from pullquote.serving.settings import Settings
 try:
     import uvicorn
     from fastapi import FastAPI
-    from uvicorn.supervisors import Multiprocess
+    from uvicorn.config import STARTUP_FAILURE
 
     from pullquote.serving.app import create_app
-    from pullquote.serving.metrics import MULTIPROCESS_DIR
-    from pullquote.serving.protocol import LimitedHttpProtocol
+    from pullquote.serving.processes import Supervisor, join_supervisor, metrics_files
+    from pullquote.serving.protocol import SEND_BUFFER, LimitedHttpProtocol
 except MissingExtraError:  # raised by pullquote.serving.app, with the package that is missing
     raise
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "uvicorn", "serve") from error
+
+_log = logging.getLogger("pullquote.serving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Serving:
     index: str | None = None
     """The file of an index, whose documents can be asked."""
     device: str = "cpu"
+    precision: str = "auto"
     threads: int | None = None
     """Threads of each process; None divides all cores among the processes."""
     host: str = "127.0.0.1"
@@ -66,6 +68,7 @@ class Serving:
         return Reader(
             self.model,
             device=self.device,
+            precision=self.precision,
             threads=threads,
             answerable=self.answerable,
             spelling=self.spelling,
@@ -78,7 +81,8 @@ def serve(
     """Serve until a signal ends it; `on_ready` is called with the URL.
 
     Raises `InputError` if the address cannot be used, `ModelError` if the model cannot be opened,
-    `IndexFileError` if the index cannot.
+    `IndexFileError` if the index cannot, `OutputError` if the metrics of several processes have no
+    room, `PullquoteError` if one of these processes could not start again.
     """
     with listen(serving.host, serving.port) as listening:
         host, port = listening.getsockname()[:2]
@@ -86,7 +90,7 @@ def serve(
             app: Any = application(serving, settings)
         else:
             _check(serving)  # report an error of the model once, not from every process
-            app = functools.partial(application, serving, settings)
+            app = functools.partial(_application_of_process, serving, settings)
         config = uvicorn.Config(
             app,
             factory=serving.workers > 1,
@@ -98,6 +102,7 @@ def serve(
             access_log=serving.log_requests,
             server_header=False,
             timeout_keep_alive=30,
+            timeout_worker_healthcheck=15,  # of a process that starts on a busy machine, too
             timeout_graceful_shutdown=int(settings.max_seconds) + 1,
         )
         # uvicorn answers the open requests, then raises the signal again for this handler
@@ -106,9 +111,11 @@ def serve(
         if serving.workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
             return
-        with tempfile.TemporaryDirectory(prefix="pullquote-metrics-") as folder:
-            os.environ[MULTIPROCESS_DIR] = folder
-            Multiprocess(config, sockets=[listening]).run()
+        with metrics_files(serving.workers):
+            supervisor = Supervisor(config, sockets=[listening])
+            supervisor.run()
+        if supervisor.has_failed:
+            raise PullquoteError("a process could not start, as it said above; all have ended")
 
 
 def application(serving: Serving, settings: Settings) -> FastAPI:
@@ -121,6 +128,16 @@ def application(serving: Serving, settings: Settings) -> FastAPI:
         threads = max(1, cores() // serving.workers)
     index = Index.open(serving.index, private=True) if serving.index else None
     return create_app(serving.reader(threads), settings, index=index)
+
+
+def _application_of_process(serving: Serving, settings: Settings) -> FastAPI:
+    """The application of one of several processes; an error ends all of them, with one line."""
+    join_supervisor()
+    try:
+        return application(serving, settings)
+    except PullquoteError as error:
+        _log.error("%s", error)
+        sys.exit(STARTUP_FAILURE)
 
 
 def _check(serving: Serving) -> None:
@@ -144,6 +161,7 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # also of clients
         listening.bind(address)
         listening.listen(2048)  # clients can connect now, and wait until the model is ready
         return listening

@@ -24,6 +24,7 @@ from pullquote.searching.search import Searcher
 from pullquote.serving.batcher import Batcher, QueueFullError
 from pullquote.serving.dispatcher import Dispatcher, Question
 from pullquote.serving.error_responses import ApiError
+from pullquote.serving.memory import Account, MemoryFullError
 from pullquote.serving.metrics import Metrics
 from pullquote.serving.settings import Settings
 
@@ -50,7 +51,8 @@ class Services:
     async def read(self, questions: Sequence[Question]) -> list[Any]:
         """The answers, in order, from a batch shared with other requests.
 
-        Raises `ApiError`: 503 when the queue is full, 422 for a question that cannot be read.
+        Raises `ApiError`: 503 when the queue or the memory is full, 422 for a question that cannot
+        be read, or quotes that are too long.
         """
         try:
             with input_errors():
@@ -110,13 +112,24 @@ CurrentServices = Annotated[Services, Depends(_services)]
 """A parameter of this type receives the `Services` of the handler's application."""
 
 
+async def _account(request: Request) -> Account:
+    account: Account = request.state.account
+    return account
+
+
+CurrentAccount = Annotated[Account, Depends(_account)]
+"""A parameter of this type receives the `Account` of the handler's request."""
+
+
 @contextlib.contextmanager
 def input_errors() -> Iterator[None]:
-    """Within the block, `InputError` becomes a 422."""
+    """Within the block, `InputError` becomes a 422, and `MemoryFullError` a 503."""
     try:
         yield
     except InputError as error:
         raise ApiError(422, str(error)) from None
+    except MemoryFullError as error:
+        raise ApiError(503, str(error), headers={"retry-after": "1"}) from None
 
 
 @contextlib.contextmanager

@@ -12,6 +12,8 @@ const MAX_HISTORY = 50; // questions that are kept
 const LEAST_PERCENT = 1; // the slider goes from 1 to 100 %, as in index.html
 const MOST_ASKED = 0.99; // of the server: at 100 % it would not say how likely "no answer" is
 const TINY = 1e-12;
+const SURE = 0.8; // the probability from which on something is called sure
+const LONG_QUOTE = 200; // characters from which on a quote is shown in the size of other text
 const MIN_SCORE = 0.005; // a score below it would be rounded to 0 %
 const STORED_SHARE = "pullquote.answerable"; // the key in the browser's local storage
 const EXAMPLE_QUESTION = "Who built the first lighthouse?";
@@ -307,10 +309,18 @@ function noAnswerText({ current }, none) {
   return `${formatPercent(none)} that ${where} no answer`;
 }
 
-function verdictText({ current, chosen }, { abstains, none }) {
-  if (!abstains) return chosen ? "Another place" : "Answer";
-  if (none < 0.5) return "No sure answer.";
-  return current.source === "text" ? "The text does not say." : "The documents do not say.";
+// What the probabilities say: that there is no answer only where nothing is more probable.
+function verdictText({ current, chosen }, { abstains, none, scores }) {
+  if (!abstains && chosen) return "Another place";
+  if (!abstains) return `Answer, ${wordOf(scores[0], "sure", "likely", "unsure")}`;
+  if (scores.some((score) => score > none)) return "No sure answer.";
+  const where = current.source === "text" ? "in this text" : "in these documents";
+  return wordOf(none, `Not ${where}.`, `Probably not ${where}.`, `Perhaps not ${where}.`);
+}
+
+function wordOf(probability, sure, likely, unsure) {
+  if (probability >= SURE) return sure;
+  return probability >= 0.5 ? likely : unsure;
 }
 
 function scoreText(state, { abstains, none, scores }) {
@@ -465,6 +475,7 @@ function showAnswer(state) {
   $("read-as").textContent = correctionsText(current.result);
   $("verdict").textContent = verdictText(state, decision);
   $("quote").textContent = decision.abstains ? "" : current.quotes[chosen].text;
+  $("quote").classList.toggle("long", $("quote").textContent.length > LONG_QUOTE);
   $("quote").hidden = decision.abstains;
   $("score").hidden = !current.quotes.length;
   $("bar").style.width = `${100 * shown}%`;
@@ -491,8 +502,13 @@ function showSlider(state) {
 
 function showQuotes({ current }) {
   if (!current) return;
-  const rows = current.quotes.map((quote, number) =>
-    createRow((button) => {
+  const { answers } = current.result;
+  // by score: that of the second quote may be higher than that of the first, which has the higher
+  // logits
+  const order = [...answers.keys()].sort((a, b) => answers[b].score - answers[a].score);
+  const rows = order.map((number) => {
+    const quote = current.quotes[number];
+    const row = createRow((button) => {
       const what = createSpan("what", "");
       what.append(createSpan("words", collapseSpaces(quote.text)));
       if (quote.where) what.append(createSpan("place", quote.where));
@@ -504,8 +520,10 @@ function showQuotes({ current }) {
       });
       button.addEventListener("focus", () => settleOnQuote(number));
       button.addEventListener("click", () => settleOnQuote(number));
-    }),
-  );
+    });
+    row.dataset.number = number;
+    return row;
+  });
   $("others").replaceChildren(...rows);
 }
 
@@ -514,7 +532,8 @@ function showProbabilitiesOfQuotes(state) {
   if (!state.current) return;
   const decision = decide(state.current, usedShare(state));
   const { abstains, scores } = decision;
-  for (const [number, row] of [...$("others").children].entries()) {
+  for (const row of $("others").children) {
+    const number = Number(row.dataset.number);
     row.hidden = isMinor(decision, number);
     row.querySelector("i").style.width = `${100 * scores[number]}%`;
     row.querySelector(".percent").textContent = formatPercent(scores[number]);
@@ -525,8 +544,9 @@ function showProbabilitiesOfQuotes(state) {
 }
 
 function showChosenInQuotes({ chosen }) {
-  for (const [number, button] of $("others").querySelectorAll("button").entries()) {
-    button.setAttribute("aria-current", number === chosen);
+  for (const row of $("others").children) {
+    const isChosen = Number(row.dataset.number) === chosen;
+    row.querySelector("button").setAttribute("aria-current", isChosen);
   }
 }
 

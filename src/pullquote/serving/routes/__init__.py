@@ -6,7 +6,9 @@
     operation   GET /healthz, /readyz, /metrics
     pages       GET / with its files, /docs
 
-A handler is a plain function of the request body and the application's `Services`:
+A handler is a plain function of the request body, the application's `Services` and, where it reads
+texts, the `Account` of the request:
 
-    response = await questions.answer(AnswerRequest(question="Who?", context="Rollo."), services)
+    body = AnswerRequest(question="Who?", context="Rollo.")
+    response = await questions.answer(body, services, account)
 """

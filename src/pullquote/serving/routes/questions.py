@@ -22,7 +22,7 @@ from pullquote.serving.schema import (
     PipelineRequest,
     PipelineResponse,
 )
-from pullquote.serving.services import CurrentServices, input_errors
+from pullquote.serving.services import CurrentAccount, CurrentServices, input_errors
 from pullquote.serving.settings import Settings
 from pullquote.types import Prediction
 
@@ -38,7 +38,9 @@ READING_STATUSES = (401, 408, 413, 422, 500, 503, 504)
     responses=documented(*READING_STATUSES),
     summary="Ask questions of texts.",
 )
-async def answer(body: AnswerRequest, services: CurrentServices) -> Response:
+async def answer(
+    body: AnswerRequest, services: CurrentServices, account: CurrentAccount
+) -> Response:
     """Each question is asked of each context; a result says which two it is about.
 
     Requests that come at the same time are read together.
@@ -51,7 +53,7 @@ async def answer(body: AnswerRequest, services: CurrentServices) -> Response:
         config = services.reader.config
         mode = ReaderMode.of(config, body.top_k, body.threshold, body.answerable)
     predictions: list[Prediction] = await services.read(
-        [Question(questions[q], contexts[c], mode) for q, c in pairs]
+        [Question(questions[q], contexts[c], mode, account) for q, c in pairs]
     )
     services.metrics.questions.inc(len(pairs))
     services.metrics.abstentions.inc(sum(one.answer is None for one in predictions))
@@ -77,7 +79,9 @@ async def answer(body: AnswerRequest, services: CurrentServices) -> Response:
     responses=documented(*READING_STATUSES),
     summary="Ask as transformers' pipeline was asked.",
 )
-async def pipeline(body: PipelineRequest, services: CurrentServices) -> Response:
+async def pipeline(
+    body: PipelineRequest, services: CurrentServices, account: CurrentAccount
+) -> Response:
     """What `huggingface_hub.InferenceClient(model=URL).question_answering(...)` calls.
 
     Answers and scores are those of `pullquote.pipeline`.
@@ -92,9 +96,11 @@ async def pipeline(body: PipelineRequest, services: CurrentServices) -> Response
         length, overlap = options.lengths(usual.model_max_length, usual.positions)
     except ValueError as error:
         raise ApiError(422, f"body.parameters: {error}") from None
-    check_candidates(max(map(len, contexts)), length, overlap, options.top_k)
+    check_candidates(sum(map(len, contexts)), length, overlap, options.top_k)
     mode = PipelineMode(options)
-    answers = await services.read([Question(one.question, one.context, mode) for one in inputs])
+    answers = await services.read(
+        [Question(one.question, one.context, mode, account) for one in inputs]
+    )
     services.metrics.questions.inc(len(inputs))
     services.metrics.abstentions.inc(sum(_best_text(one) == "" for one in answers))
     return JSONResponse(answers if is_list else answers[0])

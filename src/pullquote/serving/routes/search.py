@@ -17,7 +17,7 @@ from pullquote.serving.limits import check_lengths
 from pullquote.serving.responses import search_json
 from pullquote.serving.routes.questions import READING_STATUSES
 from pullquote.serving.schema import AskRequest, AskResponse
-from pullquote.serving.services import CurrentServices, index_errors, input_errors
+from pullquote.serving.services import CurrentAccount, CurrentServices, index_errors, input_errors
 
 router = APIRouter(tags=["Questions"])
 
@@ -28,7 +28,7 @@ router = APIRouter(tags=["Questions"])
     responses=documented(404, *READING_STATUSES),
     summary="Ask all documents of the server's index.",
 )
-async def ask(body: AskRequest, services: CurrentServices) -> Response:
+async def ask(body: AskRequest, services: CurrentServices, account: CurrentAccount) -> Response:
     """The passages that share words with the question are read, and one answer is given.
 
     404 where the server was started without `--index`. Changes of the index are seen at once.
@@ -52,10 +52,14 @@ async def ask(body: AskRequest, services: CurrentServices) -> Response:
         result = searcher.decide(
             found, windows, body.top_k, threshold=body.threshold, answerable=body.answerable
         )
+        account.take_quotes(
+            text for hit in result.hits for text in (hit.text, hit.sentence, hit.passage.text)
+        )
         # json.dumps escapes to ASCII: a file name that is not UTF-8 could not be encoded
         return result.answered, json.dumps(search_json(result, services.model_name, note))
 
-    answered, content = await asyncio.to_thread(decide)
+    with input_errors():
+        answered, content = await asyncio.to_thread(decide)
     services.metrics.questions.inc()
     services.metrics.abstentions.inc(not answered)
     return Response(content, media_type="application/json")
