@@ -136,8 +136,11 @@ def test_every_module_stands_in_a_room() -> None:
         ("fastapi", ("pullquote.serving",)),
         ("starlette", ("pullquote.serving",)),
         ("pydantic", ("pullquote.serving",)),
-        ("uvicorn", ("pullquote.serving.run", "pullquote.serving.protocol")),
-        ("prometheus_client", ("pullquote.serving.metrics",)),
+        (
+            "uvicorn",
+            ("pullquote.serving.run", "pullquote.serving.protocol", "pullquote.serving.processes"),
+        ),
+        ("prometheus_client", ("pullquote.serving.metrics", "pullquote.serving.processes")),
         ("sqlite3", ("pullquote.searching.store", "pullquote.searching.engines.fts5")),
         ("tantivy", ("pullquote.searching.engines.tantivy",)),
         ("pypdfium2", ("pullquote.searching.pdf",)),

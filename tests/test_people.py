@@ -19,7 +19,8 @@ from pullquote.data import load as load_examples
 from pullquote.data import save
 from pullquote.data.download import RemoteFile
 
-sys.path.append(str(Path(__file__).parent.parent / "benchmarks" / "people"))
+# Before `benchmarks`, which has modules of the same names.
+sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks" / "people"))
 
 import figures
 import outside
