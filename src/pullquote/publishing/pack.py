@@ -1,20 +1,32 @@
-"""Packs a quantised ONNX model into `packed.safetensors`, which needs no ONNX Runtime to be read.
+"""Writes `packed.safetensors`, quantised weights that need no ONNX Runtime to be read.
 
-    pack("build/small")     # writes build/small/packed.safetensors beside model.onnx
-
-Codes and scales stay the same; only their layout changes.
+pack("build/small")                          # beside a quantised model.onnx: the same integers
+pack_checkpoint("run", "small", examples)    # a new directory, of an fp32 checkpoint
 """
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pullquote.checkpoints import layout
-from pullquote.checkpoints.directory import open_model
-from pullquote.checkpoints.packed import write_packed
+from pullquote.checkpoints.directory import open_model, store_settings
+from pullquote.checkpoints.encoder_weights import Quantized
+from pullquote.checkpoints.packed import Weight, write_packed
 from pullquote.checkpoints.read_weights import FAMILIES, encoder_weights, unsupported
-from pullquote.errors import ModelError
+from pullquote.checkpoints.tensor_file import open_tensors
+from pullquote.errors import ModelError, OutputError
+from pullquote.publishing.quantize import quantize_array
+from pullquote.publishing.rounding import INPUT_OF, PRODUCTS, round_matrix, second_moments
 from pullquote.publishing.unpack import read_onnx
+from pullquote.reading.reader import Reader
+
+if TYPE_CHECKING:
+    from pullquote.types import Batch, Example
 
 
 def pack(model: str | Path) -> Path:
@@ -39,3 +51,60 @@ def pack(model: str | Path) -> Path:
     out = directory.path / layout.PACKED
     write_packed(out, weights, tables={names.prefix + names.words})
     return out
+
+
+def pack_checkpoint(
+    model: str | Path, out: str | Path, examples: Iterable[Example], *, words: int = 4
+) -> Path:
+    """Write a new directory with a checkpoint's words in `words` bits and its layers in 7.
+
+    Layers are rounded by what goes into them (`rounding`) in the first window of each example. A
+    few hundred, of texts like those that will be read, are enough; labels are not used. Settings
+    are copied: fit them again (`pullquote calibrate`). Returns the new file. Raises `ModelError`
+    for a model that cannot be read from packed weights, `OutputError` when `out` exists.
+
+    >>> from pullquote.data import load
+    >>> from pullquote.data.sample import sample
+    >>> from pullquote.publishing.pack import pack_checkpoint
+    >>> examples = sample(load("train.json").examples, 240)  # doctest: +SKIP
+    >>> path = pack_checkpoint("runs/small", "small", examples)  # doctest: +SKIP
+    """
+    directory, out = open_model(model), Path(out)
+    if directory.safetensors is None:
+        raise ModelError(f"{directory.path}: no {layout.SAFETENSORS} to pack")
+    if reason := unsupported(directory):
+        raise ModelError(f"{directory.path}: cannot be packed: {reason}")
+    if out.exists():
+        raise OutputError(f"{out}: exists; choose another place")
+    tensors = open_tensors(directory.safetensors)
+    weights = encoder_weights(tensors, directory, directory.safetensors)
+    moments = second_moments(weights, _batches(Reader(model, precision="fp32"), examples))
+    names = FAMILIES[directory.read_config()["model_type"]]
+    packed: dict[str, Weight] = {name: np.asarray(tensors[name]) for name in tensors}
+
+    def stored(name: str) -> str:
+        """The name in the file, which may leave out the prefix."""
+        return names.prefix + name if names.prefix + name in packed else name
+
+    table = stored(names.words)
+    packed[table] = Quantized(*quantize_array(tensors[table], axis=1, bits=words))
+    for number in range(len(weights.layers)):
+        for product in PRODUCTS:
+            part = names.layer.format(number) + getattr(names, product) + ".weight"
+            seen = moments[number, INPUT_OF.get(product, product)]
+            packed[stored(part)] = round_matrix(tensors[stored(part)], seen)
+    out.mkdir(parents=True)
+    for file in (directory.path / name for name in layout.DESCRIPTION):
+        if file.is_file():
+            shutil.copyfile(file, out / file.name)
+    store_settings(out, directory.config)
+    write_packed(out / layout.PACKED, packed, tables={table})
+    return out / layout.PACKED
+
+
+def _batches(reader: Reader, examples: Iterable[Example]) -> Iterator[Batch]:
+    """The first window of each example."""
+    for example in examples:
+        window = next(reader.encoder.windows(example.question, example.context), None)
+        if window is not None:
+            yield reader.encoder.batch([window])

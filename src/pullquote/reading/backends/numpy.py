@@ -8,7 +8,9 @@ that its logits do not depend on the batch that it is in. Knows arrays, not text
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,17 +32,28 @@ class NumpyBackend:
     """Reads with `weights`; matrices are turned into float32 once, word embeddings row by row.
 
     `threads` is there as for other backends, and has no effect: numpy's own library of matrix
-    products decides (OPENBLAS_NUM_THREADS for the packages on PyPI).
+    products decides (OPENBLAS_NUM_THREADS for the packages on PyPI). `observe` is called with the
+    number of a layer, the name of one of its products ("query", "attention_output", "intermediate",
+    "output"; keys and values have the queries' input) and what goes into it, (T, in).
     """
 
     workers = 1  # matrix products use all cores
     batch_tokens = 512  # any: windows are read one by one
 
-    def __init__(self, weights: EncoderWeights, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        weights: EncoderWeights,
+        *,
+        threads: int | None = None,
+        observe: Callable[[int, str, Floats], None] | None = None,
+    ) -> None:
         self._words, self._positions, self._types = weights.words, weights.positions, weights.types
         self._norm, self._epsilon = weights.embedding_norm, weights.epsilon
         self._projection = _Product(weights.projection) if weights.projection else None
-        self._layers = [_Layer(layer, weights) for layer in weights.layers]
+        self._layers = [
+            _Layer(layer, weights, observe and functools.partial(observe, number))
+            for number, layer in enumerate(weights.layers)
+        ]
         self._head = _Product(weights.head)
 
     def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
@@ -86,7 +99,13 @@ class NumpyBackend:
 class _Layer:
     """Attention and a feed-forward network, each with a residual sum and then a norm."""
 
-    def __init__(self, layer: Layer, weights: EncoderWeights) -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        weights: EncoderWeights,
+        observe: Callable[[str, Floats], None] | None,
+    ) -> None:
+        self.observe = observe or (lambda name, x: None)
         self.query, self.key, self.value = map(_Product, (layer.query, layer.key, layer.value))
         self.attention_output = _Product(layer.attention_output)
         self.intermediate, self.output = _Product(layer.intermediate), _Product(layer.output)
@@ -96,6 +115,7 @@ class _Layer:
 
     def __call__(self, x: Floats) -> Floats:
         T, H = x.shape
+        self.observe("query", x)
         # (T, H) -> (heads, T, H / heads)
         query, key, value = (
             product(x).reshape(T, self.heads, -1).transpose(1, 0, 2)
@@ -104,8 +124,11 @@ class _Layer:
         scores = query @ key.transpose(0, 2, 1)  # (heads, T, T)
         scores /= np.float32(math.sqrt(H / self.heads))
         seen = (_softmax(scores) @ value).transpose(1, 0, 2).reshape(T, H)
+        self.observe("attention_output", seen)
         x = _normalize(x + self.attention_output(seen), self.attention_norm, self.epsilon)
+        self.observe("intermediate", x)
         inner = self.activation(self.intermediate(x))  # (T, I)
+        self.observe("output", inner)
         return _normalize(x + self.output(inner), self.output_norm, self.epsilon)
 
 
