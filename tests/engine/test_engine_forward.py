@@ -13,7 +13,7 @@ from pullquote.checkpoints.directory import bundled_models, open_model
 from pullquote.checkpoints.encoder_weights import Linear, Quantized, Sevens
 from pullquote.checkpoints.packed import pack7
 from pullquote.checkpoints.read_weights import read_weights
-from pullquote.publishing.quantize import quantize_array
+from pullquote.publishing.rounding import quantize_array
 from pullquote.reading.backends import choose
 from pullquote.reading.backends.native import NativeBackend
 from pullquote.reading.backends.native_library import LIBRARY, kernels

@@ -11,10 +11,9 @@ from pullquote import Reader
 from pullquote.checkpoints.directory import open_model
 from pullquote.checkpoints.encoder_weights import Sevens, dequantized
 from pullquote.checkpoints.read_weights import read_weights
-from pullquote.errors import ModelError, OutputError
+from pullquote.errors import ConfigError, DataError, ModelError
 from pullquote.publishing.pack import pack_checkpoint
-from pullquote.publishing.quantize import quantize_array
-from pullquote.publishing.rounding import round_matrix, second_moments
+from pullquote.publishing.rounding import quantize_array, round_matrix, second_moments
 from pullquote.types import Example
 
 CONTEXT = "The Norse, led by Rollo, came by sea. They settled in Normandy in 911."
@@ -68,7 +67,10 @@ def test_a_checkpoint_is_packed_and_answers_as_before(base: Path, tmp_path: Path
     for old, question in zip(before, QUESTIONS, strict=True):
         new = Reader(file.parent).answer(question, CONTEXT)
         assert new.null_score_diff == pytest.approx(old.null_score_diff, abs=0.05)
-    with pytest.raises(OutputError, match="exists; choose another place"):
+    with pytest.raises(ConfigError, match="exists and is not empty; choose another place"):
         pack_checkpoint(base, tmp_path / "packed", EXAMPLES)
     with pytest.raises(ModelError, match=r"no model\.safetensors to pack"):
         pack_checkpoint(file.parent, tmp_path / "again", EXAMPLES)
+    with pytest.raises(DataError, match="no example has a text"):
+        pack_checkpoint(base, tmp_path / "empty", [Example("0", "Who led?", " ", ())])
+    assert not (tmp_path / "empty").exists()

@@ -1,12 +1,13 @@
 """Writes `packed.safetensors`, quantised weights that need no ONNX Runtime to be read.
 
-pack("build/small")                          # beside a quantised model.onnx: the same integers
-pack_checkpoint("run", "small", examples)    # a new directory, of an fp32 checkpoint
+    pack("build/small")                          # beside a quantised model.onnx: the same integers
+    pack_checkpoint("run", "small", examples)    # a new directory, of an fp32 checkpoint
+
+Knows which weights are packed; `rounding` knows how numbers are rounded.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,14 +15,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pullquote.checkpoints import layout
-from pullquote.checkpoints.directory import open_model, store_settings
+from pullquote.checkpoints.directory import open_model
 from pullquote.checkpoints.encoder_weights import Quantized
 from pullquote.checkpoints.packed import Weight, write_packed
 from pullquote.checkpoints.read_weights import FAMILIES, encoder_weights, unsupported
 from pullquote.checkpoints.tensor_file import open_tensors
-from pullquote.errors import ModelError, OutputError
-from pullquote.publishing.quantize import quantize_array
-from pullquote.publishing.rounding import INPUT_OF, PRODUCTS, round_matrix, second_moments
+from pullquote.checkpoints.write import copy_model, new_directory
+from pullquote.errors import DataError, ModelError
+from pullquote.publishing.rounding import (
+    INPUT_OF,
+    PRODUCTS,
+    quantize_array,
+    round_matrix,
+    second_moments,
+)
 from pullquote.publishing.unpack import read_onnx
 from pullquote.reading.reader import Reader
 
@@ -61,7 +68,8 @@ def pack_checkpoint(
     Layers are rounded by what goes into them (`rounding`) in the first window of each example. A
     few hundred, of texts like those that will be read, are enough; labels are not used. Settings
     are copied: fit them again (`pullquote calibrate`). Returns the new file. Raises `ModelError`
-    for a model that cannot be read from packed weights, `OutputError` when `out` exists.
+    for a model that cannot be read from packed weights, `DataError` for examples without text,
+    `ConfigError` for an `out` that is not empty; nothing is written then.
 
     >>> from pullquote.data import load
     >>> from pullquote.data.sample import sample
@@ -74,11 +82,8 @@ def pack_checkpoint(
         raise ModelError(f"{directory.path}: no {layout.SAFETENSORS} to pack")
     if reason := unsupported(directory):
         raise ModelError(f"{directory.path}: cannot be packed: {reason}")
-    if out.exists():
-        raise OutputError(f"{out}: exists; choose another place")
     tensors = open_tensors(directory.safetensors)
     weights = encoder_weights(tensors, directory, directory.safetensors)
-    moments = second_moments(weights, _batches(Reader(model, precision="fp32"), examples))
     names = FAMILIES[directory.read_config()["model_type"]]
     packed: dict[str, Weight] = {name: np.asarray(tensors[name]) for name in tensors}
 
@@ -86,19 +91,19 @@ def pack_checkpoint(
         """The name in the file, which may leave out the prefix."""
         return names.prefix + name if names.prefix + name in packed else name
 
-    table = stored(names.words)
-    packed[table] = Quantized(*quantize_array(tensors[table], axis=1, bits=words))
-    for number in range(len(weights.layers)):
-        for product in PRODUCTS:
-            part = names.layer.format(number) + getattr(names, product) + ".weight"
-            seen = moments[number, INPUT_OF.get(product, product)]
-            packed[stored(part)] = round_matrix(tensors[stored(part)], seen)
-    out.mkdir(parents=True)
-    for file in (directory.path / name for name in layout.DESCRIPTION):
-        if file.is_file():
-            shutil.copyfile(file, out / file.name)
-    store_settings(out, directory.config)
-    write_packed(out / layout.PACKED, packed, tables={table})
+    with new_directory(out):
+        moments = second_moments(weights, _batches(Reader(model, precision="fp32"), examples))
+        if not moments:
+            raise DataError("no example has a text; expected a few hundred, to round weights by")
+        table = stored(names.words)
+        packed[table] = Quantized(*quantize_array(tensors[table], axis=1, bits=words))
+        for number in range(len(weights.layers)):
+            for product in PRODUCTS:
+                part = stored(f"{names.layer.format(number)}{getattr(names, product)}.weight")
+                seen = moments[number, INPUT_OF.get(product, product)]
+                packed[part] = round_matrix(tensors[part], seen)
+        copy_model(directory.path, out, weights=False)
+        write_packed(out / layout.PACKED, packed, tables={table})
     return out / layout.PACKED
 
 

@@ -26,6 +26,7 @@ from pullquote.checkpoints.onnx_metadata import FORMAT, QUANTIZATION
 from pullquote.checkpoints.read_weights import read_weights
 from pullquote.checkpoints.write import copy_model, new_directory
 from pullquote.errors import InputError, MissingExtraError, ModelError
+from pullquote.publishing.rounding import LAYER_BITS, quantize_array
 from pullquote.reading.backends import native_library
 from pullquote.reading.backends.native import NativeBackend
 from pullquote.reading.backends.numpy import NumpyBackend
@@ -36,7 +37,6 @@ try:
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    from pullquote.publishing.quantize import quantize_array
     from pullquote.reading.backends.onnx import OnnxBackend
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "onnx", "export") from error
@@ -52,7 +52,6 @@ OPSET = 17
 TOLERANCES = {"fp32": 1e-3, "int8": 1.0}
 """The largest accepted difference of a logit from pullquote's own reading of the weights."""
 
-_LAYER_BITS = 7  # what the engine multiplies
 _UNSEEN = -1e4  # added to the scores of padding: its softmax is 0, in float16, too
 
 
@@ -192,7 +191,7 @@ class _Graph:
         if isinstance(quantized, Sevens):
             quantized = quantized.unpacked()
         elif not isinstance(quantized, Quantized):
-            quantized = Quantized(*quantize_array(quantized, axis=1, bits=_LAYER_BITS))
+            quantized = Quantized(*quantize_array(quantized, axis=1, bits=LAYER_BITS))
         x_q, x_scales = self.activation_codes(x)
         weight = self.constant(f"{name}.int8", quantized.codes.T)
         scales = self.constant(f"{name}.scales", quantized.scales / np.float32(127))

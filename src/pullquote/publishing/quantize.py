@@ -28,6 +28,7 @@ import numpy as np
 
 from pullquote.checkpoints.onnx_metadata import FORMAT, QUANTIZATION, parse
 from pullquote.errors import ConfigError, MissingExtraError, ModelError
+from pullquote.publishing.rounding import LAYER_BITS, quantize_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,13 +61,8 @@ class Scheme:
 INT8 = Scheme()
 """A byte for each weight, without packing."""
 
-# CPUs without VNNI add pairs of uint8 x int8 products in 16 bits: 2 x 255 x 64 = 32,640 fits,
-# 2 x 255 x 127 does not. Weights of 7 bits give the same answers on every machine.
-_LAYER_BITS = 7
 # uint8 activations: 1 .. 255 represent -1 .. 1, to which each token has been scaled.
 _ZERO, _STEP = np.uint8(128), np.float32(1 / 127)
-# candidates for the range of a scale, as fractions of the largest value
-_CLIP_RANGES = np.linspace(1, 0.4, 25, dtype=np.float32)
 _TABLE_ROWS = 1000  # smaller tables (positions, token types) are not worth quantising
 
 
@@ -136,7 +132,7 @@ class _Rewriter:
 
     def __init__(self, model: onnx.ModelProto, scheme: Scheme) -> None:
         self.model, self.scheme = model, scheme
-        self.layer_bits = min(scheme.layers, _LAYER_BITS)
+        self.layer_bits = min(scheme.layers, LAYER_BITS)
         self.weights = {
             tensor.name: tensor
             for tensor in model.graph.initializer
@@ -328,31 +324,3 @@ class _Rewriter:
 
 def _gathers_rows(node: onnx.NodeProto) -> bool:
     return node.op_type == "Gather" and not any(attribute.i for attribute in node.attribute)
-
-
-def quantize_array(
-    values: NDArray[np.float32], *, axis: int, bits: int
-) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Symmetric quantisation with one scale for each slice across `axis`: values ≈ q * scale.
-
-    With few bits, clipping outliers leaves finer steps for the other values: of several clipping
-    ranges, each slice takes the one with the least squared error.
-    """
-    levels = 2 ** (bits - 1) - 1
-    largest = np.maximum(np.abs(values).max(axis=axis, keepdims=True), 1e-12)
-    scales, least = largest / levels, np.full(largest.shape, np.inf)
-    for share in _CLIP_RANGES if bits < _LAYER_BITS else _CLIP_RANGES[:1]:
-        candidate = largest * share / levels
-        error = values - candidate * _rounded(values, candidate, levels)
-        squared = np.square(error).sum(axis=axis, keepdims=True)
-        scales = np.where(squared < least, candidate, scales)
-        least = np.minimum(squared, least)
-    q = _rounded(values, scales, levels).astype(np.int8)
-    return q, scales.squeeze(axis).astype(np.float32)
-
-
-def _rounded(
-    values: NDArray[np.float32], scales: NDArray[np.float32], levels: int
-) -> NDArray[np.float32]:
-    rounded: NDArray[np.float32] = np.clip(np.rint(values / scales), -levels, levels)
-    return rounded

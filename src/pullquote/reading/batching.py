@@ -134,10 +134,7 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
         # enough for several batches, also of a backend that reads many windows at once
         full = max(CHUNK, _CHUNK_PER_WORKER * workers, self.backend.batch_tokens // _CHUNK_TOKENS)
         size = full if size >= CHUNK else size
-        reading: deque[
-            tuple[list[_Item], list[tuple[list[_Item], Callable[[], list[WindowResult]]]]]
-        ]
-        reading = deque()
+        reading: deque[tuple[list[_Item], list[_Begun[WindowResult]]]] = deque()
         pool = functools.cache(lambda: ThreadPoolExecutor(workers))  # a few windows need none
         try:
             while True:

@@ -99,6 +99,11 @@ class NativeBackend:
             raise ModelError(f"the engine cannot take these weights: {message.value.decode()}")
         self._words = arrays.words  # the engine borrows their memory
 
+    def _begin(self) -> None:
+        """Nobody reads: at first, and after a fork, which leaves threads and their locks behind."""
+        self._lock = threading.Lock()
+        self._reading = 0  # calls that use the model now
+
     @property
     def kernels(self) -> str:
         """The name of the kernels that run the model."""
@@ -153,11 +158,6 @@ class NativeBackend:
                 _address(end, packed.token),
             )
         return start, end
-
-    def _begin(self) -> None:
-        """Nobody reads: at first, and after a fork, which leaves threads and their locks behind."""
-        self._lock = threading.Lock()
-        self._reading = 0  # calls that use the model now
 
     def spans(
         self,
