@@ -112,7 +112,7 @@ def test_every_module_stands_in_a_room() -> None:
 @pytest.mark.parametrize(
     ("package", "places"),
     [
-        ("tokenizers", ("pullquote.reading.encode",)),
+        ("tokenizers", ("pullquote.reading.encode", "pullquote.reading.tokenizer")),
         (
             "torch",
             (

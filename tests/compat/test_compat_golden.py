@@ -33,8 +33,8 @@ def pipeline_of(kind: str, golden: dict[str, Any], scoring: str) -> QuestionAnsw
     """Our pipeline with the recorded logits instead of a model; the windows must be the same."""
     pipe = QuestionAnsweringPipeline("small", scoring=scoring)
     if kind == "bytelevel":
-        text = (GOLDEN / "bytelevel.tokenizer.json").read_text(encoding="utf-8")
-        pipe.encoder = Encoder.from_json(text, ReaderConfig(), type_vocab_size=1)
+        path = GOLDEN / "bytelevel.tokenizer.json"
+        pipe.encoder = Encoder.from_file(path, ReaderConfig(), type_vocab_size=1)
     logits = golden["logits"]
     pipe.backend = Counted(lambda ids: logits[" ".join(map(str, ids))])
     return pipe

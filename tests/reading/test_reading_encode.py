@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, models
 from pullquote.errors import ConfigError, InputError, ModelError, PullquoteWarning
 from pullquote.reading import encode
 from pullquote.reading.encode import Encoder, Template
+from pullquote.reading.tokenizer import TextTokenizer
 from pullquote.settings import ReaderConfig
 from pullquote.types import Example, Span, Window
 
@@ -43,14 +44,14 @@ def altered(tokenizer: Tokenizer, **parts: object) -> Tokenizer:
 
 def test_bert_template_is_read_from_the_tokenizer(wordpiece: Tokenizer) -> None:
     cls, sep = wordpiece.token_to_id("[CLS]"), wordpiece.token_to_id("[SEP]")
-    template = Template.of(wordpiece)
+    template = Template.of(TextTokenizer(wordpiece).pair)
     assert (template.before, template.between, template.after) == ((cls,), (sep,), (sep,))
     assert (template.first_type, template.second_type, template.after_types) == (0, 1, (1,))
     assert len(template) == 3
 
 
 def test_roberta_template_is_read_from_the_tokenizer(byte_level: Tokenizer) -> None:
-    template = Template.of(byte_level)
+    template = Template.of(TextTokenizer(byte_level).pair)
     assert (template.before, template.between, template.after) == ((0,), (2, 2), (2,))
     assert (template.first_type, template.second_type) == (0, 0)
     assert len(template) == 4
@@ -233,13 +234,13 @@ def test_a_context_of_many_questions_is_tokenised_once(
     wordpiece: Tokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenised: list[str] = []
-    original = Encoder._encode
+    original = TextTokenizer.encode
 
-    def counting(self: Encoder, text: str) -> object:
+    def counting(self: TextTokenizer, text: str) -> object:
         tokenised.append(text)
         return original(self, text)
 
-    monkeypatch.setattr(Encoder, "_encode", counting)
+    monkeypatch.setattr(TextTokenizer, "encode", counting)
     reader = encoder(wordpiece)
     for question in ("who", "what", "when", "where"):
         assert list(reader.windows(question, CONTEXT))

@@ -14,6 +14,7 @@ from typing import Any
 from pullquote.compat.squad import SquadExample, SquadFeatures
 from pullquote.errors import InputError, MissingExtraError, PullquoteWarning
 from pullquote.reading.encode import Encoder
+from pullquote.reading.tokenizer import TextTokenizer
 from pullquote.settings import ReaderConfig
 from pullquote.types import Window
 
@@ -89,8 +90,8 @@ def squad_convert_examples_to_features(
 
 def encoder_of(tokenizer: Any, type_vocab_size: int | None = None) -> Encoder:
     """An encoder with a fast tokenizer of transformers and the default settings."""
-    return Encoder.from_json(
-        tokenizer.backend_tokenizer.to_str(),
+    return Encoder(
+        TextTokenizer(tokenizer.backend_tokenizer.to_str().encode()),
         ReaderConfig(),
         type_vocab_size=type_vocab_size,
         context_first=getattr(tokenizer, "padding_side", "right") == "left",

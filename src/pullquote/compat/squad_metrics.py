@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pullquote.files import write_json
-from pullquote.reading.encode import bert_words
+from pullquote.reading.tokenizer import bert_words
 from pullquote.scoring.squad import best_over_golds, exact_match, f1_score, normalize_answer
 
 if TYPE_CHECKING:

@@ -3,18 +3,16 @@
 Knows the tokenizer and the window settings, not models. The pair template (`[CLS] q [SEP] c [SEP]`,
 `<s> q </s></s> c </s>`, ...) is read from the tokenizer.
 
-    encoder = Encoder(Tokenizer.from_file("tokenizer.json"), ReaderConfig())
+    encoder = Encoder.from_file("tokenizer.json", ReaderConfig())
     windows = list(encoder.windows("Who led the Norse?", context))
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import re
 import sys
-import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,16 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tokenizers import Tokenizer
-from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from pullquote.errors import ConfigError, InputError, ModelError, PullquoteWarning
-from pullquote.reading.wordpiece import Pieces, WordPiece
+from pullquote.reading.tokenizer import Pair, TextTokenizer
+from pullquote.reading.wordpiece import Pieces
 from pullquote.types import Batch, Window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from tokenizers import Tokenizer
 
     from pullquote.checkpoints.directory import ModelDirectory
     from pullquote.settings import ReaderConfig
@@ -47,12 +44,6 @@ _PIECE = 200_000
 _SEARCH = 200_000
 _CUT = re.compile(r"(?<=\S) (?=\S)")
 _ANY_CUT = re.compile(r"(?<!\u200d)(?=\w)")
-# To make the engine's tokenizer takes as long as to tokenise so many characters with `tokenizers`.
-# A process that answers a question or two does without.
-_FEW = 30_000
-# A Python string may have lone surrogates, which tokenizers refuse. Each is replaced by one
-# character, so that offsets stay correct.
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +74,9 @@ class Template:
         return len(self.before) + len(self.between) + len(self.after)
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer) -> Template:
-        """Read the template from an encoded probe pair."""
-        with _named_errors():
-            pair = tokenizer.encode("a", "a")
-        sides = pair.sequence_ids  # None for special tokens, 0 for the question, 1 for the context
+    def of(cls, pair: Pair) -> Template:
+        """Read the template from an encoded pair."""
+        ids, types, sides = pair
         if 0 not in sides or 1 not in sides:
             raise ModelError('the tokenizer gives no token for the text "a"; it cannot be used')
         first, second = sides.index(0), sides.index(1)
@@ -101,7 +90,6 @@ class Template:
                 'token whose logits could mean "no answer"; expected a post-processor such as '
                 "TemplateProcessing in tokenizer.json"
             )
-        ids, types = pair.ids, pair.type_ids
         return cls(
             before=tuple(ids[:first]),
             between=tuple(ids[first_end:second]),
@@ -191,21 +179,18 @@ class Encoder:
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
+        tokenizer: TextTokenizer | Tokenizer,
         config: ReaderConfig,
         *,
         type_vocab_size: int | None = None,
         context_first: bool = False,
     ):
-        # tokenizer.json files of sentence encoders have truncation and padding set
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        # "[SEP]" in a text is encoded as text, not as the special token
-        tokenizer.encode_special_tokens = True
-        self.tokenizer = tokenizer
+        if not isinstance(tokenizer, TextTokenizer):
+            tokenizer = TextTokenizer(tokenizer)
+        self._tokenizer = tokenizer
         self.config = config
         self.types = sys.maxsize if type_vocab_size is None else max(type_vocab_size, 1)
-        self.template = Template.of(tokenizer).with_types(self.types)
+        self.template = Template.of(tokenizer.pair).with_types(self.types)
         self.context_first = context_first
         # any id can be used, since the attention mask hides padding
         self.pad_id = (*self.template.before, *self.template.after)[0]
@@ -216,18 +201,17 @@ class Encoder:
                 f"{config.max_question_length} and {len(self.template)} special tokens: expected "
                 f"more than the overlap of {config.overlap}"
             )
-        self._characters = 0  # of the texts that were tokenised
         self._context = functools.lru_cache(maxsize=8)(self._tokenize)
         # cached, so that a long question on many passages is cut, and warned of, only once
         self._question = functools.lru_cache(maxsize=8)(self._tokenize_question)
-        self._encoded_question = functools.lru_cache(maxsize=8)(self._encode)
+        self._encoded_question = functools.lru_cache(maxsize=8)(tokenizer.encode)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle all but the caches, so that other processes can encode."""
         make = functools.partial(
             Encoder, type_vocab_size=self.types, context_first=self.context_first
         )
-        return make, (self.tokenizer, self.config)
+        return make, (self._tokenizer, self.config)
 
     @classmethod
     def of(cls, directory: ModelDirectory, *, config: ReaderConfig | None = None) -> Encoder:
@@ -245,20 +229,6 @@ class Encoder:
         return encoder
 
     @classmethod
-    def from_json(
-        cls,
-        text: str,
-        config: ReaderConfig,
-        *,
-        type_vocab_size: int | None = None,
-        context_first: bool = False,
-    ) -> Encoder:
-        """Take the content of a `tokenizer.json`."""
-        with _named_errors():
-            tokenizer = Tokenizer.from_str(text)
-        return cls(tokenizer, config, type_vocab_size=type_vocab_size, context_first=context_first)
-
-    @classmethod
     def from_file(
         cls,
         path: str | Path,
@@ -269,26 +239,22 @@ class Encoder:
     ) -> Encoder:
         """Read a `tokenizer.json`."""
         try:
-            # not read by Tokenizer.from_file, whose errors are bare `Exception`s
-            text = Path(path).read_text(encoding="utf-8")
-            return cls.from_json(
-                text, config, type_vocab_size=type_vocab_size, context_first=context_first
-            )
+            tokenizer = TextTokenizer(Path(path).read_bytes())
         except OSError as error:
             raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-        except UnicodeDecodeError as error:
-            raise ModelError(f"{path}: not UTF-8 text ({error})") from error
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from error
+        return cls(tokenizer, config, type_vocab_size=type_vocab_size, context_first=context_first)
 
-    @functools.cached_property
-    def _wordpiece(self) -> WordPiece | None:
-        return WordPiece.of(self.tokenizer)
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer of `tokenizers`."""
+        return self._tokenizer.full
 
     @property
     def vocab_size(self) -> int:
         """The number of token ids that the tokenizer can give."""
-        return self.tokenizer.get_vocab_size(with_added_tokens=True)
+        return self._tokenizer.vocab_size
 
     def windows(
         self,
@@ -393,7 +359,7 @@ class Encoder:
 
     def count(self, text: str) -> int:
         """The number of tokens of a text, without special tokens."""
-        return len(self._encode(text).ids)
+        return len(self._tokenizer.encode(text).ids)
 
     def split_words(self, question: str) -> Iterator[tuple[int, int]]:
         """The words of a question that the vocabulary does not have whole, as characters of it."""
@@ -417,12 +383,10 @@ class Encoder:
     def commonest_word(self, words: Iterable[str]) -> str | None:
         """The first of some words in the vocabulary, which begins with the most frequent.
 
-        None where it has none of them, and for vocabularies that are not BERT's, in which words do
-        not stand as they are written.
+        Words are in small letters of ASCII. None where it has none of them, and for vocabularies
+        that are not BERT's.
         """
-        if type(self.tokenizer.model).__name__ != "WordPiece":
-            return None
-        known = ((self.tokenizer.token_to_id(word), word) for word in words)
+        known = ((self._tokenizer.word_id(word), word) for word in words)
         return min(((id, word) for id, word in known if id is not None), default=(0, None))[1]
 
     def batch(self, windows: Sequence[Window]) -> Batch:
@@ -456,7 +420,7 @@ class Encoder:
         ids, offsets, words = [], [], []
         count: int | None = 0  # of the words so far; None for a tokenizer without words
         for start, end in _pieces(context):
-            pieces = self._encode(context[start:end])
+            pieces = self._tokenizer.encode(context[start:end])
             if start == 0 and end == len(context):
                 return pieces
             ids.append(pieces.ids)
@@ -471,38 +435,6 @@ class Encoder:
             np.concatenate(offsets),
             None if count is None or not words else np.concatenate(words),
         )
-
-    def _encode(self, text: str) -> Pieces:
-        self._characters += len(text)
-        wordpiece = self._wordpiece if self._characters > _FEW else None
-        if wordpiece and (pieces := wordpiece.encode(text)) is not None:
-            return pieces
-        text = _LONE_SURROGATE.sub("\ufffd", text)
-        with _named_errors():
-            encoding = self.tokenizer.encode(text, add_special_tokens=False)
-        words = encoding.word_ids
-        return Pieces(
-            np.array(encoding.ids, dtype=np.int32),
-            np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2),
-            None if None in words else np.array(words, dtype=np.int32),
-        )
-
-
-@contextlib.contextmanager
-def _named_errors() -> Iterator[None]:
-    """Turn errors of tokenizers, bare `Exception`s and Rust panics, into `ModelError`."""
-    try:
-        yield
-    except MemoryError:
-        raise
-    except BaseException as error:
-        # PanicException is not a subclass of Exception and cannot be imported
-        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-            raise ModelError(
-                f"the tokenizers library cannot work with this tokenizer.json ({error!s:.200}). "
-                "Copy it from the base model again."
-            ) from error
-        raise
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:
@@ -528,19 +460,6 @@ def _whole_words(pieces: Pieces) -> NDArray[np.int32]:
     first = np.searchsorted(number, number, side="left")
     last = np.searchsorted(number, number, side="right") - 1
     return np.stack([offsets[first, 0], offsets[last, 1]], axis=1)
-
-
-def bert_words(text: str, *, lowercase: bool) -> list[str]:
-    """The words that BERT splits into word pieces; `lowercase` also strips accents.
-
-    >>> bert_words("Café, 東京!", lowercase=True)
-    ['cafe', ',', '東', '京', '!']
-    """
-    text = unicodedata.normalize("NFC", text)
-    if lowercase:
-        text = text.lower()  # str.lower writes a sigma at the end of a word differently
-    normal = BertNormalizer(lowercase=lowercase).normalize_str(text)
-    return [word for word, _ in BertPreTokenizer().pre_tokenize_str(normal)]
 
 
 def _starts(tokens: int, room: int, step: int) -> Iterator[int]:

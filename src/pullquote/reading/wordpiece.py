@@ -1,7 +1,7 @@
 """BERT's WordPiece in the compiled engine: the tokens that `tokenizers` gives, many times as fast.
 
-    wordpiece = WordPiece.of(tokenizer)     # None: not BERT's, or no engine
-    pieces = wordpiece.encode(text)         # None: a text to leave to `tokenizers`
+    wordpiece = WordPiece.of(json.loads(content))   # None: not BERT's, or no engine
+    pieces = wordpiece.encode(text)                 # None: a text to leave to `tokenizers`
 
 Knows the engine's C interface and which tokenizers are BERT's. What the engine makes of each code
 point was taken from `tokenizers` (engine/tools/wordpiece_tables.py); a text with a code point
@@ -11,8 +11,8 @@ beyond those tables is not encoded.
 from __future__ import annotations
 
 import ctypes
-import json
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -39,6 +39,7 @@ class WordPiece:
     """A BERT tokenizer. Threads may share it."""
 
     def __init__(self, vocabulary: c.CVocabulary) -> None:
+        self._unknown: int = vocabulary.unknown
         self._library = c.load_library()
         self._tokenizer = ctypes.c_void_p()
         message = ctypes.create_string_buffer(500)
@@ -51,41 +52,47 @@ class WordPiece:
             )
 
     @classmethod
-    def of(cls, tokenizer: Any) -> WordPiece | None:
-        """The engine's form of a `tokenizers.Tokenizer`.
+    def of(cls, definition: Mapping[str, Any]) -> WordPiece | None:
+        """The engine's form of a tokenizer.json, parsed.
 
-        None where there is no engine, and for tokenizers that are not BERT's.
+        None where there is no engine, and for tokenizers that are not BERT's or damaged.
         """
-        if not c.available() or not _is_bert(tokenizer):
-            return None
-        normalizer = tokenizer.normalizer
-        # the model's own JSON: `get_vocab` takes twice as long
-        model = json.loads(tokenizer.model.__getstate__())
-        vocabulary: dict[str, int] = model["vocab"]
-        if model["unk_token"] not in vocabulary:
-            return None
-        characters, count = _utf32("".join(vocabulary))
-        prefix, prefix_length = _utf32(model["continuing_subword_prefix"])
-        lengths = np.fromiter(map(len, vocabulary), np.int32, len(vocabulary))
-        ids = np.fromiter(vocabulary.values(), np.int32, len(vocabulary))
-        strip = normalizer.strip_accents
-        return cls(
-            c.CVocabulary(
-                characters=ctypes.cast(ctypes.c_char_p(characters), ctypes.c_void_p),
-                character_count=count,
-                lengths=lengths.ctypes.data,
-                ids=ids.ctypes.data,
-                tokens=len(vocabulary),
-                unknown=vocabulary[model["unk_token"]],
-                prefix=ctypes.cast(ctypes.c_char_p(prefix), ctypes.c_void_p),
-                prefix_length=prefix_length,
-                longest_word=model["max_input_chars_per_word"],
-                clean_text=normalizer.clean_text,
-                chinese=normalizer.handle_chinese_chars,
-                strip_accents=normalizer.lowercase if strip is None else strip,
-                lowercase=normalizer.lowercase,
+        try:
+            if not c.available() or not _is_bert(definition):
+                return None
+            model, normalizer = definition["model"], definition["normalizer"]
+            vocabulary: dict[str, int] = model["vocab"]
+            characters, count = _utf32("".join(vocabulary))
+            prefix, prefix_length = _utf32(model["continuing_subword_prefix"])
+            lengths = np.fromiter(map(len, vocabulary), np.int32, len(vocabulary))
+            ids = np.fromiter(vocabulary.values(), np.int32, len(vocabulary))
+            strip = normalizer["strip_accents"]
+            return cls(
+                c.CVocabulary(
+                    characters=ctypes.cast(ctypes.c_char_p(characters), ctypes.c_void_p),
+                    character_count=count,
+                    lengths=lengths.ctypes.data,
+                    ids=ids.ctypes.data,
+                    tokens=len(vocabulary),
+                    unknown=vocabulary[model["unk_token"]],
+                    prefix=ctypes.cast(ctypes.c_char_p(prefix), ctypes.c_void_p),
+                    prefix_length=prefix_length,
+                    longest_word=model["max_input_chars_per_word"],
+                    clean_text=normalizer["clean_text"],
+                    chinese=normalizer["handle_chinese_chars"],
+                    strip_accents=normalizer["lowercase"] if strip is None else strip,
+                    lowercase=normalizer["lowercase"],
+                )
             )
-        )
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+            ctypes.ArgumentError,
+        ):
+            return None  # `tokenizers` will say what is wrong with it
 
     def encode(self, text: str) -> Pieces | None:
         """The tokens of a text; None where it has a character that the engine leaves alone."""
@@ -109,20 +116,32 @@ class WordPiece:
                 return Pieces(ids[:tokens].copy(), offsets[:tokens].copy(), words[:tokens].copy())
             room = tokens
 
+    def word_id(self, word: str) -> int | None:
+        """The id of a word in small letters of ASCII; None where it is no token by itself."""
+        pieces = self.encode(word)
+        if pieces is None or len(pieces.ids) != 1:
+            return None
+        return None if (id := int(pieces.ids[0])) == self._unknown else id
+
     def __del__(self) -> None:
         if tokenizer := getattr(self, "_tokenizer", None):
             self._library.pq_tokenizer_free(tokenizer)
 
 
-def _is_bert(tokenizer: Any) -> bool:
+def _is_bert(definition: Mapping[str, Any]) -> bool:
     """Whether a tokenizer is made of BERT's parts, and no added token may stand in a text."""
-    parts = (tokenizer.model, tokenizer.normalizer, tokenizer.pre_tokenizer)
+    model, vocabulary = definition["model"], definition["model"]["vocab"]
+    parts = (model, definition["normalizer"], definition["pre_tokenizer"])
     return (
-        tuple(type(part).__name__ for part in parts)
-        == ("WordPiece", "BertNormalizer", "BertPreTokenizer")
-        and tokenizer.encode_special_tokens
-        and all(token.special for token in tokenizer.get_added_tokens_decoder().values())
-        and 1 <= tokenizer.model.max_input_chars_per_word <= _LONGEST_WORD
+        tuple(part["type"] for part in parts) == ("WordPiece", "BertNormalizer", "BertPreTokenizer")
+        and all(
+            token["special"] and vocabulary[token["content"]] == token["id"]
+            for token in definition["added_tokens"]
+        )
+        and 1 <= model["max_input_chars_per_word"] <= _LONGEST_WORD
+        and set(map(type, vocabulary.values())) == {int}
+        and min(vocabulary.values()) >= 0
+        and max(vocabulary.values()) < 2**31
     )
 
 
