@@ -105,16 +105,14 @@ golden: .venv/ready .hf4/ready $(CHECKPOINT)/ready  ## record the pipeline calls
 	.hf4/bin/python tests/compat/make_metrics_golden.py $(CHECKPOINT)
 
 models: .venv/ready  ## make the bundled models again from runs/small and runs/tiny (development)
-	rm -f src/pullquote/models/*/*.safetensors
-	rm -rf build/small && $(BIN)/pullquote quantize runs/small -o build/small \
-	    --max-bytes 16.74MiB --data $(SQUAD)/tune.json.gz
-	cp build/small/* src/pullquote/models/small
-	$(BIN)/pullquote export runs/tiny -o src/pullquote/models/tiny \
-	    --int8 --weights --data $(SQUAD)/tune.json.gz --fit-threshold
-	$(BIN)/python -c "from pullquote.publishing.pack import pack; pack('small'); pack('tiny')"
-	rm src/pullquote/models/*/model.onnx
-	for name in small tiny; do $(BIN)/pullquote calibrate src/pullquote/models/$$name \
-	    $(SQUAD)/tune.json.gz; done
+	$(BIN)/python benchmarks/people/questions.py --write tune build/people-tune.json
+	rm -rf build/small build/tiny
+	$(BIN)/pullquote quantize runs/small -o build/small --max-bytes 16.74MiB --data $(SQUAD)/tune.json.gz
+	$(BIN)/pullquote quantize runs/tiny -o build/tiny --max-bytes 5MiB --data $(SQUAD)/tune.json.gz
+	for name in small tiny; do $(BIN)/pullquote calibrate build/$$name $(SQUAD)/tune.json.gz \
+	    --answerable-from build/people-tune.json && \
+	    cp build/$$name/packed.safetensors build/$$name/reader.json src/pullquote/models/$$name; done
+	cp runs/tiny/model.safetensors src/pullquote/models/tiny
 
 # An editable installation looks for the engine in src; `pip install .` builds its own.
 ifneq ($(HAS_COMPILER),)
@@ -180,7 +178,7 @@ path-file = echo $(CURDIR)/src >$$(echo $(1)/lib/python*/site-packages/_editable
 # Python 3.13, so that FLOORS_PYTHON is 3.10 to 3.12.
 FLOORS_PYTHON ?= $(PYTHON)
 # Older ONNX Runtimes fail on a batch of no rows, which nothing here makes.
-NO_EMPTY_BATCH := --deselect='tests/training/test_quantize.py::test_inputs_of_any_rank[shape3]'
+NO_EMPTY_BATCH := --deselect='tests/publishing/test_quantize.py::test_inputs_of_any_rank[shape3]'
 .floors/ready: pyproject.toml constraints.txt constraints-floors.txt .ci/constraints.awk
 	rm -rf .floors
 	$(FLOORS_PYTHON) -m venv .floors

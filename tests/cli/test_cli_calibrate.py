@@ -180,14 +180,14 @@ def test_long_texts_hold_their_paragraphs_and_answers(data: Path) -> None:
 
 
 def test_a_model_is_made_to_fit(call: Run, tmp_path: Path, data: Path) -> None:
-    pytest.importorskip("torch")
     out = tmp_path / "small"
     done = call(
         *("quantize", "tiny", "-o", out, "--max-bytes", "3.3 MiB", "--data", data),
         *("--questions", 20, "--max-loss", 20),
     ).succeeded()
-    assert len([line for line in done.out.splitlines() if "words" in line]) == 12
-    assert done.out.count("too large") == 7  # fp32, and where a word keeps 5 bits or more
+    forms = [line for line in done.out.splitlines() if line.startswith(("fp32", "words"))]
+    assert [form.split(" bits")[0] for form in forms[1:]] == ["words 8", "words 4"]
+    assert done.out.count("too large") == 2  # fp32, and where a word keeps 8 bits
     size = sum(file.stat().st_size for file in out.iterdir())
     assert size < 3.3 * 2**20
     assert f"{size / 2**20:.2f} MiB; F1 on all 60 questions" in done.out
@@ -200,10 +200,14 @@ def test_a_model_is_made_to_fit(call: Run, tmp_path: Path, data: Path) -> None:
         assert f"\n{name}: {fitted_on}\n" in done.out
     assert Reader(out).answer("Who led the Norse?", "The Norse were led by Rollo.").answers
 
+
+def test_a_model_that_fits_in_no_form(call: Run, tmp_path: Path, data: Path) -> None:
+    pytest.importorskip("torch")
     none = call(
         *("quantize", "tiny", "-o", tmp_path / "none", "--max-bytes", 1000, "--data", data),
         *("--questions", 4),
     )
+    assert len([line for line in none.out.splitlines() if line.startswith("words")]) == 13
     assert none.code == 1
     assert "no form takes 1,000 bytes or less" in none.err
     assert not (tmp_path / "none").exists()
@@ -216,13 +220,13 @@ def test_a_place_that_is_taken_is_seen_before_the_work(
         pytest.fail("the forms were measured first")
 
     pytest.importorskip("torch")
-    monkeypatch.setattr("pullquote.publishing.bit_search.measure_schemes", work)
+    monkeypatch.setattr("pullquote.publishing.bit_search.measure_forms", work)
     checkpoint = tmp_path / "run"
     checkpoint.mkdir()
     (checkpoint / "model.safetensors").write_bytes(b"weeks of work")
     for place in (checkpoint, checkpoint / "model.safetensors"):
         done = call("quantize", "tiny", "-o", place, "--max-bytes", "9 MiB", "--data", data)
-        done.failed("exists and is not an older export; choose another place")
+        done.failed("exists and is not empty; choose another place")
     assert (checkpoint / "model.safetensors").read_bytes() == b"weeks of work"
 
 

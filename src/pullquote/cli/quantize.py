@@ -62,20 +62,22 @@ def command(
 ) -> None:
     """Write the quantised model with the best F1 that fits in --max-bytes.
 
-    Tries words and layers in 3 to 8 bits and shows the size and scores of each. The best that fits
-    is measured on all of --data, beside fp32; its threshold and the calibration of its scores are
-    fitted there and stored. Answering is as fast as with --int8 of pullquote export, whatever the
-    bits. Needs the extra: pip install "pullquote[export]".
+    A BERT-like model gets packed weights: words in 8 or 4 bits, layers in 7. Any other model, and
+    one for which that is too large, gets an ONNX file with words and layers in 3 to 8 bits; that
+    needs the extra: pip install "pullquote[export]". Shows the size and scores of each form. The
+    best that fits is measured on all of --data, beside fp32; its threshold and the calibration of
+    its scores are fitted there and stored. Layers are rounded by what goes into them when some
+    texts of --data are read.
     """
-    # imported here, so that --help does not load torch (two seconds)
-    from pullquote.publishing.bit_search import Candidate, quantize_to_fit
+    # imported here, so that --help loads no numpy
+    from pullquote.publishing.bit_search import FP32, Candidate, quantize_to_fit
 
     examples = load_data(data).examples
     ensure_folder(Path(output).resolve().parent)
     compared = min(questions or len(examples), len(examples))
 
     def show(candidate: Candidate) -> None:
-        if candidate.scheme is None:  # fp32, the first
+        if candidate.name == FP32:  # the first
             click.echo(
                 f"{compared:,} questions of {printable(data)}, each form at its best threshold"
             )

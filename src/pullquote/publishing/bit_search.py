@@ -1,6 +1,7 @@
 """Chooses the bits of a quantised model: the best F1 within a given number of bytes.
 
-The bytes are those of the whole model directory: weights, tokenizer and settings.
+The bytes are those of the whole model directory: weights, tokenizer and settings. Knows how forms
+are compared; `pack` and `quantize` write them.
 
     quantize_to_fit("run", "out", examples, max_bytes=17_553_162, source="tune.json")
 """
@@ -16,36 +17,36 @@ from typing import TYPE_CHECKING
 
 from pullquote.checkpoints import layout
 from pullquote.checkpoints.directory import open_model, store_settings
+from pullquote.checkpoints.read_weights import unsupported
+from pullquote.checkpoints.write import copy_model, new_directory
 from pullquote.data.sample import sample
 from pullquote.errors import DataError, ModelError
 from pullquote.progress import Progress, named, no_progress
-from pullquote.publishing.export import check_output, export
-from pullquote.publishing.quantize import INT8, Scheme, quantize
+from pullquote.publishing.pack import pack_checkpoint
 from pullquote.reading.evaluate import Evaluation, evaluate, fit_and_store
 from pullquote.reading.reader import Reader
 
 if TYPE_CHECKING:
+    from pullquote.publishing.quantize import Scheme
     from pullquote.types import Example
 
-# A bit less costs more F1 in layers than in word embeddings (EXPERIMENTS.md), so that embeddings
-# are reduced first.
-SCHEMES = (
-    INT8,
-    *(Scheme(words, layers) for words, layers in [(8, 7), (6, 7), (5, 7), (4, 7), (6, 6), (5, 6)]),
-    *(Scheme(words, layers) for words, layers in [(4, 6), (4, 5), (4, 4), (3, 4)]),
-)
+FP32 = "fp32"
+"""The name of the checkpoint itself among the forms."""
+
+WORD_BITS = (8, 4)
+"""Bits of word embeddings in packed weights that are tried; layers have 7."""
 _SETTINGS_ROOM = 512  # bytes by which `reader.json` may grow when a threshold is stored
+_ROUNDED_BY = 240  # examples whose texts layers are rounded by
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model quantised by one scheme, evaluated at its own best threshold.
+    """A form of a model, evaluated at its own best threshold.
 
     `f1` weights answerable and unanswerable questions equally.
     """
 
-    scheme: Scheme | None
-    """None for fp32."""
+    name: str
     path: Path
     bytes: int
     """Of the directory, with room for the threshold that will be stored."""
@@ -53,12 +54,8 @@ class Candidate:
 
     @property
     def f1(self) -> float:
-        assert self.evaluation.fitted is not None  # `measure_schemes` checked the data
+        assert self.evaluation.fitted is not None  # `measure_forms` checked the data
         return self.evaluation.fitted.score
-
-    @property
-    def name(self) -> str:
-        return str(self.scheme) if self.scheme else "fp32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,6 @@ class Fit:
     """What `quantize_to_fit` wrote. F1 is on all examples, with both kinds weighted equally."""
 
     path: Path
-    scheme: Scheme | None
     name: str
     bytes: int
     f1_before: float
@@ -85,56 +81,53 @@ def quantize_to_fit(
     on_candidate: Callable[[Candidate], None] = lambda candidate: None,
     progress: Progress = no_progress,
 ) -> Fit:
-    """Write a checkpoint quantised by the scheme with the best F1 within `max_bytes`.
+    """Write a checkpoint in the quantised form with the best F1 within `max_bytes`.
 
-    All schemes are compared on a sample of `questions` examples (0: all); `on_candidate` is called
+    All forms are compared on a sample of `questions` examples (0: all); `on_candidate` is called
     with each result. The best and fp32 are measured again on all examples, and the threshold
     fitted there is stored. `source` names the data. Raises `ModelError` when nothing fits or the
-    best loses more than `max_loss` points of F1, `OutputError` before any work when `out` exists,
-    `DataError` as `measure_schemes` does.
+    best loses more than `max_loss` points of F1, `ConfigError` before any work when `out` is not
+    empty, `DataError` as `measure_forms` does.
     """
     out = Path(out)
-    check_output(out)
-    with tempfile.TemporaryDirectory() as work:
+    with new_directory(out), tempfile.TemporaryDirectory() as work:
         candidates = []
-        compared = sample(examples, questions)
-        for candidate in measure_schemes(model, compared, Path(work), progress=progress):
+        forms = measure_forms(
+            model, sample(examples, questions), Path(work), max_bytes=max_bytes, progress=progress
+        )
+        for candidate in forms:
             candidates.append(candidate)
             on_candidate(candidate)
         best = best_fit(candidates, max_bytes=max_bytes, max_loss=max_loss)
         before, after = (measure(c.path, examples, progress) for c in (candidates[0], best))
-        assert before.fitted is not None  # `measure_schemes` checked the data
+        assert before.fitted is not None  # `measure_forms` checked the data
         assert after.fitted is not None
         check_loss(before.fitted.score, after.fitted.score, best.name, max_loss)
-    path = export(model, out, scheme=best.scheme).path
-    reader = Reader(path)
+        shutil.copytree(best.path, out, dirs_exist_ok=True)
+    reader = Reader(out)
     share = reader.config.answerable, reader.config.answerable_chosen_on
     fit_and_store(reader, examples, source=source, progress=progress)
     if share[0] is not None:  # what decides in the checkpoint decides in its quantised form
-        fitted = open_model(path).config
-        store_settings(path, replace(fitted, answerable=share[0], answerable_chosen_on=share[1]))
-    return Fit(
-        path,
-        best.scheme,
-        best.name,
-        directory_bytes(path),
-        before.fitted.score,
-        after.fitted.score,
-    )
+        fitted = open_model(out).config
+        store_settings(out, replace(fitted, answerable=share[0], answerable_chosen_on=share[1]))
+    return Fit(out, best.name, directory_bytes(out), before.fitted.score, after.fitted.score)
 
 
-def measure_schemes(
+def measure_forms(
     model: str | Path,
     examples: Sequence[Example],
     work: Path,
     *,
-    schemes: Sequence[Scheme] = SCHEMES,
+    max_bytes: int,
+    schemes: Sequence[Scheme] | None = None,
     progress: Progress = no_progress,
 ) -> Iterator[Candidate]:
-    """Export a checkpoint into the folder `work`, and evaluate fp32 and then each scheme.
+    """Write the forms of a checkpoint into the folder `work`; evaluate fp32 and then each form.
 
-    `progress` counts the questions of each candidate, with its name. Raises `DataError` for data
-    without answerable or without unanswerable questions.
+    BERT-like models have packed weights. Others, and those whose packed weights do not fit into
+    `max_bytes`, have an ONNX file, by each of the schemes. `progress` counts the questions of each
+    form, with its name. Raises `DataError` for data without answerable or without unanswerable
+    questions.
     """
     kinds = {example.is_impossible for example in examples}
     if len(kinds) < 2:
@@ -142,21 +135,45 @@ def measure_schemes(
             f"{len(examples):,} questions, all of one kind; expected answerable and unanswerable "
             "ones, to see what quantisation does to both"
         )
-    fp32 = export(model, work / "fp32").path
-    for scheme in (None, *schemes):
-        path = fp32
-        if scheme:
-            path = work / str(scheme)
-            shutil.copytree(fp32, path, ignore=shutil.ignore_patterns(layout.ONNX_PATTERNS[0]))
-            quantize(fp32 / layout.ONNX, path / layout.ONNX, scheme)
-        yield Candidate(
-            scheme, path, directory_bytes(path) + _SETTINGS_ROOM, measure(path, examples, progress)
-        )
+
+    def measured(path: Path) -> Candidate:
+        size = directory_bytes(path) + _SETTINGS_ROOM
+        return Candidate(path.name, path, size, measure(path, examples, progress))
+
+    directory = open_model(model)
+    packable = directory.safetensors is not None and not unsupported(directory)
+    if packable:
+        (work / FP32).mkdir()
+        copy_model(directory.path, work / FP32)
+        yield measured(work / FP32)
+        fits = False
+        for bits in WORD_BITS:
+            path = work / f"words {bits} bits, layers 7 bits"
+            pack_checkpoint(work / FP32, path, sample(examples, _ROUNDED_BY), words=bits)
+            candidate = measured(path)
+            fits |= candidate.bytes <= max_bytes
+            yield candidate
+        if fits:
+            return
+    # imported here: it needs the extra `export`, which packed weights do without
+    from pullquote.publishing.export import export
+    from pullquote.publishing.quantize import SCHEMES, quantize
+
+    exported = export(model, work / f"{FP32}, ONNX").path
+    if not packable:
+        yield measured(exported.rename(work / FP32))
+        exported = work / FP32
+    for scheme in SCHEMES if schemes is None else schemes:
+        path = work / f"{scheme}, ONNX"
+        shutil.copytree(exported, path, ignore=shutil.ignore_patterns(layout.ONNX_PATTERNS[0]))
+        quantize(exported / layout.ONNX, path / layout.ONNX, scheme)
+        yield measured(path)
 
 
 def measure(path: Path, examples: Sequence[Example], progress: Progress) -> Evaluation:
     """Evaluate a model directory at its own best threshold."""
-    return evaluate(Reader(path), examples, fit=True, progress=named(progress, path.name))
+    reader = Reader(path, precision="fp32" if path.name == FP32 else "auto")
+    return evaluate(reader, examples, fit=True, progress=named(progress, path.name))
 
 
 def best_fit(candidates: Sequence[Candidate], *, max_bytes: int, max_loss: float) -> Candidate:

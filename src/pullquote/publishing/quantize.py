@@ -61,6 +61,15 @@ class Scheme:
 INT8 = Scheme()
 """A byte for each weight, without packing."""
 
+# A bit less costs more F1 in layers than in word embeddings (EXPERIMENTS.md), so that embeddings
+# are reduced first.
+SCHEMES = (
+    INT8,
+    *(Scheme(words, layers) for words, layers in [(8, 7), (6, 7), (5, 7), (4, 7), (6, 6), (5, 6)]),
+    *(Scheme(words, layers) for words, layers in [(4, 6), (4, 5), (4, 4), (3, 4)]),
+)
+"""What `bit_search` tries, largest first."""
+
 # uint8 activations: 1 .. 255 represent -1 .. 1, to which each token has been scaled.
 _ZERO, _STEP = np.uint8(128), np.float32(1 / 127)
 _TABLE_ROWS = 1000  # smaller tables (positions, token types) are not worth quantising
