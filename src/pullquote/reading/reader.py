@@ -14,13 +14,13 @@ import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pullquote.checkpoints.directory import DEFAULT_MODEL, open_model
 from pullquote.errors import InputError
 from pullquote.progress import Progress, no_progress
 from pullquote.reading import decode
-from pullquote.reading.backends.choose import load_backend
+from pullquote.reading.backends.choose import choose, load_backend
 from pullquote.reading.backends.rounding import sample_windows
 from pullquote.reading.batching import Batched, LogitRow, SpanSearch
 from pullquote.reading.encode import Encoder
@@ -91,6 +91,24 @@ class Reader:
             precision=precision,
             samples=functools.partial(sample_windows, self.encoder),
         )
+        self._opened = None if backend else _Opened(device, threads, precision)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as directory and settings; a process that gets it several times loads it once.
+
+        Raises `TypeError` for a reader whose backend was given to it.
+        """
+        if self._opened is None:
+            raise TypeError(
+                f"a Reader whose backend was given to it ({type(self.backend).__name__}) does not "
+                "pickle; make it in the process that uses it"
+            )
+        device, threads, precision = self._opened
+        if precision == "auto":  # measured here, and warned of
+            precision = choose(self.directory, device).precision
+        settings = (str(self.directory.path), device, threads, precision, self.config)
+        _keep(settings, self)  # so that a forked process finds it
+        return _reader, settings
 
     def answer(
         self,
@@ -247,6 +265,36 @@ class Reader:
             if not example.id:  # called by `answer`
                 raise
             raise InputError(f"example {example.id!r}: {error}") from None
+
+
+class _Opened(NamedTuple):
+    """How a reader's backend was loaded."""
+
+    device: str
+    threads: int | None
+    precision: str
+
+
+_READERS: dict[tuple[Any, ...], Reader] = {}
+"""The last readers of this process that were pickled or unpickled, by their settings."""
+_KEPT = 4
+
+
+def _reader(
+    path: str, device: str, threads: int | None, precision: str, config: ReaderConfig
+) -> Reader:
+    """The reader that a pickle describes, loaded once in a process."""
+    settings = (path, device, threads, precision, config)
+    if not (reader := _READERS.get(settings)):
+        reader = Reader(path, device=device, threads=threads, precision=precision, config=config)
+        _keep(settings, reader)
+    return reader
+
+
+def _keep(settings: tuple[Any, ...], reader: Reader) -> None:
+    _READERS[settings] = reader
+    for oldest in list(_READERS)[:-_KEPT]:
+        _READERS.pop(oldest, None)
 
 
 @dataclass(frozen=True, slots=True)
