@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pullquote import Example, Prediction, Reader
 from pullquote.errors import InputError, ModelError
-from pullquote.reading import decode, encode
+from pullquote.reading import decode
 from pullquote.reading.backends import native_library as c
 from pullquote.reading.backends.native import NativeBackend
 from pullquote.reading.encode import Encoder
@@ -53,14 +53,6 @@ class Unfused:
 
     def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
         return self.backend(batch, alone=alone)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine_tokens() -> Iterator[None]:
-    """Tokens are the engine's from the first text on."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encode, "_FEW", -1)
-        yield
 
 
 @pytest.fixture(scope="module")

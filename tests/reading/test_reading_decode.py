@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pullquote import Reader
 from pullquote.errors import ModelError
 from pullquote.reading.decode import (
     NEAREST,
@@ -23,9 +25,10 @@ from pullquote.reading.decode import (
     whole_characters,
 )
 from pullquote.settings import Calibration, Decision, LogOdds
-from pullquote.types import Prediction, Window
+from pullquote.types import Example, Prediction, Window
 
 HEAD = 3  # [CLS] question [SEP]
+TINY = Reader("tiny", threads=1)
 
 
 def a_window(offsets: Sequence[tuple[int, int]]) -> Window:
@@ -505,6 +508,44 @@ def test_answers_are_whole_characters_without_blanks(context: str, part: str, wh
     first = context.index(part)
     start, end = whole_characters(context, first, first + len(part))
     assert context[start:end] == whole
+
+
+@pytest.mark.parametrize("joined", ["\u200d", "\u0301", "\U0001f1eb", "東\u200d", "\u1161"])
+def test_what_joins_without_end_is_cut(joined: str) -> None:
+    """Otherwise each of many spans takes as long as the whole text, and returns it."""
+    context = "a" + joined * 5000 + "b"
+    middle = len(context) // 2
+    start, end = whole_characters(context, middle, middle + 1)
+    assert start <= middle < end
+    assert end - start <= 1 + 2 * 64
+
+
+_ODD = [
+    "東\u200d",
+    "\u0301",
+    "😀\u200d",
+    "🇫",
+    "한",
+    "x" * 101 + " ",
+    " ",
+    "(",
+    "1-",
+    "@a",
+    "a\u0316",
+    "。",
+]
+
+
+@settings(max_examples=25, deadline=None)
+@given(parts=st.lists(st.sampled_from(_ODD), min_size=1, max_size=3), overlapping=st.booleans())
+def test_time_is_bounded_by_the_length_whatever_it_holds(
+    parts: list[str], overlapping: bool
+) -> None:
+    piece = "".join(parts)
+    example = Example("", "Who led the Norse?", piece * (800 // len(piece)))
+    began = time.process_time()
+    list(TINY.answer_all([example], top_k=20, overlapping=overlapping))
+    assert time.process_time() - began < 2  # joiners took 9 seconds once
 
 
 def test_a_span_of_blanks_is_empty() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import os
 import pickle
@@ -36,12 +37,12 @@ def test_a_copy_has_the_same_settings_and_answers(reader: Reader) -> None:
     content = pickle.dumps(reader)
     assert len(content) < 2000  # no weights
     module._READERS.clear()
-    copy = pickle.loads(content)
-    assert copy is not reader
-    assert copy.config == reader.config
+    other = pickle.loads(content)
+    assert other is not reader
+    assert other.config == reader.config
     for question in QUESTIONS:
-        assert ask(copy, question)[:2] == ask(reader, question)[:2]
-    assert pickle.loads(pickle.dumps(copy)) is copy
+        assert ask(other, question)[:2] == ask(reader, question)[:2]
+    assert pickle.loads(pickle.dumps(other)) is other
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork with threads
@@ -81,11 +82,15 @@ def test_the_last_readers_are_kept(reader: Reader) -> None:
     assert max(settings[-1].answerable for settings in module._READERS) == 19 / 20
 
 
+def test_a_copy_within_a_process_shares_the_backend() -> None:
+    reader = Reader("tiny", backend=ScriptedBackend(lambda ids: ([], [])))
+    assert copy.copy(reader).backend is reader.backend
+    assert copy.copy(reader) is not reader
+
+
 def test_a_given_backend_does_not_pickle() -> None:
     reader = Reader("tiny", backend=ScriptedBackend(lambda ids: ([], [])))
-    with pytest.raises(
-        TypeError, match=r"given to it \(ScriptedBackend\) does not pickle"
-    ):
+    with pytest.raises(TypeError, match=r"given to it \(ScriptedBackend\) does not pickle"):
         pickle.dumps(reader)
 
 

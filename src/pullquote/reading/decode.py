@@ -44,6 +44,7 @@ SPARE = 3
 _SAME_TEXT = 10  # more spans than wanted that are fetched, since several may have one text
 
 _JOINER = "\u200d"  # zero width joiner: joins emoji into one
+_LONGEST_CHARACTER = 64  # code points on one side of a place; Unicode's stream-safe text has 30
 
 
 class ScoredSpan(NamedTuple):
@@ -258,19 +259,28 @@ def whole_characters(context: str, start: int, end: int) -> tuple[int, int]:
     Sentencepiece tokens include the blank before a word; BERT drops combining marks, so its token
     for the decomposed "cafe\u0301" ends before the accent.
     """
-    while start < end and context[start].isspace():
-        start += 1
-    while start < end and context[end - 1].isspace():
-        end -= 1
-    if start == end:
+    text = context[start:end]
+    end -= len(text) - len(text.rstrip())
+    start = min(end, start + len(text) - len(text.lstrip()))
+    if start == end or context.isascii():  # a quick answer: nothing joins
         return start, end
-    if context.isascii():  # a quick answer: nothing joins
-        return start, end
-    while start > 0 and _joins_left(context, start):
-        start -= 1
-    while end < len(context) and _joins_left(context, end):
-        end += 1
-    return start, end
+    return _character_start(context, start), _character_end(context, end)
+
+
+def _character_start(context: str, position: int) -> int:
+    """Where the character begins that a place is inside of; the place, if it is in none."""
+    first = max(0, position - _LONGEST_CHARACTER)
+    while position > first and _joins_left(context, position):
+        position -= 1
+    return position
+
+
+def _character_end(context: str, position: int) -> int:
+    """Where that character ends."""
+    last = min(len(context), position + _LONGEST_CHARACTER)
+    while position < last and _joins_left(context, position):
+        position += 1
+    return position
 
 
 def _joins_left(context: str, position: int) -> bool:
@@ -299,7 +309,8 @@ def _ends_flag(context: str, position: int) -> bool:
     Flags may follow each other, so the indicators before it are counted.
     """
     first = position
-    while first >= 0 and "\U0001f1e6" <= context[first] <= "\U0001f1ff":
+    last = max(0, position - _LONGEST_CHARACTER)
+    while first >= last and "\U0001f1e6" <= context[first] <= "\U0001f1ff":
         first -= 1
     return (position - first) % 2 == 0 and position > first
 

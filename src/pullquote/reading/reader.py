@@ -110,6 +110,12 @@ class Reader:
         _keep(settings, self)  # so that a forked process finds it
         return _reader, settings
 
+    def __copy__(self) -> Reader:
+        """A reader with the same backend."""
+        made = object.__new__(type(self))
+        vars(made).update(vars(self))
+        return made
+
     def answer(
         self,
         question: str,
