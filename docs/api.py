@@ -27,7 +27,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pullquote.settings": ("Calibration", "LogOdds", "Decision"),
     "pullquote.types": ("Correction", "Mark", "Batch", "Logits"),
     "pullquote.data": (
-        *("load", "save", "examples_from_rows", "row_from_example"),
+        *("load", "save", "examples_from_rows", "question_from_row", "row_from_example"),
         *("Dataset", "Dropped"),
     ),
     "pullquote.data.download": ("download_squad2",),
@@ -51,6 +51,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pullquote.publishing.unpack": ("unpack",),
     "pullquote.publishing.card": ("card", "Data"),
     "pullquote.publishing.push": ("push",),
+    "pullquote.scale.batch": ("batch", "Done"),
+    "pullquote.scale.answering": ("Columns", "answer_rows"),
     "pullquote.serving.app": ("create_app",),
     "pullquote.serving.settings": ("Settings",),
     "pullquote.compat.pipeline": ("QuestionAnsweringArgumentHandler",),

@@ -28,6 +28,7 @@ NAVIGATION: dict[str, dict[str, str]] = {
     "Guides": {
         "Models": "docs/models.md",
         "Data": "docs/data.md",
+        "Many questions": "docs/scale.md",
         "Evaluation": "docs/evaluation.md",
         "Training": "docs/training.md",
         "Serving": "docs/serving.md",

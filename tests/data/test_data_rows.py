@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pullquote.data import Dataset, examples_from_rows, row_from_example
+from pullquote.data import Dataset, examples_from_rows, question_from_row, row_from_example
+from pullquote.data.rows import collect
 from pullquote.errors import DataError
 from pullquote.types import Example, Span
 
@@ -115,7 +116,7 @@ def test_offsets_count_characters_not_bytes_or_utf16_units() -> None:
         ({"answers": "Rollo"}, "answers is 'Rollo', expected"),
         ({"answers": {"text": ["Rollo"], "answer_start": []}}, "of one length"),
         ({"answers": {"text": ["Rollo"]}}, "of one length"),
-        ({"answers": ["Rollo"]}, "answer_start is missing"),
+        ({"answers": ["e"]}, "answer_start is missing"),
         ({"answers": [{"text": "", "answer_start": 0}]}, "text is str '', expected some text"),
         ({"answers": [{"text": ".", "answer_start": -1}]}, "answer_start is int -1"),
         ({"answers": [{"text": "h", "answer_start": True}]}, "answer_start is bool True"),
@@ -159,3 +160,45 @@ def test_the_summary_counts_and_a_dropped_row_reads_as_a_line() -> None:
     dataset = examples_from_rows([answered(answers=[]), GOOD, GOOD])
     assert dataset.summary() == "2 questions (1 unanswerable), 1 dropped"
     assert str(dataset.dropped[0]) == "row 3 (id 'good'): duplicate id, kept at row 2"
+
+
+# ---- rows without labels, and answers without a place
+
+
+def test_an_answer_that_stands_once_needs_no_start() -> None:
+    row = {"question": "Who?", "context": CONTEXT, "answer_text": "Rollo"}
+    (example,) = examples_from_rows([row]).examples
+    assert example.answers == (Span("Rollo", 18, 23),)
+    row |= {"context": CONTEXT * 2}
+    with pytest.raises(DataError, match="answer_start is missing"):
+        examples_from_rows([row])
+    # "aa" stands twice in "aaa", though str.count finds one
+    with pytest.raises(DataError, match="answer_start is missing"):
+        examples_from_rows([row | {"context": "aaa", "answer_text": "aa"}])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {},
+        {"answer": "Rollo"},
+        {"answer_text": "nowhere"},
+        {"answers": "Rollo"},
+        {"answers": {"text": ["Rollo"], "answer_start": [3]}},
+        {"is_impossible": "perhaps"},
+        {"answer_text": "Rollo", "answer_start": 18, "is_impossible": True},
+    ],
+)
+def test_a_question_is_asked_whatever_its_labels_say(labels: dict[str, object]) -> None:
+    row = {"question": "Who?", "context": CONTEXT, **labels}
+    assert question_from_row(row, 7) == Example("7", "Who?", CONTEXT)
+    dataset = collect([("row 1", row)], "rows", labels=False)
+    assert [example.id for example in dataset.examples] == ["1"]
+    assert not dataset.dropped
+
+
+@pytest.mark.parametrize("context", ["", None])
+def test_an_empty_context_is_one(context: str | None) -> None:
+    assert question_from_row({"question": "Who?", "context": context}, 1).context == ""
+    with pytest.raises(DataError, match="no context; found"):
+        question_from_row({"question": "Who?"}, 1)

@@ -32,6 +32,7 @@ COMMANDS = {
     "calibrate": "Make a model's scores probabilities; choose its threshold.",
     "score": "Score a file of predictions, as evaluate-v2.0.py does.",
     "predict": "Answer a data file and write the predictions.",
+    "batch": "Answer files of any size into Parquet files, each row once.",
     "serve": "Answer over HTTP, with a page to ask on.",
     "train": "Fine-tune a model on questions.",
     "distill": "Train a small model to answer as a larger one does.",

@@ -21,7 +21,7 @@ from pullquote.progress import Progress, no_progress
 from pullquote.text import decode
 
 if TYPE_CHECKING:
-    from pullquote.data import Dataset
+    from pullquote.data import Dataset, Dropped
     from pullquote.searching.search import SearchResult
     from pullquote.settings import Decision, ReaderConfig
     from pullquote.types import Correction, Prediction
@@ -402,13 +402,19 @@ def load_data(path: str) -> Dataset:
     dataset = read_data(path)
     if not dataset.examples:
         raise DataError(f"{path}: holds no questions")
-    if dataset.dropped:
-        say("note", f"{path}: {dataset.summary()}")
-        for dropped in dataset.dropped[:_LISTED]:
-            click.echo(f"  {printable(str(dropped))}", err=True)
-        if (more := len(dataset.dropped) - _LISTED) > 0:
-            click.echo(f"  and {more:,} more: pullquote data check {printable(path)}", err=True)
+    echo_dropped(dataset.dropped, path, dataset.summary())
     return dataset
+
+
+def echo_dropped(dropped: Sequence[Dropped], path: str, summary: str) -> None:
+    """Report the rows that were left out of the data at `path` on standard error, if any were."""
+    if not dropped:
+        return
+    say("note", f"{path}: {summary}")
+    for one in dropped[:_LISTED]:
+        click.echo(f"  {printable(str(one))}", err=True)
+    if (more := len(dropped) - _LISTED) > 0:
+        click.echo(f"  and {more:,} more: pullquote data check {printable(path)}", err=True)
 
 
 def note_unlabelled(dataset: Dataset, path: str) -> None:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import click
 
 from pullquote.cli.console import (
     answerable_option,
     check_one_decision,
+    count,
+    echo_dropped,
     ensure_folder,
-    load_data,
+    ensure_writable,
     model_options,
     progress_bar,
     spelling_option,
     threshold_option,
 )
+from pullquote.data.formats import read_items
+from pullquote.data.rows import collect
 from pullquote.progress import tracked
 from pullquote.reading.reader import Reader
+from pullquote.scale.answering import Columns, answer_rows
+from pullquote.scale.output import KINDS, check_kind, write
 from pullquote.scoring.predictions import save_predictions
 
 
@@ -28,6 +35,7 @@ from pullquote.scoring.predictions import save_predictions
 \b
   pullquote predict small dev-v2.0.json -o out
   pullquote score dev-v2.0.json out/predictions.json
+  pullquote predict small questions.csv -o answers.csv
 
 To search the best threshold yourself, write answers that never abstain:
 
@@ -38,7 +46,13 @@ To search the best threshold yourself, write answers that never abstain:
 )
 @click.argument("model")
 @click.argument("data")
-@click.option("-o", "--output", required=True, metavar="DIR", help="Where the files go.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    help="Where the files go; or a table to write instead: .csv, .tsv, .jsonl or .parquet.",
+)
 @answerable_option
 @threshold_option
 @click.option("--never-abstain", is_flag=True, help="Write the best quote for every question.")
@@ -56,7 +70,11 @@ def command(
     precision: str,
     threads: int | None,
 ) -> None:
-    """Answer every question of DATA with MODEL and write four JSON files to DIR.
+    """Answer every question of DATA with MODEL and write four JSON files to DIR, or a table.
+
+    No question is left out for its labels. A table has a row for each row of DATA: id, question,
+    answer, start, end, score, no_answer_score, and error for a row that cannot be answered, which
+    has no entry in the JSON files.
 
     \b
     predictions.json        id to text, "" for no answer
@@ -68,14 +86,31 @@ def command(
     for name, value in (("--threshold", threshold), ("--answerable", answerable)):
         if never_abstain and value is not None:
             raise click.UsageError(f"--never-abstain and {name} contradict each other.")
-    ensure_folder(output, ["predictions.json"])
+    threshold = math.inf if never_abstain else threshold
+    table = Path(output).suffix.lower() in KINDS
+    if table:
+        check_kind(output)
+        ensure_writable(output)
+    else:
+        ensure_folder(output, ["predictions.json"])
     reader = Reader(model, device=device, precision=precision, threads=threads, spelling=spelling)
-    examples = load_data(data).examples
+    items = list(read_items(data))
+    if table:
+        columns = Columns(("question",))
+        results = answer_rows(reader, items, columns, answerable=answerable, threshold=threshold)
+        with progress_bar("answering") as progress:
+            write(output, tracked(results, len(items), "answering", progress), columns)
+        click.echo(output)
+        return
+    dataset = collect(items, data, labels=False)
+    examples = dataset.examples
+    cannot = f"{count(len(dataset.dropped), 'row')} of {len(items):,} cannot be asked"
+    echo_dropped(dataset.dropped, data, cannot)
     predictions = reader.answer_all(
         examples,
         top_k=reader.config.n_best_size,
         overlapping=True,
-        threshold=math.inf if never_abstain else threshold,
+        threshold=threshold,
         answerable=answerable,
     )
     with progress_bar("answering") as progress:

@@ -10,6 +10,20 @@ left out and listed in `dataset.dropped`. The official files come from `pullquot
 """
 
 from pullquote.data.formats import load, save
-from pullquote.data.rows import Dataset, Dropped, examples_from_rows, row_from_example
+from pullquote.data.rows import (
+    Dataset,
+    Dropped,
+    examples_from_rows,
+    question_from_row,
+    row_from_example,
+)
 
-__all__ = ["load", "save", "Dataset", "Dropped", "examples_from_rows", "row_from_example"]
+__all__ = [
+    "load",
+    "save",
+    "Dataset",
+    "Dropped",
+    "examples_from_rows",
+    "question_from_row",
+    "row_from_example",
+]

@@ -19,6 +19,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO, TypeAlias
 
 from pullquote.data.rows import Dataset, Dropped, Item, collect, describe, row_from_example
 from pullquote.data.tables import (
@@ -38,7 +39,9 @@ from pullquote.files import atomic_write
 from pullquote.text import Encoding, decode_utf8
 from pullquote.types import Example
 
-__all__ = ["load", "save", "read_bytes", "decode_text", "parse_json"]
+__all__ = ["load", "save", "read_bytes", "read_items", "decode_text", "parse_json"]
+
+Read: TypeAlias = Callable[[int], object]
 
 _COLUMNS = ("id", "title", "question", "context", "answers")
 
@@ -66,12 +69,41 @@ def load(path: str | os.PathLike[str], *, format: str | None = None) -> Dataset:
             warnings.warn(f"{path}: {encoding.note}", PullquoteWarning, stacklevel=2)
 
     try:
-        data = read_bytes(path)
-        if kind == "json":
-            return collect(_from_json(data, tell), str(path))
-        return collect(map(_item, read_rows(io.BytesIO(data), kind, tell=tell)), str(path))
+        return collect(_items(io.BytesIO(read_bytes(path)), kind, tell), str(path))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def read_items(
+    path: str | os.PathLike[str], *, format: str | None = None, read: Read = lambda _: None
+) -> Iterator[Item]:
+    """Yield the rows of a file of questions, unchecked, in bounded memory but for JSON.
+
+    `read` is called with the bytes that were read so far, and formats and warnings are those of
+    `load`. Raises `DataError` if the file cannot be read or is not of its format.
+    """
+    path = Path(path)
+    kind = _kind(path, format)
+
+    def tell(encoding: Encoding) -> None:
+        if encoding.note:
+            warnings.warn(f"{path}: {encoding.note}", PullquoteWarning, stacklevel=2)
+
+    try:
+        with open(path, "rb") as file:
+            for item in _items(file, kind, tell):
+                read(file.tell())
+                yield item
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _items(file: BinaryIO, kind: str, tell: Tell) -> Iterator[Item]:
+    if kind == "json":
+        return _from_json(read_whole(unpacked(file)), tell)
+    return map(_item, read_rows(file, kind, tell=tell))
 
 
 def save(

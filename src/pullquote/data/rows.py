@@ -10,7 +10,8 @@ layouts:
     answers = [{"text": "Rollo", "answer_start": 18}]        SQuAD
     answer_text = "Rollo", answer_start = 18                 flat; no text means no answer
 
-- An answer is valid if the context has it at `answer_start`. Others are dropped. A question all
+- An answer is valid if the context has it at `answer_start`, or has it once and there is no
+  `answer_start`. Others are dropped. A question all
   of whose answers were dropped is dropped, too: it would look unanswerable.
 - A question without answers, and without an `is_impossible` that is false, is an example without
   answers. Unlabelled questions look the same; an `Example` cannot tell them apart.
@@ -24,7 +25,7 @@ layouts:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, TypeAlias
 
@@ -100,8 +101,11 @@ def examples_from_rows(rows: Iterable[Mapping[str, Any]]) -> Dataset:
     return collect(((row.where, row.value) for row in from_list(rows)), "rows")
 
 
-def collect(items: Iterable[Item], source: str) -> Dataset:
-    """Turn items into examples. Raises `DataError` if all are dropped: it is some other file."""
+def collect(items: Iterable[Item], source: str, *, labels: bool = True) -> Dataset:
+    """Turn items into examples; without `labels`, their answers are not looked at.
+
+    Raises `DataError` if all are dropped: it is some other file.
+    """
     examples: list[Example] = []
     dropped: list[Dropped] = []
     places: dict[str, str] = {}  # id -> place of its first question
@@ -112,17 +116,15 @@ def collect(items: Iterable[Item], source: str) -> Dataset:
         where, row = item
         id = ""
         try:
-            if not isinstance(row, Mapping):
-                raise DataError(f"found {describe(row)}, expected an object")
-            id = _id(row, number)
+            if isinstance(row, Mapping):
+                id = _id(row, number)
             if id in places:
                 raise DataError(f"duplicate id, kept at {places[id]}")
-            context = _text(row, "context")
-            spans, misfits = _spans(row, context)
-            question = _text(row, "question")
-            if not question.strip():
-                raise DataError("the question is blank")
-            example = Example(id, question, context, spans, _text(row, "title", ""))
+            example = question_from_row(row, number)
+            misfits: dict[int, str] = {}
+            if labels and isinstance(row, Mapping):
+                spans, misfits = _spans(row, example.context)
+                example = replace(example, answers=spans)
         except DataError as error:
             dropped.append(Dropped(id, where, str(error)))
             continue
@@ -134,6 +136,25 @@ def collect(items: Iterable[Item], source: str) -> Dataset:
             f"none of its questions can be used ({len(dropped):,} dropped); the first: {dropped[0]}"
         )
     return Dataset(tuple(examples), tuple(dropped), source)
+
+
+def question_from_row(row: object, number: int) -> Example:
+    """The question of a row, without its answers, which are not even looked at.
+
+    `number` becomes its id where it has none. A context that is given and empty is "". Raises
+    `DataError` for a row that cannot be asked.
+
+    >>> from pullquote.data import question_from_row
+    >>> question_from_row({"question": "Who?", "context": "Rollo led.", "answer": "?"}, 7).id
+    '7'
+    """
+    if not isinstance(row, Mapping):
+        raise DataError(f"found {describe(row)}, expected an object")
+    context = _text(row, "context", "" if "context" in row else None)
+    question = _text(row, "question")
+    if not question.strip():
+        raise DataError("the question is blank")
+    return Example(_id(row, number), question, context, (), _text(row, "title", ""))
 
 
 def describe(value: object) -> str:
@@ -233,6 +254,8 @@ def _list(value: object) -> list[object] | None:
 def _span(text: object, start: object, context: str) -> Span:
     if not isinstance(text, str) or not text:
         raise DataError(f"the answer's text is {describe(text)}, expected some text")
+    if start is None and 0 <= context.find(text) == context.rfind(text):
+        start = context.find(text)
     if isinstance(start, float) and start.is_integer():
         start = int(start)  # pandas turns a column of integers with gaps into floats
     if isinstance(start, bool) or not isinstance(start, Integral) or start < 0:

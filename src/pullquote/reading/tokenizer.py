@@ -1,6 +1,6 @@
 """A model's tokenizer: BERT's in the compiled engine, any other by `tokenizers`.
 
-    tokenizer = TextTokenizer.from_json(Path("tokenizer.json").read_bytes())
+    tokenizer = TextTokenizer(Path("tokenizer.json").read_bytes())
     tokenizer.encode("Who led the Norse?")    # Pieces: ids, offsets, words
     tokenizer.pair                            # how it joins two texts
 

@@ -1,0 +1,88 @@
+"""Writes results as Parquet, JSON Lines or CSV, whole or not at all.
+
+    write("answers.parquet", results, Columns(keep=("team",)))
+
+Knows columns and files, not readers. A CSV file has a number where the others have one, "" for
+nothing, and JSON in the column `answers`.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pullquote.data.tables import pyarrow
+from pullquote.errors import OutputError
+from pullquote.files import replacing
+from pullquote.scale.answering import Columns
+
+KINDS = (".parquet", ".jsonl", ".csv", ".tsv")
+_GROUP = 4096  # rows of a row group, and held at once
+
+
+def check_kind(path: str | os.PathLike[str]) -> None:
+    """Raise `OutputError` for a name with another ending than those in `KINDS`."""
+    if Path(path).suffix.lower() not in KINDS:
+        raise OutputError(f"{path}: its ending is none of {', '.join(KINDS)}")
+    if Path(path).suffix.lower() == ".parquet":
+        pyarrow()  # raises an error before there is any work
+
+
+def write(path: str | os.PathLike[str], results: Iterable[dict[str, Any]], columns: Columns) -> int:
+    """Write results to a new or replaced file of the kind that its name tells; their number.
+
+    Raises `OutputError` where the file cannot be written, or for another kind.
+    """
+    check_kind(path)
+    kind = Path(path).suffix.lower()
+    counted = _Counted(results)
+    with replacing(path) as temporary:
+        if kind == ".parquet":
+            _write_parquet(temporary, counted, columns)
+        else:
+            with open(temporary, "w", encoding="utf-8", newline="") as file:
+                if kind == ".jsonl":
+                    for result in counted:
+                        file.write(f"{json.dumps(result, ensure_ascii=False)}\n")
+                else:
+                    writer = csv.DictWriter(
+                        file, columns.names(), delimiter="\t" if kind == ".tsv" else ","
+                    )
+                    writer.writeheader()
+                    for result in counted:
+                        if result.get("answers") is not None:
+                            result["answers"] = json.dumps(result["answers"], ensure_ascii=False)
+                        writer.writerow(result)
+    return counted.number
+
+
+class _Counted:
+    def __init__(self, results: Iterable[dict[str, Any]]) -> None:
+        self.results, self.number = results, 0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for result in self.results:
+            self.number += 1
+            yield result
+
+
+def _write_parquet(path: Path, results: Iterable[dict[str, Any]], columns: Columns) -> None:
+    pa, pq = pyarrow()
+    texts = iter(results)
+    schema = _schema(columns)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while rows := list(itertools.islice(texts, _GROUP)):
+            writer.write_table(pa.Table.from_pylist(rows, schema))
+
+
+def _schema(columns: Columns) -> Any:
+    pa, _ = pyarrow()
+    quote = [("start", pa.int64()), ("end", pa.int64()), ("score", pa.float64())]
+    types = dict(quote, no_answer_score=pa.float64())
+    types["answers"] = pa.list_(pa.struct([("text", pa.string()), *quote]))
+    return pa.schema([(name, types.get(name, pa.string())) for name in columns.names()])
