@@ -7,7 +7,7 @@ import subprocess
 import sys
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -460,3 +460,26 @@ def test_a_model_without_a_question_answering_head_is_an_error(hf_checkpoint: Pa
     tokenizer = transformers.AutoTokenizer.from_pretrained(hf_checkpoint)
     with pytest.raises(ModelError, match="BertModel gives no start_logits"):
         pipeline("question-answering", model=model, tokenizer=tokenizer)(WHO, NORSE)
+
+
+class Column:
+    """As pandas, Polars and datasets have them: iterable, neither list nor text."""
+
+    def __init__(self, values: list[str]) -> None:
+        self.values = values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values)
+
+
+def test_columns_are_lists() -> None:
+    qa = pipeline("question-answering", model="tiny")
+    questions = ["Who led the Norse?", "How did they come?"]
+    contexts = ["The Norse, led by Rollo, came by sea."] * 2
+    wanted = qa(question=questions, context=contexts)
+    assert qa(question=Column(questions), context=Column(contexts)) == wanted
+    assert qa(question=Column(questions), context=contexts[0]) == wanted
+    assert qa({"question": Column(questions), "context": Column(contexts)}) == wanted
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({"q": questions, "c": contexts})
+    assert qa(question=table["q"], context=table["c"]) == wanted

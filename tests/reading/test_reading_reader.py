@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -443,3 +443,35 @@ def test_a_blank_question_raises_after_the_answers_before_it(reader: Reader) -> 
     assert [next(answers).text for _ in range(3)] == ["Rollo"] * 3
     with pytest.raises(InputError, match="example 'fourth': the question is blank"):
         next(answers)
+
+
+# ---- what answer_all takes
+
+
+def test_pairs_and_dictionaries_are_examples() -> None:
+    reader = Reader("tiny", threads=1)
+    question, context = "Who led the Norse?", "The Norse, led by Rollo, came by sea."
+    given = [
+        Example("mine", question, context),
+        (question, context),
+        {"question": question, "context": context, "title": "x"},
+        {"id": 7, "question": question, "context": context},
+    ]
+    found = list(reader.answer_all(given))
+    assert [prediction.id for prediction in found] == ["mine", "2", "3", "7"]
+    assert {prediction.text for prediction in found} == {"Rollo"}
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ({"question": "Who?"}, "example 1 has no context, only question; expected question and"),
+        (("Who?",), "found tuple, expected an Example, a pair"),
+        ("Who?", "found str, expected an Example, a pair"),
+        (("Who?", 5), "the context is int, expected text"),
+        ({"question": None, "context": "x"}, "the question is NoneType, expected text"),
+    ],
+)
+def test_what_is_no_example_is_an_input_error(item: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        list(Reader("tiny", threads=1).answer_all([item]))

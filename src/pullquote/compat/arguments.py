@@ -141,7 +141,7 @@ def items_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[Any]:
         )
     if is_lazy(inputs):
         return inputs  # type: ignore[no-any-return]
-    if isinstance(inputs, Mapping) and isinstance(inputs.get("question"), list):
+    if isinstance(inputs, Mapping) and isinstance(_listed(inputs.get("question")), list):
         return _zipped(inputs["question"], inputs.get("context"))
     if isinstance(inputs, Mapping) or _is_example(inputs):
         return [inputs]
@@ -150,7 +150,15 @@ def items_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[Any]:
     raise ValueError(f"Invalid arguments: found {type(inputs).__name__}, expected a dictionary")
 
 
+def _listed(texts: Any) -> Any:
+    """A column of a frame, an Arrow table or a dataset as a list; anything else as it is."""
+    if isinstance(texts, (str, list, Mapping)) or not isinstance(texts, Iterable):
+        return texts
+    return texts.to_pylist() if hasattr(texts, "to_pylist") else list(texts)
+
+
 def _zipped(question: Any, context: Any) -> list[dict[str, Any]]:
+    question, context = _listed(question), _listed(context)
     if isinstance(question, list) and isinstance(context, str):
         return [{"question": text, "context": context} for text in question]
     if isinstance(question, list) and isinstance(context, list):

@@ -11,8 +11,9 @@ questions goes through here.
 from __future__ import annotations
 
 import functools
+import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -146,7 +147,7 @@ class Reader:
 
     def answer_all(
         self,
-        examples: Iterable[Example],
+        examples: Iterable[Example | Mapping[str, Any] | tuple[str, str]],
         *,
         top_k: int = 1,
         threshold: float | None = None,
@@ -155,22 +156,23 @@ class Reader:
     ) -> Iterator[Prediction]:
         """Answer many questions: a lazy iterator of one prediction for each example, in order.
 
-        >>> from pullquote import Example, Reader
+        >>> from pullquote import Reader
         >>> context = "The Norse, led by Rollo, came by sea."
-        >>> questions = ["Who led the Norse?", "How did the Norse come?"]
-        >>> examples = [Example(str(n), q, context) for n, q in enumerate(questions)]
-        >>> [prediction.text for prediction in Reader().answer_all(examples)]
+        >>> pairs = [("Who led the Norse?", context), ("How did the Norse come?", context)]
+        >>> [prediction.text for prediction in Reader().answer_all(pairs)]
         ['Rollo', 'sea']
 
-        `top_k` is how many quotes `Prediction.answers` has, at most the model's `n_best_size`, as
-        far as there are; quotes do not overlap. One of two options may replace the decision that is
-        stored with the model: `answerable`, the share of the questions that are expected to have an
-        answer (above 0, at most 1), or `threshold`, which abstains when `null_score_diff` exceeds
-        it. `overlapping` gives run_squad.py's n-best lists: quotes that may overlap, as the model
-        marked them. A blank context has no answer; a blank question raises `InputError`.
+        An example is an `Example`, a pair of a question and a context, or a dictionary with these
+        keys and perhaps `id`; without one its number, from 1, is its id. `top_k` is how many quotes
+        `Prediction.answers` has, at most the model's `n_best_size`, as far as there are; quotes do
+        not overlap. One of two options may replace the decision that is stored with the model:
+        `answerable`, the share of the questions that are expected to have an answer (above 0, at
+        most 1), or `threshold`, which abstains when `null_score_diff` exceeds it. `overlapping`
+        gives run_squad.py's n-best lists: quotes that may overlap, as the model marked them. A
+        blank context has no answer; a blank question raises `InputError`.
         """
         options = self._options(top_k, threshold, answerable, overlapping)
-        return self._answer_all(examples, options)
+        return self._answer_all(itertools.starmap(_example, enumerate(examples, 1)), options)
 
     def read_all(self, examples: Iterable[Example]) -> Iterator[list[decode.Candidates]]:
         """Candidate spans of each example's windows, for choosing an answer from several texts.
@@ -264,7 +266,10 @@ class Reader:
 
     def _windows(self, example: Example) -> Iterator[Window]:
         if not isinstance(example, Example):
-            raise InputError(f"found {type(example).__name__}, expected an Example")
+            raise InputError(
+                f"found {type(example).__name__}, expected an Example, a pair of a question and a "
+                "context, or a dictionary with both"
+            )
         try:
             yield from self.encoder.windows(example.question, example.context)
         except InputError as error:
@@ -318,6 +323,21 @@ class _Task:
 
     example: Example
     corrections: tuple[Correction, ...] = ()
+
+
+def _example(number: int, item: Example | Mapping[str, Any] | tuple[str, str]) -> Example:
+    """An example of what `answer_all` takes; anything else stays, for `_windows` to refuse."""
+    if isinstance(item, Mapping):
+        try:
+            return Example(str(item.get("id") or number), item["question"], item["context"])
+        except KeyError as error:
+            raise InputError(
+                f"example {number} has no {error.args[0]}, only {', '.join(map(str, item))[:80]}; "
+                "expected question and context"
+            ) from None
+    if isinstance(item, tuple) and len(item) == 2:
+        return Example(str(number), *item)
+    return item
 
 
 def _has_text(example: object) -> bool:
