@@ -1,4 +1,5 @@
-/* C interface of pullquote's engine: text to token ids, token ids to logits or to the best spans.
+/* C interface of pullquote's engine: text to token ids, token ids to logits, to the best spans or to
+ * vectors, and the vectors that are nearest to one.
  *
  * Every function returns a `pq_status`. On failure it writes one line for people, ended by a zero,
  * into `message` (at most `message_bytes`; may be NULL) and leaves its other outputs alone, except
@@ -22,7 +23,7 @@
 extern "C" {
 #endif
 
-#define PQ_ABI_VERSION 2
+#define PQ_ABI_VERSION 3
 
 typedef enum {
   PQ_OK = 0,
@@ -31,7 +32,7 @@ typedef enum {
   PQ_DEADLINE = 3, /* the deadline passed */
   PQ_STOPPED = 4,  /* pq_stop was called */
   PQ_INTERNAL = 5, /* a mistake of the library */
-  PQ_BROKEN = 6,   /* the model gave logits that are not finite */
+  PQ_BROKEN = 6,   /* the model gave numbers that are not finite */
   PQ_UNTESTED = 7  /* a text that this tokenizer leaves to another */
 } pq_status;
 
@@ -40,7 +41,7 @@ typedef enum {
   PQ_FLOAT = 1,  /* float, rows x columns */
   PQ_INT8 = 2,   /* int8_t, rows x columns; value = code * scale of the row; -63 .. 63 in layers */
   PQ_NIBBLES = 3, /* uint8_t, rows x columns / 2; column 2k in the low half of byte k, 2k + 1 in the
-                     high half; value = (half - 8) * scale of the row; the words table only */
+                     high half; value = (half - 8) * scale of the row */
   PQ_SEVENS = 4   /* uint8_t, rows x columns * 7 / 8; rows is a multiple of 8; layers only. The low
                      four bits of all codes + 64, then the next two, then the highest: in each part,
                      a byte holds bits of rows that are far apart, the first rows in its low bits.
@@ -85,7 +86,7 @@ typedef struct {
   pq_norm output_norm;
 } pq_layer;
 
-/* A post-norm encoder with a question-answering head. V words, width E of embeddings, width H. */
+/* A post-norm encoder, with a question-answering head or without. V words, width E of embeddings, width H. */
 typedef struct {
   pq_matrix words;     /* (V, E), any kind */
   pq_matrix positions; /* (P, E), PQ_FLOAT */
@@ -97,7 +98,7 @@ typedef struct {
   int32_t heads;      /* divides H */
   int32_t activation; /* pq_activation */
   float epsilon;      /* of all norms */
-  pq_linear head;     /* H -> 2 */
+  pq_linear head;     /* H -> 2; or PQ_NONE for a model that can only embed */
 } pq_weights;
 
 typedef struct pq_model pq_model;
@@ -176,6 +177,34 @@ typedef struct {
  * `spans` is (windows, most), filled from the left. For `done` and the rest, see `pq_read`. */
 PQ_API int32_t pq_find(pq_model *model, const pq_find_request *request, pq_span *spans,
                        pq_found *found, int32_t *done, char *message, uint64_t message_bytes);
+
+/* Read windows, and write the mean of each window's last hidden states, scaled to unit length, to
+ * `vectors`, (windows, H). For `done` and the rest, see `pq_read`. PQ_BROKEN for a mean of zeros. */
+PQ_API int32_t pq_embed(pq_model *model, const pq_request *request, float *vectors, int32_t *done,
+                        char *message, uint64_t message_bytes);
+
+typedef struct {
+  const int8_t *rows;     /* (count, width) */
+  const int8_t *query;    /* (width), -63 .. 63 */
+  const uint8_t *allowed; /* (count), 0 for rows to leave out; or NULL for none */
+  uint64_t row_elements;  /* count * width */
+  int64_t count;          /* 0 or more */
+  int32_t width;
+  int32_t threads; /* at most this many, the caller's own among them; at least 1 */
+  int64_t most;    /* rows to find; 0 or more */
+} pq_nearest_request;
+
+typedef struct {
+  int64_t row;
+  int32_t product; /* the sum of row * query, exactly */
+  int32_t reserved;
+} pq_near;
+
+/* Find the rows with the largest products with a query, best first; of equal ones the earlier.
+ * `near` has room for `most`; `found` is how many there are: fewer where fewer are allowed. `kernels`
+ * as for `pq_model_create`; all of them find the same. */
+PQ_API int32_t pq_nearest(const pq_nearest_request *request, const char *kernels, pq_near *near,
+                          int64_t *found, char *message, uint64_t message_bytes);
 
 /* BERT's WordPiece and normaliser; flags are 0 or 1. */
 typedef struct {

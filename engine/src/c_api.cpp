@@ -4,6 +4,7 @@
 #include <new>
 
 #include "encoder.h"
+#include "nearest.h"
 #include "pullquote.h"
 #include "spans.h"
 #include "wordpiece.h"
@@ -61,7 +62,7 @@ const char* text_of(pq_status status) {
     case PQ_MEMORY: return "no memory left";
     case PQ_DEADLINE: return "the deadline passed";
     case PQ_STOPPED: return "stopped";
-    case PQ_BROKEN: return "the model gave logits that are not finite; its weights are broken";
+    case PQ_BROKEN: return "the model gave numbers that are not finite; its weights are broken";
     default: return "an unknown exception";
   }
 }
@@ -167,6 +168,30 @@ int32_t pq_find(pq_model* model, const pq_find_request* request, pq_span* spans,
         model->encoder.read(request->windows, start.data(), end.data(), done, find);
     if (status != PQ_OK) say(text_of(status), message, message_bytes);
     return status;
+  });
+}
+
+int32_t pq_embed(pq_model* model, const pq_request* request, float* vectors, int32_t* done,
+                 char* message, uint64_t message_bytes) {
+  return guarded(message, message_bytes, [&] {
+    need(model, "model");
+    need(request, "request");
+    need(vectors && done, "vectors or done");
+    const pq_status status = model->encoder.embed(*request, vectors, done);
+    if (status != PQ_OK) say(text_of(status), message, message_bytes);
+    return status;
+  });
+}
+
+int32_t pq_nearest(const pq_nearest_request* request, const char* kernels, pq_near* near,
+                   int64_t* found, char* message, uint64_t message_bytes) {
+  return guarded(message, message_bytes, [&] {
+    need(request, "request");
+    need(near && found, "near or found");
+    const std::vector<pq_near> best = pq::nearest(*request, pq::find_kernels(kernels));
+    std::copy(best.begin(), best.end(), near);
+    *found = int64_t(best.size());
+    return PQ_OK;
   });
 }
 

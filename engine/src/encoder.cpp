@@ -71,8 +71,14 @@ Encoder::Encoder(const pq_weights& weights, pq_precision precision, const Kernel
 
   if (!weights.layers || weights.layer_count < 1)
     throw Invalid("a model of " + std::to_string(weights.layer_count) + " layers; expected 1 or more");
-  check_linear(weights.head, "head", 2, -1);
-  hidden_ = weights.head.weight.columns;
+  hidden_ = weights.layers[0].query.weight.rows;
+  if (weights.head.weight.kind != PQ_NONE) {
+    check_linear(weights.head, "head", 2, -1);
+    hidden_ = weights.head.weight.columns;
+  }
+  if (hidden_ < 1 || hidden_ > MOST_COLUMNS)
+    throw Invalid("a width of " + std::to_string(hidden_) + "; expected 1 to " +
+                  std::to_string(MOST_COLUMNS));
   if (weights.projection.weight.kind != PQ_NONE) {
     check_linear(weights.projection, "projection", hidden_, embedding_width_);
     projection_ = std::make_unique<Linear>(
@@ -80,7 +86,7 @@ Encoder::Encoder(const pq_weights& weights, pq_precision precision, const Kernel
         precision, kernels, "projection");
   } else if (hidden_ != embedding_width_) {
     throw Invalid("embeddings of width " + std::to_string(embedding_width_) +
-                  " without a projection, and a head of width " + std::to_string(hidden_));
+                  " without a projection, and layers of width " + std::to_string(hidden_));
   }
   heads_ = weights.heads;
   if (heads_ < 1 || hidden_ % heads_)
@@ -99,6 +105,8 @@ Encoder::Encoder(const pq_weights& weights, pq_precision precision, const Kernel
   layers_.reserve(weights.layer_count);
   for (int i = 0; i < weights.layer_count; i++)
     add_layer(weights.layers[i], "layers[" + std::to_string(i) + "].");
+  has_head_ = weights.head.weight.kind != PQ_NONE;
+  if (!has_head_) return;
   head_ = padded_rows(weights.head.weight);
   head_bias_ = padded_vector(weights.head.bias);
 }
@@ -144,6 +152,31 @@ void Encoder::add_layer(const pq_layer& layer, const std::string& name) {
 
 pq_status Encoder::read(const pq_request& request, float* start, float* end, int32_t* done,
                         const AfterWindow& after_window) {
+  if (!has_head_) throw Invalid("a model without a head; it can only embed");
+  return run(request, done, [&](int32_t window, int64_t at, int tokens, const float* x) {
+    kernels_.head(x, tokens, hidden_, head_.as<float>(), head_bias_.as<float>(), start + at,
+                  end + at);
+    return after_window ? after_window(window, start + at, end + at) : PQ_OK;
+  });
+}
+
+pq_status Encoder::embed(const pq_request& request, float* vectors, int32_t* done) {
+  return run(request, done, [&](int32_t window, int64_t, int tokens, const float* x) {
+    float* mean = vectors + size_t(window) * hidden_;  // its sum: only the direction counts
+    const size_t stride = padded(hidden_);
+    std::copy(x, x + hidden_, mean);
+    for (int t = 1; t < tokens; t++)
+      for (int i = 0; i < hidden_; i++) mean[i] += x[t * stride + i];
+    double squares = 0;
+    for (int i = 0; i < hidden_; i++) squares += double(mean[i]) * mean[i];
+    const double length = std::sqrt(squares);
+    if (!(length > 0) || std::isinf(length)) return PQ_BROKEN;
+    for (int i = 0; i < hidden_; i++) mean[i] = float(mean[i] / length);
+    return PQ_OK;
+  });
+}
+
+pq_status Encoder::run(const pq_request& request, int32_t* done, const Finish& finish) {
   check_request(request);
   const auto after = [now = Clock::now()](double seconds) {
     if (!(seconds > 0) || seconds > 1e9) return Clock::time_point::max();
@@ -166,10 +199,9 @@ pq_status Encoder::read(const pq_request& request, float* start, float* end, int
         const int32_t i = next.fetch_add(1);
         if (i >= request.windows) break;
         const int64_t at = first[i];
-        pq_status ended =
-            window(request.ids + at, request.types ? request.types + at : nullptr,
-                   request.lengths[i], deadline, *space, start + at, end + at);
-        if (ended == PQ_OK && after_window) ended = after_window(i, start + at, end + at);
+        pq_status ended = window(request.ids + at, request.types ? request.types + at : nullptr,
+                                 request.lengths[i], deadline, *space);
+        if (ended == PQ_OK) ended = finish(i, at, request.lengths[i], space->x.as<float>());
         if (ended != PQ_OK) status.store(ended);
         read.fetch_add(1);
       }
@@ -222,20 +254,18 @@ pq_status Encoder::interrupted(Clock::time_point deadline) const {
 }
 
 pq_status Encoder::window(const int32_t* ids, const int32_t* types, int tokens,
-                          Clock::time_point deadline, Workspace& space, float* start,
-                          float* end) const {
-  embed(ids, types, tokens, space);
+                          Clock::time_point deadline, Workspace& space) const {
+  add_embeddings(ids, types, tokens, space);
   for (const Layer& layer : layers_) {
     const pq_status status = interrupted(deadline);
     if (status != PQ_OK) return status;
     run_layer(layer, tokens, &layer == &layers_.back(), space);
   }
-  kernels_.head(space.x.as<float>(), tokens, hidden_, head_.as<float>(), head_bias_.as<float>(),
-                start, end);
   return PQ_OK;
 }
 
-void Encoder::embed(const int32_t* ids, const int32_t* types, int tokens, Workspace& space) const {
+void Encoder::add_embeddings(const int32_t* ids, const int32_t* types, int tokens,
+                             Workspace& space) const {
   const int width = embedding_width_;
   const size_t stride = padded(width);
   float* rows = projection_ ? space.embeddings.as<float>() : space.x.as<float>();

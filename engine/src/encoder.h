@@ -1,4 +1,4 @@
-// A model: token ids of a window in, logits out.
+// A model: token ids of a window in, logits or a vector out.
 #pragma once
 
 #include <atomic>
@@ -29,6 +29,9 @@ class Encoder {
   // What to do with the logits of a window as soon as it was read, in the thread that read it.
   using AfterWindow = std::function<pq_status(int32_t window, const float* start, const float* end)>;
 
+  // See `pq_embed`. Raises `Invalid` before anything is read.
+  pq_status embed(const pq_request& request, float* vectors, int32_t* done);
+
   // See `pq_read`. Raises `Invalid` before anything is read.
   pq_status read(const pq_request& request, float* start, float* end, int32_t* done,
                  const AfterWindow& after_window = nullptr);
@@ -44,13 +47,17 @@ class Encoder {
     Norm attention_norm, output_norm;
   };
   struct Workspace;
+  // A window that was read: its number, its first token among all, and its last hidden states,
+  // (tokens, padded(hidden_)).
+  using Finish = std::function<pq_status(int32_t window, int64_t first, int tokens, const float* x)>;
 
   Norm make_norm(const pq_norm& norm, const std::string& name, int width) const;
   void add_layer(const pq_layer& layer, const std::string& name);
   void check_request(const pq_request& request) const;
+  pq_status run(const pq_request& request, int32_t* done, const Finish& finish);
   pq_status window(const int32_t* ids, const int32_t* types, int tokens, Clock::time_point deadline,
-                   Workspace& space, float* start, float* end) const;
-  void embed(const int32_t* ids, const int32_t* types, int tokens, Workspace& space) const;
+                   Workspace& space) const;
+  void add_embeddings(const int32_t* ids, const int32_t* types, int tokens, Workspace& space) const;
   void run_layer(const Layer& layer, int tokens, bool last, Workspace& space) const;
   void multiply(const Linear& linear, const float* x, const Codes& codes, int rows,
                 Epilogue epilogue, float* out) const;
@@ -62,6 +69,7 @@ class Encoder {
 
   const Kernels& kernels_;
   const bool fp32_;
+  bool has_head_ = false;
   int embedding_width_ = 0, hidden_ = 0, heads_ = 0, head_width_ = 0, intermediate_ = 0;
   int positions_count_ = 0, types_count_ = 0;
   float epsilon_ = 0;

@@ -81,6 +81,11 @@ struct Kernels {
   void (*attention)(const float* qkv, const AttentionShape& shape, float* out, void* scratch);
   void (*attention_fp32)(const float* qkv, const AttentionShape& shape, float* out, void* scratch);
 
+  // The dot product of each of `count` rows, which lie one after the other without padding, with
+  // `codes`, -63 .. 63, zeros from width to padded(width). `start` is -zero_code * the sum of codes.
+  void (*dots)(const int8_t* rows, int count, int width, const int8_t* codes, int32_t start,
+               int32_t* sums);
+
   // The two dot products of each row: x (rows, padded(width)), weight (2, padded(width)).
   void (*head)(const float* x, int rows, int width, const float* weight, const float* bias,
                float* start, float* end);

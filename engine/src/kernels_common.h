@@ -223,6 +223,34 @@ void norm(float* x, int rows, const NormWeights& weights, const Codes* out) {
   }
 }
 
+void dots(const int8_t* rows, int count, int width, const int8_t* codes, int32_t start,
+          int32_t* sums) {
+  constexpr int STEP = 4 * LANES;
+  const int whole = width / STEP * STEP;
+  for_tiles<4>(count, [&](auto size, int row) {
+    constexpr int MR = decltype(size)::value;
+    const int8_t* from = rows + (size_t)row * width;
+    I totals[MR];
+    PQ_UNROLL
+    for (int i = 0; i < MR; i++) totals[i] = all_integers(0);
+    for (int k = 0; k < whole; k += STEP) {
+      const I right = load_integers(codes + k);
+      PQ_UNROLL
+      for (int i = 0; i < MR; i++)
+        totals[i] = dot4(totals[i], left_bytes(from + (size_t)i * width + k), right);
+    }
+    PQ_UNROLL
+    for (int i = 0; i < MR; i++) {
+      if (whole < width) {
+        int8_t last[STEP] = {};
+        memcpy(last, from + (size_t)i * width + whole, width - whole);
+        totals[i] = dot4(totals[i], left_bytes(last), load_integers(codes + whole));
+      }
+      sums[row + i] = start + total(totals[i]);
+    }
+  });
+}
+
 void head(const float* x, int rows, int width, const float* weight, const float* bias, float* start,
           float* end) {
   const int all_columns = padded(width);
@@ -245,7 +273,8 @@ namespace {
 
 constexpr pq::Kernels table(const char* name) {
   return {name,        PANEL,     SIGNED_LEFT ? 0 : 128, linear_int8,    linear_fp32,
-          quantise,    norm,      attention,             attention_fp32, head};
+          quantise,    norm,      attention,             attention_fp32, dots,
+          head};
 }
 
 }  // namespace

@@ -33,6 +33,15 @@ void unpack_sevens(const pq_matrix& matrix, int row, int8_t* codes) {
   for (size_t i = 0; i < n; i++) codes[i] -= 64;
 }
 
+void unpack_nibbles(const pq_matrix& matrix, int row, int8_t* codes) {
+  const size_t n = matrix.columns;
+  const uint8_t* from = static_cast<const uint8_t*>(matrix.data) + row * n / 2;
+  for (size_t i = 0; i < n / 2; i++) {
+    codes[2 * i] = static_cast<int8_t>((from[i] & 15) - 8);
+    codes[2 * i + 1] = static_cast<int8_t>((from[i] >> 4) - 8);
+  }
+}
+
 // A row as codes with a scale: those that it has, or the nearest with 7 bits.
 float quantised_row(const pq_matrix& matrix, int row, int8_t* codes) {
   const size_t n = matrix.columns, at = row * n;
@@ -42,6 +51,10 @@ float quantised_row(const pq_matrix& matrix, int row, int8_t* codes) {
   }
   if (matrix.kind == PQ_SEVENS) {
     unpack_sevens(matrix, row, codes);
+    return matrix.scales[row];
+  }
+  if (matrix.kind == PQ_NIBBLES) {
+    unpack_nibbles(matrix, row, codes);
     return matrix.scales[row];
   }
   const float* values = static_cast<const float*>(matrix.data) + at;
@@ -68,11 +81,11 @@ void Buffer::Free::operator()(void* start) const {
 }
 
 void check(const pq_matrix& matrix, const std::string& name, int rows, int columns, bool table) {
-  const bool nibbles = matrix.kind == PQ_NIBBLES && table;
+  const bool nibbles = matrix.kind == PQ_NIBBLES;
   const bool sevens = matrix.kind == PQ_SEVENS && !table;
   if (matrix.kind != PQ_FLOAT && matrix.kind != PQ_INT8 && !nibbles && !sevens)
     throw Invalid(name + ": a matrix of kind " + std::to_string(matrix.kind) +
-                  "; expected float or int8 or " + (table ? "nibbles" : "sevens"));
+                  "; expected float, int8" + (table ? " or nibbles" : ", nibbles or sevens"));
   if (matrix.rows < 1 || matrix.columns < 1 || (rows >= 0 && matrix.rows != rows) ||
       (columns >= 0 && matrix.columns != columns))
     throw Invalid(name + ": shape " + shape(matrix.rows, matrix.columns) + ", expected " +

@@ -88,6 +88,14 @@ PQ_INLINE I bytes_of(I a, I b, I c, I d) {
   I cd = _mm256_or_si256(_mm256_and_si256(c, low), _mm256_slli_epi32(d, 8));
   return _mm256_blend_epi16(ab, _mm256_slli_epi32(cd, 16), 0xaa);
 }
+PQ_INLINE I left_bytes(const int8_t* p) {
+  return _mm256_xor_si256(load_integers(p), _mm256_set1_epi8(-128));
+}
+PQ_INLINE int32_t total(I a) {
+  __m128i b = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+  b = _mm_add_epi32(b, _mm_shuffle_epi32(b, 0b01001110));
+  return _mm_cvtsi128_si32(_mm_add_epi32(b, _mm_shuffle_epi32(b, 0b10110001)));
+}
 PQ_INLINE I to_integers(F a) { return _mm256_cvtps_epi32(a); }
 PQ_INLINE F to_float(I a) { return _mm256_cvtepi32_ps(a); }
 PQ_INLINE I dot4(I sum, I a, I b) {

@@ -67,6 +67,10 @@ PQ_INLINE I bytes_of(I a, I b, I c, I d) {
   I cd = _mm512_or_si512(_mm512_and_si512(c, low), _mm512_slli_epi32(d, 8));
   return _mm512_or_si512(_mm512_and_si512(ab, low_half), _mm512_slli_epi32(cd, 16));
 }
+PQ_INLINE I left_bytes(const int8_t* p) {
+  return _mm512_xor_si512(load_integers(p), _mm512_set1_epi8(-128));
+}
+PQ_INLINE int32_t total(I a) { return _mm512_reduce_add_epi32(a); }
 PQ_INLINE I to_integers(F a) { return _mm512_cvtps_epi32(a); }
 PQ_INLINE F to_float(I a) { return _mm512_cvtepi32_ps(a); }
 PQ_INLINE I dot4(I sum, I a, I b) {

@@ -80,6 +80,8 @@ PQ_INLINE void transpose(I (&r)[4]) {
   r[2] = vreinterpretq_s32_s64(vtrn2q_s64(a, c));
   r[3] = vreinterpretq_s32_s64(vtrn2q_s64(b, d));
 }
+PQ_INLINE I left_bytes(const int8_t* p) { return load_integers(p); }
+PQ_INLINE int32_t total(I a) { return vaddvq_s32(a); }
 PQ_INLINE I to_integers(F a) { return vcvtnq_s32_f32(a); }
 PQ_INLINE F to_float(I a) { return vcvtq_f32_s32(a); }
 PQ_INLINE I broadcast4(const uint8_t* p) {

@@ -14,6 +14,8 @@
 //   bytes_of       the lowest bytes of four integers, the first one lowest
 //   transpose      rows and columns of LANES integers change places
 //   dot4           sum + the products of four bytes each: a unsigned, b -63 .. 63
+//   left_bytes     4 * LANES signed bytes as dot4 takes them for a: 128 added, unless SIGNED_LEFT
+//   total          the sum of the integers
 //   SIGNED_LEFT    whether dot4 takes a as signed instead; broadcast4 then subtracts 128
 //
 // Everything has internal linkage. Code that is compiled for an instruction set must not call inline
@@ -169,6 +171,15 @@ PQ_INLINE void transpose(I (&r)[LANES]) {
       r[i].v[j] = r[j].v[i];
       r[j].v[i] = x;
     }
+}
+PQ_INLINE I left_bytes(const int8_t* p) {
+  const I bytes = load_integers(p);
+  return integers([&](int i) { return int32_t(uint32_t(bytes.v[i]) ^ 0x80808080u); });
+}
+PQ_INLINE int32_t total(const I& a) {
+  int32_t s = 0;
+  for (int32_t x : a.v) s += x;
+  return s;
 }
 PQ_INLINE I to_integers(const F& a) {
   return integers([&](int i) { return int32_t(bits_of(a.v[i] + ROUNDER) - bits_of(ROUNDER)); });

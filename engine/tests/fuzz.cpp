@@ -199,6 +199,85 @@ void read(pq_model* model, Bytes& bytes, int vocabulary, int types, int position
   EXPECT(status != PQ_STOPPED);
 }
 
+void embed(pq_model* model, Bytes& bytes, int vocabulary, int positions, int hidden) {
+  Message message(bytes);
+  std::vector<int32_t> lengths(1 + bytes.below(4));
+  int64_t tokens = 0;
+  for (int32_t& length : lengths) {
+    length = 1 + bytes.below(positions);
+    if (bytes.once_in(16)) length = odd_size(bytes, positions);
+    tokens += length;
+  }
+  if (bytes.once_in(16)) tokens = odd_size(bytes, 4);
+  std::vector<int32_t> ids(tokens > 0 && tokens < 1 << 16 ? size_t(tokens) : 1);
+  for (int32_t& id : ids) id = bytes.below(vocabulary);
+  if (bytes.once_in(8)) ids[0] = odd_size(bytes, vocabulary);
+  std::vector<float> vectors(lengths.size() * size_t(hidden), 7.f);
+  int32_t done = -7;
+  const pq_request request{ids.data(), nullptr, lengths.data(), tokens, int32_t(lengths.size()),
+                           1 + bytes.below(3), odd_time(bytes), odd_time(bytes)};
+  const bool null = bytes.once_in(16);
+  const int32_t status = pq_embed(bytes.once_in(16) ? nullptr : model, &request,
+                                  null ? nullptr : vectors.data(), &done, message.text.get(),
+                                  message.room);
+  if (status != PQ_BROKEN) message.check(status);  // weights may be no numbers
+  EXPECT(status != PQ_STOPPED);
+  if (status == PQ_INVALID) EXPECT(done == -7 && vectors[0] == 7.f);
+  if (status != PQ_OK) return;
+  EXPECT(done >= 1 && done <= request.windows);
+  for (int i = 0; i < done; i++) {
+    double squares = 0;
+    for (int k = 0; k < hidden; k++) squares += std::pow(double(vectors[i * hidden + k]), 2);
+    EXPECT(std::fabs(squares - 1) < 1e-4);
+  }
+}
+
+void nearest(Bytes& bytes) {
+  Arrays arrays(bytes);
+  Message message(bytes);
+  const int width = 1 + bytes.below(140), count = 1 + bytes.below(700);
+  const int64_t most = bytes.once_in(8) ? odd_size(bytes, count) : bytes.below(50);
+  int8_t* rows = static_cast<int8_t*>(arrays.room(size_t(count) * width));
+  for (int i = 0; i < count * width; i++) rows[i] = int8_t(i % 251 * 7 + i / 251);
+  int8_t* query = static_cast<int8_t*>(arrays.room(width));
+  for (int i = 0; i < width; i++) query[i] = int8_t(bytes.below(127) - 63);
+  if (bytes.once_in(8)) query[bytes.below(width)] = int8_t(bytes.byte());
+  uint8_t* allowed = static_cast<uint8_t*>(arrays.room(count));
+  for (int i = 0; i < count; i++) allowed[i] = i % 3 == 0;
+  pq_nearest_request request{rows, query, bytes.once_in(2) ? allowed : nullptr,
+                             uint64_t(count) * width, count, width, 1 + bytes.below(3), most};
+  if (bytes.once_in(3)) {
+    switch (bytes.below(6)) {
+      case 0: request.rows = nullptr; break;
+      case 1: request.query = nullptr; break;
+      case 2: request.row_elements = bytes.word(); break;
+      case 3: request.count = int64_t(bytes.word()); break;
+      case 4: request.width = odd_size(bytes, width); break;
+      default: request.threads = odd_size(bytes, 1) % 4; break;
+    }
+  }
+  const size_t room = size_t(most < 0 ? 0 : most < count ? most : count);
+  std::vector<pq_near> near(room + 1);
+  int64_t found = -7;
+  const int32_t status = pq_nearest(bytes.once_in(16) ? nullptr : &request, any_kernels(bytes),
+                                    near.data(), &found, message.text.get(), message.room);
+  message.check(status);
+  if (status != PQ_OK) {
+    EXPECT(found == -7);
+    return;
+  }
+  EXPECT(found >= 0 && found <= int64_t(room));
+  for (int64_t i = 0; i < found; i++) {
+    const pq_near& last = near[i ? i - 1 : 0];
+    EXPECT(near[i].row >= 0 && near[i].row < count);
+    EXPECT(!request.allowed || allowed[near[i].row]);
+    int64_t sum = 0;
+    for (int k = 0; k < width; k++) sum += rows[near[i].row * width + k] * query[k];
+    EXPECT(sum == near[i].product);
+    if (i) EXPECT(last.product > sum || (last.product == sum && last.row < near[i].row));
+  }
+}
+
 void model(Bytes& bytes) {
   Arrays arrays(bytes);
   Message message(bytes);
@@ -206,7 +285,9 @@ void model(Bytes& bytes) {
   const int width = bytes.once_in(3) ? 2 * (1 + bytes.below(20)) : hidden;
   const int inner = 1 + bytes.below(70), vocabulary = 1 + bytes.below(30);
   const int positions = 1 + bytes.below(40), types = bytes.below(3);
-  const int kind = bytes.once_in(2) ? PQ_FLOAT : PQ_INT8, layer_count = 1 + bytes.below(2);
+  const int layer_count = 1 + bytes.below(2);
+  int kind = bytes.below(3) + PQ_FLOAT;
+  if (kind == PQ_NIBBLES && (hidden % 2 || inner % 2)) kind = PQ_INT8;
   // which of its parts is damaged, of about 30; none of them in half of the cases
   int damaged = bytes.once_in(2) ? bytes.below(34) : -1;
   const auto hit = [&] { return damaged-- == 0; };
@@ -235,6 +316,8 @@ void model(Bytes& bytes) {
   weights.activation = bytes.below(3);
   weights.epsilon = 1e-12f;
   weights.head = arrays.linear(bytes.once_in(4) ? kind : int(PQ_FLOAT), 2, hidden, hit());
+  const bool headless = bytes.once_in(4);
+  if (headless) weights.head = {};
   if (hit()) weights.layer_count = -bytes.below(3);
   if (hit()) weights.layers = nullptr;
   if (hit()) weights.heads = odd_size(bytes, heads);
@@ -248,7 +331,12 @@ void model(Bytes& bytes) {
   EXPECT((status == PQ_OK) == (made != nullptr));
   if (made) {
     EXPECT(pq_model_kernels(made)[0]);
-    for (int i = bytes.below(4); i >= 0; i--) read(made, bytes, vocabulary, types, positions);
+    for (int i = bytes.below(4); i >= 0; i--) {
+      if (headless || bytes.once_in(4))
+        embed(made, bytes, vocabulary, positions, hidden);
+      else
+        read(made, bytes, vocabulary, types, positions);
+    }
   }
   pq_model_free(made);
 }
@@ -275,7 +363,9 @@ void linear(Bytes& bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Bytes bytes(data, size);
-  if (bytes.once_in(4))
+  if (bytes.once_in(8))
+    nearest(bytes);
+  else if (bytes.once_in(4))
     linear(bytes);
   else
     model(bytes);

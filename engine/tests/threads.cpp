@@ -47,6 +47,27 @@ struct Model {
   ~Model() { pq_model_free(made); }
 };
 
+int32_t embed(pq_model* model, int threads) {
+  const std::vector<int32_t> ids(WINDOWS * POSITIONS, 3), lengths(WINDOWS, POSITIONS);
+  std::vector<float> vectors(WINDOWS * HIDDEN);
+  const pq_request request{ids.data(), nullptr, lengths.data(), int64_t(ids.size()), WINDOWS,
+                           threads,    0,       0};
+  int32_t done = 0;
+  return pq_embed(model, &request, vectors.data(), &done, nullptr, 0);
+}
+
+int32_t nearest(int threads) {
+  constexpr int ROWS = 100000, MOST = 10;
+  const std::vector<int8_t> rows(ROWS * HIDDEN, 1), query(HIDDEN, 1);
+  const pq_nearest_request request{rows.data(), query.data(), nullptr, rows.size(), ROWS, HIDDEN,
+                                   threads, MOST};
+  pq_near near[MOST];
+  int64_t found = 0;
+  const int32_t status = pq_nearest(&request, nullptr, near, &found, nullptr, 0);
+  // all rows are alike: the first are found, whichever thread saw them
+  return status == PQ_OK && (found != MOST || near[MOST - 1].row != MOST - 1) ? PQ_INTERNAL : status;
+}
+
 int32_t read(pq_model* model, int threads) {
   const std::vector<int32_t> ids(WINDOWS * POSITIONS, 3), lengths(WINDOWS, POSITIONS);
   std::vector<float> start(ids.size()), end(ids.size());
@@ -67,7 +88,9 @@ int main(int argc, char** argv) {
     for (int i = 0; i < READERS; i++)
       readers.emplace_back([&, i] {
         for (int n = 0; n < 10; n++) {
-          const int32_t status = read(model.made, 1 + i);
+          const int32_t status = n == 8   ? embed(model.made, 1 + i)
+                                 : n == 9 ? nearest(1 + i)
+                                          : read(model.made, 1 + i);
           (status == PQ_OK ? whole : status == PQ_STOPPED ? stopped : failed)++;
         }
       });

@@ -2,11 +2,13 @@
 // the machine: `make engine-arm` runs it under qemu. Exit code 1 says what differs.
 //
 //   check_kernels [NAME]   NAME: kernels that have to be among those that are compared
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pullquote.h"
@@ -56,6 +58,36 @@ void check_sums(const char* kernels, int columns) {
         return fail(std::string(kernels) + ": a sum of " + std::to_string(y[row * OUT + out]) +
                     " over " + std::to_string(columns) + " columns, expected " + std::to_string(sum));
     }
+}
+
+// The nearest rows by plain loops; columns of every remainder.
+void check_nearest(const char* kernels, int columns) {
+  constexpr int ROWS = 700, MOST = 50;
+  std::uniform_int_distribution<int> code(-63, 63), value(-128, 127);
+  std::vector<int8_t> rows(ROWS * columns), query(columns);
+  for (int8_t& r : rows) r = int8_t(value(generator));
+  memset(rows.data(), 127, columns);
+  memset(rows.data() + columns, -128, columns);
+  memcpy(rows.data() + 9 * columns, rows.data() + 5 * columns, columns);  // equal: the first wins
+  for (int8_t& q : query) q = int8_t(code(generator));
+  std::vector<std::pair<int64_t, int64_t>> sums;  // largest first, then by row
+  for (int row = 0; row < ROWS; row++) {
+    int64_t sum = 0;
+    for (int i = 0; i < columns; i++) sum += rows[row * columns + i] * query[i];
+    sums.emplace_back(-sum, row);
+  }
+  std::sort(sums.begin(), sums.end());
+  const pq_nearest_request request{rows.data(), query.data(), nullptr, rows.size(),
+                                   ROWS,        columns,      2,       MOST};
+  pq_near near[MOST];
+  int64_t found = 0;
+  char message[200];
+  if (pq_nearest(&request, kernels, near, &found, message, 200)) return fail(message);
+  bool same = found == MOST;
+  for (int i = 0; same && i < MOST; i++)
+    same = near[i].row == sums[i].second && near[i].product == -sums[i].first;
+  if (!same)
+    fail(std::string(kernels) + ": other rows are nearest over " + std::to_string(columns) + " columns");
 }
 
 // A small encoder with random weights.
@@ -152,6 +184,7 @@ int main(int count, char** arguments) {
   for (const char* const* name = pq_kernels(); *name; name++) {
     found = found || !strcmp(*name, arguments[1]);
     for (const int columns : {1, 4, 35, 128, 1537}) check_sums(*name, columns);
+    for (const int columns : {1, 35, 64, 100, 256}) check_nearest(*name, columns);
     check_logits(model, *name, PQ_PRECISION_FP32, BOUND_FP32);
     check_logits(model, *name, PQ_PRECISION_INT8, BOUND_INT8);
   }

@@ -456,9 +456,10 @@ def test_pairs_and_dictionaries_are_examples() -> None:
         (question, context),
         {"question": question, "context": context, "title": "x"},
         {"id": 7, "question": question, "context": context},
+        {"id": 0, "question": question, "context": context},
     ]
     found = list(reader.answer_all(given))
-    assert [prediction.id for prediction in found] == ["mine", "2", "3", "7"]
+    assert [prediction.id for prediction in found] == ["mine", "2", "3", "7", "0"]
     assert {prediction.text for prediction in found} == {"Rollo"}
 
 

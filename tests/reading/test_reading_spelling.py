@@ -94,6 +94,13 @@ def test_what_a_text_has_is_right(spelling: Spelling, text: str) -> None:
     assert spelling.correct(question, ["the grievrs"]).question == "what is a river?"
 
 
+def test_words_with_ligatures_are_words_of_the_text(spelling: Spelling) -> None:
+    assert (
+        spelling.correct("an efficint wheel", ["An eﬃcient wheel"]).question == "an efficient wheel"
+    )
+    assert not spelling.correct("an officy", ["An oﬃcy"]).corrections
+
+
 def test_words_of_the_text_come_before_those_of_the_vocabulary(spelling: Spelling) -> None:
     """The cheapest edit of all texts, then the commonest word."""
     asked, texts = "who led the rivre?", [TEXT, "a rivret"]

@@ -1,7 +1,7 @@
-"""The weights of a BERT-like encoder with a question-answering head, whatever file they come from.
+"""The weights of a BERT-like encoder, with or without a head, whatever file they come from.
 
     weights = read_weights(directory)          # `read_weights`: of a checkpoint, or packed
-    weights.layers[0].query.weight             # float32 (out, in), or `Quantized`
+    weights.layers[0].query.weight             # float32 (out, in), or quantised
     dequantized(weights.layers[0].query.weight)  # float32
 
 Post-norm encoders: BERT, MiniLM, DistilBERT, ELECTRA, RoBERTa. Knows numpy and files, neither torch
@@ -34,7 +34,7 @@ class Quantized:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nibbles:
-    """A table in 4 bits: column 2k of a row in the low half of byte k, 2k + 1 in the high half.
+    """Codes in 4 bits: column 2k of a row in the low half of byte k, 2k + 1 in the high half.
 
     value = (half byte - 8) * scales[:, None]
     """
@@ -46,6 +46,11 @@ class Nibbles:
     def shape(self) -> tuple[int, ...]:
         """(rows, columns)."""
         return len(self.codes), 2 * self.codes.shape[1]
+
+    def unpacked(self) -> Quantized:
+        """The same codes, a byte each."""
+        halves = np.stack([self.codes & 15, self.codes >> 4], axis=-1)  # (rows, columns / 2, 2)
+        return Quantized(halves.reshape(self.shape).astype(np.int8) - np.int8(8), self.scales)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +90,7 @@ class Sevens:
 SEVEN_PARTS = ((4, 0), (2, 4), (1, 6))
 """Of each part of `Sevens`: bits of a value, and where they stand in it."""
 
-Matrix: TypeAlias = "NDArray[np.float32] | Quantized | Sevens"
+Matrix: TypeAlias = "NDArray[np.float32] | Quantized | Nibbles | Sevens"
 Table: TypeAlias = "NDArray[np.float32] | Quantized | Nibbles"
 
 
@@ -121,7 +126,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncoderWeights:
-    """Everything that the arithmetic of a reader needs."""
+    """Everything that the arithmetic of a reader or of a text encoder needs."""
 
     words: Table  # (V, E)
     positions: NDArray[np.float32]  # (P, E), row 0 is that of a window's first token
@@ -129,36 +134,32 @@ class EncoderWeights:
     embedding_norm: Norm  # (E,)
     projection: Linear | None  # E -> H, of ELECTRA models where the two differ
     layers: tuple[Layer, ...]
-    head: Linear  # H -> 2: start and end
+    head: Linear | None  # H -> 2: start and end; None for text encoders
     heads: int
     activation: str  # "gelu" (erf), "gelu_new" (tanh) or "relu"
     epsilon: float  # of all norms
 
+    @property
+    def width(self) -> int:
+        """H, the width of hidden states."""
+        return len(self.layers[0].output.bias)
+
 
 def rows(table: Table, ids: NDArray[np.integer]) -> NDArray[np.float32]:
     """The rows `ids` of a table, in float32."""
-    if isinstance(table, Nibbles):
-        pairs = table.codes[ids]  # (T, E / 2)
-        halves = np.stack([pairs & 15, pairs >> 4], axis=-1)  # (T, E / 2, 2)
-        codes = halves.reshape(len(ids), -1).astype(np.float32) - 8
-    elif isinstance(table, Quantized):
-        codes = table.codes[ids].astype(np.float32)
-    else:
+    if isinstance(table, np.ndarray):
         chosen: NDArray[np.float32] = table[ids]
         return chosen
-    values: NDArray[np.float32] = codes * table.scales[ids, None]
-    return values
+    return dequantized(type(table)(table.codes[ids], table.scales[ids]))
 
 
 def dequantized(weight: Table | Matrix) -> NDArray[np.float32]:
     """A whole matrix or table in float32."""
-    if isinstance(weight, Sevens):
+    if isinstance(weight, np.ndarray):
+        return weight
+    if isinstance(weight, (Nibbles, Sevens)):
         weight = weight.unpacked()
-    if isinstance(weight, Quantized):
-        values: NDArray[np.float32] = np.multiply(
-            weight.codes, weight.scales[:, None], dtype=np.float32
-        )
-        return values
-    if isinstance(weight, Nibbles):
-        return rows(weight, np.arange(len(weight.codes)))
-    return weight
+    values: NDArray[np.float32] = np.multiply(
+        weight.codes, weight.scales[:, None], dtype=np.float32
+    )
+    return values

@@ -6,7 +6,8 @@
 A safetensors file with the checkpoint's own names. A quantised weight `w` of shape (rows, columns)
 has a float32 `w.scales` (rows,), and integer codes in one of three forms:
 
-    w.int4   uint8 (rows, columns / 2)      tables with codes -8 .. 7, laid out as in `Nibbles`
+    w.int4   uint8 (rows, columns / 2)      codes -8 .. 7, laid out as in `Nibbles`; matrices of
+                                            that kind only where they are given as `Nibbles`
     w.int7   uint8 (7/8 rows, columns)      matrices with codes -64 .. 63, as in `Sevens`
     w.int8   int8  (rows, columns)          all others
 
@@ -123,11 +124,17 @@ def _packed(codes: NDArray[np.int8], table: bool) -> tuple[str, NDArray[np.uint8
     """The smallest form that holds all codes, and the codes in it."""
     rows, columns = codes.shape
     if table and columns % 2 == 0 and codes.min() >= -8 and codes.max() <= 7:
-        raised = (codes + np.int8(8)).view(np.uint8)
-        return _INT4, raised[:, 0::2] | (raised[:, 1::2] << 4)
+        return _INT4, pack4(codes)
     if not table and rows % 8 == 0 and codes.min() >= -64 and codes.max() <= 63:
         return _INT7, pack7(codes)
     return _INT8, codes
+
+
+def pack4(codes: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """Pack codes -8 .. 7 of shape (rows, columns) into (rows, columns / 2) bytes."""
+    raised = (codes + np.int8(8)).view(np.uint8)
+    packed: NDArray[np.uint8] = raised[:, 0::2] | (raised[:, 1::2] << 4)
+    return packed
 
 
 def pack7(codes: NDArray[np.int8]) -> NDArray[np.uint8]:

@@ -23,11 +23,10 @@ from pullquote.checkpoints.encoder_weights import (
     Layer,
     Linear,
     Matrix,
-    Nibbles,
     Norm,
-    Quantized,
     Sevens,
     Table,
+    dequantized,
 )
 from pullquote.checkpoints.packed import Weight, read_packed
 from pullquote.checkpoints.tensor_file import open_tensors
@@ -136,15 +135,18 @@ def read_weights(directory: ModelDirectory) -> EncoderWeights:
 
 
 def encoder_weights(
-    tensors: Mapping[str, Weight], directory: ModelDirectory, file: Path
+    tensors: Mapping[str, Weight], directory: ModelDirectory, file: Path, *, head: bool = True
 ) -> EncoderWeights:
-    """The weights of a supported model out of `tensors` with the checkpoint's names."""
+    """The weights of a supported model out of `tensors` with the checkpoint's names.
+
+    `head=False` reads no question-answering head.
+    """
     config = directory.read_config()
     names = FAMILIES[config["model_type"]]
     source = _Source(tensors, file, names.prefix)
     words, E = source.table(names.words, directory.vocab_size)
-    positions = source.array(names.positions, (config.get("max_position_embeddings"), E))
-    positions = positions[position_offset(config, directory.path) :]
+    table, _ = source.table(names.positions, config.get("max_position_embeddings"), E)
+    positions = dequantized(table)[position_offset(config, directory.path) :]
     H = source.matrix(f"{names.layer.format(0)}{names.query}.weight", (None, None)).shape[0]
     heads = _count(config, names.head_count, directory)
     if H % heads:
@@ -176,7 +178,7 @@ def encoder_weights(
         embedding_norm=source.norm(names.embedding_norm, E),
         projection=source.linear(names.projection, H, E) if E != H else None,
         layers=tuple(map(layer, range(_count(config, names.layer_count, directory)))),
-        head=source.linear(names.head, 2, H),
+        head=source.linear(names.head, 2, H) if head else None,
         heads=heads,
         activation=_ACTIVATIONS[str(config.get(names.activation, "gelu"))],
         epsilon=epsilon,
@@ -211,12 +213,10 @@ class _Source:
                 "the other weights have it; they do not belong together"
             )
 
-    def table(self, name: str, rows: int | None) -> tuple[Table, int]:
+    def table(self, name: str, rows: int | None, columns: int | None = None) -> tuple[Table, int]:
         """A table, and the width of its rows."""
         weight = self.get(name)
-        self.expect(name, weight.shape, (rows, None))
-        if isinstance(weight, Nibbles):
-            return weight, weight.shape[1]
+        self.expect(name, weight.shape, (rows, columns))
         matrix = self.checked(name, weight)
         if isinstance(matrix, Sevens):
             raise ModelError(f"{self.file}: {name} is a matrix in 7 bits, expected a table")
@@ -229,14 +229,12 @@ class _Source:
 
     def array(self, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float32]:
         weight = self.matrix(name, shape)
-        if isinstance(weight, (Quantized, Sevens)):
+        if not isinstance(weight, np.ndarray):
             raise ModelError(f"{self.file}: {name} is quantised, expected float32")
         return weight
 
     def checked(self, name: str, weight: Weight) -> Matrix:
-        if isinstance(weight, Nibbles):
-            raise ModelError(f"{self.file}: {name} is a table in 4 bits, expected a matrix")
-        if not isinstance(weight, (Quantized, Sevens)) and weight.dtype != np.float32:
+        if isinstance(weight, np.ndarray) and weight.dtype != np.float32:
             raise ModelError(
                 f"{self.file}: {name} is {weight.dtype}, expected float32, float16 or bfloat16"
             )

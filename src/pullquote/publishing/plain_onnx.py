@@ -130,6 +130,7 @@ class _Graph:
         hidden = self.add("Unsqueeze", hidden, self.constant("middle", np.array([1, 2])))
         for number, layer in enumerate(weights.layers):
             x = self.layer(f"layer{number}", layer, x, hidden, weights)  # (B, T, H)
+        assert weights.head is not None  # of a reader
         logits = self.linear("head", weights.head, x, exact=True)  # (B, T, 2)
         last = self.constant("last", np.array([2]))
         self.nodes.append(helper.make_node("Split", [logits], ["start", "end"], axis=2))
@@ -188,7 +189,7 @@ class _Graph:
             weight = self.constant(f"{name}.weight", dequantized(linear.weight).T)
             return self.add("Add", self.add("MatMul", x, weight), bias)
         quantized = linear.weight
-        if isinstance(quantized, Sevens):
+        if isinstance(quantized, (Nibbles, Sevens)):
             quantized = quantized.unpacked()
         elif not isinstance(quantized, Quantized):
             quantized = Quantized(*quantize_array(quantized, axis=1, bits=LAYER_BITS))
@@ -214,9 +215,7 @@ class _Graph:
         if not self.int8:
             return self.add("Gather", self.constant(name, dequantized(table)), ids)
         if isinstance(table, Nibbles):
-            halves = np.stack([table.codes & 15, table.codes >> 4], axis=-1)  # (V, E / 2, 2)
-            codes = halves.reshape(len(halves), -1).astype(np.int8) - np.int8(8)
-            table = Quantized(codes, table.scales)
+            table = table.unpacked()
         elif not isinstance(table, Quantized):
             table = Quantized(*quantize_array(table, axis=1, bits=8))
         rows = self.add("Gather", self.constant(f"{name}.int8", table.codes), ids)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 LAYER_BITS = 7
 # candidates for the range of a scale, as fractions of the largest value
 _CLIP_RANGES = np.linspace(1, 0.4, 25, dtype=np.float32)
+_COLUMNS = 64  # that are rounded before the columns after them change: one large product
 _DAMPING = 0.01  # of the mean second moment, added to each, so that inverses exist
 
 PRODUCTS = ("query", "key", "value", "attention_output", "intermediate", "output")
@@ -73,12 +74,16 @@ def second_moments(
 
     backend = NumpyBackend(weights, observe=observe)
     for batch in batches:
-        backend(batch)
+        used = batch.attention_mask.astype(bool)
+        for row, mask in enumerate(used):
+            backend.hidden_states(batch.input_ids[row, mask], batch.token_type_ids[row, mask])
     return moments
 
 
-def round_matrix(weight: NDArray[np.float32], moments: NDArray[np.float64]) -> Quantized:
-    """A matrix (out, in) in 7 bits, with the scales that rounding to the nearest code has, too.
+def round_matrix(
+    weight: NDArray[np.float32], moments: NDArray[np.float64], bits: int = LAYER_BITS
+) -> Quantized:
+    """A matrix (out, in) in a few bits, with the scales that rounding to the nearest code has, too.
 
     `moments` is (in, in). Inputs that vary most are rounded first, while others can make up for it.
     """
@@ -88,14 +93,19 @@ def round_matrix(weight: NDArray[np.float32], moments: NDArray[np.float64]) -> Q
     # inverse = upper^T upper; row i has what column i's error asks of the columns from i on
     upper = np.linalg.cholesky(np.linalg.inv(damped)).T
     rest = weight[:, order].astype(np.float64)  # (out, in)
-    _, scales = quantize_array(weight, axis=1, bits=LAYER_BITS)
-    steps, levels = scales.astype(np.float64), _levels(LAYER_BITS)
+    _, scales = quantize_array(weight, axis=1, bits=bits)
+    steps, levels = scales.astype(np.float64), _levels(bits)
     codes = np.empty(weight.shape, dtype=np.int8)
-    for i, column in enumerate(order):
-        rounded = _rounded(rest[:, i], steps, levels)
-        codes[:, column] = rounded
-        error = (rest[:, i] - rounded * steps) / upper[i, i]
-        rest[:, i:] -= error[:, None] * upper[i, i:]
+    for start in range(0, len(order), _COLUMNS):
+        end = min(start + _COLUMNS, len(order))
+        errors = np.empty((len(weight), end - start))
+        for i in range(start, end):
+            rounded = _rounded(rest[:, i], steps, levels)
+            codes[:, order[i]] = rounded
+            error = (rest[:, i] - rounded * steps) / upper[i, i]
+            rest[:, i:end] -= error[:, None] * upper[i, i:end]
+            errors[:, i - start] = error
+        rest[:, end:] -= errors @ upper[start:end, end:]
     return Quantized(codes, scales)
 
 

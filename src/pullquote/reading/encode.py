@@ -361,6 +361,18 @@ class Encoder:
         """The number of tokens of a text, without special tokens."""
         return len(self._tokenizer.encode(text).ids)
 
+    def alone(self, text: str, most: int) -> NDArray[np.int32]:
+        """The token ids of a text by itself, with special tokens: at most `most`, cut at the end.
+
+        They are as in a pair, without the first text: [CLS] text [SEP] for BERT. Raises
+        `InputError` for what is not text.
+        """
+        if not isinstance(text, str):
+            raise InputError(f"a text is {type(text).__name__}, expected text (str)")
+        before, after = self.template.before, self.template.after
+        ids = self._tokenizer.encode(text).ids[: most - len(before) - len(after)]
+        return np.array([*before, *ids, *after], dtype=np.int32)
+
     def split_words(self, question: str) -> Iterator[tuple[int, int]]:
         """The words of a question that the vocabulary does not have whole, as characters of it."""
         text = question.strip()

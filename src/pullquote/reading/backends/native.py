@@ -98,6 +98,7 @@ class NativeBackend:
         if status != c.OK:
             raise ModelError(f"the engine cannot take these weights: {message.value.decode()}")
         self._words = arrays.words  # the engine borrows their memory
+        self._width = weights.width
 
     def _begin(self) -> None:
         """Nobody reads: at first, and after a fork, which leaves threads and their locks behind."""
@@ -159,6 +160,21 @@ class NativeBackend:
             )
         return start, end
 
+    def embed(
+        self, ids: NDArray[np.int32], lengths: NDArray[np.int32], *, deadline: float = 0
+    ) -> NDArray[np.float32]:
+        """The mean of each text's last hidden states, at unit length, (texts, H).
+
+        `ids` are the tokens of the texts one after the other, `lengths` how many each has. A text's
+        vector depends neither on the other texts nor on the number of threads. Raises what `read`
+        raises, and `ModelError` for hidden states that are not finite.
+        """
+        packed = _Packed(ids, np.zeros_like(ids), lengths, self.workers, deadline)
+        vectors = np.empty((len(lengths), self._width), np.float32)
+        for request in packed.requests():
+            self._run(packed, self._library.pq_embed, request, _address(vectors, packed.window))
+        return vectors
+
     def spans(
         self,
         windows: Sequence[Window],
@@ -211,7 +227,7 @@ class NativeBackend:
         ]
 
     def _run(self, packed: _Packed, call: Callable[..., int], request: Any, *results: int) -> None:
-        """One call of `pq_read` or `pq_find`, which may read only some of the windows."""
+        """One call of the engine, which may read only some of the windows."""
         message, done = ctypes.create_string_buffer(500), ctypes.c_int32()
         with self._open() as model:
             status = call(
@@ -359,7 +375,7 @@ class _Arrays:
             heads=weights.heads,
             activation=c.ACTIVATIONS[weights.activation],
             epsilon=weights.epsilon,
-            head=self.linear(weights.head),
+            head=self.linear(weights.head) if weights.head else c.CLinear(),
         )
 
     def linear(self, linear: Linear) -> c.CLinear:

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from pullquote.errors import ModelError, PullquoteWarning
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 
 OK, INVALID, MEMORY, DEADLINE, STOPPED, INTERNAL, BROKEN, UNTESTED = range(8)
 NONE, FLOAT, INT8, NIBBLES, SEVENS = range(5)
@@ -170,6 +170,27 @@ class CFound(Structure):
     )
 
 
+class CNearestRequest(Structure):
+    """`pq_nearest_request`."""
+
+    _fields_ = (
+        ("rows", c_void_p),
+        ("query", c_void_p),
+        ("allowed", c_void_p),
+        ("row_elements", c_uint64),
+        ("count", c_int64),
+        ("width", c_int32),
+        ("threads", c_int32),
+        ("most", c_int64),
+    )
+
+
+class CNear(Structure):
+    """`pq_near`."""
+
+    _fields_ = (("row", c_int64), ("product", c_int32), ("reserved", c_int32))
+
+
 class CVocabulary(Structure):
     """`pq_vocabulary`."""
 
@@ -210,6 +231,14 @@ _SIGNATURES = {
             *(c_void_p, POINTER(CFindRequest), c_void_p, c_void_p, POINTER(c_int32)),
             *_MESSAGE,
         ),
+    ),
+    "pq_embed": (
+        c_int32,
+        (c_void_p, POINTER(CRequest), c_void_p, POINTER(c_int32), *_MESSAGE),
+    ),
+    "pq_nearest": (
+        c_int32,
+        (POINTER(CNearestRequest), c_char_p, c_void_p, POINTER(c_int64), *_MESSAGE),
     ),
     "pq_tokenizer_create": (c_int32, (POINTER(CVocabulary), POINTER(c_void_p), *_MESSAGE)),
     "pq_tokenizer_free": (None, (c_void_p,)),

@@ -54,20 +54,38 @@ class NumpyBackend:
             _Layer(layer, weights, observe and functools.partial(observe, number))
             for number, layer in enumerate(weights.layers)
         ]
-        self._head = _Product(weights.head)
+        self._head = _Product(weights.head) if weights.head else None
 
     def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
         """Run the model. Raises `ModelError` for token ids, types and lengths it does not have."""
-        self._check(batch)
+        if self._head is None:
+            raise ModelError("a model without a question-answering head; it can only embed")
+        self._check(batch.input_ids, batch.token_type_ids, batch.input_ids.shape[1])
         start = np.zeros(batch.input_ids.shape, dtype=np.float32)  # (B, T)
         end = np.zeros_like(start)
         for row, length in enumerate(batch.attention_mask.sum(axis=1).tolist()):
             ids, types = batch.input_ids[row, :length], batch.token_type_ids[row, :length]
-            start[row, :length], end[row, :length] = self._read(ids, types).T
+            start[row, :length], end[row, :length] = self._head(self.hidden_states(ids, types)).T
         return Logits(start, end)
 
-    def _read(self, ids: NDArray[np.int64], types: NDArray[np.int64]) -> Floats:
-        """The logits of one window, (T, 2)."""
+    def embed(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> Floats:
+        """The mean of each text's last hidden states, at unit length, (texts, H).
+
+        `ids` are the tokens of the texts one after the other, `lengths` how many each has. Raises
+        `ModelError` for token ids and lengths that the model does not have.
+        """
+        types = np.zeros_like(ids)
+        self._check(ids, types, int(lengths.max()))
+        ends = np.cumsum(lengths)[:-1]
+        return np.stack(
+            [
+                unit_length(self.hidden_states(*text).mean(axis=0))
+                for text in zip(np.split(ids, ends), np.split(types, ends), strict=True)
+            ]
+        )
+
+    def hidden_states(self, ids: NDArray[np.integer], types: NDArray[np.integer]) -> Floats:
+        """The last hidden states of one window, (T, H), from its ids and types, (T,) each."""
         x = rows(self._words, ids) + self._positions[: len(ids)]  # (T, E)
         if self._types is not None:
             x += self._types[types]
@@ -76,22 +94,22 @@ class NumpyBackend:
             x = self._projection(x)  # (T, H)
         for layer in self._layers:
             x = layer(x)
-        return self._head(x)
+        return x
 
-    def _check(self, batch: Batch) -> None:
-        words, types, table = batch.input_ids, batch.token_type_ids, self._words
+    def _check(self, ids: NDArray[np.integer], types: NDArray[np.integer], longest: int) -> None:
+        table = self._words
         size = len(table.codes if isinstance(table, (Nibbles, Quantized)) else table)
         limits = [
-            ("token ids", words.min(), words.max(), size),
-            ("positions", 0, words.shape[1] - 1, len(self._positions)),
+            ("token ids", ids.min(), ids.max(), size),
+            ("positions", 0, longest - 1, len(self._positions)),
         ]
         if self._types is not None:
             limits.append(("token types", types.min(), types.max(), len(self._types)))
         for what, least, most, size in limits:
             if least < 0 or most >= size:
                 raise ModelError(
-                    f"the model failed on a batch of shape {words.shape}: {what} {least} to {most},"
-                    f" the model has 0 to {size - 1}. Do tokenizer.json and the weights belong "
+                    f"the model failed on tokens of shape {ids.shape}: {what} {least} to {most}, "
+                    f"the model has 0 to {size - 1}. Do tokenizer.json and the weights belong "
                     "together?"
                 )
 
@@ -142,6 +160,12 @@ class _Product:
         y: Floats = x @ self.weight.T
         y += self.bias
         return y
+
+
+def unit_length(x: Floats) -> Floats:
+    """Vectors (..., d) divided by their lengths."""
+    scaled: Floats = x / np.linalg.norm(x, axis=-1, keepdims=True)
+    return scaled
 
 
 # The functions below change their argument in place: new arrays of this size cost more than the
