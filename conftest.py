@@ -17,6 +17,9 @@ RUNS = re.compile(r"^ *>>> (?!.*# doctest: \+SKIP$)", re.M)
 if not (Path(pullquote.__file__).parent / "reading" / "backends" / "_engine").is_dir():
     os.environ.setdefault("PULLQUOTE_ENGINE", "off")
 
+# Vectors take most of the time of an index; tests that are about them ask for them.
+os.environ.setdefault("PULLQUOTE_VECTORS", "off")
+
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Look for examples only in modules of the package that have one that runs, and for tests.

@@ -2,11 +2,16 @@
 
     python benchmarks/folder.py answers DATA --model small -o FILE     # no paragraph is given
     python benchmarks/folder.py scale TRAIN --passages 1000000 --engine tantivy -o FILE
+    python benchmarks/folder.py people --split tune                    # recall in people's words
+    python benchmarks/folder.py fusion TUNE --questions 2000
     python benchmarks/folder.py weights TUNE --model small --questions 1000
 
 `answers` puts all paragraphs of DATA into one index and asks every question of it. It goes on where
 it was stopped, from FILE. `scale` makes passages of the training paragraphs with their sentences
-shuffled. `weights` is how `Ranking` was chosen; never run it on data that results are reported on.
+shuffled. `people` finds the evidence of `benchmarks/people` in each folder, and in all texts and
+folders of the split together, with vectors and without. `fusion` is how the constants of
+`searching.fusion` were chosen, `weights` how `Ranking` was; never run these two on data that
+results are reported on.
 """
 
 from __future__ import annotations
@@ -16,9 +21,11 @@ import itertools
 import json
 import random
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +34,11 @@ import numpy as np
 from pullquote import Example, Index, Reader, Searcher
 from pullquote.data import load
 from pullquote.reading.evaluate import evaluate
+from pullquote.reading.vectors import TextEncoder
 from pullquote.scoring.squad import score_questions
+from pullquote.searching import fusion
+from pullquote.searching.engines import Match
+from pullquote.searching.index import BUNDLED, Encoder, RetrievedPassage
 from pullquote.searching.search import Ranking
 
 DEPTHS = (1, 5, 20)
@@ -47,9 +58,22 @@ def main() -> None:
     scale.add_argument("data")
     scale.add_argument("--passages", type=int, default=100_000)
     scale.add_argument("--engine", default="fts5")
+    scale.add_argument(
+        "--vectors",
+        choices=("none", "made", "random"),
+        default="none",
+        help="random ones take no time to make, also of the question",
+    )
     scale.add_argument("--questions", type=int, default=1000)
     scale.add_argument("-o", "--output", required=True, help="a JSON file for the figures")
     scale.set_defaults(run=run_scale)
+    people = commands.add_parser("people", help="recall for questions in people's words")
+    people.add_argument("--split", choices=("tune", "test"), required=True)
+    people.set_defaults(run=run_people)
+    fusion = commands.add_parser("fusion", help="recall for constants of the fusion")
+    fusion.add_argument("data")
+    fusion.add_argument("--questions", type=int, default=2000)
+    fusion.set_defaults(run=run_fusion)
     weights = commands.add_parser("weights", help="F1 for weights of null logit and retrieval")
     weights.add_argument("data")
     weights.add_argument("--model", default="small")
@@ -151,13 +175,13 @@ def summary(
 
 
 def paragraphs_index(
-    folder: Path, examples: Sequence[Example], engine: str
+    folder: Path, examples: Sequence[Example], engine: str, encoder: Encoder = BUNDLED
 ) -> tuple[Index, dict[str, int]]:
     """An index of all paragraphs of some examples, and the line on which each stands."""
     rows = {text: n for n, text in enumerate(dict.fromkeys(e.context for e in examples), 1)}
     with open(folder / "paragraphs.jsonl", "w", encoding="utf-8") as file:
         file.writelines(json.dumps({"text": text}) + "\n" for text in rows)
-    index = Index.create(folder / "paragraphs.db", engine=engine)
+    index = Index.create(folder / "paragraphs.db", engine=engine, encoder=encoder)
     index.add([folder / "paragraphs.jsonl"])
     return index, rows
 
@@ -168,7 +192,10 @@ def paragraphs_index(
 def run_scale(options: argparse.Namespace) -> None:
     output = Path(options.output)
     figures = json.loads(output.read_text()) if output.is_file() else {}
-    name = f"{options.engine}, {options.passages:,} passages"
+    name = f"{options.engine}, {options.passages:,} passages, vectors: {options.vectors}"
+    encoder: Encoder = None
+    if options.vectors != "none":
+        encoder = BUNDLED if options.vectors == "made" else RandomEncoder()
     if name in figures:
         print(f"{name}: measured already, see {output}")
         return
@@ -179,13 +206,15 @@ def run_scale(options: argparse.Namespace) -> None:
             for text in itertools.islice(shuffled(examples), options.passages):
                 lines.write(json.dumps({"text": text}) + "\n")
         started = time.perf_counter()
-        with Index.create(file, engine=options.engine) as index:
-            index.add([corpus])
-        seconds = time.perf_counter() - started
+        with Index.create(file, engine=options.engine, encoder=encoder) as index:
+            index.add([corpus], vectors=False)
+            seconds = time.perf_counter() - started
+            index.make_vectors()
+        vector_seconds = time.perf_counter() - started - seconds
         files = [f for f in Path(folder).rglob("*") if f.is_file() and f != corpus]
         size = sum(f.stat().st_size for f in files)
         times = []
-        with Index.open(file) as index:
+        with Index.open(file, encoder=encoder) as index:
             passages = len(index)
             questions = [e.question for e in _some(examples, options.questions)]
             for question in questions:
@@ -196,6 +225,7 @@ def run_scale(options: argparse.Namespace) -> None:
     figures[name] = {
         "passages": passages,
         "index seconds": round(seconds, 1),
+        "seconds for vectors": round(vector_seconds, 1),
         "MiB of index": round(size / 2**20, 1),
         "ms, median": round(float(np.median(times)), 2),
         "ms, p99": round(float(np.percentile(times, 99)), 2),
@@ -204,6 +234,19 @@ def run_scale(options: argparse.Namespace) -> None:
     }
     output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print(json.dumps({name: figures[name]}, indent=2))
+
+
+class RandomEncoder:
+    """Vectors that cost nothing, to time the search among many of them."""
+
+    name, dimensions = "random", 384
+
+    def __init__(self) -> None:
+        self.chance = np.random.default_rng(0)
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        vectors = self.chance.standard_normal((len(texts), self.dimensions), np.float32)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def shuffled(examples: Sequence[Example], seed: int = 0) -> Iterator[str]:
@@ -216,6 +259,101 @@ def shuffled(examples: Sequence[Example], seed: int = 0) -> Iterator[str]:
         for text in paragraphs:
             count = len(re.split(r"(?<=[.!?]) +", text))
             yield " ".join(chance.choices(sentences, k=count))
+
+
+# ---- questions in people's words
+
+
+def run_people(options: argparse.Namespace) -> None:
+    sys.path.append(str(Path(__file__).parent / "people"))
+    from asking import place_in_document
+    from questions import HERE, evidence_place
+    from questions import load as load_questions
+
+    chosen = [q for q in load_questions() if q.split == options.split and q.answers]
+    evidence: dict[str, tuple[str, tuple[int, int]]] = {}
+    for q in chosen:
+        path = HERE / q.text
+        if q.document:
+            evidence[q.id] = str(path / q.document), place_in_document(q, path)
+        else:
+            evidence[q.id] = str(path), evidence_place(q, path.read_text(encoding="utf-8"))
+    corpora = {name: [HERE / name] for name in {q.text for q in chosen if q.document}}
+    together = [HERE / name for name in sorted({q.text for q in chosen})]
+    figures = {}
+    for encoder in (None, BUNDLED):
+        each: dict[str, list[float]] = {}
+        for name, paths in [*sorted(corpora.items()), ("all together", together)]:
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder, "i.db")
+                started = time.perf_counter()
+                with Index.create(file, encoder=encoder) as index:
+                    index.add(paths)
+                    made = time.perf_counter() - started
+                    size = sum(f.stat().st_size for f in Path(folder).iterdir())
+                    for q in chosen:
+                        if name not in (q.text, "all together"):
+                            continue
+                        started = time.perf_counter()
+                        found = index.search(q.question, max(DEPTHS))
+                        took = 1000 * (time.perf_counter() - started)
+                        where = "all together" if name == "all together" else "folders"
+                        rank = _rank_of(found, *evidence[q.id])
+                        each.setdefault(f"{where}, {q.wording}", []).append(rank)
+                        each.setdefault(f"{where}, ms", []).append(took)
+                    if name == "all together":
+                        each["all together, passages"] = [len(index)]
+                        each["all together, index seconds"] = [made]
+                        each["all together, KiB of index"] = [size / 1024]
+        figures["words alone" if encoder is None else "with vectors"] = {
+            key: {f"recall@{k}": round(float((np.array(values) <= k).mean()), 3) for k in DEPTHS}
+            | {"questions": len(values)}
+            if key.endswith(("own", "paraphrase"))
+            else round(float(np.median(values)), 2)
+            for key, values in each.items()
+        }
+    print(json.dumps(figures, indent=2))
+
+
+def _rank_of(found: Sequence[RetrievedPassage], path: str, place: tuple[int, int]) -> float:
+    """The rank of the first passage with the evidence, from 1; infinite if there is none."""
+    for rank, passage in enumerate((entry.passage for entry in found), 1):
+        if passage.document.path == path and passage.start <= place[0] and place[1] <= passage.end:
+            return rank
+    return float("inf")
+
+
+# ---- constants of the fusion
+
+
+def run_fusion(options: argparse.Namespace) -> None:
+    """Recall over the answerable questions, for ranks that keep their BM25 and for weights."""
+    every = load(options.data).examples
+    examples = [e for e in _some(every, options.questions) if not e.is_impossible]
+    encoder = TextEncoder.open()
+    with tempfile.TemporaryDirectory() as folder:
+        index, rows = paragraphs_index(Path(folder), every, "fts5", encoder=None)
+        vectors = encoder.encode(list(rows))  # (n, d)
+        known = []
+        for example in examples:
+            found = index.search(example.question, len(rows))
+            # a long paragraph has several passages; the first one found is its best
+            by_words = {one.passage.marks[0].number: one.score for one in reversed(found)}
+            matches = [Match(n, by_words[n]) for n in sorted(by_words, key=lambda n: -by_words[n])]
+            cosines = (vectors @ encoder.encode([example.question])[0]).tolist()
+            near = dict(zip(rows.values(), cosines, strict=True))
+            known.append((rows[example.context], matches, near))
+        index.close()
+    for floor, weight in itertools.product((10, 20, 30, 50, 1000), (10.0, 15.0, 20.0, 30.0, 40.0)):
+        fusion.FLOOR, fusion.COSINE = floor, weight
+        ranks = np.array(
+            [
+                [one.id for one in fusion.fuse(matches, cosines, len(rows))].index(row) + 1
+                for row, matches, cosines in known
+            ]
+        )
+        recall = "  ".join(f"@{k} {(ranks <= k).mean():.3f}" for k in DEPTHS)
+        print(f"floor {floor:4}  weight {weight:.0f}  {recall}", flush=True)
 
 
 # ---- weights
@@ -246,15 +384,16 @@ class _Remembered:
     def __init__(self, reader: Reader, index: Index, example: Example) -> None:
         self.reader = reader
         self.index = index
-        self.question = example.question
-        self.found = index.search(example.question, 20)
-        contexts = (Example("", example.question, f.passage.text) for f in self.found)
+        searcher = Searcher(reader, index, ranking=Ranking(margin=1000.0))
+        self.found = searcher.retrieve(example.question)
+        contexts = (Example("", self.found.read_as, f.passage.text) for f in self.found.passages)
         self.windows = list(reader.read_all(contexts))
 
     def best(self, ranking: Ranking) -> str:
         searcher = Searcher(self.reader, self.index, ranking=ranking)
         n = ranking.passages
-        result = searcher.decide(self.question, self.found[:n], self.windows[:n], 1, 9999.0)
+        found = replace(self.found, passages=self.found.passages[:n])
+        result = searcher.decide(found, self.windows[:n], 1, threshold=9999.0)
         return result.hits[0].text if result.hits else ""
 
 

@@ -73,6 +73,7 @@ def test_the_json_form_of_a_hit_has_the_keys_of_an_answer() -> None:
         "passage": "Notice: three months.",
         "passage_start": 40,
         "also": [{"document": "b.txt", "line": 9, "link": "b.txt:9", "path": "b.txt"}],
+        "metadata": {},
     }
     shared = {"text", "start", "end", "score"}
     assert shared <= hit.to_dict().keys() & ANSWER.to_dict().keys()

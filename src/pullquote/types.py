@@ -7,13 +7,13 @@ stays cheap. All character positions are code points of a Python `str`, half ope
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from pullquote.deprecated import moved_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -257,15 +257,18 @@ class Document:
 
     >>> from pullquote import Document
     >>> Document("lease.pdf", "page")
-    Document(path='lease.pdf', unit='page')
+    Document(path='lease.pdf', unit='page', metadata={})
     """
 
     path: str
     unit: str
-    """"line", "page" (PDF), "section" (EPUB), "paragraph" (DOCX), "row" (JSON lists, Parquet), or
-    "block": a mark holds the line of the file, but line breaks of the extracted text are not the
-    file's (HTML, CSV, JSON Lines).
+    """"line", "page" (PDF), "section" (EPUB), "paragraph" (DOCX, ODT, RTF), "slide" (PPTX, ODP),
+    "message" (e-mail), "row" (XLSX, ODS, JSON lists, Parquet), or "block": a mark holds the line of
+    the file, but line breaks of the extracted text are not the file's (HTML, CSV, JSON Lines,
+    subtitles).
     """
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Of a text that is no file (`Index.add_texts`): the fields that came with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +292,7 @@ class Place:
     def link(self) -> str:
         """An address for an editor or browser: `notes.txt:12`, `contract.pdf#page=3`, or the path.
 
-        EPUB and DOCX files have no such address for a position, so that theirs is the path alone.
+        EPUB, DOCX and the like have no such address for a position: theirs is the path alone.
         """
         if self.unit == "line":
             return f"{self.path}:{self.number}"
@@ -415,7 +418,7 @@ class Hit:
 
         Its keys are those of an answer (`text`, `start`, `end`, `score`), those of its place
         (`document`, its unit such as `page` or `line`, `link`), `sentence`, `passage`,
-        `passage_start`, and `also`, a list of other places.
+        `passage_start`, `also`, a list of other places, and the document's `metadata`.
         """
         return {
             "text": self.text,
@@ -427,6 +430,7 @@ class Hit:
             "passage": self.passage.text,
             "passage_start": self.passage.start,
             "also": [place.to_dict() for place in self.also],
+            "metadata": dict(self.passage.document.metadata),
         }
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cli_helpers import LIGHTHOUSE, ROOT, Run
 
+from pullquote import Index
 from pullquote.cli import asking
 from pullquote.cli.console import percent
 from pullquote.searching import pool
+from pullquote.searching.index import bundled
 
 MILL = ROOT / "examples" / "mill"
 FILES = ROOT / "tests" / "searching" / "files"
@@ -102,8 +105,70 @@ def test_filters(call: Run) -> None:
     html = call("ask", "How much is a ticket?", MILL, "--filter", "path=*.html", "--json")
     assert {a["path"] for a in html.succeeded().json["answers"]} == {str(MILL / "visiting.html")}
     call("ask", NOTICE, MILL, "--filter", "path=*.xyz").failed("none of the documents matches")
-    for bad in ("*.pdf", "page=3", "path="):
-        call("ask", NOTICE, MILL, "--filter", bad).failed('"path=GLOB"', code=2)
+    for bad in ("*.pdf", "=3", "path="):
+        call("ask", NOTICE, MILL, "--filter", bad).failed("expected path=GLOB", code=2)
+    twice = ("--filter", "path=*.pdf", "--filter", "path=*.md")
+    call("ask", NOTICE, MILL, *twice).failed("expected path=GLOB, once", code=2)
+
+
+def test_filters_by_metadata(call: Run, tmp_path: Path) -> None:
+    with Index.create(tmp_path / "i.db") as index:
+        index.add_texts(
+            [
+                {"id": "old", "text": "The rent is 840 crowns.", "year": 2023, "by": "Ann"},
+                {"id": "new", "text": "The rent is 910 crowns.", "year": 2024, "by": "Ann"},
+            ]
+        )
+    ask = ("ask", "How much is the rent?", "i.db", "--json", "--filter")
+    found = call(*ask, "year=2024", "--filter", "by=Ann").succeeded().json["answer"]
+    assert (found["document"], found["metadata"]) == ("new", {"year": 2024, "by": "Ann"})
+    call(*ask, "page=3").failed("no document has the field 'page'; found by, year")
+
+
+# ---- vectors
+
+
+@pytest.fixture
+def vectors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("PULLQUOTE_VECTORS", raising=False)
+    bundled.cache_clear()
+    yield
+    bundled.cache_clear()
+
+
+@pytest.mark.usefixtures("vectors")
+def test_an_index_gets_vectors_unless_it_is_not_to(call: Run, tmp_path: Path) -> None:
+    call("index", MILL, "-o", "a.db", "--no-vectors").succeeded()
+    assert not (tmp_path / "a.db.vectors").exists()
+    assert "vector" not in call("ask", NOTICE, "a.db").succeeded().err
+    call("index", "-o", "a.db").succeeded()
+    with Index.open(tmp_path / "a.db") as index:
+        assert index.without_vectors() == 0
+        best = index.search("When does the physician receive ill people?")[0]
+        assert "Dr Amara Nilsen sees patients" in best.passage.text
+        assert best.bm25 == 0.0  # no word of the question is in it
+
+
+@pytest.mark.usefixtures("vectors")
+def test_a_folder_gets_vectors_while_it_is_asked(
+    call: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "_VECTOR_SECONDS", 0.0)
+    first = call("ask", NOTICE, MILL)
+    assert first.out.startswith("three months\n")
+    note = "14 of 14 passages are found by their words alone, without a vector; the next questions"
+    assert note in first.err
+    monkeypatch.setattr(asking, "_VECTOR_SECONDS", 60.0)
+    assert "vector" not in call("ask", NOTICE, MILL).succeeded().err
+    assert "vector" not in call("ask", NOTICE, MILL).succeeded().err
+
+
+@pytest.mark.usefixtures("vectors")
+def test_an_unfinished_index_says_how_to_go_on(call: Run, tmp_path: Path) -> None:
+    with Index.create(tmp_path / "a.db") as index:
+        index.add([MILL], vectors=False)
+        index.make_vectors(seconds=0.0)
+    assert "without a vector; run pullquote index -o a.db" in call("ask", NOTICE, "a.db").err
 
 
 @pytest.mark.parametrize("paths", [["lease.pdf"], ["lease.pdf", "boiler.md"]])
@@ -160,12 +225,12 @@ def test_guessed_encodings_and_rows_that_were_left_out_are_told(call: Run, tmp_p
 
 def test_what_is_no_document_or_has_no_text_is_told_each_time(call: Run, tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
-    for name in ("a.png", "b.png", "c.PNG", "d.js", "plan", "settings.json"):
+    for name in ("a.png", "b.png", "c.PNG", "d.psd", "plan", "settings.json"):
         (tmp_path / "d" / name).write_text('{"x": 1}')
     (tmp_path / "d" / "empty.txt").touch()
     (tmp_path / "d" / "page.html").write_text("<p>")
     (tmp_path / "d" / "norse.txt").write_text("The Norse, led by Rollo, came by sea.")
-    kinds = "6 files left out by type (3 .png, 1 .js, 1 no ending, 1 .json): d/a.png, d/b.png"
+    kinds = "6 files left out by type (3 .png, 1 .psd, 1 no ending, 1 .json): d/a.png, d/b.png"
     line = (
         "pullquote: note: not read: d/empty.txt: empty (0 bytes); and 1 more document; "
         f"{kinds}, d/c.PNG, ...; --verbose lists all\n"
@@ -183,7 +248,7 @@ def test_what_is_no_document_or_has_no_text_is_told_each_time(call: Run, tmp_pat
             "pullquote: note: left out: d/a.png: .png is no ending of documents",
             "pullquote: note: left out: d/b.png: .png is no ending of documents",
             "pullquote: note: left out: d/c.PNG: .png is no ending of documents",
-            "pullquote: note: left out: d/d.js: .js is no ending of documents",
+            "pullquote: note: left out: d/d.psd: .psd is no ending of documents",
             "pullquote: note: left out: d/plan: its name has no ending",
             "pullquote: note: left out: d/settings.json: JSON, but no list of objects or texts",
         ]
@@ -333,8 +398,8 @@ def test_what_is_read_is_shown_with_its_places(call: Run, tmp_path: Path) -> Non
         "1 passage of 1 document\n"
     )
     lines = call("passages", "pages.pdf").succeeded().out.splitlines()
-    assert lines[0] == "pages.pdf, page 1 to 3, characters 0-230"
-    assert lines[4] == "  extraordinarily laborious undertaking on"
+    assert lines[0] == "pages.pdf, page 1 to 3, characters 0-227"
+    assert lines[2].startswith("  extraordinarily laborious undertaking on the day before the thaw")
 
 
 def test_passages_as_json_are_those_of_the_index(call: Run) -> None:

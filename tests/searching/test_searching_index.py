@@ -582,9 +582,9 @@ def changed(path: Path, statement: str) -> str:
 
 
 def test_an_index_of_a_newer_format(tmp_path: Path) -> None:
-    assert store.FORMAT == 2
-    message = changed(tmp_path / "i.db", "PRAGMA user_version = 3")
-    assert "made by a newer pullquote (format 3, this one reads up to 2)" in message
+    assert store.FORMAT == 3
+    message = changed(tmp_path / "i.db", "PRAGMA user_version = 4")
+    assert "made by a newer pullquote (format 4, this one reads up to 3)" in message
     assert "upgrade, or index again" in message
 
 
@@ -626,7 +626,7 @@ def test_an_older_index_opens(tmp_path: Path) -> None:
         assert not index.left_out()
         assert not index.partly_read()
         assert counts(index) == (0, 0, 0, 1)  # the file is gone
-    newer = "format 2, this one reads up to 1"
+    newer = "format 3, this one reads up to 1"
     with Index.open(tmp_path / "i.db") as index, pytest.MonkeyPatch.context() as older:
         older.setattr(store, "FORMAT", 1)
         assert newer in refused(tmp_path / "i.db")
@@ -638,7 +638,8 @@ def test_documents_of_an_older_index_are_read_again(tmp_path: Path) -> None:
         index.add([tmp_path / "a.txt"])
     with sqlite3.connect(tmp_path / "i.db") as old:
         old.executescript(
-            "DROP TABLE skipped; DELETE FROM settings WHERE name = 'reading';"
+            "DROP TABLE skipped; DROP TABLE metadata;"
+            "DELETE FROM settings WHERE name IN ('reading', 'identity');"
             "UPDATE passages SET start = 7; PRAGMA user_version = 1"
         )
     old.close()
@@ -648,6 +649,48 @@ def test_documents_of_an_older_index_are_read_again(tmp_path: Path) -> None:
         assert [found.passage.start for found in index.search("rent")] == [0]
         again = index.add()
         assert (again.changed, again.unchanged, again.reread) == (0, 1, False)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ligatures_are_found_by_plain_letters_and_passages_keep_them(
+    tmp_path: Path, engine: str
+) -> None:
+    (tmp_path / "a.txt").write_text("The oﬃce keeper is Ann Lee.", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("The keeper of the mill.", encoding="utf-8")
+    with Index.create(tmp_path / "i.db", engine=engine) as index:
+        index.add([tmp_path / "a.txt", tmp_path / "b.txt"])
+        for question in ("Whose office?", "Whose oﬃce?"):
+            (found,) = index.search(question)
+            assert found.passage.text == "The oﬃce keeper is Ann Lee."
+        (tmp_path / "a.txt").unlink()
+        assert index.add().removed == 1
+        assert index.search("office") == []
+        assert len(index.search("keeper")) == 1
+
+
+def test_words_of_an_older_index_are_indexed_again(tmp_path: Path) -> None:
+    """Else what is removed would not be what was added."""
+    (tmp_path / "a.txt").write_text("The oﬃce keeper is Ann Lee.", encoding="utf-8")
+    with Index.create(tmp_path / "i.db") as index:
+        index.add([tmp_path / "a.txt"])
+    with sqlite3.connect(tmp_path / "i.db") as old:
+        old.executescript(
+            "INSERT INTO words(words) VALUES ('delete-all');"
+            "INSERT INTO words(rowid, text) SELECT id, text FROM passages;"
+            "UPDATE settings SET value = 2 WHERE name = 'reading'"
+        )
+    old.close()
+    (tmp_path / "a.txt").write_text("The keeper of the mill.", encoding="utf-8")
+    with Index.open(tmp_path / "i.db") as index:
+        assert index.search("office") == []
+        assert index.add().reread
+        assert [found.passage.text for found in index.search("keeper")] == [
+            "The keeper of the mill."
+        ]
+        (words,) = index._store.rows(
+            "SELECT count(*) FROM words WHERE words MATCH 'lee OR \"oﬃce\"'"
+        )
+        assert words == (0,)
 
 
 def test_old_names_still_import_and_warn() -> None:
@@ -745,3 +788,79 @@ def test_a_tantivy_that_is_too_old_says_so(tmp_path: Path, monkeypatch: pytest.M
     ):
         Index.create(tmp_path / "t.db", engine="tantivy")
     assert not (tmp_path / "t.db").exists()
+
+
+# ---- damage
+
+
+def damaged(tmp_path: Path, *statements: str) -> Path:
+    """An index in which some statements were run."""
+    path = tmp_path / "notes.db"
+    (tmp_path / "lease.txt").write_text("The rent is 840 crowns.\n")
+    with Index.create(path) as index:
+        index.add([tmp_path / "lease.txt"])
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+    return path
+
+
+def use(path: Path) -> None:
+    """Read all of an index, search it, and update it."""
+    with Index.open(path) as index:
+        list(index.documents())
+        index.search("rent")
+        index.search("nothing of the kind")
+        index.add([path.parent / "lease.txt"])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER words_x AFTER INSERT ON passages BEGIN DELETE FROM documents; END",
+        "CREATE TRIGGER words_data_x AFTER INSERT ON passages BEGIN DELETE FROM documents; END",
+        "CREATE VIEW words_view AS SELECT 1",
+        "CREATE TABLE words_notes (text)",
+        "CREATE INDEX words_more ON passages (start)",
+    ],
+)
+def test_a_foreign_part_among_the_words_is_refused(tmp_path: Path, statement: str) -> None:
+    with pytest.raises(IndexFileError, match="not as pullquote makes an index"):
+        Index.open(damaged(tmp_path, statement))
+
+
+def test_a_trigger_in_the_name_of_a_table_of_the_words_is_refused(tmp_path: Path) -> None:
+    path = damaged(
+        tmp_path,
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_master SET type = 'trigger', sql = 'CREATE TRIGGER words_config AFTER "
+        "INSERT ON passages BEGIN DELETE FROM documents; END' WHERE name = 'words_config'",
+    )
+    with pytest.raises(IndexFileError):
+        Index.open(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *("documents SET path = 'text'", "documents SET path = 1.5", "documents SET unit = x'00'"),
+        *("documents SET size = 'x'", "passages SET marks = x'00'", "passages SET marks = 'a:b'"),
+        *("passages SET marks = '0'", "passages SET text = x'00'", "passages SET start = 'x'"),
+        *("roots SET path = 5", "settings SET value = 'x' WHERE name = 'generation'"),
+        *("settings SET value = x'00'", "settings SET name = 'x' WHERE name = 'generation'"),
+        "settings SET value = 9e999 WHERE name = 'reading'",
+    ],
+)
+def test_a_cell_of_another_type_is_damage(tmp_path: Path, change: str) -> None:
+    path = damaged(tmp_path, f"UPDATE {change}")
+    with pytest.raises(IndexFileError, match=r"notes\.db: damaged .*make it again"):
+        use(path)
+
+
+@pytest.mark.parametrize("table", ["words_docsize", "words_data"])
+def test_missing_words_are_damage_and_no_empty_result(tmp_path: Path, table: str) -> None:
+    path = damaged(tmp_path, f"DELETE FROM {table}")
+    with pytest.raises(IndexFileError, match="damaged"):
+        use(path)

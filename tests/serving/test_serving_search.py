@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -38,7 +40,7 @@ def test_the_best_quote_of_all_documents(client: TestClient, reader: Reader, ind
     body = client.post("/v1/ask", json={"question": QUESTION, "top_k": 2}).json()
     answer = body["answer"]
     assert answer["text"] == "Rollo"
-    assert answer["path"] == "sagas/north/norse.txt"
+    assert (answer["path"], answer["metadata"]) == ("sagas/north/norse.txt", {})
     assert (answer["line"], answer["link"]) == (3, "sagas/north/norse.txt:3")
     start = answer["start"] - answer["passage_start"]
     assert answer["passage"][start:].startswith("Rollo")
@@ -66,6 +68,25 @@ def test_no_document_has_an_answer(client: TestClient) -> None:
     assert (body["answer"], body["answers"], body["passages"]) == (None, [], 0)
     figures = client.get("/metrics").text
     assert "pullquote_abstentions_total 2.0" in figures
+
+
+def test_texts_are_filtered_by_their_metadata(client: TestClient, index: Path) -> None:
+    with Index.open(index) as same:
+        same.add_texts([{"id": "edda", "text": "The Norse, led by Rollo.", "year": 911}])
+
+    def ask(where: object) -> dict[str, Any]:
+        body = json.dumps({"question": QUESTION, "where": where})  # escapes lone surrogates
+        headers = {"content-type": "application/json"}
+        response = client.post("/v1/ask", content=body, headers=headers)
+        return {"status": response.status_code, **response.json()}
+
+    answer = ask({"year": 911})["answer"]
+    assert (answer["document"], answer["metadata"]) == ("edda", {"year": 911})
+    assert ask({"year": 912})["answers"] == []
+    assert ask({"age": 1})["status"] == 422
+    assert "no document has the field" in str(ask({"\ud800": 1}))
+    assert ask({"year": [911]})["status"] == 422
+    assert ask(None)["status"] == 200
 
 
 def test_a_threshold_of_the_request_decides(client: TestClient) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pullquote.cli.asking import note_guesses, nothing_in, update
+from pullquote.cli.asking import make_vectors, note_guesses, nothing_in, update
 from pullquote.cli.console import count, say, verbose_option
 from pullquote.cli.skipped import counted, listed
 from pullquote.errors import DocumentError, OutputError
@@ -33,15 +33,24 @@ _LISTED = 20  # how many documents that were not read are listed one by one
     help="What searches a new index: SQLite's FTS5, or tantivy (an extra), which is faster for "
     "hundreds of thousands of passages [default: fts5].",
 )
+@click.option(
+    "--vectors/--no-vectors",
+    default=True,
+    show_default=True,
+    help="Make the vectors by which passages are found that say it in other words than a question.",
+)
 @verbose_option
-def command(paths: tuple[str, ...], output: str, engine: str | None, verbose: bool) -> None:
+def command(
+    paths: tuple[str, ...], output: str, engine: str | None, vectors: bool, verbose: bool
+) -> None:
     """Read the documents at each PATH and in the folders below into an index.
 
-    Text, Markdown, HTML, PDF, DOCX, EPUB, and CSV, JSON Lines, JSON lists or Parquet with a column
-    "text" are read. What cannot be read is reported, parts of documents and rows of tables, too,
-    and so is what was left out as no document by its name. Of an index that exists,
-    only what is new or has changed is read again, at its earlier PATHs, too, and what is gone
-    leaves it. It can be asked meanwhile, and a kill costs some seconds of work.
+    Text, source code, Markdown, HTML, PDF, Word, PowerPoint, Excel and OpenDocument files, RTF,
+    EPUB, e-mail, subtitles, CSV, JSON Lines, JSON lists and Parquet are read. What cannot be read
+    is reported, parts of documents and rows of tables, too, and so is what was left out as no
+    document by its name. Of an index that exists, only what is new or has changed is read again, at
+    its earlier PATHs, too, and what is gone leaves it. Then each new passage gets a vector, which
+    takes most of the time. The index can be asked meanwhile, and a kill costs some seconds of work.
     """
     from pullquote.searching.documents import existing
     from pullquote.searching.index import Index
@@ -54,6 +63,8 @@ def command(paths: tuple[str, ...], output: str, engine: str | None, verbose: bo
         raise OutputError(f"{output}: a folder; expected the name of a file to write")
     with Index.open_or_create(output, engine=engine) as index:
         found = update(index, paths)
+        if vectors:
+            make_vectors(index)
         passages, documents = len(index), sum(1 for _ in index.documents())
     left_out = found.left_out if passages or verbose else ()  # else the error tells it
     for line in listed(found.problems, left_out, most=None if verbose else _LISTED):

@@ -1,21 +1,23 @@
-"""An index: the passages of many documents in one SQLite file, searched by their words.
+"""An index: the passages of many documents in one SQLite file, found by their words and meaning.
 
     with Index.create("notes.db") as index:
         index.add(["notes/"])                     # again later: reads only what has changed
-        index.search("When is the rent due?")     # passages with their BM25 scores, best first
+        index.search("When is the rent due?")     # passages with their scores, best first
 
-Puts the parts together: `store` (the file), `update` (reads documents), `labels` (their names) and
-an engine (ranks passages). Knows nothing of models.
+Puts the parts together: `store` (the file), `update` (reads documents), `labels` (their names), an
+engine (ranks passages by words), `vectors` (finds those near in meaning) and `fusion` (of the two).
+Knows nothing of readers.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pullquote.deprecated import moved_names
 from pullquote.errors import IndexFileError, InputError
@@ -23,7 +25,9 @@ from pullquote.progress import Progress, no_progress
 from pullquote.searching.documents import Problem
 from pullquote.searching.engines import Engine, IndexedPassage
 from pullquote.searching.engines.fts5 import Fts5Engine
+from pullquote.searching.fusion import FLOOR, fuse
 from pullquote.searching.labels import Labels
+from pullquote.searching.metadata import documents_where, metadata
 from pullquote.searching.plain import is_sqlite
 from pullquote.searching.store import (
     FORMAT,
@@ -33,14 +37,19 @@ from pullquote.searching.store import (
     how_to_rebuild,
     is_unfinished,
 )
+from pullquote.searching.texts import Source
 from pullquote.searching.update import (
     GuessedEncoding,
     Update,
+    add_texts,
     no_documents,
     partly_read,
+    remove,
     unread,
     update,
 )
+from pullquote.searching.vectorize import count_missing, make_vectors
+from pullquote.searching.vectors import VectorEncoder, Vectors
 from pullquote.searching.words import query_words
 from pullquote.types import Document, Passage
 
@@ -59,10 +68,23 @@ ENGINES = ("fts5", "tantivy")
 
 @dataclass(frozen=True, slots=True)
 class RetrievedPassage:
-    """A passage that a search returned, with its BM25 score."""
+    """A passage that a search returned, with its score: BM25 fused with a cosine."""
 
     passage: Passage
     score: float
+    bm25: float = 0.0
+    """Where the words of other passages fit better, the score of the last of those."""
+    cosine: float | None = None
+    """Of the vectors of passage and question; None where the passage has no vector."""
+
+
+class _Bundled:
+    """The type of `BUNDLED`."""
+
+
+BUNDLED = _Bundled()
+"""Stands for the encoder that comes with pullquote, which is opened when it is first needed."""
+Encoder: TypeAlias = "VectorEncoder | _Bundled | None"
 
 
 class Index:
@@ -77,20 +99,27 @@ class Index:
     (1, 1)
     """
 
-    def __init__(self, store: Store, engine: Engine, *, private: bool = False) -> None:
+    def __init__(
+        self, store: Store, engine: Engine, *, private: bool = False, encoder: Encoder = BUNDLED
+    ) -> None:
         self.path = store.path
         self._store = store
         self._engine = engine
         self._labels = Labels(store, private=private)
+        self._encoder = encoder
+        self._opened: Vectors | None = None
         with store.guarded():
             self.engine_name = str(store.setting("engine"))
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], *, engine: str = "fts5") -> Index:
+    def create(
+        cls, path: str | os.PathLike[str], *, engine: str = "fts5", encoder: Encoder = BUNDLED
+    ) -> Index:
         """Create an empty index. Raises `IndexFileError` if the file exists.
 
         `engine` is "fts5", or "tantivy" (an extra), which is faster for hundreds of thousands of
-        passages and keeps a folder beside the file.
+        passages and keeps a folder beside the file. `encoder` makes the vectors of passages; with
+        None, words alone decide. Vectors are kept in a file beside the index.
         """
         if engine not in ENGINES:
             raise InputError(f"engine is {engine!r}, expected {' or '.join(ENGINES)}")
@@ -100,10 +129,29 @@ class Index:
 
             check_installed()  # before there is a file
         Store.create(path, engine=engine)
-        return cls.open(path)
+        return cls.open(path, encoder=encoder)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, private: bool = False) -> Index:
+    def in_memory(cls, *, encoder: Encoder = BUNDLED) -> Index:
+        """An empty index that no file holds, and that ends with this process.
+
+        >>> from pullquote import Index
+        >>> with Index.in_memory() as index:
+        ...     _ = index.add_texts(["The rent is 840 crowns.", "Dogs are welcome."])
+        ...     index.search("How much is the rent?")[0].passage.text
+        'The rent is 840 crowns.'
+        """
+        store = Store.in_memory()
+        return cls(store, Fts5Engine(store.connection), encoder=encoder)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        private: bool = False,
+        encoder: Encoder = BUNDLED,
+    ) -> Index:
         """Open an index.
 
         A `private` index hides where documents are stored. It shows each by a path that begins
@@ -118,10 +166,16 @@ class Index:
         except BaseException:
             store.close()
             raise
-        return cls(store, engine, private=private)
+        return cls(store, engine, private=private, encoder=encoder)
 
     @classmethod
-    def open_or_create(cls, path: str | os.PathLike[str], *, engine: str | None = None) -> Index:
+    def open_or_create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        engine: str | None = None,
+        encoder: Encoder = BUNDLED,
+    ) -> Index:
         """Open an index, or create it if there is no file.
 
         >>> with Index.open_or_create("notes.db") as index:  # doctest: +SKIP
@@ -132,11 +186,11 @@ class Index:
         path = Path(path)
         if not path.exists() or is_unfinished(path):
             try:
-                return cls.create(path, engine=engine or "fts5")
+                return cls.create(path, engine=engine or "fts5", encoder=encoder)
             except IndexFileError:
                 if not path.exists():
                     raise  # else another process was faster
-        index = cls.open(path)
+        index = cls.open(path, encoder=encoder)
         if engine and engine != index.engine_name:
             index.close()
             raise IndexFileError(
@@ -176,10 +230,11 @@ class Index:
         """The documents that were read, sorted by path."""
         with self._store.guarded():
             rows = self._store.rows(
-                "SELECT path, unit FROM documents WHERE problem IS NULL ORDER BY path"
+                "SELECT id, path, unit FROM documents WHERE problem IS NULL ORDER BY path"
             )
             name = self._labels.namer()
-        return (Document(name(path), unit) for path, unit in rows)
+            fields = metadata(self._store, [id for id, *_ in rows])
+        return (Document(name(path), unit, fields.get(id, {})) for id, path, unit in rows)
 
     def problems(self) -> list[Problem]:
         """The documents that could not be read, or have no text, and why, sorted by path."""
@@ -202,7 +257,11 @@ class Index:
             return bool(self._labels.matching(path))
 
     def add(
-        self, paths: Iterable[str | os.PathLike[str]] = (), *, progress: Progress = no_progress
+        self,
+        paths: Iterable[str | os.PathLike[str]] = (),
+        *,
+        vectors: bool = True,
+        progress: Progress = no_progress,
     ) -> Update:
         """Read the documents at some paths and below them, and update those added earlier.
 
@@ -216,43 +275,168 @@ class Index:
 
         A document is read only if it is new or has changed. Documents that are gone or can no
         longer be read are removed. Writes are committed every few seconds: after a kill, the next
-        call goes on from there. Raises `DocumentError` for a path that does not exist.
+        call goes on from there. Then passages get their vectors, unless `vectors` leaves that to
+        `make_vectors`. Raises `DocumentError` for a path that does not exist.
         """
-        return update(self._store, self._engine, paths, progress)
+        done = update(self._store, self._engine, paths, progress)
+        if vectors:
+            self.make_vectors(progress=progress)
+        return done
+
+    def add_texts(
+        self,
+        texts: Iterable[Source],
+        *,
+        vectors: bool = True,
+        progress: Progress = no_progress,
+    ) -> Update:
+        """Add texts that are no files: strings, dicts, or the rows of a DataFrame.
+
+        >>> from pullquote import Index
+        >>> rows = [{"id": "lease", "text": "The rent is due.", "year": 2024}, "Dogs may stay."]
+        >>> with Index.in_memory() as index:
+        ...     _ = index.add_texts(rows)
+        ...     [(document.path, document.metadata) for document in index.documents()]
+        [('lease', {'year': 2024}), ('text 2', {})]
+
+        Each is a document. Of a dict or row, `text` is the text and `id` its name; the other keys
+        are metadata, which `where` of a search filters. A text replaces an earlier one of its
+        name. Raises `InputError` for one that has no text.
+        """
+        done = add_texts(self._store, self._engine, texts, progress)
+        if vectors:
+            self.make_vectors(progress=progress)
+        return done
+
+    def remove(self, names: Iterable[str]) -> int:
+        """Remove documents by their names, and return how many of them there were.
+
+        Files below a path that was added come back with the next update.
+        """
+        removed = remove(self._store, self._engine, names)
+        if removed and (vectors := self._vectors()):
+            make_vectors(self._store, vectors, 0.0)  # no new ones
+        return removed
+
+    def without_vectors(self) -> int:
+        """How many passages `make_vectors` has left; 0 for an index that is to have none."""
+        if (vectors := self._vectors()) is None:
+            return 0
+        return count_missing(self._store, vectors)
+
+    def make_vectors(
+        self, seconds: float | None = None, *, progress: Progress = no_progress
+    ) -> int:
+        """Make the vectors that passages lack, and return how many passages still have none.
+
+        Stops after some `seconds`, None means when all are done. Until then, passages without a
+        vector are found by their words. Without an encoder nothing is made.
+        """
+        if (vectors := self._vectors(make=True)) is None:
+            return 0
+        return make_vectors(self._store, vectors, seconds, progress)
 
     def search(
-        self, question: str, limit: int = 20, *, path: str | None = None
+        self,
+        question: str,
+        limit: int = 20,
+        *,
+        path: str | None = None,
+        where: Mapping[str, Any] | None = None,
     ) -> list[RetrievedPassage]:
-        """The passages that share words with a question, best first, with BM25 scores.
+        """The passages that fit a question best, by their words and their meaning, best first.
 
         `path` is a glob, such as "*.pdf" or "contracts/*", that a document's path must match,
-        whole or from some folder on.
+        whole or from some folder on. `where` are fields of its metadata with the value that they
+        must have, or a list of values. Raises `InputError` for a field that no document has.
         """
         words = query_words(question)
         if not words:
             return []
+        vectors = self._vectors()
+        query = None if vectors is None else vectors.encode(question)
         with self._store.guarded(), self._store.snapshot():
-            documents = None if path is None else self._labels.matching(path)
+            documents = self._chosen(path, where)
             self._engine.refresh(self._store.generation)
-            matches = self._engine.search(words, limit, documents)
-            passages = self._passages([match.id for match in matches])
+            by_words = self._engine.search(words, max(limit, FLOOR), documents)
+            cosines: dict[int, float] = {}
+            rows = None if vectors is None else vectors.rows
+            if rows is not None and query is not None:
+                cosines = rows.near(query, limit, self._passages_of(documents))
+                cosines |= rows.cosines(query, [match.id for match in by_words])
+            passages = self._passages({match.id for match in by_words} | cosines.keys())
+            if vectors is not None and rows is not None:
+                texts = {id: passage.text for id, passage in passages.items()}
+                if not rows.belong(texts):
+                    vectors.drop()  # of another state of the index; they are made again
+                    cosines = {}
+            # passages that are gone may still be among the vectors
+            by_words = [match for match in by_words if match.id in passages]
+            cosines = {id: cosine for id, cosine in cosines.items() if id in passages}
+            fused = fuse(by_words, cosines, limit)
         return [
-            RetrievedPassage(passages[match.id], match.score)
-            for match in matches
-            if match.id in passages
+            RetrievedPassage(passages[one.id], one.score, one.bm25, one.cosine) for one in fused
         ]
 
-    def _passages(self, ids: list[int]) -> dict[int, Passage]:
+    def _vectors(self, *, make: bool = False) -> Vectors | None:
+        """The vectors; None where there are none, and none are to be made."""
+        with self._store.guarded():
+            if self._opened is not None:
+                return self._opened
+            file, identity = self._store.vectors_file, self._store.identity
+            wanted = make or file is None or file.exists()
+            if self._encoder is None or identity is None or not wanted:
+                return None
+            encoder = bundled() if isinstance(self._encoder, _Bundled) else self._encoder
+            if encoder is not None:
+                self._opened = Vectors(file, identity, encoder)
+            return self._opened
+
+    def _chosen(self, path: str | None, where: Mapping[str, Any] | None) -> Collection[int] | None:
+        """The ids of the documents that match; None means all."""
+        documents = None if path is None else set(self._labels.matching(path))
+        if where:
+            fitting = documents_where(self._store, where)
+            documents = fitting if documents is None else documents & fitting
+        return documents
+
+    def _passages_of(self, documents: Collection[int] | None) -> list[int] | None:
+        if documents is None:
+            return None
+        rows = self._store.rows(
+            "SELECT id FROM passages WHERE document IN (SELECT value FROM json_each(?))",
+            json.dumps(list(documents)),
+        )
+        return [id for (id,) in rows]
+
+    def _passages(self, ids: Iterable[int]) -> dict[int, Passage]:
         name = self._labels.namer()
+        rows = self._store.rows(
+            "SELECT p.id, d.id, d.path, d.unit, p.text, p.start, p.marks FROM passages p "
+            "JOIN documents d ON d.id = p.document "
+            "WHERE p.id IN (SELECT value FROM json_each(?))",
+            json.dumps(list(ids)),
+        )
+        fields = metadata(self._store, {document for _, document, *_ in rows})
         return {
-            id: Passage(Document(name(path), unit), text, start, decode_marks(marks))
-            for id, path, unit, text, start, marks in self._store.rows(
-                "SELECT p.id, d.path, d.unit, p.text, p.start, p.marks FROM passages p "
-                "JOIN documents d ON d.id = p.document "
-                "WHERE p.id IN (SELECT value FROM json_each(?))",
-                json.dumps(ids),
+            id: Passage(
+                Document(name(path), unit, fields.get(document, {})),
+                text,
+                start,
+                decode_marks(marks),
             )
+            for id, document, path, unit, text, start, marks in rows
         }
+
+
+@functools.cache
+def bundled() -> VectorEncoder | None:
+    """The encoder that comes with pullquote; None with PULLQUOTE_VECTORS=off."""
+    if os.environ.get("PULLQUOTE_VECTORS") == "off":
+        return None
+    from pullquote.reading.vectors import TextEncoder
+
+    return TextEncoder.open()
 
 
 def _open_engine(store: Store) -> Engine:
@@ -270,7 +454,7 @@ def _open_engine(store: Store) -> Engine:
                 engine.clear()
                 engine.add(
                     IndexedPassage(id, document, text)
-                    for id, document, text in store.connection.execute(
+                    for id, document, text in store.each(
                         "SELECT id, document, text FROM passages ORDER BY id"
                     )
                 )

@@ -74,6 +74,6 @@ def private_namer(roots: Iterable[str]) -> Callable[[bytes], str]:
                 return label
             if full.startswith(inside := root.rstrip(os.sep) + os.sep):
                 return f"{label}{os.sep}{full[len(inside) :]}"
-        return Path(full).name
+        return Path(full).name if Path(full).is_absolute() else full  # not the name of a text
 
     return name

@@ -7,7 +7,9 @@
 Knows passages and the logits of their windows, not how an index finds them. Quotes of all passages
 are ranked by one number, in logits:
 
-    logit of the quote - `null` x null logit of its window + `retrieval` x (BM25 - best BM25)
+    logit of the quote - `null` x null logit of its window + `retrieval` x (score - best score)
+
+where the score of a passage is what the index gives it, BM25 fused with a cosine.
 
 The null logit is part of it because a reader is trained to compare the quotes of a window with
 that window's null logit, not with the quotes of other windows.
@@ -16,7 +18,7 @@ that window's null logit, not with the quotes of other windows.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +29,14 @@ from pullquote.reading.decode import NEAREST, NO_SPAN, Candidates, ScoredSpan, s
 from pullquote.reading.quotes import whole_quote
 from pullquote.reading.sentences import sentence_around
 from pullquote.scoring.calibration import probabilities_of_one
+from pullquote.searching.index import Index, RetrievedPassage
 from pullquote.types import Correction, Example, Hit, Passage, Place
 
 if TYPE_CHECKING:
     from pullquote.reading.reader import Reader
-    from pullquote.searching.index import Index, RetrievedPassage
+    from pullquote.searching.texts import Source
+
+_TOGETHER = 8  # questions whose passages are read together
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +44,14 @@ class Ranking:
     """The weights of retrieval and reading, chosen on held-out paragraphs (EXPERIMENTS.md)."""
 
     passages: int = 20
-    """How many passages are read for a question."""
+    """How many passages are read for a question, at most."""
+    margin: float = 12.0
+    """Passages whose score is so many logits below the best one's are not read: the logit of a
+    quote there would have to be that much higher."""
     null: float = 0.5
     """The weight of a window's null logit, which is subtracted from the logits of its quotes."""
     retrieval: float = 1.0
-    """The weight of BM25: logits per unit."""
+    """The weight of a passage's score: logits per unit."""
     independence: float = 0.5
     """n windows count as n to the power of this in the calibration, which corrects for the maximum
     over the windows of one text: passages that a search has chosen are less of a chance."""
@@ -99,6 +107,8 @@ class Retrieval:
     """The question without misspelt words; this is what the reader reads."""
     corrections: tuple[Correction, ...]
     passages: tuple[RetrievedPassage, ...]
+    unread: int = 0
+    """How many more were found, but are too far behind the best to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +163,7 @@ class _Quote:
     """A span of a passage, with the number that ranks it among the spans of all passages."""
 
     value: float
-    rank: int  # of its passage, 0 for the best BM25
+    rank: int  # of its passage, 0 for the best
     location: _Location
     null_score_diff: float
 
@@ -178,7 +188,14 @@ class Searcher:
     840 crowns 1
     """
 
-    def __init__(self, reader: Reader, index: Index, *, ranking: Ranking | None = None) -> None:
+    def __init__(
+        self, reader: Reader, index: Index | Iterable[Source], *, ranking: Ranking | None = None
+    ) -> None:
+        """`index` may also be texts, as `Index.add_texts` takes them, which are kept in memory."""
+        if not isinstance(index, Index):
+            in_memory = Index.in_memory()
+            in_memory.add_texts(index)
+            index = in_memory
         self.reader = reader
         self.index = index
         self.ranking = ranking or Ranking()
@@ -189,17 +206,41 @@ class Searcher:
         top_k: int = 1,
         *,
         path: str | None = None,
+        where: Mapping[str, Any] | None = None,
         threshold: float | None = None,
         answerable: float | None = None,
     ) -> list[Hit]:
         """The best quotes of all documents that answer a question; an empty list if none does.
 
-        `path` is a glob that documents must match (see `Index.search`). `threshold` and
-        `answerable` are those of `Reader.answer_all`. Raises `InputError` for a blank question and
-        for a glob that no document matches, `IndexFileError` for an empty index.
+        `path` is a glob that documents must match, `where` fields of their metadata (see
+        `Index.search`). `threshold` and `answerable` are those of `Reader.answer_all`. Raises
+        `InputError` for a blank question, for a glob that no document matches and a field that none
+        has, `IndexFileError` for an empty index.
         """
-        result = self.search(question, top_k, path=path, threshold=threshold, answerable=answerable)
-        return list(result.hits) if result.answered else []
+        decision = {"threshold": threshold, "answerable": answerable}
+        return _answers(self.search(question, top_k, path=path, where=where, **decision))
+
+    def ask_all(
+        self,
+        questions: Iterable[str],
+        top_k: int = 1,
+        *,
+        path: str | None = None,
+        where: Mapping[str, Any] | None = None,
+        threshold: float | None = None,
+        answerable: float | None = None,
+    ) -> Iterator[list[Hit]]:
+        """The same as `ask` for many questions, in order, whose passages are read together.
+
+        >>> from pullquote import Reader, Searcher
+        >>> searcher = Searcher(Reader(), ["The rent is 840 crowns.", "Ann built the mill."])
+        >>> questions = ["How much is the rent?", "Who built the mill?"]
+        >>> [hits[0].text for hits in searcher.ask_all(questions)]
+        ['840 crowns', 'Ann']
+        """
+        decision = {"threshold": threshold, "answerable": answerable}
+        for result in self.search_all(questions, top_k, path=path, where=where, **decision):
+            yield _answers(result)
 
     def search(
         self,
@@ -207,22 +248,48 @@ class Searcher:
         top_k: int = 1,
         *,
         path: str | None = None,
+        where: Mapping[str, Any] | None = None,
         threshold: float | None = None,
         answerable: float | None = None,
     ) -> SearchResult:
         """The same as `ask`, with scores, and with the best quotes of an unanswered question."""
+        decision = {"threshold": threshold, "answerable": answerable}
+        return next(self.search_all([question], top_k, path=path, where=where, **decision))
+
+    def search_all(
+        self,
+        questions: Iterable[str],
+        top_k: int = 1,
+        *,
+        path: str | None = None,
+        where: Mapping[str, Any] | None = None,
+        threshold: float | None = None,
+        answerable: float | None = None,
+    ) -> Iterator[SearchResult]:
+        """The same as `ask_all`, with scores, and with the best quotes of unanswered questions."""
+        if isinstance(questions, str):
+            raise InputError("questions is one text, expected a list of questions")
         if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
             raise InputError(f"top_k is {top_k!r}, expected a number from 1")
         self.reader.config.decision(threshold, answerable)  # refuse bad values before any work
-        retrieval = self.retrieve(question, path=path)
-        examples = (
-            Example(f"passage {number}", retrieval.read_as, entry.passage.text)
-            for number, entry in enumerate(retrieval.passages)
-        )
-        windows = list(self.reader.read_all(examples))
-        return self.decide(retrieval, windows, top_k, threshold=threshold, answerable=answerable)
+        questions = iter(questions)
+        while some := list(itertools.islice(questions, _TOGETHER)):
+            retrievals = [self.retrieve(question, path=path, where=where) for question in some]
+            examples = (
+                Example(f"passage {number}", retrieval.read_as, entry.passage.text)
+                for retrieval in retrievals
+                for number, entry in enumerate(retrieval.passages)
+            )
+            read = iter(self.reader.read_all(examples))
+            for retrieval in retrievals:
+                windows = list(itertools.islice(read, len(retrieval.passages)))
+                yield self.decide(
+                    retrieval, windows, top_k, threshold=threshold, answerable=answerable
+                )
 
-    def retrieve(self, question: str, *, path: str | None = None) -> Retrieval:
+    def retrieve(
+        self, question: str, *, path: str | None = None, where: Mapping[str, Any] | None = None
+    ) -> Retrieval:
         """The first step of `search`: the passages to read. Raises the errors of `ask`.
 
         Misspelt words are corrected by the words of the passages that are found with the others;
@@ -230,16 +297,30 @@ class Searcher:
         """
         if not isinstance(question, str) or not question.strip():
             raise InputError("the question is blank; expected a question in words")
-        passages = self._retrieve(question, path)
+        passages = self._retrieve(question, path, where)
         if not self.reader.config.spelling:
-            return Retrieval(question, question, (), tuple(passages))
+            return self._worth_reading(Retrieval(question, question, (), tuple(passages)))
         respelt = self.reader.spelling.correct(question, [p.passage.text for p in passages])
         if respelt.corrections:
-            passages = self._retrieve(respelt.question, path)
-        return Retrieval(question, respelt.question, respelt.corrections, tuple(passages))
+            passages = self._retrieve(respelt.question, path, where)
+        return self._worth_reading(
+            Retrieval(question, respelt.question, respelt.corrections, tuple(passages))
+        )
 
-    def _retrieve(self, question: str, path: str | None) -> list[RetrievedPassage]:
-        retrieved = self.index.search(question, self.ranking.passages, path=path)
+    def _worth_reading(self, found: Retrieval) -> Retrieval:
+        """A retrieval without the passages that are too far behind the best one."""
+        ranking, every = self.ranking, found.passages
+        read = tuple(
+            entry
+            for entry in every
+            if ranking.retrieval * (every[0].score - entry.score) <= ranking.margin
+        )
+        return replace(found, passages=read, unread=len(every) - len(read))
+
+    def _retrieve(
+        self, question: str, path: str | None, where: Mapping[str, Any] | None
+    ) -> list[RetrievedPassage]:
+        retrieved = self.index.search(question, self.ranking.passages, path=path, where=where)
         if not retrieved and not len(self.index):
             raise IndexFileError(f"{self.index.path}: an empty index; add documents to it first")
         if path is not None and not retrieved and not self.index.matches(path):
@@ -274,7 +355,7 @@ class Searcher:
             best.null_score_diff,
             share_of(_log_mass_of(found[0], found), self._log_mass(retrieved, windows)),
             [quote.value for quote, _ in shown],
-            sum(map(len, windows)) ** self.ranking.independence,
+            (sum(map(len, windows)) + retrieval.unread) ** self.ranking.independence,
             answerable=decision.answerable,
         )
         hits = tuple(
@@ -307,9 +388,13 @@ class Searcher:
         """Each window with its passage, and what is added to the logits of its spans."""
         best = retrieved[0].score if retrieved else 0.0
         for entry, read in zip(retrieved, windows, strict=True):
-            bm25 = self.ranking.retrieval * (entry.score - best)
+            behind = self.ranking.retrieval * (entry.score - best)
             for window in read:
-                yield entry, window, bm25 - self.ranking.null * window.null
+                yield entry, window, behind - self.ranking.null * window.null
+
+
+def _answers(result: SearchResult) -> list[Hit]:
+    return list(result.hits) if result.answered else []
 
 
 def _log_mass_of(quote: _Quote, quotes: Iterable[_Quote]) -> float:

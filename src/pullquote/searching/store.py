@@ -13,25 +13,32 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sqlite3
+import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from pullquote.errors import IndexFileError, OutputError
 from pullquote.files import cannot_write
 from pullquote.searching.engines import Engine
-from pullquote.searching.engines.fts5 import TABLE
+from pullquote.searching.engines.fts5 import SHADOWS, TABLE
 from pullquote.searching.plain import is_sqlite
 from pullquote.types import Mark
 
-FORMAT = 2
+FORMAT = 3
 """The number of the file's layout, stored as SQLite's `user_version`. It rises when a change of
 the schema would mislead an older pullquote. Files of older formats open, and get this one when they
-are written to; newer ones are refused. Format 1 has no table `skipped`."""
+are written to; newer ones are refused. Format 1 has no table `skipped`, formats 1 and 2 have no
+table `metadata` and no identity, to which vectors belong."""
+
+IN_MEMORY = Path(":memory:")
+"""The path of an index that has no file."""
 
 PART, FILE = "part", "file"
 """What is skipped: a part of a document that was read, or a file that is no document by its name.
@@ -45,6 +52,9 @@ _SKIPPED = (
     "CREATE TABLE skipped (path BLOB NOT NULL, what TEXT NOT NULL, reason TEXT NOT NULL, "
     "PRIMARY KEY (path, what)) WITHOUT ROWID"
 )
+_METADATA = "CREATE TABLE metadata (document INTEGER PRIMARY KEY, fields TEXT NOT NULL)"
+_ADDED = {2: _SKIPPED, 3: _METADATA}
+"""The tables that came later, by the format that has them first."""
 _SCHEMA = (
     "CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
     "CREATE TABLE roots (path BLOB PRIMARY KEY) WITHOUT ROWID",
@@ -54,9 +64,15 @@ _SCHEMA = (
     "CREATE TABLE passages (id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL, "
     "start INTEGER NOT NULL, marks TEXT NOT NULL, text TEXT NOT NULL)",
     "CREATE INDEX passages_of_document ON passages (document)",
-    _SKIPPED,
+    *_ADDED.values(),
 )
-_LOCK_TIMEOUT = 30  # seconds to wait for another process to commit
+_PLAIN_TABLE = re.compile(r"CREATE TABLE '?words_\w+'?\([\w ,()]*\)(?: WITHOUT ROWID)?")
+"""A table of FTS5's own: names and types, whatever the version of SQLite."""
+_CONNECTION: dict[str, Any] = {
+    "isolation_level": None,  # transactions begin and end where this module says so
+    "check_same_thread": False,
+    "timeout": 30,  # seconds to wait for another process to commit
+}
 
 
 class Store:
@@ -81,14 +97,16 @@ class Store:
                 raise IndexFileError(f"{path}: exists already; open it, or choose another name")
             # an earlier index of this name was removed, but not its engine's folder
             shutil.rmtree(_engine_folder(path), ignore_errors=True)
-            for statement in (*_SCHEMA, *((TABLE,) if engine == "fts5" else ())):
-                connection.execute(statement)
-            connection.executemany(
-                "INSERT INTO settings VALUES (?, ?)", [("engine", engine), ("generation", 0)]
-            )
-            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {FORMAT}")
+            _make_tables(connection, engine)
             connection.execute("COMMIT")
+
+    @classmethod
+    def in_memory(cls) -> Store:
+        """An empty index without a file, for the engine fts5."""
+        with _explained(IN_MEMORY):
+            connection = _set_up(sqlite3.connect(IN_MEMORY, **_CONNECTION))
+            _make_tables(connection, "fts5")
+        return cls(IN_MEMORY, connection)
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -133,12 +151,30 @@ class Store:
             self.connection.execute("ROLLBACK")
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """All rows of a query."""
-        return self.connection.execute(query, values).fetchall()
+        """All rows of a query. Raises `sqlite3.DatabaseError` for a cell of another type."""
+        cursor = self.connection.execute(query, values)
+        rows = cursor.fetchall()
+        _check_types(cursor, rows)
+        return rows
+
+    def each(self, query: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, a few in memory at a time, checked as by `rows`."""
+        cursor = self.connection.execute(query)
+        while rows := cursor.fetchmany(1000):
+            _check_types(cursor, rows)
+            yield from rows
 
     def setting(self, name: str) -> str | int:
-        ((value,),) = self.rows("SELECT value FROM settings WHERE name = ?", name)
-        return value  # type: ignore[no-any-return]
+        rows = self.rows("SELECT value FROM settings WHERE name = ?", name)
+        if not rows:
+            raise damaged(f"no {name} among the settings")
+        value: str | int = rows[0][0]
+        return value
+
+    @property
+    def identity(self) -> str | None:
+        """What tells this index from any other; None in formats 1 and 2."""
+        return str(self.setting("identity")) if self.format >= 3 else None
 
     @property
     def format(self) -> int:
@@ -146,20 +182,23 @@ class Store:
         ((number,),) = self.rows("PRAGMA user_version")
         return int(number)
 
-    def upgrade(self) -> None:
-        """Give a file of an older format the layout of this one."""
+    def upgrade(self) -> bool:
+        """Give a file of an older format the layout of this one; whether it was one."""
         if self.format == FORMAT:
-            return
+            return False
         execute = self.connection.execute
         execute("BEGIN IMMEDIATE")
         try:
-            if self.format < FORMAT:  # no other process was faster
-                execute(_SKIPPED)
-                execute(f"PRAGMA user_version = {FORMAT}")
+            for number, table in _ADDED.items():
+                if number > self.format:  # no other process was faster
+                    execute(table)
+            execute(f"PRAGMA user_version = {FORMAT}")
+            execute("INSERT OR IGNORE INTO settings VALUES ('identity', ?)", (token_hex(16),))
             execute("COMMIT")
         except BaseException:
             execute("ROLLBACK")
             raise
+        return True
 
     def skipped(self, what: str) -> list[tuple[str, str]]:
         """The paths and reasons of what is skipped (`PART` or `FILE`), sorted by path."""
@@ -171,12 +210,17 @@ class Store:
     @property
     def generation(self) -> int:
         """The number of commits so far: what was cached of another generation is out of date."""
-        return int(self.setting("generation"))
+        return number_in(self.setting("generation"))
 
     @property
     def engine_folder(self) -> Path:
         """The folder for files that an engine keeps beside the index."""
         return _engine_folder(self.path)
+
+    @property
+    def vectors_file(self) -> Path | None:
+        """The file beside the index with the vectors of its passages; None in memory."""
+        return None if self.path == IN_MEMORY else self.path.with_name(f"{self.path.name}.vectors")
 
     def passage_count(self) -> int:
         ((count,),) = self.rows("SELECT count(*) FROM passages")
@@ -224,8 +268,8 @@ class Transaction:
             return
         execute = self.connection.execute
         execute("UPDATE settings SET value = value + 1 WHERE name = 'generation'")
-        ((generation,),) = execute("SELECT value FROM settings WHERE name = 'generation'")
-        self.engine.commit(generation)
+        found = execute("SELECT value FROM settings WHERE name = 'generation'").fetchone()
+        self.engine.commit(number_in(found[0] if found else None))
         execute("COMMIT")
         self._since = None
 
@@ -259,8 +303,23 @@ def encode_marks(marks: Iterable[Mark]) -> str:
 
 def decode_marks(text: str) -> tuple[Mark, ...]:
     """The inverse of `encode_marks`."""
-    pairs = (pair.split(":") for pair in text.split())
-    return tuple(Mark(int(offset), int(number)) for offset, number in pairs)
+    try:
+        pairs = (pair.split(":") for pair in text.split())
+        return tuple(Mark(int(offset), int(number)) for offset, number in pairs)
+    except ValueError:
+        raise damaged(f"marks are {text[:20]!r}") from None
+
+
+def damaged(how: str) -> Exception:
+    """The error for a file that holds what pullquote has not written; see `Store.guarded`."""
+    return sqlite3.DatabaseError(how)
+
+
+def number_in(value: object) -> int:
+    """A whole number of a cell that may hold a text, too; raises `sqlite3.DatabaseError`."""
+    if isinstance(value, int):
+        return value
+    raise damaged(f"found {str(value)[:20]!r}, expected a number")
 
 
 def how_to_rebuild(path: Path) -> str:
@@ -268,17 +327,33 @@ def how_to_rebuild(path: Path) -> str:
     return f"make it again: remove it, and pullquote index FOLDER -o {path}"
 
 
+_CELLS: dict[str, frozenset[type]] = {
+    **dict.fromkeys(("id", "document", "size", "modified", "changed", "start"), frozenset({int})),
+    **dict.fromkeys(("unit", "marks", "text", "fields", "reason"), frozenset({str})),
+    "path": frozenset({bytes}),
+    "problem": frozenset({str, type(None)}),
+    "value": frozenset({str, int}),
+}
+"""The types of the cells of each column. SQLite takes anything in any column."""
+
+
+def _check_types(cursor: sqlite3.Cursor, rows: Sequence[tuple[Any, ...]]) -> None:
+    for place, (name, *_) in enumerate(cursor.description or ()):
+        if name in _CELLS and (odd := {type(row[place]) for row in rows} - _CELLS[name]):
+            raise damaged(f"a cell of {name} holds {odd.pop().__name__}")
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
-        uri=True,
-        isolation_level=None,  # transactions begin and end where this module says so
-        check_same_thread=False,
-        timeout=_LOCK_TIMEOUT,
-    )
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return _set_up(sqlite3.connect(uri, uri=True, **_CONNECTION))
+
+
+def _set_up(connection: sqlite3.Connection) -> sqlite3.Connection:
     try:
         # functions in the schema of a file from elsewhere are not run
         connection.execute("PRAGMA trusted_schema = OFF")
+        if sys.version_info >= (3, 12):  # nor are FTS5's own tables written to by anything else
+            connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
         connection.execute("PRAGMA synchronous = NORMAL")  # safe with WAL, after a power cut too
     except BaseException:
         connection.close()
@@ -315,13 +390,28 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         raise IndexFileError(
             f"{path}: format {number}, which no pullquote has written; {how_to_rebuild(path)}"
         )
-    found = {
-        statement
-        for name, statement in connection.execute("SELECT name, sql FROM sqlite_master")
-        if statement is not None and not name.startswith(("sqlite_", "words_"))
-    }
-    if found - {TABLE} != set(_SCHEMA) - ({_SKIPPED} if number == 1 else set()):
+    found, foreign = set(), False
+    for kind, name, statement in connection.execute("SELECT type, name, sql FROM sqlite_master"):
+        if statement is None or (kind == "table" and str(name).startswith("sqlite_")):
+            continue  # SQLite's own
+        if name in SHADOWS:
+            foreign |= kind != "table" or not _PLAIN_TABLE.fullmatch(str(statement))
+        else:
+            found.add(statement)
+    later = {table for first, table in _ADDED.items() if first > number}
+    if foreign or found - {TABLE} != set(_SCHEMA) - later:
         raise IndexFileError(f"{path}: not as pullquote makes an index; {how_to_rebuild(path)}")
+
+
+def _make_tables(connection: sqlite3.Connection, engine: str) -> None:
+    for statement in (*_SCHEMA, *((TABLE,) if engine == "fts5" else ())):
+        connection.execute(statement)
+    connection.executemany(
+        "INSERT INTO settings VALUES (?, ?)",
+        [("engine", engine), ("generation", 0), ("identity", token_hex(16))],
+    )
+    connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
 
 
 def _is_blank(connection: sqlite3.Connection) -> bool:
@@ -355,6 +445,8 @@ def _explained(path: Path) -> Iterator[None]:
         raise IndexFileError(f"{path}: damaged ({message}); {how_to_rebuild(path)}") from None
     except sqlite3.ProgrammingError as error:
         raise IndexFileError(f"{path}: {str(error).rstrip('.').lower()}; open it again") from None
+    except UnicodeDecodeError:  # of a message of SQLite's, which has a name of a damaged schema
+        raise IndexFileError(f"{path}: damaged (its schema); {how_to_rebuild(path)}") from None
     except sqlite3.DatabaseError as error:
         if "not a database" in str(error):
             raise IndexFileError(

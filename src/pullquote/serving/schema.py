@@ -32,6 +32,7 @@ ExpectedShare = Annotated[
         examples=[0.75],
     ),
 ]
+MetadataValue = str | int | Annotated[float, Field(allow_inf_nan=False)] | bool | None
 TextOrTexts = Annotated[Annotated[Text, Tag(_ONE)] | Annotated[Texts, Tag(_LIST)], _which]
 
 
@@ -167,6 +168,12 @@ class AskRequest(_RequestBody):
         description="A glob that documents must match, whole or from some folder on.",
         examples=["*.pdf"],
     )
+    where: dict[str, MetadataValue] | None = Field(
+        default=None,
+        max_length=20,
+        description="Fields of the documents' metadata, each with the value that it must have.",
+        examples=[None],
+    )
     threshold: float | None = Field(
         default=None,
         ge=-1e9,
@@ -178,7 +185,7 @@ class AskRequest(_RequestBody):
 
 
 class Place(BaseModel):
-    """Where something stands: a line, page, section, paragraph or row of a document, from 1."""
+    """Where something stands: a line, page, section, paragraph, slide, message or row, from 1."""
 
     document: str = Field(
         description="Its path, from the folder on that was indexed.", examples=["mill/lease.pdf"]
@@ -188,6 +195,8 @@ class Place(BaseModel):
     page: int | None = Field(default=None, examples=[3])
     section: int | None = Field(default=None)
     paragraph: int | None = Field(default=None)
+    slide: int | None = Field(default=None)
+    message: int | None = Field(default=None)
     row: int | None = Field(default=None)
     link: str = Field(examples=["mill/lease.pdf#page=3"])
 
@@ -205,6 +214,9 @@ class DocumentQuote(Place):
     passage: str = Field(description="What was read of the document.")
     passage_start: int = Field(description="Where that begins.")
     also: list[Place] = Field(description="Where else the same stands.")
+    metadata: dict[str, Any] = Field(
+        description="Of a document that was added as a text, in Python.", examples=[{}]
+    )
 
 
 class AskResponse(BaseModel):

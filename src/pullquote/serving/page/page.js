@@ -187,7 +187,8 @@ function quotesInDocuments(answers) {
     const start = answer.start - answer.passage_start;
     const end = answer.end - answer.passage_start;
     const offsets = utf16Offsets(answer.passage, [start, end]);
-    const unit = ["page", "line", "section", "paragraph", "row"].find((name) => answer[name]) ?? "";
+    const units = ["page", "line", "section", "paragraph", "slide", "message", "row"];
+    const unit = units.find((name) => answer[name]) ?? "";
     return {
       ...answer,
       where: `${answer.path}, ${unit} ${answer[unit] ?? ""}`,

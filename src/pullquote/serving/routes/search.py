@@ -29,7 +29,7 @@ router = APIRouter(tags=["Questions"])
     summary="Ask all documents of the server's index.",
 )
 async def ask(body: AskRequest, services: CurrentServices, account: CurrentAccount) -> Response:
-    """The passages that share words with the question are read, and one answer is given.
+    """The passages that fit the question best are read, and one answer is given.
 
     404 where the server was started without `--index`. Changes of the index are seen at once.
     """
@@ -40,7 +40,9 @@ async def ask(body: AskRequest, services: CurrentServices, account: CurrentAccou
     with input_errors():
         services.reader.config.decision(body.threshold, body.answerable)  # before any work
         with index_errors():
-            found = await asyncio.to_thread(searcher.retrieve, body.question, path=body.path)
+            found = await asyncio.to_thread(
+                searcher.retrieve, body.question, path=body.path, where=body.where
+            )
     mode = SearchMode()
     windows = await services.read(
         [Question(found.read_as, one.passage.text, mode) for one in found.passages]

@@ -1,0 +1,178 @@
+"""Texts that are no files: strings, dicts, rows of tables; their metadata, and filters by it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from searching_helpers import HashEncoder
+
+from pullquote import Index, Reader, Searcher
+from pullquote.errors import IndexFileError, InputError
+from pullquote.searching.texts import texts
+
+ROWS = [
+    {"id": "lease", "text": "The rent is due.", "year": 2024, "author": "Ann", "paid": True},
+    {"id": "note", "text": "The rent was raised.", "year": 2023, "author": "Bob", "paid": None},
+    "The rent is low.",
+]
+
+
+@pytest.fixture(params=["memory", "file"])
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
+    encoder = HashEncoder()
+    make = Index.in_memory if request.param == "memory" else None
+    with (
+        make(encoder=encoder) if make else Index.create(tmp_path / "i.db", encoder=encoder)
+    ) as index:
+        yield index
+
+
+def names(index: Index, question: str = "rent", **options: Any) -> set[str]:
+    return {found.passage.document.path for found in index.search(question, **options)}
+
+
+def test_texts_are_documents_with_names_and_metadata(index: Index) -> None:
+    done = index.add_texts(ROWS)
+    assert (done.added, done.changed, done.unchanged) == (3, 0, 0)
+    assert {d.path: dict(d.metadata) for d in index.documents()} == {
+        "lease": {"year": 2024, "author": "Ann", "paid": True},
+        "note": {"year": 2023, "author": "Bob", "paid": None},
+        "text 3": {},
+    }
+    assert names(index) == {"lease", "note", "text 3"}
+    assert index.without_vectors() == 0
+    assert names(index, "money", path="lea*") == {"lease"}
+
+
+def test_a_text_replaces_the_one_of_its_name(index: Index) -> None:
+    index.add_texts(ROWS)
+    done = index.add_texts([{**ROWS[0], "year": 2025}, ROWS[1], "The rent is low."])  # type: ignore[dict-item]
+    assert (done.added, done.changed, done.unchanged) == (1, 1, 1)
+    assert names(index, where={"year": 2025}) == {"lease"}
+    assert names(index, where={"year": 2024}) == set()
+    assert len(index) == 4  # texts without a name are all kept
+    assert index.remove(["lease", "nothing"]) == 1
+    assert names(index) == {"note", "text 3", "text 5"}
+    assert index.without_vectors() == 0
+
+
+def test_offsets_are_those_of_the_text(index: Index) -> None:
+    text = "\ufeffAbout cats.\r\n\r\n" + "They sleep. " * 200 + "\n\nThe rent is due.\ud800"
+    index.add_texts([text])
+    (passage,) = (f.passage for f in index.search("rent") if "rent" in f.passage.text)
+    assert text[passage.start : passage.end].replace("\ud800", "\ufffd") == passage.text
+    assert passage.place(passage.text.index("rent")).number == 5
+
+
+def test_filters(index: Index) -> None:
+    index.add_texts(ROWS)
+    assert names(index, where={"author": "Ann"}) == {"lease"}
+    assert names(index, where={"year": [2023, 2024]}) == {"lease", "note"}
+    assert names(index, where={"year": [2023, 2024], "author": "Bob"}) == {"note"}
+    assert names(index, where={"paid": True}) == {"lease"}
+    assert names(index, where={"paid": None}) == {"note"}
+    assert names(index, where={"year": "2024"}) == set()
+    assert names(index, where={}) == {"lease", "note", "text 3"}
+    assert names(index, where={"author": "Ann"}, path="note") == set()
+    with pytest.raises(InputError, match=r"no document has the field 'yaer'; found author, paid, "):
+        names(index, where={"yaer": 2024})
+    with pytest.raises(InputError, match="no document has the field"):
+        names(index, where={'"\ud800': 1})
+
+
+def test_a_field_of_an_index_without_metadata(index: Index, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The rent.")
+    index.add([tmp_path / "a.txt"])
+    with pytest.raises(InputError, match="they have no metadata"):
+        names(index, where={"year": 2024})
+
+
+def test_files_and_texts_in_one_index(index: Index, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.txt").write_text("The rent of a file.")
+    index.add_texts([{"id": f"{tmp_path}/docs/b.txt", "text": "The rent of a text.", "n": 1}])
+    index.add([tmp_path / "docs"])
+    index.add()  # does not take the text for a file that is gone
+    assert {Path(name).name for name in names(index)} == {"a.txt", "b.txt"}
+    assert {Path(name).name for name in names(index, where={"n": 1})} == {"b.txt"}
+
+
+def test_a_private_index_keeps_names_of_texts(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "i.db", encoder=None) as index:
+        index.add_texts([{"id": "ann/7", "text": "The rent."}])
+    with Index.open(tmp_path / "i.db", private=True) as index:
+        assert names(index) == {"ann/7"}
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ("one text", "found one str, expected a list"),
+        ({"text": "one"}, "found one dict, expected a list"),
+        (["a", 7], r"texts\[1\]: found int, expected a text or a dict"),
+        ([{"body": "a", "n": 1}], r'texts\[0\]: found body, n, expected "text" among its keys'),
+        ([{}], "found nothing"),
+        ([" \n"], r"texts\[0\]: its text is blank"),
+        ([{"text": float("nan")}], "its text is float, expected words"),
+    ],
+)
+def test_what_is_no_text_is_refused(sources: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        list(texts(sources))
+
+
+class Pandas:
+    """What a pandas DataFrame has of use here."""
+
+    columns = ("id", "text", "year", "score", "day")
+
+    def itertuples(self, *, index: bool, name: None) -> Iterator[tuple[Any, ...]]:
+        assert not index
+        day = datetime.date(2024, 5, 1)
+        yield (np.int64(7), "The rent.", np.int64(2024), np.float64("nan"), day)
+
+
+class Polars:
+    def iter_rows(self, *, named: bool) -> Iterator[dict[str, Any]]:
+        assert named
+        yield {"id": 7, "text": "The rent.", "tags": ["a", np.float32(0.5)]}
+
+
+def test_rows_of_data_frames() -> None:
+    (row,) = texts(Pandas())  # type: ignore[arg-type]
+    assert (row.name, row.text) == ("7", "The rent.")
+    assert row.metadata == {"year": 2024, "score": None, "day": "2024-05-01"}
+    (row,) = texts(Polars())  # type: ignore[arg-type]
+    assert (row.name, row.metadata) == ("7", {"tags": ["a", 0.5]})
+
+
+# ---- asking
+
+
+def test_a_searcher_takes_texts_and_reports_metadata(reader: Reader) -> None:
+    rows = [{"id": "a", "text": "The Norse, led by Rollo, came.", "year": 911}, "The old king."]
+    searcher = Searcher(reader, rows)
+    (hit,) = searcher.ask("Who led the Norse?")
+    assert (hit.text, hit.place.path, hit.place.number) == ("Rollo", "a", 1)
+    assert hit.to_dict()["metadata"] == {"year": 911}
+    assert searcher.ask("Who led the Norse?", where={"year": 911}) == [hit]
+    with pytest.raises(InputError, match="'age'"):
+        searcher.ask("Who led the Norse?", where={"age": 1})
+    with pytest.raises(IndexFileError, match="an empty index"):
+        Searcher(reader, []).ask("Who led the Norse?")
+
+
+def test_many_questions_are_answered_as_each_alone(reader: Reader) -> None:
+    searcher = Searcher(reader, ["The Norse, led by Rollo, came.", "The duke led the king."])
+    questions = ["Who led the Norse?", "Zebra?", "Who led the king?", "The river?"] * 5
+    every = list(searcher.search_all(questions, top_k=2))
+    assert every == [searcher.search(question, top_k=2) for question in questions]
+    assert list(searcher.ask_all(questions)) == [searcher.ask(question) for question in questions]
+    assert list(searcher.ask_all([])) == []
+    with pytest.raises(InputError, match="questions is one text"):
+        list(searcher.ask_all("Who led the Norse?"))
