@@ -39,6 +39,7 @@ _TEXTS = (
     *(".", "!", "?", "…", "。", "\n", "\r", "\r\n", " ", "\t", "\x0b", "\f", "\xa0", "\u200d"),
     *("7", "page ", "of", "-", "=", "#", "# ", '"', "'", "(", ")", "[", "]", "[1]", "A. ", "Mr. "),
     *("word ", "Word. ", "é", "水", "e\u0301", "\ufeff", "---\n", "| ", "<!--", "-->", "](", "`"),
+    *("[a](b)", "- [a](#b)\n", "```\n", " .... 7\n", "Contents\n", "[Page 7]\n", "a-\n", "ﬁ"),
 )
 _TAGS = (
     *("<p>", "<div>", "<header>", "<a href=x>", "<b>", "<td>", "<table>", "<ul>", "<li>", "<pre>"),
@@ -49,6 +50,38 @@ _TAGS = (
 _WORD = (
     *("<w:p>", "</w:p>", "<w:r>", "</w:r>", "<w:t>", "</w:t>", "<w:tbl>", "</w:tbl>", "<w:tr>"),
     *("</w:tr>", "<w:tc>", "</w:tc>", "<w:p/>", "<w:txbxContent>", "</w:txbxContent>", "<w:br/>"),
+)
+_TABLE = (
+    *("<w:tbl>", "<w:tr>", "<w:trPr>", "<w:tblHeader>", "<w:tc>", "<w:tcPr>", "<w:vMerge>"),
+    *('<w:gridSpan w:val="99999999999">', '<w:gridSpan w:val="3">', "<w:p>", "<w:r>", "<w:t>"),
+    *("<w:del>", "<w:txbxContent>", "<m:oMath>", "<m:f>", "<m:num>", "<m:den>", "<m:sSup>"),
+    *("<m:e>", "<m:nary>", "<m:rad>", "<m:d>", "<m:t>", '<w:altChunk r:id="a">'),
+)
+_SLIDE = (
+    *("<p:sp>", '<p:ph type="title">', '<p:ph type="ftr">', "<p:txBody>", "<a:p>", "<a:r>"),
+    *("<a:t>", "<a:tbl>", "<a:tr>", "<a:tc>", '<a:tblPr firstRow="1">', "<p:text>"),
+)
+_OPEN = (
+    *("<text:p>", "<text:h>", '<text:s text:c="999999999">', "<text:note>", "<text:span>"),
+    *("<table:table>", "<table:table-row>", "<draw:text-box>", "<office:annotation>"),
+    *('<table:table-cell table:number-columns-repeated="9999999">', "<table:table-cell>"),
+    *('<draw:object xlink:href="a">', "<draw:page>", "<table:table-header-rows>", "<math>"),
+)
+_RTF = (
+    *("{", "}", "\\par ", "\\pard", "\\intbl ", "\\cell ", "\\row ", "\\trowd", "\\'e9", "\\u-1?"),
+    *("\\uc99999 ", "\\bin3 ", "\\bin-9 ", "\\f1 ", "{\\footnote ", "{\\header ", "{\\*\\x ", "\\"),
+    *("{\\pict ", "{\\stylesheet ", "\\s1 ", "\\plain", "\\ansicpg932 ", "\\'83", "A", "\\line "),
+)
+_MAIL = (
+    *("Content-Type: multipart/mixed; boundary=b\n", "--b\n", "--b--\n", "\n", "Subject: "),
+    *("Content-Type: message/rfc822\n", "Content-Transfer-Encoding: base64\n", "=?utf-8?q?"),
+    *("Content-Type: text/html; charset=utf-7\n", "?=", "=?x?b?", "A===", ";", "filename*0*="),
+    *("Content-Disposition: attachment; filename=a.csv\n", "From x 10:00\n", "\r\n", ">From \n"),
+    *("Content-Transfer-Encoding: x-uuencode\nbegin 6 a\n", "Content-ID: <a>\n", " folded\n"),
+)
+_CUES = (
+    *("1\n", "00:00:01,000 --> 00:00:02,000\n", "99:99.9 --> 0:0\n", "<i>", "<v ", "{\\", "}"),
+    *("WEBVTT\n", "NOTE\n", "&amp;", "&#9;", "-->", "00:", "<c.a.b>", "<00:01.000>"),
 )
 _DATA = (
     "{",
@@ -64,7 +97,12 @@ _DATA = (
     "\\ud800",
     "1e9",
 )
-_SPACE = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+_RELATED = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_SPACE = (
+    'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:m="m/math" '
+    f'xmlns:r="{_RELATED}"'
+)
 
 
 def repeated(random: random.Random, *pieces: str) -> str:
@@ -97,6 +135,26 @@ def page(random: random.Random) -> str:
     return repeated(random, *_TAGS, *_TEXTS)
 
 
+def balanced(random: random.Random, *tags: str) -> str:
+    """Elements that are closed in order, with some text in them."""
+    room = random.choice([100, 5_000, SIZE])
+    deepest = random.choice([3, 20, 200])
+    some = random.choices(tags, k=random.choice([2, 5, 20]))
+    text: list[str] = []
+    open_tags: list[str] = []
+    while room > 0:
+        if open_tags and (len(open_tags) >= deepest or random.random() < 0.4):
+            text.append(f"</{open_tags.pop()[1:-1].split()[0]}>")
+        elif open_tags and random.random() < 0.3:
+            text.append(random.choice(_TEXTS).translate({60: "x", 38: "x", 8: "", 11: "", 12: ""}))
+        else:
+            open_tags.append(random.choice(some))
+            text.append(open_tags[-1])
+        room -= len(text[-1]) + 1
+    text += (f"</{tag[1:-1].split()[0]}>" for tag in reversed(open_tags))
+    return "".join(text)
+
+
 def zipped(random: random.Random, files: dict[str, str]) -> bytes:
     """A zip file in which each file is packed by some method."""
     methods = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
@@ -107,12 +165,134 @@ def zipped(random: random.Random, files: dict[str, str]) -> bytes:
     return sink.getvalue()
 
 
+def related(**targets: str) -> str:
+    """A file of relationships, by their ids, each with a kind of the same name."""
+    inner = "".join(
+        f'<Relationship Id="{id}" Type="x/{id}" Target="{target}"/>'
+        for id, target in targets.items()
+    )
+    return f'<r:Relationships xmlns:r="r">{inner}</r:Relationships>'.replace("<R", "<r:R")
+
+
 def docx(random: random.Random) -> bytes:
     pairs = [(tag, f"</{tag[1:]}") for tag in _WORD if tag[1:2] == "w" and not tag.endswith("/>")]
-    inner = nested(random, *pairs) if random.random() < 0.5 else repeated(random, *_WORD)
+    inner = random.choice(
+        [
+            lambda: nested(random, *pairs),
+            lambda: repeated(random, *_WORD),
+            lambda: balanced(random, *_TABLE),
+        ]
+    )()
+    main = f"<w:document {_SPACE}><w:body>{inner}</w:body></w:document>"
+    files = {
+        "word/document.xml": main,
+        "word/header1.xml": main,
+        "word/_rels/document.xml.rels": related(
+            a=random.choice(["a.htm", "document.xml", "a.txt"])
+        ),
+        "word/a.htm": page(random),
+    }
+    return zipped(random, files)
+
+
+def pptx(random: random.Random) -> bytes:
+    count = random.choice([1, 3, 100])
+    ids = "".join(f'<p:sldId r:id="s{random.randrange(count + 2)}"/>' for _ in range(count))
+    space = f'{_SPACE} xmlns:p="p" xmlns:a="a/main"'
+    files = {
+        "ppt/presentation.xml": f"<p:presentation {space}>{ids}</p:presentation>",
+        "ppt/_rels/presentation.xml.rels": related(
+            **{f"s{n}": f"{n % 3}.xml" for n in range(count)}
+        ),
+    }
+    for number in range(3):
+        files[f"ppt/{number}.xml"] = f"<p:sld {space}>{balanced(random, *_SLIDE)}</p:sld>"
+        files[f"ppt/_rels/{number}.xml.rels"] = related(notesSlide="0.xml")
+    return zipped(random, files)
+
+
+def open_document(kind: str) -> Make:
+    """Makes texts or presentations."""
+
+    def make(random: random.Random) -> bytes:
+        names = ("office", "text", "table", "draw", "xlink")
+        spaces = " ".join(f'xmlns:{name}="{name}"' for name in names)
+        content = (
+            f"<office:document {spaces}><office:body><office:{kind}>{balanced(random, *_OPEN)}"
+            f"</office:{kind}></office:body></office:document>"
+        )
+        return zipped(random, {"content.xml": content, "a/content.xml": "<math>x</math>"})
+
+    return make
+
+
+def xlsx(random: random.Random) -> bytes:
+    places = ("A1", "B1", "A2", "C3", "B2", "Z99", "A", "1", "", "ZZZZ9", "A0", "AZ1000")
+    kinds = ("s", "inlineStr", "str", "n", "b", "e", "d", "x")
+
+    def cell() -> str:
+        value = random.choice(["0", "1", "-1", "1e308", "9e999", "x", "43597.5", "4294967296", ""])
+        text = random.choice(_TEXTS).translate({60: "x", 38: "x", 8: "", 11: "", 12: ""})
+        return (
+            f'<c r="{random.choice(places)}" t="{random.choice(kinds)}" '
+            f's="{random.choice([0, 1, 9, -1])}"><v>{value}</v><is><t>{text}</t></is></c>'
+        )
+
+    count = random.choice([1, 10, 300])
+    rows = "".join(
+        f'<row r="{random.choice([number, number, 1, 0, 1048576])}">{cell()}{cell()}</row>'
+        for number in range(count)
+    )
+    merges = random.choice(["", "A1:A3", "C3:A1", "A1:XFD1048576", "x"])
+    sheet = (
+        f'<worksheet xmlns="{_SHEET}"><sheetData>{rows}</sheetData>'
+        f'<mergeCells><mergeCell ref="{merges}"/></mergeCells></worksheet>'
+    )
     return zipped(
         random,
-        {"word/document.xml": f"<w:document {_SPACE}><w:body>{inner}</w:body></w:document>"},
+        {
+            "[Content_Types].xml": "<Types/>",
+            "xl/workbook.xml": f'<workbook xmlns="{_SHEET}" xmlns:r="{_RELATED}"><sheets>'
+            '<sheet name="A" sheetId="1" r:id="a"/><sheet name="B" sheetId="2" r:id="a"/>'
+            "</sheets></workbook>",
+            "xl/_rels/workbook.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/'
+            f'package/2006/relationships"><Relationship Id="a" Type="{_RELATED}/worksheet" '
+            'Target="a.xml"/></Relationships>',
+            "xl/a.xml": sheet,
+            "xl/sharedStrings.xml": f'<sst xmlns="{_SHEET}"><si><t>a</t></si></sst>',
+        },
+    )
+
+
+def ods(random: random.Random) -> bytes:
+    names = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+
+    def cell() -> str:
+        times = random.choice([1, 1, 1, 2, 1_000, -1, 1 << 33])
+        kind = random.choice(["string", "float", "date", "percentage", "x"])
+        return (
+            f'<table:table-cell table:number-columns-repeated="{times}" '
+            f'office:value-type="{kind}" office:value="{times}"><text:p>a</text:p>'
+            "</table:table-cell>"
+        )
+
+    rows = "".join(
+        f'<table:table-row table:number-rows-repeated="{random.choice([1, 1, 2, 1_000])}">'
+        f"{cell()}{cell()}</table:table-row>"
+        for _ in range(random.choice([1, 5, 50]))
+    )
+    return zipped(
+        random,
+        {
+            "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
+            "META-INF/manifest.xml": "<manifest/>",
+            "content.xml": f"<office:document-content {names}><office:body><office:spreadsheet>"
+            f'<table:table table:name="A">{rows}</table:table>'
+            "</office:spreadsheet></office:body></office:document-content>",
+        },
     )
 
 
@@ -161,23 +341,38 @@ MAKERS: dict[str, Make] = {
     ".docx": docx,
     ".epub": epub,
     ".pdf": pdf,
+    ".pptx": pptx,
+    ".odt": open_document("text"),
+    ".odp": open_document("presentation"),
+    ".xlsx": xlsx,
+    ".ods": ods,
+    ".rtf": texts(*_RTF, *_TEXTS, start="{\\rtf1 "),
+    ".eml": texts(*_MAIL, *_TEXTS, start="Subject: x\n"),
+    ".mbox": texts(*_MAIL, *_TEXTS, start="From x Mon May 12 10:00:00 2019\nSubject: x\n"),
+    ".srt": texts(*_CUES, *_TEXTS),
+    ".vtt": texts(*_CUES, *_TEXTS, start="WEBVTT\n\n"),
     ".jsonl": texts(*_DATA, *_TEXTS),
     ".json": texts(*_DATA, *_TEXTS, start='["'),
     ".csv": texts('"', ",", ";", "\n", "a", '""', " ", start="text\n"),
+    ".tsv": texts('"', "\t", ",", "|", "\n", "7", "a", '""', " ", "2019-05-12"),
 }
 
 
 def broken(random: random.Random) -> tuple[str, bytes]:
-    """A real file with some bytes changed, taken out or repeated."""
-    path = random.choice(sorted(MILL.iterdir()))
-    data = bytearray(path.read_bytes())
+    """A real or made file with some bytes changed, taken out or repeated."""
+    if random.random() < 0.5:
+        ending = random.choice(sorted(MAKERS))
+        data = bytearray(MAKERS[ending](random))
+    else:
+        path = random.choice(sorted(MILL.iterdir()))
+        ending, data = path.suffix, bytearray(path.read_bytes())
     for _ in range(random.choice([1, 5, 50])):
         at = random.randrange(len(data))
         size = random.choice([1, 4, 100])
         data[at : at + size] = random.choice(
             [random.randbytes(size), b"", data[at : at + size] * 20, b"\xff" * size, b"\0" * size]
         )
-    return path.suffix, bytes(data)
+    return ending, bytes(data)
 
 
 def files(seed: int) -> Iterator[tuple[str, bytes]]:
@@ -230,7 +425,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="*", help="endings of the formats that are made")
     options = parser.parse_args()
+    for ending in set(MAKERS) - set(options.only or MAKERS):
+        del MAKERS[ending]
     keep = Path(tempfile.mkdtemp(prefix="fuzz-"))
     count, complaints = fuzz(60 * options.minutes, options.seed, keep)
     print(f"{count:,} files with seed {options.seed}: {len(complaints)} failed")

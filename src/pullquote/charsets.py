@@ -116,6 +116,9 @@ def _head(telling: bytes) -> bytes:
     """The first lines or words, as many as can be ranked in a second."""
     if len(telling) <= _RANKED:
         return telling
+    # ASCII tells nothing, and may be a long line's beginning
+    first = re.search(rb"[\x80-\xff]", telling)
+    telling = telling[max(first.start() - _RANKED // 2, 0) if first else 0 :]
     cut = max(telling.rfind(end, 0, _RANKED) for end in (b"\n", b" "))
     return telling[: cut if cut > 0 else _RANKED]
 

@@ -182,7 +182,7 @@ def test_a_line_of_a_million_delimiters() -> None:
     with pytest.raises(DataError, match="1,000,001 columns, expected at most 10,000"):
         rows("," * 1_000_000)
     assert values("text,note\n" + "," * 1_000_000 + "x\na,b\n") == [
-        "found 1,000,001 cells, expected 2",
+        "1,000,001 columns, expected at most 10,000",
         {"text": "a", "note": "b"},
     ]
 

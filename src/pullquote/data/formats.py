@@ -94,6 +94,8 @@ def read_items(
             for item in _items(file, kind, tell):
                 read(file.tell())
                 yield item
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
     except DataError as error:
@@ -102,7 +104,10 @@ def read_items(
 
 def _items(file: BinaryIO, kind: str, tell: Tell) -> Iterator[Item]:
     if kind == "json":
-        return _from_json(read_whole(unpacked(file)), tell)
+        try:
+            return _from_json(read_whole(unpacked(file)), tell)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DataError(f"broken gzip file ({error}); copy or fetch it again") from None
     return map(_item, read_rows(file, kind, tell=tell))
 
 

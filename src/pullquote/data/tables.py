@@ -97,18 +97,38 @@ def read_rows(file: BinaryIO, kind: str, *, tell: Tell = lambda _: None) -> Iter
         if kind == "json":
             yield from _from_json(file, tell)
             return
-        encoding = find_encoding(file)
-        tell(encoding)
         if kind == "jsonl":
+            encoding = find_encoding(file)
+            tell(encoding)
             # Lines end at \n alone: JSON text may hold U+2028 and U+0085.
             yield from _from_jsonl(lines(characters(file, encoding, nul=True)))
-        else:
-            order = "\t,;|" if kind == "tsv" else ",;\t|"
-            yield from _from_csv(characters(file, encoding), order)
+            return
     except TextError as error:
         raise DataError(str(error)) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"broken gzip file ({error}); copy or fetch it again") from None
+        raise _broken_gzip(error) from None
+    yield from named(read_cells(file, kind, tell=tell))
+
+
+def read_cells(file: BinaryIO, kind: str, *, tell: Tell = lambda _: None) -> Iterator[Row | BadRow]:
+    """Yield the rows of a "csv" or "tsv" file as lists of cells, that of the names among them.
+
+    Raises what `read_rows` does. `named` gives rows as dicts.
+    """
+    try:
+        file = unpacked(file)
+        encoding = find_encoding(file)
+        tell(encoding)
+        order = "\t,;|" if kind == "tsv" else ",;\t|"
+        yield from _cells(characters(file, encoding), order)
+    except TextError as error:
+        raise DataError(str(error)) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise _broken_gzip(error) from None
+
+
+def _broken_gzip(error: Exception) -> DataError:
+    return DataError(f"broken gzip file ({error}); copy or fetch it again")
 
 
 def unpacked(file: BinaryIO) -> BinaryIO:
@@ -332,35 +352,57 @@ class _Records:
         return cells if not (cells and cells[-1].endswith("\n")) else None
 
 
-def _from_csv(blocks: Iterator[str], delimiters: str) -> Iterator[Row | BadRow]:
+def _cells(blocks: Iterator[str], delimiters: str) -> Iterator[Row | BadRow]:
+    """The rows of a CSV file as lists of cells, without blank lines and empty rows."""
     texts = lines(blocks, carriage_returns=True)
     head: list[str] = []
     while len(head) < _SNIFFED and sum(map(len, head)) < _SNIFFED_CHARACTERS:
         if (line := next(texts, None)) is None:
             break
         head.append(line)
-    records = iter(_Records(itertools.chain(head, texts), _delimiter(head, delimiters)))
-    for _, first in records:
-        if isinstance(first, str):
-            raise DataError(first)
-        if first:  # not a blank line
-            break
-    else:
+    for number, cells in _Records(itertools.chain(head, texts), _delimiter(head, delimiters)):
+        where = f"line {number}"
+        if isinstance(cells, str):
+            yield BadRow(where, number, cells)
+        elif len(cells) > _MOST_COLUMNS:
+            reason = f"{len(cells):,} columns, expected at most {_MOST_COLUMNS:,}"
+            yield BadRow(where, number, reason)
+        elif any(map(str.strip, cells)):
+            yield Row(where, number, cells)
+
+
+def column_names(cells: Sequence[str]) -> list[str]:
+    """The names in a header as `named` gives them: known ones without capitals and blanks.
+
+    >>> column_names([" Text", "Page No"])
+    ['text', 'Page No']
+    """
+    return _plain_names(cells)
+
+
+def named(rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
+    """Yield rows of cells as dicts by the names in the first.
+
+    Raises `DataError` if there is none, or if a name with a meaning occurs twice.
+    """
+    rows = iter(rows)
+    head = next(rows, None)
+    if head is None:
         raise DataError("empty; expected a first line with the names of the columns")
-    if len(first) > _MOST_COLUMNS:
-        raise DataError(f"{len(first):,} columns, expected at most {_MOST_COLUMNS:,}")
+    if isinstance(head, BadRow):
+        raise DataError(head.reason)
+    first = cast("list[str]", head.value)
     plain = [_plain(name) for name in first]
     if any(plain.count(name) > 1 for name in KNOWN.intersection(plain)):
         raise DataError(f"two columns have one name: {str(first)[:60]}")
     header = _plain_names(first)
     known = not KNOWN.isdisjoint(plain)
-    for number, cells in records:
-        where = f"line {number}"
-        if isinstance(cells, str):
-            yield BadRow(where, number, cells)
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row
             continue
-        if not any(map(str.strip, cells)):
-            continue  # a blank line, or the empty rows at the end of a sheet
+        where, number = row.where, row.number
+        cells = cast("list[str]", row.value)
         if not any(map(str.strip, cells[len(header) :])):
             del cells[len(header) :]
         if len(cells) != len(header):
@@ -378,8 +420,8 @@ def _from_csv(blocks: Iterator[str], delimiters: str) -> Iterator[Row | BadRow]:
 def _delimiter(head: list[str], delimiters: str) -> str:
     """The delimiter with which the first line has the most known column names.
 
-    If no name is known: the one with which the most rows have as many cells as the first, and of
-    several the one that gives the most cells.
+    If no name is known: the one with which the most rows have the same number of cells, two or
+    more, and of several the one that gives the most cells. A title may stand above the table.
     """
 
     def fitness(delimiter: str) -> tuple[int, bool, int, int]:
@@ -387,10 +429,12 @@ def _delimiter(head: list[str], delimiters: str) -> str:
         rows = [cells for cells in read if isinstance(cells, list) and cells]
         if not rows:
             return 0, False, 0, 0
-        names = map(_plain, rows[0][:_MOST_COLUMNS])
-        known, columns = len(KNOWN.intersection(names)), len(rows[0])
-        even = sum(len(cells) == columns for cells in rows)
-        return known, not known and columns > 1, even, columns
+        known = len(KNOWN.intersection(map(_plain, rows[0][:_MOST_COLUMNS])))
+        if known:
+            return known, False, sum(len(cells) == len(rows[0]) for cells in rows), len(rows[0])
+        counts = Counter(len(cells) for cells in rows if len(cells) > 1)
+        columns, even = max(counts.items(), key=lambda one: (one[1], one[0]), default=(1, 0))
+        return 0, columns > 1, even, columns
 
     return max(delimiters, key=fitness)  # the first of equally good ones
 

@@ -4,9 +4,9 @@
         if isinstance(file, SourceFile):        # else a Problem
             for passage in read(file): ...
 
-Knows file names and folders; each format has a module of its own. Text, Markdown, JSON, JSON Lines
-and CSV need no extra; HTML, PDF, DOCX and EPUB need `pip install "pullquote[files]"`, Parquet the
-extra `parquet`.
+Knows file names and folders; each format has a module of its own. Text, source code, Markdown,
+subtitles, RTF, e-mail, JSON, JSON Lines and CSV need no extra; HTML, PDF, EPUB and the files of
+offices need `pip install "pullquote[files]"`, Parquet the extra `parquet`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,18 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 from pullquote.deprecated import moved_names
 from pullquote.errors import DocumentError, MissingExtraError, first_line
 from pullquote.searching import plain
+from pullquote.searching.books import read_epub
 from pullquote.searching.html import read_html
-from pullquote.searching.office import read_docx, read_epub
+from pullquote.searching.mail import mailbox_reader, message_reader
+from pullquote.searching.markdown import read_markdown
+from pullquote.searching.office import read_docx, read_pptx
+from pullquote.searching.opendocument import read_odp, read_odt
 from pullquote.searching.parts import Note, Part, Skipped
 from pullquote.searching.passages import passages
 from pullquote.searching.pdf import read_pdf
+from pullquote.searching.rtf import read_rtf
+from pullquote.searching.sheets import read_ods, read_xlsx
+from pullquote.searching.subtitles import read_subtitles
 from pullquote.searching.tables import reader
 from pullquote.searching.text import read_text
 from pullquote.text import decode_beginning
@@ -46,19 +53,37 @@ class Kind:
     """Its files may be hostile, or its parser is compiled: read in a process of its own."""
 
 
-TEXT = Kind(read_text, "line", plain.ENDINGS)
+def _reader_of(name: str) -> Callable[[BinaryIO], Iterator[Part | Note]] | None:
+    """The reader of a file that is attached to a message."""
+    kind = _by_name(name)
+    return kind.read if kind else None
+
+
+TEXT = Kind(read_text, "line", plain.ENDINGS + plain.CODE)
+_LISTS = Kind(reader("json"), "row", (".json",))
 KINDS = (
     TEXT,
+    Kind(read_markdown, "line", (".md", ".markdown")),
     Kind(read_html, "block", (".html", ".htm", ".xhtml"), apart=True),
     Kind(read_pdf, "page", (".pdf",), apart=True),
-    Kind(read_docx, "paragraph", (".docx", ".docm", ".dotx"), apart=True),
+    Kind(read_docx, "paragraph", (".docx", ".docm", ".dotx", ".dotm"), apart=True),
+    Kind(read_pptx, "slide", (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx"), apart=True),
+    Kind(read_odt, "paragraph", (".odt", ".ott", ".fodt"), apart=True),
+    Kind(read_odp, "slide", (".odp", ".otp", ".fodp"), apart=True),
+    Kind(read_rtf, "paragraph", (".rtf",), apart=True),
+    Kind(read_xlsx, "row", (".xlsx", ".xlsm", ".xltx", ".xltm"), apart=True),
+    Kind(read_ods, "row", (".ods", ".ots", ".fods"), apart=True),
     Kind(read_epub, "section", (".epub",), apart=True),
+    Kind(message_reader(_reader_of), "message", (".eml",), apart=True),
+    Kind(mailbox_reader(_reader_of), "message", (".mbox",), apart=True),
+    Kind(read_subtitles, "block", (".srt", ".vtt")),
     Kind(reader("jsonl"), "block", (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")),
     Kind(reader("csv"), "block", (".csv", ".csv.gz")),
     Kind(reader("tsv"), "block", (".tsv", ".tab", ".tsv.gz")),
     Kind(reader("parquet"), "row", (".parquet",), apart=True),
-    Kind(reader("json"), "row", (".json",)),
+    _LISTS,
 )
+_OLD = {".doc": ".docx", ".ppt": ".pptx", ".xls": ".xlsx", ".xlsb": ".xlsx"}
 _BY_ENDING = {ending: kind for kind in KINDS for ending in kind.endings}
 
 Stamp: TypeAlias = "tuple[int, int, int]"
@@ -95,12 +120,16 @@ def kind_of(path: str) -> Kind | None:
     A JSON file is a document if it holds a list of objects or of texts, rather than the settings of
     some program; so such a file is opened.
     """
-    if plain.is_plain(path):
+    kind = _by_name(path)
+    return None if kind is _LISTS and not _is_list(path) else kind
+
+
+def _by_name(name: str) -> Kind | None:
+    """The format that a name tells, whatever the file holds."""
+    if plain.is_plain(name):
         return TEXT
-    endings = Path(Path(path).name.lower()).suffixes
+    endings = Path(Path(name).name.lower()).suffixes
     ending = "".join(endings[-2:] if endings[-1:] == [".gz"] else endings[-1:])
-    if ending == ".json" and not _is_list(path):
-        return None
     return _BY_ENDING.get(ending)
 
 
@@ -197,6 +226,8 @@ def _walk(
 
 def _why_left_out(name: str) -> str:
     ending = Path(name).suffix.lower()
+    if ending in _OLD:
+        return f"an old format; save it as {_OLD[ending]}"
     if ending == ".json":
         return "JSON, but no list of objects or texts"
     return f"{ending} is no ending of documents" if ending else "its name has no ending"

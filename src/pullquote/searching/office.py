@@ -1,94 +1,219 @@
-"""DOCX and EPUB: zipped XML. Nothing in it is run, and nothing is fetched.
+"""Word and PowerPoint files.
 
     for part in read_docx(file): ...     # numbers are paragraphs
-    for part in read_epub(file): ...     # numbers are sections, as the book orders them
+    for part in read_pptx(file): ...     # numbers are slides
 
-Knows the two formats' markup as lxml (extra `files`) parses it.
+Knows the two formats' markup; `packages` finds and parses it.
 """
 
 from __future__ import annotations
 
 import io
 import posixpath
-import zipfile
-from collections.abc import Iterator
-from typing import Any, BinaryIO
-from urllib.parse import unquote
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, TypeAlias
 
-from pullquote.errors import DocumentError, MissingExtraError, first_line
-from pullquote.searching.html import blocks, check_tags, decoded
-from pullquote.searching.parts import Part, Skipped
+from pullquote.errors import DocumentError, TextError
+from pullquote.searching.archives import Archive, local_name
+from pullquote.searching.formulas import formula
+from pullquote.searching.html import blocks, decoded
+from pullquote.searching.mail import message_reader
+from pullquote.searching.packages import (
+    Relation,
+    main_part,
+    open_package,
+    relation_id,
+    relations,
+)
+from pullquote.searching.parts import Note, Part, Skipped, guessed
+from pullquote.searching.rows import one_line, table_texts
+from pullquote.text import decode
 
-_LARGEST = 256 << 20  # bytes of one unpacked file: a small zip file must not fill the memory
-_MOST_UNPACKED = 200  # times its size, of all that is read; more is an attack on the memory
-_OLE = b"\xd0\xcf\x11\xe0"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _STRICT_W = "{http://purl.oclc.org/ooxml/wordprocessingml/main}"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
-_CONTAINER = "{urn:oasis:names:tc:opendocument:xmlns:container}"
-_OPF = "{http://www.idpf.org/2007/opf}"
-_PAGES = {"application/xhtml+xml", "text/html", "application/x-dtbook+xml"}
+# parts beside the main one, in the order in which they are read
+_BESIDE = ("header", "footer", "footnotes", "endnotes", "comments", "diagramData", "chart")
+_BESIDE_NAME = re.compile(r"(header|footer|footnotes|endnotes|comments)\d*\.xml", re.IGNORECASE)
+_PAGE_ENDINGS = (".htm", ".html", ".xhtml")
+_REPEATED = ("dt", "ftr", "hdr")  # placeholders of PowerPoint that all slides show: date, footer
+
+_Paragraph: TypeAlias = "tuple[str, bool]"  # its text, and whether it is a heading
 
 
-def read_docx(file: BinaryIO) -> Iterator[Part | Skipped]:
-    """Yield the paragraphs and rows of tables of a Word document, then its notes.
+# --- DOCX
 
-    Skipped are notes that are broken, and files that are embedded.
+
+def read_docx(file: BinaryIO) -> Iterator[Part | Note]:
+    """Yield the paragraphs and rows of tables of a Word document.
+
+    Then what stands around them: headers, footers, notes, comments, diagrams. Skipped are those of
+    them that are broken, and files that are embedded.
     """
-    file.seek(0)
-    if file.read(4) == _OLE:
-        raise DocumentError("encrypted, or an old .doc; save it as .docx without a password")
-    with _open(file, "DOCX") as packed:
-        headings = _heading_styles(packed)
+    yield from _read_docx(file, inner=False)
+
+
+def _read_docx(file: BinaryIO, *, inner: bool) -> Iterator[Part | Note]:
+    with open_package(file, "DOCX", "doc") as archive:
+        name, tree = main_part(archive, "document", "word/document.xml", "Word document")
+        word = _Word(archive, relations(archive, name), *_styles(archive, name), inner)
         number = 0
-        for name in ("word/document.xml", "word/footnotes.xml", "word/endnotes.xml"):
-            if name not in packed.namelist():
-                if name == "word/document.xml":
-                    raise DocumentError("no Word document in it (no word/document.xml)")
-                continue
+        seen: set[str] = set()  # a header is the same in many sections
+        for kind, beside in [("document", name), *_beside(archive, name, word.related.values())]:
             try:
-                body = _parse(packed, name)
+                root = tree if beside == name else archive.tree(beside)
             except DocumentError as error:
-                if name == "word/document.xml":
-                    raise
-                yield Skipped(name, str(error))
+                yield Skipped(beside, str(error))
                 continue
-            for text, style in _paragraphs(body):
-                if text.strip():
-                    number += 1
-                    yield Part(f"{text}\n\n", number, open=style in headings)
-        for name in packed.namelist():
-            if name.startswith("word/embeddings/") and not name.endswith("/"):
-                yield Skipped(name, "an embedded file; save it as a file of its own")
+            read = drawn(root) if kind in ("diagramData", "chart") else word.paragraphs(root)
+            for text, heading in read:
+                if not text.strip() or (kind in ("header", "footer") and text in seen):
+                    continue
+                if kind in ("header", "footer"):
+                    seen.add(text)
+                number += 1
+                yield Part(f"{text}\n\n", number, open=heading)
+        yield from word.notes
+        for packed in archive.names:
+            if "/embeddings/" in packed:
+                yield Skipped(packed, "an embedded file; save it as a file of its own")
 
 
-def _paragraphs(element: Any) -> Iterator[tuple[str, str]]:
-    """The text and the style of each paragraph; a table's row is one."""
-    for child in element:
-        tag = _tag(child)
-        if tag == "p":
-            style = child.find(f"{_space(child)}pPr/{_space(child)}pStyle")
-            yield _text(child), "" if style is None else style.get(f"{_space(child)}val", "")
-            for box in child.iter(f"{_space(child)}txbxContent"):  # text boxes in it
-                # a box for older programs repeats the one for newer ones
-                repeated = any(parent.tag == f"{_MC}Fallback" for parent in box.iterancestors())
-                if _around(box) is child and not repeated:
-                    yield from _paragraphs(box)
-        elif tag == "tr":
-            cells = [
-                " ".join(text.strip() for text, _ in _paragraphs(cell) if text.strip())
-                for cell in child
-                if _tag(cell) in ("tc", "sdt")
-            ]
-            yield " | ".join(cell for cell in cells if cell), ""
-        elif tag not in ("sectPr", "tblPr", "tblGrid", "del", "moveFrom"):
-            yield from _paragraphs(child)
+def _beside(archive: Archive, main: str, related: Iterable[Relation]) -> list[tuple[str, str]]:
+    """The kinds and names of the parts that are read after the main one."""
+    found: dict[str, str] = {}
+    for relation in related:
+        name = None if relation.outside else archive.find(relation.target)
+        if name and relation.kind in _BESIDE:
+            found[name] = relation.kind
+    for name in archive.names:  # some programs forget to relate them
+        folder, base = posixpath.split(name)
+        if folder == posixpath.dirname(main) and (said := _BESIDE_NAME.fullmatch(base)):
+            found.setdefault(name, said[1].lower())
+    return sorted(
+        ((kind, name) for name, kind in found.items()),
+        key=lambda one: (_BESIDE.index(one[0]), len(one[1]), one[1]),
+    )
+
+
+@dataclass(slots=True)
+class _Word:
+    """The paragraphs of a Word document's parts, and what is noted meanwhile."""
+
+    archive: Archive
+    related: dict[str, Relation]
+    headings: set[str]
+    """The ids of their styles."""
+    contents: set[str]
+    """The ids of the styles of tables of contents, which repeat headings."""
+    inner: bool
+    """Whether the document is itself inside one."""
+    notes: list[Note] = field(default_factory=list)
+
+    def paragraphs(self, element: Any) -> Iterator[_Paragraph]:
+        """The paragraphs below an element; a table's row is one."""
+        for child in element:
+            tag = _tag(child)
+            if tag == "p":
+                space = _space(child)
+                style = child.find(f"{space}pPr/{space}pStyle")
+                named = "" if style is None else style.get(f"{space}val", "")
+                if named in self.contents:
+                    continue
+                yield _text(child), named in self.headings
+                for box in child.iter(f"{space}txbxContent"):  # text boxes in it
+                    # a box for older programs repeats the one for newer ones
+                    repeated = any(parent.tag == f"{_MC}Fallback" for parent in box.iterancestors())
+                    if _around(box) is child and not repeated:
+                        yield from self.paragraphs(box)
+            elif tag == "tbl":
+                yield from self._table(child)
+            elif tag == "altChunk":
+                yield from self._chunk(child)
+            elif tag not in ("sectPr", "tblPr", "tblGrid", "del", "moveFrom"):
+                yield from self.paragraphs(child)
+
+    def _table(self, table: Any) -> Iterator[_Paragraph]:
+        rows: list[list[str]] = []
+        space = _space(table)
+        found = [row for row in table.iter(f"{space}tr") if _around(row, "tbl") is table]
+        if all(len(_cells(row)) < 2 for row in found):  # a frame around text
+            for row in found:
+                for cell in _cells(row):
+                    yield from self.paragraphs(cell)
+            return
+        for row in found:
+            texts: list[str] = []
+            for cell in _cells(row):
+                paragraphs = (one_line(text) for text, _ in self.paragraphs(cell))
+                text = " ".join(filter(None, paragraphs))
+                merged = cell.find(f"{space}tcPr/{space}vMerge")
+                if merged is not None and merged.get(f"{space}val") != "restart" and rows:
+                    text = text or "".join(rows[-1][len(texts) : len(texts) + 1])
+                texts += [text, *[""] * (_span(cell) - 1)]
+            rows.append(texts)
+        first = found[0].find(f"{space}trPr/{space}tblHeader") is not None
+        for _, text in table_texts(enumerate(rows), header=first):
+            yield text, False
+
+    def _chunk(self, element: Any) -> Iterator[_Paragraph]:
+        """The text of a file in another format that stands for some paragraphs."""
+        relation = self.related.get(relation_id(element))
+        name = self.archive.find(relation.target) if relation and not relation.outside else None
+        if name is None:
+            self.notes.append(Skipped("a part in another format", "missing from the file"))
+            return
+        try:
+            for part in self._parts(name, self.archive.content(name)):
+                if isinstance(part, Part):
+                    yield part.text.strip(), part.open
+                else:
+                    self.notes.append(part)
+        except (DocumentError, TextError) as error:
+            self.notes.append(Skipped(name, str(error)))
+
+    def _parts(self, name: str, data: bytes) -> Iterator[Part | Note]:
+        ending = posixpath.splitext(name)[1].lower()
+        if ending in _PAGE_ENDINGS:
+            page = decoded(data)
+            yield from guessed(page.encoding)
+            yield from blocks(page.text, 1, whole=True)
+        elif ending == ".txt":
+            text = decode(data)
+            yield from guessed(text.encoding)
+            yield Part(text.text, 1)
+        elif ending in (".mht", ".mhtml"):
+            yield from message_reader(lambda _: None)(io.BytesIO(data))
+        elif ending == ".docx" and not self.inner:  # not documents in documents without end
+            yield from _read_docx(io.BytesIO(data), inner=True)
+        else:
+            yield Skipped(name, f"a part in another format ({ending}), which is not read")
+
+
+def _cells(row: Any) -> list[Any]:
+    """The cells of a row, those in content controls, too."""
+    space = _space(row)
+    return [cell for cell in row.iter(f"{space}tc") if _around(cell, "tr") is row]
+
+
+def _span(cell: Any) -> int:
+    """How many columns a cell takes."""
+    space = _space(cell)
+    said = cell.find(f"{space}tcPr/{space}gridSpan")
+    value = "" if said is None else said.get(f"{space}val", "")
+    return min(int(value), 100) if value.isascii() and value.isdecimal() and int(value) else 1
 
 
 def _text(paragraph: Any) -> str:
     pieces = []
     for run in paragraph.iter():
         tag = _tag(run)
+        if local_name(run) == "oMath" and not tag:
+            # the blanks are those of the text around it
+            pieces.append(formula(run) if _around(run) is paragraph else "")
+            continue
         if tag not in ("t", "tab", "br", "cr", "noBreakHyphen"):
             continue
         moved = any(_tag(parent) in ("del", "moveFrom") for parent in run.iterancestors())
@@ -101,23 +226,29 @@ def _text(paragraph: Any) -> str:
     return "".join(pieces)
 
 
-def _around(element: Any) -> Any:
-    """The innermost paragraph around an element."""
-    return next(parent for parent in element.iterancestors() if _tag(parent) == "p")
+def _around(element: Any, tag: str = "p") -> Any:
+    """The innermost element of Word's around another one, usually a paragraph."""
+    return next((parent for parent in element.iterancestors() if _tag(parent) == tag), None)
 
 
-def _heading_styles(packed: _Packed) -> set[str]:
-    """The ids of heading styles: their names are English in every language, the ids are not."""
-    if "word/styles.xml" not in packed.namelist():
-        return set()
-    found = set()
-    for style in _parse(packed, "word/styles.xml").iter():
+def _styles(archive: Archive, main: str) -> tuple[set[str], set[str]]:
+    """The ids of the styles of headings, and of tables of contents.
+
+    Their names are English in every language, the ids are not.
+    """
+    path = archive.find(posixpath.join(posixpath.dirname(main), "styles.xml"))
+    headings: set[str] = set()
+    contents: set[str] = set()
+    for style in archive.tree(path).iter() if path else ():
         if _tag(style) == "style":
             name = style.find(f"{_space(style)}name")
             said = "" if name is None else name.get(f"{_space(style)}val", "").lower()
+            id = style.get(f"{_space(style)}styleId", "")
             if said.startswith(("heading", "title", "subtitle")):
-                found.add(style.get(f"{_space(style)}styleId", ""))
-    return found
+                headings.add(id)
+            elif re.fullmatch(r"toc \d", said):
+                contents.add(id)
+    return headings, contents
 
 
 def _tag(element: Any) -> str:
@@ -133,105 +264,88 @@ def _space(element: Any) -> str:
     return _STRICT_W if element.tag.startswith(_STRICT_W) else _W
 
 
-def read_epub(file: BinaryIO) -> Iterator[Part | Skipped]:
-    """Yield the blocks of a book's sections in reading order.
+# --- PPTX
 
-    Skipped are sections that are missing, broken or of another type; their numbers count.
+
+def read_pptx(file: BinaryIO) -> Iterator[Part | Note]:
+    """Yield the paragraphs and rows of tables of a presentation, slide by slide, with notes.
+
+    Skipped are slides that are missing or broken, and files that are embedded. What all slides show
+    is read once.
     """
-    with _open(file, "EPUB") as packed:
-        names = set(packed.namelist())
-        if "META-INF/container.xml" not in names:
-            raise DocumentError("no book in it (no META-INF/container.xml)")
-        root = _parse(packed, "META-INF/container.xml").find(f".//{_CONTAINER}rootfile")
-        package = "" if root is None else root.get("full-path", "")
-        if package not in names:
-            raise DocumentError(f"no package document in it ({package or 'none named'})")
-        book = _parse(packed, package)
-        items = {item.get("id"): item for item in book.iter(f"{_OPF}item")}
-        protected = _protected(packed, names)
-        number = 0
-        read: set[str] = set()
-        for reference in book.iter(f"{_OPF}itemref"):
-            item = items.get(reference.get("idref"))
-            # the table of contents
-            if item is not None and "nav" in item.get("properties", "").split():
+    with open_package(file, "PPTX", "ppt") as archive:
+        name, tree = main_part(archive, "presentation", "ppt/presentation.xml", "presentation")
+        related = relations(archive, name)
+        seen: set[str] = set()
+        lists = (one for one in tree if local_name(one) == "sldIdLst")  # sections have others
+        slides = [slide for one in lists for slide in one if local_name(slide) == "sldId"]
+        for number, slide in enumerate(slides, 1):
+            relation = related.get(relation_id(slide))
+            path = archive.find(relation.target) if relation and not relation.outside else None
+            if path is None:
+                yield Skipped(f"slide {number}", "missing from the file")
                 continue
-            number += 1
-            where = f"section {number}"
-            if item is None:
-                yield Skipped(where, f"not among the files of the book ({reference.get('idref')})")
-                continue
-            path = unquote(item.get("href", "").partition("#")[0])
-            path = posixpath.normpath(posixpath.join(posixpath.dirname(package), path))
-            kind = item.get("media-type", "application/xhtml+xml")
-            if path in protected:
-                raise DocumentError("copy-protected (DRM); expected a book without protection")
-            if kind not in _PAGES:
-                yield Skipped(f"{where} ({path})", f"{kind}, which is not read")
-            elif path in read:
-                yield Skipped(f"{where} ({path})", "an earlier section again")
-            elif path not in names:
-                yield Skipped(f"{where} ({path})", "missing from the book")
-            else:
-                read.add(path)
+            beside = [
+                one.target
+                for one in relations(archive, path).values()
+                if one.kind in ("notesSlide", "comments", "diagramData", "chart")
+                and not one.outside
+            ]
+            for part in [path, *filter(None, map(archive.find, beside))]:
                 try:
-                    yield from blocks(decoded(_read(packed, path)).text, number)
+                    root = archive.tree(part)
                 except DocumentError as error:
-                    yield Skipped(where, str(error))
+                    yield Skipped(f"slide {number}", str(error))
+                    continue
+                for text, title in drawn(root, seen):
+                    if text.strip():
+                        yield Part(f"{text}\n\n", number, open=title)
+        for packed in archive.names:
+            if "/embeddings/" in packed:
+                yield Skipped(packed, "an embedded file; save it as a file of its own")
 
 
-def _protected(packed: _Packed, names: set[str]) -> set[str]:
-    """The files that are encrypted; of many books it is the fonts alone."""
-    if "META-INF/encryption.xml" not in names:
-        return set()
-    found = _parse(packed, "META-INF/encryption.xml").iter(
-        "{http://www.w3.org/2001/04/xmlenc#}CipherReference"
-    )
-    return {unquote(reference.get("URI", "")) for reference in found}
+def drawn(element: Any, seen: set[str] | None = None) -> Iterator[_Paragraph]:
+    """The paragraphs of drawn shapes; a table's row is one. `seen` holds what is read once."""
+    seen = set() if seen is None else seen
+    for child in element:
+        tag = local_name(child)
+        if tag == "p" and isinstance(child.tag, str) and child.tag.endswith("/main}p"):
+            yield _drawn_text(child), False
+        elif tag == "tbl":
+            rows = [
+                [" ".join(one_line(text) for text, _ in drawn(cell, seen)) for cell in row]
+                for row in child
+                if local_name(row) == "tr"
+            ]
+            style = next((one for one in child if local_name(one) == "tblPr"), None)
+            first = style is not None and style.get("firstRow") in ("1", "true")
+            for _, text in table_texts(enumerate(rows), header=first):
+                yield text, False
+        elif tag == "sp":
+            place = next((one for one in child.iter() if local_name(one) == "ph"), None)
+            kind = "" if place is None else place.get("type", "")
+            if kind == "sldNum":
+                continue
+            for text, _ in drawn(child, seen):
+                if kind not in _REPEATED or text not in seen:
+                    yield text, kind in ("title", "ctrTitle")
+                if kind in _REPEATED:
+                    seen.add(text)
+        elif tag == "text" and not len(child):  # a comment
+            yield child.text or "", False
+        elif tag != "Fallback":  # repeats, for older programs, what stands before it
+            yield from drawn(child, seen)
 
 
-class _Packed(zipfile.ZipFile):
-    """A zip file, and how much of it may still be unpacked."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file)
-        self.most = self.room = max(_LARGEST, _MOST_UNPACKED * file.seek(0, io.SEEK_END))
-
-
-def _open(file: BinaryIO, kind: str) -> _Packed:
-    try:
-        return _Packed(file)
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 -- zipfile's, struct's, and of broken names
-        raise DocumentError(f"not readable as {kind} ({first_line(error)})") from None
-
-
-def _read(packed: _Packed, name: str) -> bytes:
-    size = packed.getinfo(name).file_size
-    if size > _LARGEST:
-        raise DocumentError(f"{name} in it unpacks to {size >> 20:,} MiB; expected less than 256")
-    packed.room -= size
-    if packed.room < 0:
-        raise DocumentError(f"unpacks to more than {packed.most >> 20:,} MiB, an attack or a fault")
-    try:
-        return packed.read(name)
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 -- zipfile's, zlib's, bz2's and lzma's own
-        raise DocumentError(f"{name} in it cannot be unpacked ({first_line(error)})") from None
-
-
-def _parse(packed: _Packed, name: str) -> Any:
-    try:
-        from lxml import etree
-    except ImportError:
-        raise MissingExtraError("lxml, which reads HTML, DOCX and EPUB,", "files") from None
-    # no entity is expanded and nothing is fetched: a document must not read other files
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
-    source = _read(packed, name)
-    try:
-        check_tags(source)
-        return etree.fromstring(source, parser)
-    except etree.XMLSyntaxError as error:
-        raise DocumentError(f"{name} in it is broken ({first_line(error)})") from None
+def _drawn_text(paragraph: Any) -> str:
+    pieces = []
+    for run in paragraph.iter():
+        tag = local_name(run)
+        if tag == "t" and run.tag.endswith("/main}t"):
+            pieces.append(run.text or "")
+        elif tag == "br":
+            pieces.append("\n")
+        elif tag == "oMath":
+            pieces.append(formula(run))
+    return "".join(pieces)

@@ -5,15 +5,26 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-ENDINGS = (".txt", ".text", ".md", ".markdown", ".rst", ".adoc", ".org", ".tex", ".log")
-"""Of the names of plain texts."""
+ENDINGS = (".txt", ".text", ".rst", ".adoc", ".org", ".tex", ".log")
+"""Of the names of plain texts, which are read as they are; Markdown is not."""
+CODE = (
+    *(".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".cs", ".java", ".kt", ".kts", ".scala"),
+    *(".groovy", ".go", ".rs", ".swift", ".m", ".mm", ".d", ".zig", ".nim", ".v", ".f", ".f90"),
+    *(".py", ".pyi", ".pyx", ".rb", ".pl", ".pm", ".php", ".lua", ".r", ".jl", ".tcl", ".awk"),
+    *(".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".vue", ".css", ".scss", ".less", ".sql"),
+    *(".sh", ".bash", ".zsh", ".fish", ".ps1", ".bat", ".cmd", ".hs", ".ml", ".mli", ".fs"),
+    *(".ex", ".exs", ".erl", ".clj", ".lisp", ".el", ".scm", ".dart", ".pas", ".adb", ".ads"),
+    *(".cmake", ".mk", ".gradle", ".tf", ".proto", ".toml", ".yaml", ".yml", ".ini", ".cfg"),
+)
+"""Of the names of source code and settings, which are read as text."""
 _NAMES = {"README", "LICENSE", "NOTICE", "COPYING", "AUTHORS", "CHANGELOG", "CHANGES", "TODO"}
+_CODE_NAMES = {"Makefile", "Dockerfile", "Jenkinsfile", "Rakefile", "Gemfile"}
 
 
 def is_plain(path: str) -> bool:
     """Whether a file is a plain text by its name."""
     name = Path(path).name
-    return name in _NAMES or Path(name.lower()).suffix in ENDINGS
+    return name in _NAMES | _CODE_NAMES or Path(name.lower()).suffix in ENDINGS + CODE
 
 
 def is_sqlite(path: str | os.PathLike[str]) -> bool:

@@ -1,28 +1,34 @@
 """Tables whose rows are passages: CSV, JSON Lines, JSON lists, Parquet.
 
     {"text": "Henry Winstanley built the first.", "title": "Lights"}
+    {"item": "oak door", "price": 840}          # "item: oak door; price: 840"
 
 A row's text is in the column `text`, or in one of the others in `TEXT`; a `title`, if there is one,
-is put before it. Numbers are lines of the file, or rows in formats without lines. Rows are read by
+is put before it. Of a table without such a column all cells are read, each with the name of its
+column. Numbers are lines of the file, or rows in formats without lines. Rows are read by
 `data.tables`; a row without text is a `Skipped`, and the others are read.
 """
 
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import BinaryIO
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from numbers import Real
+from typing import BinaryIO, cast
 
-from pullquote.data.tables import BadRow, Row, read_rows
+from pullquote.data.tables import BadRow, Row, column_names, named, read_cells, read_rows
 from pullquote.errors import DataError, DocumentError
 from pullquote.searching.parts import Note, Part, Skipped, guessed
-from pullquote.text import Encoding
+from pullquote.searching.rows import row_text, table_texts
+from pullquote.text import Encoding, without_surrogates
 
 TEXT = ("text", "passage", "context", "content", "contents", "body")
 """Names of columns with the text of a row; the first that a row has is used."""
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_MOST_NUMBERS = 20  # in a list that is read
+_DEEPEST = 20  # objects and lists in one another
+_LONGEST_NAME = 80  # characters of the names of all objects around a value
 
 
 def reader(kind: str) -> Callable[[BinaryIO], Iterator[Part | Note]]:
@@ -35,21 +41,18 @@ def _read(kind: str, file: BinaryIO) -> Iterator[Part | Note]:
     first: Skipped | None = None
     used = False
     try:
-        for row in read_rows(file, kind, tell=encodings.append):
+        if kind in ("csv", "tsv"):
+            rows = read_cells(file, kind, tell=encodings.append)
+            parts = _of_cells(rows)
+        else:
+            rows = read_rows(file, kind, tell=encodings.append)
+            parts = _of_values(rows)
+        for part in parts:
             if encodings:
                 yield from guessed(encodings.pop())
-            if not used and not first:
-                _check_columns(row, kind)
-            try:
-                if isinstance(row, BadRow):
-                    raise DataError(row.reason)
-                part = _part(row.value, row.number)
-            except DataError as error:
-                skipped = Skipped(row.where, str(error))
-                first = first or skipped
-                yield skipped
-                continue
-            used = True
+            if isinstance(part, Skipped):
+                first = first or part
+            used = used or isinstance(part, Part)
             yield part
     except DataError as error:
         raise DocumentError(str(error)) from None
@@ -57,15 +60,51 @@ def _read(kind: str, file: BinaryIO) -> Iterator[Part | Note]:
         raise DocumentError(f"none of its rows can be read; the first: {first}")
 
 
-def _check_columns(row: Row | BadRow, kind: str) -> None:
-    """Raise `DocumentError` if a file with columns has none with texts."""
-    if kind in ("jsonl", "json") or not isinstance(row, Row) or not isinstance(row.value, Mapping):
+def _of_cells(rows: Iterator[Row | BadRow]) -> Iterator[Part | Skipped]:
+    """The rows of a CSV file: texts with titles, or all of their cells."""
+    skipped: list[Skipped] = []
+    head = next(rows, None)
+    while isinstance(head, BadRow):
+        yield Skipped(head.where, head.reason)
+        head = next(rows, None)
+    if head is None:
+        raise DataError("empty; expected a first line with the names of the columns")
+    again = itertools.chain([head], rows)
+    if not set(TEXT).isdisjoint(column_names(cast("list[str]", head.value))):
+        yield from _of_values(named(again))
         return
-    if not set(TEXT).intersection(row.value):
-        raise DocumentError(
-            f"no column with texts among {', '.join(map(str, row.value))[:80]}; expected one of "
-            f"{', '.join(TEXT)}"
-        )
+    for number, text in table_texts(_even(again, skipped), likely=True):
+        yield Part(f"{without_surrogates(text)}\n\n", number, alone=True)
+        yield from skipped
+        skipped.clear()
+    yield from skipped
+
+
+def _even(rows: Iterable[Row | BadRow], skipped: list[Skipped]) -> Iterator[tuple[int, list[str]]]:
+    """The cells of rows; those with more than the first row of several are skipped."""
+    most = 0
+    for row in rows:
+        if isinstance(row, BadRow):
+            skipped.append(Skipped(row.where, row.reason))
+            continue
+        cells = cast("list[str]", row.value)
+        size = max(column for column, cell in enumerate(cells, 1) if cell.strip())
+        if most and size > most:
+            skipped.append(Skipped(row.where, f"found {size:,} cells, expected {most:,}"))
+            continue
+        most = most or (len(cells) if size > 1 else 0)
+        yield row.number, cells
+
+
+def _of_values(rows: Iterator[Row | BadRow]) -> Iterator[Part | Skipped]:
+    """The rows of other tables, which need not have the same names."""
+    for row in rows:
+        try:
+            if isinstance(row, BadRow):
+                raise DataError(row.reason)
+            yield _part(row.value, row.number)
+        except DataError as error:
+            yield Skipped(row.where, str(error))
 
 
 def _part(row: object, number: int) -> Part:
@@ -77,10 +116,11 @@ def _part(row: object, number: int) -> Part:
     if not found and (empty := [name for name in TEXT if name in row]):
         raise DataError(f"{empty[0]} is empty")
     if not found:
-        raise DataError(
-            f"no text, only {', '.join(map(str, row))[:80] or 'nothing'}; "
-            f"expected one of {', '.join(TEXT)}"
-        )
+        cells = list(_flat(row))
+        text = row_text([name for name, _ in cells], [cell for _, cell in cells])
+        if not text:
+            raise DataError(f"no text, only {', '.join(map(str, row))[:80] or 'nothing'}")
+        return Part(f"{without_surrogates(text)}\n\n", number, alone=True)
     # a table may have a `text` column that is blank in rows with a `body`
     full = (name for name in found if isinstance(row[name], str) and row[name].strip())
     name = next(full, found[0])
@@ -91,6 +131,37 @@ def _part(row: object, number: int) -> Part:
         raise DataError(f"{name} is blank")
     if isinstance(title, str) and title.strip():
         text = f"{title.strip()}\n\n{text}"
-    # JSON may have lone surrogates, which an index cannot store; replaced one by one: offsets stay
-    text = _LONE_SURROGATE.sub("\ufffd", text)
-    return Part(f"{text}\n\n", number, alone=True)
+    return Part(f"{without_surrogates(text)}\n\n", number, alone=True)
+
+
+def _flat(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """The cells of a value with their names: "address city" for {"address": {"city": ...}}.
+
+    Bytes and long lists of numbers, such as vectors, are no text.
+
+    >>> list(_flat({"door": {"wood": "oak", "sizes": [80, 90]}, "bought": 1896}))
+    [('door wood', 'oak'), ('door sizes', '80, 90'), ('bought', '1896')]
+    """
+    if depth > _DEEPEST:
+        raise DataError(f"more than {_DEEPEST} objects in objects")
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name} {key}"[:_LONGEST_NAME].strip(), depth + 1)
+    elif isinstance(value, (list, tuple)):
+        simple = [item for item in value if not isinstance(item, (Mapping, list, tuple))]
+        numbers = all(isinstance(item, Real) for item in simple)
+        if simple and not (numbers and len(simple) > _MOST_NUMBERS):
+            yield name, ", ".join(filter(None, map(_cell, simple)))
+        for item in value:
+            if isinstance(item, (Mapping, list, tuple)):
+                yield from _flat(item, name, depth + 1)
+    else:
+        yield name, _cell(value)
+
+
+def _cell(value: object) -> str:
+    if value is None or isinstance(value, (bytes, bytearray)):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,226 @@
+"""E-mail: a message (EML) or a mailbox of many (MBOX), with attached documents.
+
+    read_eml = message_reader(kind_of)
+    for part in read_eml(file): ...     # numbers are messages: attached ones count
+
+Knows MIME as Python's `email` parses it. Attachments that are documents are read as files of their
+names are; `kind_of` gives the reader for a name. All others are skipped, and named.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from email.errors import MessageError
+from email.header import decode_header
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import Compat32
+from typing import BinaryIO, TypeAlias
+
+from pullquote.errors import DocumentError, MissingExtraError, TextError
+from pullquote.searching.html import blocks, decoded
+from pullquote.searching.parts import Note, Part, Skipped, guessed
+from pullquote.searching.rows import one_line
+from pullquote.searching.text import read_text
+from pullquote.text import decode
+
+Read: TypeAlias = Callable[[BinaryIO], Iterator["Part | Note"]]
+Readers: TypeAlias = "Callable[[str], Read | None]"
+"""The reader for files of a name; None if they are no documents."""
+
+_LARGEST = 128 << 20  # bytes of a message, which is held whole
+_DEEPEST = 50  # messages and parts in one another
+_HEADERS = ("Subject", "From", "To", "Cc", "Date")
+_TEXTS = ("text/plain", "text/html")
+_NO_CONTENT = ("application/pgp-signature", "application/pkcs7-signature")
+_FROM = re.compile(rb"From .*\d\d:\d\d")  # between the messages of a mailbox
+_QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
+
+
+def message_reader(readers: Readers) -> Read:
+    """A reader of EML files."""
+    return functools.partial(_read_eml, readers)
+
+
+def mailbox_reader(readers: Readers) -> Read:
+    """A reader of MBOX files."""
+    return functools.partial(_read_mbox, readers)
+
+
+def _read_eml(readers: Readers, file: BinaryIO) -> Iterator[Part | Note]:
+    file.seek(0)
+    data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise DocumentError(f"a message of more than {_LARGEST >> 20} MiB; save its attachments")
+    if not BytesParser(policy=_Raw()).parsebytes(data, headersonly=True).keys():
+        raise DocumentError("no e-mail (no headers in it); give it the right ending")
+    yield from _Messages(readers).read(data)
+
+
+def _read_mbox(readers: Readers, file: BinaryIO) -> Iterator[Part | Note]:
+    file.seek(0)
+    if file.read(5) != b"From ":  # one message
+        yield from _read_eml(readers, file)
+        return
+    file.seek(0)
+    messages = _Messages(readers)
+    for data in _split(file):
+        if len(data) > _LARGEST:
+            messages.count += 1
+            yield Skipped(f"message {messages.count}", f"more than {_LARGEST >> 20} MiB")
+        else:
+            yield from messages.read(_QUOTED_FROM.sub(rb"\1", data))
+
+
+def _split(file: BinaryIO) -> Iterator[bytes]:
+    """The messages of a mailbox; of one that is too large, no more than shows it."""
+    held: list[bytes] = []
+    size, blank = 0, True
+    for line in iter(lambda: file.readline(1 << 20), b""):
+        if blank and _FROM.match(line):
+            if held:
+                yield b"".join(held)
+            held, size = [], 0
+            continue
+        blank = not line.strip(b"\r\n")
+        if size <= _LARGEST:
+            held.append(line)
+            size += len(line)
+    if held:
+        yield b"".join(held)
+
+
+class _Raw(Compat32):
+    """Gives headers as they stand in the file, with surrogates for bytes that are not ASCII."""
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        return value
+
+
+class _Messages:
+    """Reads messages, and counts them."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+        self.count = 0
+
+    def read(self, data: bytes) -> Iterator[Part | Note]:
+        message = BytesParser(policy=_Raw()).parsebytes(data)
+        yield from self._message(message, 0)
+
+    def _message(self, message: Message, depth: int) -> Iterator[Part | Note]:
+        self.count += 1
+        headers = ((name, header_text(message.get(name))) for name in _HEADERS)
+        text = "\n".join(f"{name}: {value}" for name, value in headers if value)
+        if text:
+            yield Part(f"{text}\n\n", self.count, open=True)
+        yield from self._part(message, self.count, depth)
+
+    def _part(self, part: Message, number: int, depth: int) -> Iterator[Part | Note]:
+        """The text of a message's part, or of the parts in it."""
+        kind = part.get_content_type()
+        name = header_text(part.get_filename())
+        where = f"message {number}"
+        if depth > _DEEPEST:
+            yield Skipped(where, f"more than {_DEEPEST} parts in parts")
+        elif kind == "multipart/alternative" and _inner(part):
+            yield from self._part(_best(part), number, depth + 1)
+        elif kind == "message/rfc822" and isinstance(part.get_payload(), list):
+            for inner in _inner(part):
+                yield from self._message(inner, depth + 1)
+        elif part.is_multipart():
+            for inner in _inner(part):
+                yield from self._part(inner, number, depth + 1)
+        elif kind in _NO_CONTENT or (part.get("Content-ID") and kind.startswith("image/")):
+            return  # a signature, or a picture of the text
+        elif part.get_content_disposition() != "attachment" and (
+            kind in _TEXTS or (kind.startswith(("text/", "multipart/")) and not name)
+        ):
+            yield from self._text(part, kind, number)
+        else:
+            yield from self._attachment(part, name, where, number)
+
+    def _text(self, part: Message, kind: str, number: int) -> Iterator[Part | Note]:
+        data, charset = _content(part), part.get_content_charset()
+        try:
+            if kind == "text/html":
+                page = decode(data, declared=charset, nul=True) if charset else decoded(data)
+                yield from guessed(page.encoding)
+                yield from blocks(page.text, number, whole=True)
+                return
+            text = decode(data, declared=charset, nul=True)
+            yield from guessed(text.encoding)
+            plain = text.text.replace("\0", "\ufffd").encode("utf-8", "replace")
+            for found in read_text(io.BytesIO(plain)):
+                if isinstance(found, Part):
+                    end = found.text if found.open else f"{found.text.rstrip()}\n\n"
+                    yield Part(end, number, open=found.open)
+        except (TextError, DocumentError) as error:
+            yield Skipped(f"message {number}", f"{kind}: {error}")
+
+    def _attachment(
+        self, part: Message, name: str, where: str, number: int
+    ) -> Iterator[Part | Note]:
+        where = f"{where}, attachment {name or 'without a name'}"
+        read = self._readers(name) if name else None
+        if read is None:
+            yield Skipped(where, f"{part.get_content_type()}, which is not read")
+            return
+        yield Part(f"{name}\n\n", number, open=True)
+        last = "\n"
+        try:
+            for found in read(io.BytesIO(_content(part))):
+                if isinstance(found, Part):
+                    yield replace(found, number=number)
+                    last = found.text[-1:]
+                elif isinstance(found, Skipped):
+                    yield Skipped(f"{where}, {found.where}", found.reason)
+                else:
+                    yield found
+        except (DocumentError, MissingExtraError) as error:
+            yield Skipped(where, str(error))
+        if last != "\n":
+            yield Part("\n\n", number)
+
+
+def _inner(part: Message) -> list[Message]:
+    payload = part.get_payload()
+    return [one for one in payload if isinstance(one, Message)] if isinstance(payload, list) else []
+
+
+def _best(part: Message) -> Message:
+    """Of the forms of one text, the plain one if it has text, else the last, which is richest."""
+    forms = _inner(part)
+    for form in forms:
+        if form.get_content_type() == "text/plain" and _content(form).strip():
+            return form
+    return forms[-1]
+
+
+def _content(part: Message) -> bytes:
+    data = part.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""
+
+
+def header_text(value: str | None) -> str:
+    """The text of a header, which may hold encoded words, or bytes that no encoding is named for.
+
+    >>> header_text("=?utf-8?q?The_rent=3A_=C2=A3840?=")
+    'The rent: £840'
+    """
+    if value is None:
+        return ""
+    raw = value.encode("utf-8", "surrogateescape")
+    try:
+        text = decode(raw, nul=True).text
+        pieces = [
+            piece if isinstance(piece, str) else decode(piece, declared=charset, nul=True).text
+            for piece, charset in decode_header(text)
+        ]
+    except (MessageError, TextError, MissingExtraError, ValueError):
+        return one_line(raw.decode("utf-8", "replace"))
+    return one_line("".join(pieces))

@@ -1,0 +1,146 @@
+"""Rows of tables as text that a reader can quote from: "Item: oak door; Price: 840 crowns".
+
+    for number, text in table_texts([(1, ["Item", "Price"]), (2, ["oak door", "840 crowns"])]): ...
+
+Knows headers and cells, not the formats that have them: CSV, spreadsheets, tables of Word files and
+of web pages.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+
+SAMPLE = 20
+"""How many rows tell whether the first is a header."""
+
+_SENTENCE_ENDS = (".", "!", "?", "…")
+_LONGEST_NAME = 80  # characters of the name of a column
+_LONGEST_VALUE = 40  # and of a number with its unit, or a date
+# "840", "-1,204.50", "€ 12", "12 kg", "15 %", "2019-05-12", "10:30", "12 May 2019", "May 12, 2019"
+_VALUE = re.compile(
+    r"\W{0,3}\d[\d\s.,'’/:%+-]*[^\w\s]{0,2}(?:[^\W\d]{1,10}\.?)?"
+    r"|\d{1,2}\.?\s[^\W\d]{3,}\.?\s\d{4}|[^\W\d]{3,}\.?\s\d{1,2},\s\d{4}"
+)
+_YEAR = re.compile(r"1[89]\d\d|20\d\d")
+LONGEST_REPEATED = 100
+"""Characters of a merged cell that is repeated in each of the rows that it spans."""
+
+
+def row_text(header: Sequence[str], cells: Sequence[str]) -> str:
+    """A row on one line, each cell after the name of its column; empty cells are left out.
+
+    Of the ways to write a row, models quote from this one best: line breaks or "|" between the
+    cells come into quotes. A cell without a name in the header stands alone.
+
+    >>> row_text(["Item", "Stock", "Price"], ["oak door", "", "840 crowns"])
+    'Item: oak door; Price: 840 crowns'
+    >>> row_text(["Item"], ["It is of oak.", "840 crowns"])
+    'Item: It is of oak. 840 crowns'
+    """
+    pieces: list[str] = []
+    for name, cell in zip_longest(header[: len(cells)], cells, fillvalue=""):
+        # a long name would be repeated in every row
+        name, cell = one_line(name[:_LONGEST_NAME]).rstrip(": "), one_line(cell)
+        if cell:
+            if pieces:
+                pieces.append(" " if pieces[-1].endswith(_SENTENCE_ENDS) else "; ")
+            pieces.append(f"{name}: {cell}" if name else cell)
+    return "".join(pieces)
+
+
+def has_header(rows: Sequence[Sequence[str]]) -> bool | None:
+    """Whether the first of some rows names the columns; None if nothing tells.
+
+    It does if some column holds numbers or dates below a word. It does not if it holds numbers or
+    dates itself (but years may be names), long texts, or what another row has in the same column.
+
+    >>> has_header([["item", "price"], ["oak door", "840"]])
+    True
+    >>> has_header([["oak door", "840"], ["pine door", "310"]])
+    False
+    """
+    first = [cell.strip() for cell in rows[0]]
+    body = rows[1 : 1 + SAMPLE]
+    named = [column for column, cell in enumerate(first) if cell]
+    if not body or (len(named) < 2 and max(map(len, body)) > 1):
+        return False
+    told: bool | None = None
+    for column in named:
+        name = first[column]
+        below = [row[column].strip() for row in body if column < len(row) and row[column].strip()]
+        values = sum(map(_is_value, below))
+        years = sum(_YEAR.fullmatch(cell) is not None for cell in below)
+        is_year = _YEAR.fullmatch(name) is not None and 2 * years <= len(below)
+        if len(name) > _LONGEST_NAME or name in below or (_is_value(name) and not is_year):
+            return False
+        if below and 2 * values > len(below):
+            told = True
+    return told
+
+
+def _is_value(cell: str) -> bool:
+    """Whether a cell is a number, with a unit or not, or a date."""
+    return len(cell) <= _LONGEST_VALUE and _VALUE.fullmatch(cell) is not None
+
+
+def table_texts(
+    rows: Iterable[tuple[int, Sequence[str]]], *, header: bool = False, likely: bool = False
+) -> Iterator[tuple[int, str]]:
+    """Yield the text of each row of a table with the number of the row.
+
+    An empty row ends a table; one cell alone above a table is its title. With `header`, the first
+    row is known to name the columns. Otherwise `has_header` tells, and where nothing does: three
+    columns or more have a header, and two, too, if it is `likely`; else the first of two names what
+    is in the second.
+
+    >>> list(table_texts([(1, ["Item", "Price"]), (2, ["oak door", "840 crowns"])]))
+    [(2, 'Item: oak door; Price: 840 crowns')]
+    >>> list(table_texts([(1, ["Name", "Ann Lee"]), (2, ["Place", "Aldwater"])]))
+    [(1, 'Name: Ann Lee'), (2, 'Place: Aldwater')]
+    """
+    names: Sequence[str] = ()
+    for is_gap, table in itertools.groupby(rows, key=_is_empty):
+        if is_gap:
+            continue
+        while (first := next(table, None)) and not header and _filled(first[1]) == 1:
+            yield first[0], row_text((), first[1])
+        if first is None:
+            continue
+        head = [first, *itertools.islice(table, SAMPLE)]
+        width = max(_width(cells) for _, cells in head)
+        told = header or has_header([cells for _, cells in head])
+        goes_on = _width(names) == width and not told  # below an empty row
+        if told or (told is None and not goes_on and (likely or width > 2)):
+            names = head.pop(0)[1]
+            if not head:
+                yield first[0], row_text((), names)
+        elif not goes_on:
+            names = ()
+        header = False
+        for number, cells in itertools.chain(head, table):
+            if not names and width == 2 and len(cells[0]) <= _LONGEST_NAME and _width(cells) == 2:
+                yield number, row_text(cells[:1], cells[1:])
+            else:
+                yield number, row_text(names, cells)
+
+
+def _is_empty(row: tuple[int, Sequence[str]]) -> bool:
+    return _filled(row[1]) == 0
+
+
+def _width(cells: Sequence[str]) -> int:
+    """How many columns a row has, without empty ones at its end."""
+    return max((column for column, cell in enumerate(cells, 1) if cell.strip()), default=0)
+
+
+def _filled(cells: Sequence[str]) -> int:
+    """How many cells are not empty."""
+    return sum(bool(cell.strip()) for cell in cells)
+
+
+def one_line(text: str) -> str:
+    """A text with single blanks in place of all its whitespace."""
+    return " ".join(text.split())

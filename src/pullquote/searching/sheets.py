@@ -1,0 +1,283 @@
+"""Spreadsheets, XLSX and ODS. Each row is a passage, with the names of its columns.
+
+    for part in read_xlsx(file): ...     # numbers are rows of their sheet
+    for part in read_ods(file): ...
+
+Knows sheets and cells; `packages` and `opendocument` open the files. Sheets are not held whole, and
+a cell at the end of an empty one costs nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, TypeAlias
+
+from pullquote.errors import DocumentError, MissingExtraError, first_line
+from pullquote.searching.archives import Archive, local_name
+from pullquote.searching.numbers import Formats
+from pullquote.searching.office import drawn
+from pullquote.searching.opendocument import MOST_REPEATED, OpenDocument, repeated
+from pullquote.searching.packages import main_part, open_package, relation_id, relations
+from pullquote.searching.parts import Note, Part, Skipped
+from pullquote.searching.rows import LONGEST_REPEATED, one_line, table_texts
+
+_MOST_COLUMNS = 16_384  # of Excel
+_PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]{1,3}[0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})"')
+
+_Row: TypeAlias = "tuple[int, list[str]]"
+_Span: TypeAlias = "tuple[int, int]"  # a column, and the last row that a cell of it reaches
+
+
+def read_xlsx(file: BinaryIO) -> Iterator[Part | Note]:
+    """Yield the rows of all sheets, then their comments and the text of their drawings.
+
+    Rows of several sheets begin with the name of theirs. Skipped are sheets that are missing,
+    broken, or charts.
+    """
+    with open_package(file, "XLSX", old="xls") as archive:
+        name, tree = main_part(archive, "workbook", "xl/workbook.xml", "workbook")
+        related = relations(archive, name)
+        kinds = {one.kind: archive.find(one.target) for one in related.values() if not one.outside}
+        folder = posixpath.dirname(name)
+        usual = archive.find(posixpath.join(folder, "sharedStrings.xml"))
+        strings = _strings(archive, kinds.get("sharedStrings") or usual)
+        styles = kinds.get("styles") or archive.find(posixpath.join(folder, "styles.xml"))
+        formats = Formats(archive.tree(styles) if styles else None, _begins_1904(tree))
+        sheets = [one for one in tree.iter() if local_name(one) == "sheet"]
+        for sheet in sheets:
+            title = sheet.get("name", "") if len(sheets) > 1 else ""
+            relation = related.get(relation_id(sheet))
+            path = archive.find(relation.target) if relation and not relation.outside else None
+            if path is None or relation is None:
+                yield Skipped(f"sheet {sheet.get('name')}", "missing from the file")
+            elif relation.kind != "worksheet":
+                yield Skipped(f"sheet {sheet.get('name')}", f"a {relation.kind}, which is not read")
+            else:
+                faults: list[DocumentError] = []
+                rows = _until_fault(_cells(archive, path, strings, formats), faults)
+                yield from _parts(rows, title)
+                try:
+                    yield from _beside(archive, path)
+                except DocumentError as error:
+                    faults.append(error)
+                for fault in faults:
+                    yield Skipped(f"sheet {sheet.get('name')}", str(fault))
+
+
+def read_ods(file: BinaryIO) -> Iterator[Part | Note]:
+    """Yield the rows of all sheets; those of several sheets begin with the name of theirs."""
+    with OpenDocument(file) as document:
+        body = document.body("spreadsheet")
+        sheets = [one for one in body if local_name(one) == "table"]
+        for sheet in sheets:
+            name = next((value for key, value in sheet.items() if key.endswith("}name")), "")
+            yield from _parts(_open_cells(document, sheet), name if len(sheets) > 1 else "")
+        yield from document.skipped
+
+
+def _parts(rows: Iterable[_Row], title: str) -> Iterator[Part]:
+    for number, text in table_texts(rows):
+        yield Part(f"{title}\n\n{text}\n\n" if title else f"{text}\n\n", number, alone=True)
+
+
+def _until_fault(rows: Iterable[_Row], faults: list[DocumentError]) -> Iterator[_Row]:
+    """The rows before a fault, which is kept: those who read them look ahead."""
+    try:
+        yield from rows
+    except DocumentError as fault:
+        faults.append(fault)
+
+
+def _filled(rows: Iterable[tuple[int, list[str], list[_Span]]]) -> Iterator[_Row]:
+    """The rows; a cell that reaches over several is in each of them, and an empty row in a gap."""
+    reach: dict[int, tuple[int, str]] = {}  # by the column: the last row, and the text
+    before = 0
+    for number, cells, spans in rows:
+        if number > before + 1:
+            yield before + 1, []
+        for column, (last, text) in list(reach.items()):
+            if number > last:
+                del reach[column]
+            elif column >= len(cells) or not cells[column]:
+                cells += [""] * (column + 1 - len(cells))
+                cells[column] = text
+        for column, last in spans:
+            if column < len(cells) and 0 < len(cells[column]) <= LONGEST_REPEATED:
+                reach[column] = last, cells[column]
+        yield number, cells
+        before = number
+
+
+# --- XLSX
+
+
+def _strings(archive: Archive, name: str | None) -> list[str]:
+    """The texts that cells name by their numbers."""
+    if name is None:
+        return []
+    texts = []
+    for entry in _stream(archive.content(name), "si"):
+        texts.append(_rich(entry))
+        _free(entry)
+    return texts
+
+
+def _rich(element: Any) -> str:
+    """The text of runs, without what says how it is pronounced."""
+    return "".join(
+        run.text or ""
+        for run in element.iter()
+        if local_name(run) == "t" and local_name(run.getparent()) != "rPh"
+    )
+
+
+def _begins_1904(workbook: Any) -> bool:
+    """Whether days are counted from 1904, as on old Macs."""
+    settings = next((one for one in workbook.iter() if local_name(one) == "workbookPr"), None)
+    return settings is not None and settings.get("date1904") in ("1", "true")
+
+
+def _cells(archive: Archive, path: str, strings: list[str], formats: Formats) -> Iterator[_Row]:
+    """The rows of a sheet with their numbers."""
+    source = archive.content(path)
+    merged: dict[int, list[_Span]] = {}  # by the first row
+    for first, last in _MERGED.findall(source, max(source.rfind(b"sheetData>"), 0)):
+        column, row = _place(first.decode()) or (0, 0)
+        if int(last) > row:
+            merged.setdefault(row, []).append((column, int(last)))
+
+    def rows() -> Iterator[tuple[int, list[str], list[_Span]]]:
+        number = 0
+        cells: list[str] = []
+        column = 0
+        for element in _stream(source, "c", "row"):
+            if local_name(element) == "row":
+                said = element.get("r", "")
+                later = said.isascii() and said.isdecimal() and len(said) < 9 and int(said) > number
+                number = int(said) if later else number + 1
+                yield number, cells, merged.get(number, [])
+                cells, column = [], 0
+                _free(element)
+                continue
+            place = _place(element.get("r", ""))
+            column = place[0] if place and place[0] >= column else column
+            if column >= _MOST_COLUMNS:
+                raise DocumentError(f"more than {_MOST_COLUMNS:,} columns")
+            if text := _value(element, strings, formats):
+                cells += [""] * (column + 1 - len(cells))
+                cells[column] = text
+            column += 1
+            element.clear()
+
+    yield from _filled(rows())
+
+
+def _value(cell: Any, strings: list[str], formats: Formats) -> str:
+    """What a cell shows."""
+    kind = cell.get("t", "n")
+    if kind == "inlineStr":
+        return one_line(_rich(cell))
+    value = next((one.text or "" for one in cell if local_name(one) == "v"), "")
+    if kind == "s":
+        known = value.isascii() and value.isdecimal() and len(value) < 9
+        return one_line(strings[int(value)]) if known and int(value) < len(strings) else ""
+    if kind == "b":
+        return {"1": "TRUE", "0": "FALSE"}.get(value, value)
+    if kind == "n":
+        return formats.shown(value, cell.get("s", ""))
+    return "" if kind == "e" else one_line(value)  # a fault of a formula, or a text
+
+
+def _place(name: str) -> tuple[int, int] | None:
+    """The column, from 0, and the row of a cell: (27, 3) for "AB3"."""
+    found = _PLACE.fullmatch(name)
+    if found is None:
+        return None
+    column = 0
+    for letter in found[1]:
+        column = 26 * column + ord(letter) - 64
+    return column - 1, int(found[2])
+
+
+def _beside(archive: Archive, path: str) -> Iterator[Part]:
+    """The comments of a sheet, and the text in its drawings."""
+    for relation in relations(archive, path).values():
+        name = None if relation.outside else archive.find(relation.target)
+        if name is None:
+            continue
+        if relation.kind == "comments":
+            for comment in archive.tree(name).iter():
+                if local_name(comment) == "comment" and (text := one_line(_rich(comment))):
+                    place = _place(comment.get("ref", ""))
+                    yield Part(f"{text}\n\n", place[1] if place else 1)
+        elif relation.kind == "drawing":
+            for text, _ in drawn(archive.tree(name)):
+                yield Part(f"{text}\n\n", 1)
+
+
+def _stream(source: bytes, *names: str) -> Iterator[Any]:
+    """The elements of some names, one by one, so that a large part is not held whole."""
+    try:
+        from lxml import etree
+    except ImportError:
+        raise MissingExtraError("lxml, which reads XLSX,", "files") from None
+    found = etree.iterparse(
+        io.BytesIO(source),
+        tag=[f"{{*}}{name}" for name in names],
+        resolve_entities=False,
+        no_network=True,
+        collect_ids=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        for _, element in found:
+            yield element
+    except etree.XMLSyntaxError as error:
+        raise DocumentError(f"broken from here on ({first_line(error)})") from None
+
+
+def _free(element: Any) -> None:
+    """Forget an element and those before it."""
+    element.clear()
+    parent = element.getparent()
+    while parent is not None and element.getprevious() is not None:
+        del parent[0]
+
+
+# --- ODS
+
+
+def _open_cells(document: OpenDocument, sheet: Any) -> Iterator[_Row]:
+    """The rows of a sheet with their numbers."""
+
+    def rows() -> Iterator[tuple[int, list[str], list[_Span]]]:
+        number = 0
+        for row in sheet.iter():
+            if local_name(row) != "table-row":
+                continue
+            cells: list[str] = []
+            spans: list[_Span] = []
+            column = 0
+            for cell in row:
+                if local_name(cell) not in ("table-cell", "covered-table-cell"):
+                    continue
+                times = repeated(cell, "number-columns-repeated", most=_MOST_COLUMNS)
+                text = " ".join(one_line(text) for text, _ in document.paragraphs(cell))
+                over = repeated(cell, "number-rows-spanned", most=1 << 20)
+                if over > 1:
+                    spans.append((column, number + over))
+                if text and column < _MOST_COLUMNS:
+                    cells += [""] * (column - len(cells))
+                    cells += [text] * min(times, MOST_REPEATED)
+                column += times
+            times = repeated(row, "number-rows-repeated", most=1 << 20)
+            for again in range(min(times, MOST_REPEATED) if any(cells) else 0):
+                yield number + again + 1, list(cells), spans
+            number += times
+
+    yield from _filled(rows())

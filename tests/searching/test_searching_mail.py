@@ -1,0 +1,153 @@
+"""E-mail and its attachments."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from searching_helpers import text_and_notes
+
+from pullquote.errors import DocumentError
+from pullquote.searching.documents import SourceFile, find, read
+
+
+def message(subject: str = "The rent", body: str = "It is 840 crowns.") -> EmailMessage:
+    mail = EmailMessage()
+    mail["Subject"], mail["From"], mail["To"] = subject, "Ann Lee <ann@mill.test>", "omar@mill.test"
+    mail.set_content(body)
+    return mail
+
+
+def eml(tmp_path: Path, mail: EmailMessage | bytes) -> tuple[str, list[str]]:
+    path = tmp_path / "a.eml"
+    path.write_bytes(mail if isinstance(mail, bytes) else mail.as_bytes())
+    return text_and_notes(path)
+
+
+HEAD = "Subject: The rent\nFrom: Ann Lee <ann@mill.test>\nTo: omar@mill.test"
+
+
+def test_headers_and_the_text(tmp_path: Path) -> None:
+    assert eml(tmp_path, message()) == (f"{HEAD} / It is 840 crowns.", [])
+
+
+def test_of_two_forms_of_a_text_one_is_read(tmp_path: Path) -> None:
+    mail = message()
+    mail.add_alternative("<p>It is <b>840</b> crowns.</p>", subtype="html")
+    assert eml(tmp_path, mail)[0] == f"{HEAD} / It is 840 crowns."
+    mail = message(body=" ")
+    mail.add_alternative("<form><p>It is <b>841</b> crowns.</p></form>", subtype="html")
+    assert eml(tmp_path, mail)[0] == f"{HEAD} / It is 841 crowns."
+
+
+def test_attached_documents_are_read_and_others_named(tmp_path: Path) -> None:
+    mail = message()
+    mail.add_attachment(b"item,price\noak door,840\n", "text", "csv", filename="doors.CSV")
+    mail.add_attachment("Käse", filename="Preisliste für Käse.txt")
+    mail.add_attachment(b"\x89PNG", "image", "png", filename="door.png")
+    mail.add_attachment(b"PK", "application", "zip", filename="a.docx")
+    mail.add_attachment(b"{}", "application", "json", filename="settings.json")
+    text, notes = eml(tmp_path, mail)
+    assert "item: oak door; price: 840" in text
+    assert "Preisliste für Käse.txt / Käse" in text
+    assert notes == [
+        "message 1, attachment door.png: image/png, which is not read",
+        "message 1, attachment a.docx: not readable as DOCX (BadZipFile: File is not a zip file)",
+        "message 1, attachment settings.json: found a JSON dict, expected a list of rows",
+    ]
+
+
+def test_pictures_of_the_text_and_signatures_are_not_named(tmp_path: Path) -> None:
+    mail = message()
+    mail.add_alternative("<p>It is 840.</p><img src='cid:a'>", subtype="html")
+    mail.get_payload()[1].add_related(b"GIF", "image", "gif", cid="<a>", filename="a.gif")  # type: ignore[union-attr,index]
+    assert eml(tmp_path, mail)[1] == []
+
+
+def test_attached_messages_have_numbers(tmp_path: Path) -> None:
+    mail = message()
+    mail.add_attachment(message("Re: doors", "They are of oak."))
+    (tmp_path / "a.eml").write_bytes(mail.as_bytes())
+    (file,) = find([tmp_path / "a.eml"])
+    assert isinstance(file, SourceFile)
+    (passage,) = read(file)
+    assert [mark.number for mark in passage.marks] == [1, 2]
+    assert passage.text.endswith("They are of oak.")
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "expected", "guess"),
+    [
+        (b"Content-Type: text/plain; charset=iso-8859-1", b"Ren\xe9e \x80840", "Renée €840", ""),
+        (b"X: y", "Renée zahlt".encode(), "Renée zahlt", ""),
+        (b"X: y", "Renée pays £840 a month.".encode("cp1252"), "£840", "Windows-1252"),
+        (b"Content-Type: text/plain; charset=nonsense", b"Plain.", "Plain.", ""),
+        (b"X: y", b"One\0two.", "One\ufffdtwo.", ""),
+        (b"Content-Transfer-Encoding: base64", b"VGhlIHJlbnQ=", "The rent", ""),
+        (b"Content-Transfer-Encoding: quoted-printable", b"The=20r=\nent", "The rent", ""),
+    ],
+)
+def test_encodings(tmp_path: Path, head: bytes, body: bytes, expected: str, guess: str) -> None:
+    text, notes = eml(tmp_path, b"Subject: x\n" + head + b"\n\n" + body)
+    assert expected in text
+    assert notes == ([f"read as {guess}"] if guess else [])
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        (b"=?utf-8?q?The_rent=3A_=C2=A3840?=", "The rent: £840"),
+        (b"=?utf-8?b?w6Q=?= =?iso-8859-1?q?=E4?=", "ää"),
+        ("Miete für Mai".encode(), "Miete für Mai"),
+        (b"=?nonsense?q?x=41?=", "xA"),
+        (b"=?utf-8?q?unfinished", "=?utf-8?q?unfinished"),
+    ],
+)
+def test_subjects(tmp_path: Path, subject: bytes, expected: str) -> None:
+    assert eml(tmp_path, b"Subject: " + subject + b"\n\nx")[0] == f"Subject: {expected} / x"
+
+
+def test_a_mailbox_of_messages(tmp_path: Path) -> None:
+    path = tmp_path / "a.mbox"
+    line = "From ann@mill.test Mon May 12 10:00:00 2019\n"
+    one = message(body="Hello.\n\n>From here on it is dark.\nFrom now on, too.\n").as_string()
+    path.write_text(f"{line}{one}\n{line}{message('Doors', 'Of oak.').as_string()}")
+    text, notes = text_and_notes(path)
+    assert notes == []
+    assert text.replace("\n", " / ").split(" / ") == [
+        *HEAD.split("\n"),
+        *("Hello.", "From here on it is dark.", "From now on, too."),
+        *HEAD.replace("The rent", "Doors").split("\n"),
+        "Of oak.",
+    ]
+    (file,) = find([path])
+    assert isinstance(file, SourceFile)
+    assert {mark.number for passage in read(file) for mark in passage.marks} == {1, 2}
+
+
+def test_files_that_are_no_mail(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError, match="no e-mail"):
+        eml(tmp_path, b"\nJust text.")
+    (tmp_path / "a.mbox").write_text("Just text.")
+    with pytest.raises(DocumentError, match="no e-mail"):
+        text_and_notes(tmp_path / "a.mbox")
+
+
+def test_a_mailbox_of_one_message_without_a_separator(tmp_path: Path) -> None:
+    (tmp_path / "a.mbox").write_bytes(message().as_bytes())
+    assert text_and_notes(tmp_path / "a.mbox") == (f"{HEAD} / It is 840 crowns.", [])
+
+
+@pytest.mark.parametrize("kind", ["multipart/mixed", "multipart/alternative", "text/enriched"])
+def test_a_text_that_is_said_to_be_more(tmp_path: Path, kind: str) -> None:
+    text = f"Subject: x\nContent-Type: {kind}; boundary=b\n\nThe rent is 840."
+    assert eml(tmp_path, text.encode()) == ("Subject: x / The rent is 840.", [])
+
+
+def test_parts_in_parts_end(tmp_path: Path) -> None:
+    text = b""
+    for depth in range(60):
+        text += b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (depth, depth)
+    _, notes = eml(tmp_path, b"Subject: x\n" + text + b"\nThe end.")
+    assert notes == ["message 1: more than 50 parts in parts"]

@@ -1,0 +1,231 @@
+"""Spreadsheets."""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from searching_helpers import RELATED, related, text_and_notes, zipped
+
+from pullquote.errors import DocumentError
+from pullquote.searching import archives
+from pullquote.searching.archives import parse_xml
+from pullquote.searching.documents import Problem, SourceFile, find, read
+from pullquote.searching.numbers import Formats, formatted
+
+pytest.importorskip("lxml")
+
+SPACE = f'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="{RELATED}"'
+
+
+def cell(place: str, value: str | float, style: int = 0) -> str:
+    if isinstance(value, str):
+        return f'<c r="{place}" t="inlineStr"><is><t>{value}</t></is></c>'
+    return f'<c r="{place}" s="{style}"><v>{value}</v></c>'
+
+
+def sheet(*rows: tuple[int, str], merged: str = "") -> str:
+    """A sheet of rows with their numbers."""
+    inner = "".join(f'<row r="{number}">{cells}</row>' for number, cells in rows)
+    merge = f'<mergeCells><mergeCell ref="{merged}"/></mergeCells>' if merged else ""
+    return f"<worksheet {SPACE}><sheetData>{inner}</sheetData>{merge}</worksheet>"
+
+
+def xlsx(path: Path, **sheets: str) -> Path:
+    names = list(sheets)
+    listed = "".join(
+        f'<sheet name="{name}" sheetId="{n}" r:id="s{n}"/>' for n, name in enumerate(names, 1)
+    )
+    targets = [(f"s{n}", "worksheet", f"sheet{n}.xml") for n in range(1, len(names) + 1)]
+    dates = '<cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="9"/></cellXfs>'
+    files = {
+        "_rels/.rels": related(("b", "officeDocument", "xl/workbook.xml")),
+        "xl/workbook.xml": f"<workbook {SPACE}><sheets>{listed}</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": related(*targets, ("st", "styles", "styles.xml")),
+        "xl/styles.xml": f"<styleSheet {SPACE}>{dates}</styleSheet>",
+    }
+    named = {f"xl/sheet{n}.xml": sheets[name] for n, name in enumerate(names, 1)}
+    return zipped(path, files | named)
+
+
+DOORS = sheet(
+    (3, cell("B3", "Our doors")),
+    (5, cell("B5", "Item") + cell("C5", "Price") + cell("D5", "Since")),
+    (6, cell("B6", "oak door") + cell("C6", 840) + cell("D6", 43597, 1)),
+    (7, cell("B7", "pine door") + cell("C7", 310.5)),
+)
+
+
+def test_rows_have_the_names_of_their_columns_and_the_numbers_of_the_sheet(tmp_path: Path) -> None:
+    path = xlsx(tmp_path / "a.xlsx", Doors=DOORS)
+    (file,) = find([path])
+    assert isinstance(file, SourceFile)
+    assert [(passage.text, str(passage.place())[-6:]) for passage in read(file)] == [
+        ("Our doors", " row 3"),
+        ("Item: oak door; Price: 840; Since: 2019-05-12", " row 6"),
+        ("Item: pine door; Price: 310.5", " row 7"),
+    ]
+
+
+def test_rows_of_several_sheets_have_the_names_of_theirs(tmp_path: Path) -> None:
+    eels = sheet(
+        (1, cell("A1", "Day") + cell("B1", "Eels")), (2, cell("A2", "Monday") + cell("B2", 7))
+    )
+    text, notes = text_and_notes(xlsx(tmp_path / "a.xlsx", Doors=DOORS, Eels=eels, Empty=sheet()))
+    assert text.split("\n")[1] == "Doors / Item: oak door; Price: 840; Since: 2019-05-12"
+    assert text.split("\n")[-1] == "Eels / Day: Monday; Eels: 7"
+    assert notes == []
+
+
+def test_a_cell_over_several_rows_is_in_each_of_them(tmp_path: Path) -> None:
+    rows = sheet(
+        (1, cell("A1", "Item") + cell("B1", "Wood") + cell("C1", "Price")),
+        (2, cell("A2", "door") + cell("B2", "oak") + cell("C2", 840)),
+        (3, cell("B3", "pine") + cell("C3", 310)),
+        (4, cell("B4", "ash") + cell("C4", 500)),
+        merged="A2:A3",
+    )
+    text, _ = text_and_notes(xlsx(tmp_path / "a.xlsx", Doors=rows))
+    assert text.split("\n")[1:] == ["Item: door; Wood: pine; Price: 310", "Wood: ash; Price: 500"]
+
+
+def test_a_sheet_of_open_document(tmp_path: Path) -> None:
+    names = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+
+    def row(*cells: str, times: int = 1) -> str:
+        inner = "".join(
+            f'<table:table-cell office:value-type="string"><text:p>{c}</text:p></table:table-cell>'
+            for c in cells
+        )
+        return f'<table:table-row table:number-rows-repeated="{times}">{inner}</table:table-row>'
+
+    far = '<table:table-cell table:number-columns-repeated="16000"/>'
+    rows = row("Item", "Wood", "Glass") + row("door", "oak", "no")
+    rows = rows.replace("</table:table-row>", f"{far}</table:table-row>")
+    rows += row("", times=1_000_000) + row("The end.")
+    files = {
+        "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
+        "META-INF/manifest.xml": "<manifest/>",
+        "content.xml": f"<office:document-content {names}><office:body><office:spreadsheet>"
+        f'<table:table table:name="Doors">{rows}</table:table>'
+        "</office:spreadsheet></office:body></office:document-content>",
+    }
+    path = zipped(tmp_path / "a.ods", files)
+    (file,) = find([path])
+    assert isinstance(file, SourceFile)
+    assert [(passage.text, passage.marks[0].number) for passage in read(file)] == [
+        ("Item: door; Wood: oak; Glass: no", 2),
+        ("The end.", 1_000_003),
+    ]
+
+
+def test_values_as_the_cells_show_them(tmp_path: Path) -> None:
+    kinds = "".join(
+        f'<c r="{place}" t="{kind}"><v>{value}</v></c>'
+        for place, kind, value in [
+            ("A2", "b", 1),
+            ("B2", "e", "#N/A"),
+            ("C2", "str", "a"),
+            ("D2", "s", 0),
+        ]
+    )
+    head = "".join(cell(f"{letter}1", letter) for letter in "ABCDE")
+    path = xlsx(tmp_path / "a.xlsx", A=sheet((1, head), (2, kinds + cell("E2", 0.15, 2))))
+    with zipfile.ZipFile(path, "a") as archive:
+        texts = "<si><r><t>ri</t></r><r><t>ch</t></r><rPh><t>no</t></rPh></si>"
+        archive.writestr("xl/sharedStrings.xml", f"<sst {SPACE}>{texts}</sst>")
+    assert text_and_notes(path)[0] == "A: TRUE; C: a; D: rich; E: 15%"
+
+
+def test_a_cell_far_away_costs_nothing(tmp_path: Path) -> None:
+    rows = sheet((1, cell("A1", "door")), (1_048_576, cell("XFD1048576", "end")))
+    begin = time.process_time()
+    assert text_and_notes(xlsx(tmp_path / "a.xlsx", A=rows))[0] == "door\nend"
+    assert time.process_time() - begin < 2
+
+
+def test_a_broken_or_missing_sheet_costs_that_sheet(tmp_path: Path) -> None:
+    path = xlsx(tmp_path / "a.xlsx", Doors=DOORS.replace("</sheetData>", "<c"), Gone="", Eels=DOORS)
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    del files["xl/sheet2.xml"]
+    text, notes = text_and_notes(zipped(path, files))
+    assert text.count("oak door") == 2
+    assert notes[0].startswith("sheet Doors: broken from here on (XMLSyntaxError")
+    assert notes[1] == "sheet Gone: missing from the file"
+
+
+def test_comments_and_drawings_of_a_sheet(tmp_path: Path) -> None:
+    path = xlsx(tmp_path / "a.xlsx", A=DOORS)
+    space = "http://schemas.openxmlformats.org/drawingml/2006/main"
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(
+            "xl/_rels/sheet1.xml.rels",
+            related(("c", "comments", "c.xml"), ("d", "drawing", "d.xml")),
+        )
+        archive.writestr(
+            "xl/c.xml", '<comments><comment ref="B6"><t>Sold.</t></comment></comments>'
+        )
+        archive.writestr("xl/d.xml", f'<d xmlns:a="{space}"><a:p><a:t>In a box.</a:t></a:p></d>')
+    assert text_and_notes(path)[0].endswith("310.5\nSold. / In a box.")
+
+
+def test_a_sheet_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_LARGEST", 2_000)
+    rows = sheet(*((n, cell(f"A{n}", "x")) for n in range(1, 500)))
+    text, notes = text_and_notes(xlsx(tmp_path / "a.xlsx", Doors=rows))
+    assert text == ""
+    assert "unpacks to" in notes[0]
+
+
+def test_files_that_are_no_spreadsheets(tmp_path: Path) -> None:
+    (tmp_path / "a.xlsx").write_bytes(b"\xd0\xcf\x11\xe0" + bytes(600))
+    with pytest.raises(DocumentError, match=r"encrypted, or an old \.xls; save it as \.xlsx"):
+        text_and_notes(tmp_path / "a.xlsx")
+    with pytest.raises(DocumentError, match="no workbook in it"):
+        text_and_notes(zipped(tmp_path / "a.xlsx", {"a": "b"}))
+    left_out: list[Problem] = []
+    (tmp_path / "old.xls").write_bytes(b"")
+    assert all(isinstance(file, SourceFile) for file in find([tmp_path], left_out.append))
+    assert [problem.reason for problem in left_out] == ["an old format; save it as .xlsx"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "expected"),
+    [
+        (840.0, "General", "840"),
+        (0.1 + 0.2, "", "0.3"),
+        (1234.5, "#,##0.00", "1,234.50"),
+        (1234.5, "0.0#", "1234.5"),
+        (-840, '"$"#,##0;[Red]\\-"$"#,##0', "-$840"),
+        (840, "[$€-407] #,##0", "€ 840"),
+        (840, '0 "kg"', "840 kg"),
+        (0.156, "0%", "16%"),
+        (0.156, "0.0 %", "15.6 %"),
+        (0.5, "# ?/?", "0.5"),
+        (1.5e20, "0", "1.5e+20"),
+        (12345, "0.00E+00", "12345"),
+        (43597, "dd/mm/yyyy", "2019-05-12"),
+        (43597.4375, "d/m/yy h:mm", "2019-05-12 10:30"),
+        (0.4375, "h:mm AM/PM", "10:30"),
+        (0.43756, "h:mm:ss", "10:30:05"),
+        (1.5, "[h]:mm", "36:00"),
+        (43597, "[$-F800]dddd\\, mmmm dd\\, yyyy", "2019-05-12"),
+        (9e9, "yyyy", "9000000000"),
+        (7, '"Day" 0', "Day 7"),
+        (7, "@", "7"),
+    ],
+)
+def test_numbers_in_their_formats(number: float, code: str, expected: str) -> None:
+    assert formatted(number, code) == expected
+
+
+def test_days_from_1904() -> None:
+    styles = '<s><cellXfs><xf numFmtId="14"/></cellXfs></s>'
+    assert Formats(parse_xml(styles.encode(), "x"), True).shown("42135", "0") == "2019-05-12"
+    assert Formats(None, True).shown("x", "9") == "x"
