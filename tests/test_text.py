@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 
 from pullquote.errors import MissingExtraError, TextError
-from pullquote.text import characters, decode, decode_beginning, decode_utf8
+from pullquote.text import characters, decode, decode_beginning, decode_utf8, plain_letters
 
 # --- Windows-1252: texts with a few special characters
 
@@ -201,6 +201,12 @@ def test_what_is_no_text(data: bytes, words: str) -> None:
         decode(data)
 
 
+def test_a_long_line_that_begins_with_ascii() -> None:
+    pytest.importorskip("charset_normalizer")
+    text = "?" * 200_000 + "Аренда составляет сто крон в месяц, и она не меняется."
+    assert decode(text.encode("koi8_r")).text == text
+
+
 def test_files_of_our_own_are_utf_8_or_as_marked() -> None:
     for name in ("utf-8", "utf-8-sig", "utf-16", "utf-32"):
         assert decode_utf8("Zoë".encode(name)) == "Zoë"
@@ -230,3 +236,18 @@ def test_japanese_that_is_valid_utf8_by_its_bytes() -> None:
     assert decoded.text == text
     assert "ISO2022" in decoded.encoding.note
     assert decode(b"ESC is \x1b, and \x1b$ a price").encoding.name == "utf-8"
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("The oﬃce is ﬁne", "The office is fine"),
+        ("４０ ｍ² and ①", "40 m2 and 1"),
+        ("𝐑𝐞𝐧𝐭 Ⅳ", "Rent IV"),
+        ("Mill™ ½ … ﷺ", "Mill™ ½ … ﷺ"),
+        ("e\u0301té", "été"),
+        ("plain é", "plain é"),
+    ],
+)
+def test_plain_letters(text: str, plain: str) -> None:
+    assert plain_letters(text) == plain

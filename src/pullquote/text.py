@@ -312,3 +312,31 @@ def _guessed(telling: bytes, broken: int) -> Encoding:
             f"not UTF-8 text (byte {broken}), nor in another encoding that is recognised; {_SAVE}"
         )
     return Encoding(name, guessed=True, errors="replace")
+
+
+def plain_letters(text: str) -> str:
+    """A text with ligatures, full-width letters, raised digits and the like as plain ones.
+
+    >>> plain_letters("The oﬃce has 40 m² and costs １２ €½ ™.")
+    'The office has 40 m2 and costs 12 €½ ™.'
+
+    These are Unicode's compatibility forms of letters and digits. Signs stay; the length may
+    change.
+    """
+    if text.isascii() or unicodedata.is_normalized("NFKC", text):
+        return text
+    forms = {one: unicodedata.normalize("NFKC", one) for one in set(text)}
+    plain = {
+        ord(one): form
+        for one, form in forms.items()
+        if form != one and form.isalnum() and unicodedata.category(one) != "So"
+    }
+    return unicodedata.normalize("NFC", text.translate(plain))
+
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def without_surrogates(text: str) -> str:
+    """A text with U+FFFD for each lone surrogate, which no UTF-8 file holds; offsets stay."""
+    return _LONE_SURROGATE.sub("\ufffd", text)

@@ -12,9 +12,8 @@ from searching_helpers import MILL
 
 import fuzz_documents
 from pullquote.errors import DocumentError
-from pullquote.searching import office, pool
+from pullquote.searching import archives, contents, pages, pool
 from pullquote.searching.documents import Notes, SourceFile, find, read
-from pullquote.searching.pdf import _PAGE_NUMBER
 
 MIB = 1 << 20
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -72,6 +71,12 @@ LONG = {
     "cell.csv": b"text\n" + b"The mill was built and burnt " * (4 * MIB // 29) + b"\n",
     "punycode.html": b'<meta charset="punycode"><p>' + b"\xe9 word and word " * (MIB // 16),
     "links.html": b"<div>" * 2000 + b"<a href=x>y</a>" * 2000 + b"</div>" * 2000,
+    "tables.html": b"<table><tr><td>x<td>y" * 600 + b"<td>z" * 50_000,
+    "rowspans.html": b"<table><tr>" + b"<td rowspan=0>x" * 49 + b"<tr><td>y<td>z" * 40_000,
+    "columns.html": b"<table><tr><th>x<th>y" + b"<tr><td colspan=50>x<td>y" * 30_000,
+    "names.html": b"<div class='comment related'>w" * 1000 + b"<p class=promo>x" * 40_000,
+    "buttons.html": b"<button aria-expanded=true>question" * 2000 + b"x" * MIB,
+    "formula.html": b"<math><mfrac>" + b"<mi>y</mi>" * 100_000,
     "headers.html": b"<div>" * 2000 + b"<header>y</header>" * 5_000,
     "breaks.html": b"<p>" + b"<br> " * 50_000,
 }
@@ -82,25 +87,26 @@ def test_the_cost_is_linear(tmp_path: Path, name: str) -> None:
     assert cost(tmp_path / name, LONG[name]) < 8
 
 
-@pytest.mark.parametrize("text", ["\n7{}x", "7{}x", "{}7{}x", "\npage{}x", "\n7 of{}x"])
-def test_the_cost_of_finding_page_numbers_is_linear(text: str) -> None:
+@pytest.mark.parametrize("text", ["7{}x", "{}7{}x", "page{}x", "7 of{}x", "a{}7", "a{}.{}7"])
+def test_the_cost_of_finding_page_numbers_and_contents_is_linear(text: str) -> None:
     begin = time.process_time()
-    for blank in (" ", ".", "\n", " \n"):
-        _PAGE_NUMBER.sub("", text.replace("{}", blank * 50_000))
-    assert time.process_time() - begin < 2  # quadratic: 25 s
+    for blank in (" ", ".", ". ", "a-", "i"):
+        line = text.replace("{}", blank * 50_000)
+        pages.running([[line], [line], [line]])
+        pages.paragraphs([line + "-", line], pages.Words([line, line + "-"]))
+        contents.listed(["Contents", *[line] * 5])
+    assert time.process_time() - begin < 4  # quadratic: 25 s
 
 
-def test_page_numbers_in_the_first_and_last_line() -> None:
-    for page in (
-        "7\ntext",
-        "text\n7",
-        "- 7 -\ntext\n",
-        "text\nPage 7 of 9 \n \n",
-        "\n 7 \ntext\n7/9",
-    ):
-        assert _PAGE_NUMBER.sub("", page).strip() == "text"
-    for page in ("7 text\n7 more", "In 1641\nthe mill", "text\n7\nmore"):
-        assert _PAGE_NUMBER.sub("", page) == page
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *("[a](", "](", "![", "`a", "``", "<a ", "<!--", "*a", "**a", "_a", "&am", "[a][", "\\["),
+        *("- [a](b)\n", "[a]: b\n", "> ", "# a\n", "```\n", "|-", "---\n", "[^a]"),
+    ],
+)
+def test_the_cost_of_markdown_is_linear(tmp_path: Path, piece: str) -> None:
+    assert cost(tmp_path / "a.md", (piece * (MIB // 4 // len(piece))).encode()) < 8
 
 
 def reason(path: Path, content: bytes) -> str:
@@ -124,10 +130,19 @@ def test_a_small_file_of_millions_of_tags(tmp_path: Path) -> None:
     assert "tags, expected at most" in reason(tmp_path / "a.html", b"<b>" * 5_000_001)
 
 
+def test_what_cells_repeat_is_bounded(tmp_path: Path) -> None:
+    cell = b"<td rowspan=60000>" + b"word " * 20
+    page = b"<table><tr>" + cell * 49 + b"<tr><td>x<td>y" * 1000
+    (tmp_path / "a.html").write_bytes(page)
+    (file,) = find([tmp_path / "a.html"])
+    assert isinstance(file, SourceFile)
+    assert sum(len(passage.text) for passage in read(file)) < 20 * len(page)
+
+
 def test_a_small_book_that_unpacks_to_gigabytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(office, "_LARGEST", 8 * MIB)
+    monkeypatch.setattr(archives, "_LARGEST", 8 * MIB)
     texts = {f"{number}.html": " " * (3 * MIB) for number in range(30)}
     book = epub(texts, [*texts])
     (tmp_path / "a.epub").write_bytes(book)

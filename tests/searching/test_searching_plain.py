@@ -17,7 +17,13 @@ LIGHTHOUSE = Path(__file__).parent.parent.parent / "examples" / "lighthouse.txt"
 @pytest.mark.parametrize(
     ("name", "plain"),
     [
-        *(("a.txt", True), ("A.MD", True), ("folder/README", True), ("a.b.log", True)),
+        *(
+            ("a.txt", True),
+            ("A.RST", True),
+            ("a.md", False),
+            ("folder/README", True),
+            ("a.b.log", True),
+        ),
         *(
             ("a.txt.gz", False),
             ("readme", False),

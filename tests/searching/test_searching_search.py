@@ -376,7 +376,7 @@ def test_the_demo_is_answered_from_every_kind_of_file(tmp_path: Path, engine: st
         ("How long is the notice period?", "three months", "lease.pdf#page=3"),
         ("Who built the first mill?", "Hedda Kroon", "history.epub"),
         ("How many eels were counted?", "thirty-one", "journal.txt:4"),
-        ("Who mended the gate?", "Ivo Marek", "letters.jsonl:1"),
+        ("Who mended the gate?", "the smith, Ivo Marek", "letters.jsonl:1"),
         ("When does the ferry leave?", "7.15, 12.40 and 18.05", "ferry.csv:2"),
     ]:
         (hit,) = searcher.ask(question)
@@ -386,3 +386,27 @@ def test_the_demo_is_answered_from_every_kind_of_file(tmp_path: Path, engine: st
     with pytest.raises(InputError, match=r"path=\*\.xyz: none of the documents matches"):
         searcher.ask("Who built the first mill?", path="*.xyz")
     index.close()
+
+
+def test_passages_far_behind_the_best_are_not_read(
+    index: Index, make_folder: MakeFolder, reader: Reader
+) -> None:
+    files = {f"{n}.txt": f"The Norse came by sea {n}." for n in range(8)}
+    folder = make_folder({**files, "a.txt": "The Norse were led by Rollo."})
+    added(index, folder)
+    scores = [found.score for found in index.search(WHO)]
+    assert len(scores) == 9
+    gap = scores[0] - scores[1]
+    assert gap > scores[1] - scores[-1]
+    few = Searcher(reader, index, ranking=Ranking(margin=gap / 2))
+    every = Searcher(reader, index, ranking=Ranking(margin=100.0))
+    assert (len(few.retrieve(WHO).passages), few.retrieve(WHO).unread) == (1, 8)
+    assert (len(every.retrieve(WHO).passages), every.retrieve(WHO).unread) == (9, 0)
+    assert few.search(WHO).passages == 1
+    # the margin is in logits, the gap in units of the score
+    half = Searcher(reader, index, ranking=Ranking(margin=gap / 2, retrieval=0.4))
+    assert half.search(WHO).passages == 9
+    # what was not read counts among the chances of a quote to be the best
+    hits = [searcher.search(WHO, **ALL).hits[0] for searcher in (few, every)]
+    assert [hit.text for hit in hits] == ["Rollo", "Rollo"]
+    assert hits[0].score == pytest.approx(hits[1].score, abs=0.01)

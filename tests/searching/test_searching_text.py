@@ -121,3 +121,52 @@ def test_a_long_run_of_spaces_takes_no_long_time() -> None:
     parts = [part for part in read_text(io.BytesIO(text.encode())) if isinstance(part, Part)]
     assert time.perf_counter() - begin < 2  # with a quadratic pattern 23 seconds
     assert [part.open for part in parts] == [False, True, True, False]
+
+
+RFC = """\
+   The internet protocol delivers datagrams from a source to a
+   destination; it does not carry
+
+Postel                                                          [Page 1]
+{}
+RFC 791                   Internet Protocol               September 1981
+
+   streams. It has two functions.
+
+Postel                                                          [Page 2]
+{}
+RFC 791                   Internet Protocol               September 1981
+
+   One is fragmentation, which
+
+Postel                                                          [Page 3]
+{}
+RFC 791                   Internet Protocol               September 1981
+
+   splits datagrams.
+"""
+
+
+@pytest.mark.parametrize("end", ["\f", ""])
+def test_heads_and_feet_of_pages_come_once(end: str) -> None:
+    parts = [
+        p for p in read_text(io.BytesIO(RFC.format(*[end] * 3).encode())) if isinstance(p, Part)
+    ]
+    text = "".join(part.text for part in parts)
+    assert text.count("Postel") == text.count("September 1981") == 1
+    assert "One is fragmentation, which\nsplits datagrams." in text
+    assert [(part.text.split()[0], part.number) for part in parts] == [
+        *(("The", 1), ("Postel", 4), ("RFC", 6), ("streams.", 8), ("One", 14), ("splits", 20))
+    ]
+
+
+def test_a_sentence_over_a_form_feed_goes_on() -> None:
+    text = "The rent is due on\n\fthe third.\n\n12\n\fHeat is not.\n\n13\n\fThe end.\n"
+    parts = [part for part in read_text(io.BytesIO(text.encode())) if isinstance(part, Part)]
+    assert [(part.text.strip(), part.number, part.open) for part in parts] == [
+        ("The rent is due on", 1, False),
+        ("the third.", 2, False),
+        ("12", 4, False),
+        ("Heat is not.", 5, False),
+        ("The end.", 8, False),
+    ]

@@ -15,6 +15,7 @@ from pullquote.searching.words import query_words
         ("What’s O'Brien's state-of-the-art?", ["O'Brien's", "state", "art"]),
         ("rent rent Rent", ["rent", "Rent"]),
         ("Cafe\u0301 или 川?", ["Caf\u00e9", "или", "川"]),
+        ("Where is the oﬃce of １２ m²?", ["office", "12", "m2"]),
         ("?! --", []),
     ],
 )

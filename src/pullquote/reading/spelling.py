@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pullquote.text import plain_letters
 from pullquote.types import Correction
 
 if TYPE_CHECKING:
@@ -79,7 +80,11 @@ class Spelling:
         self.encoder = encoder
 
     def correct(self, question: str, texts: Sequence[str]) -> Respelt:
-        """The question with its misspelt words replaced; `texts` are what will be read."""
+        """The question with its misspelt words replaced; `texts` are what will be read.
+
+        A text with ligatures has the words with plain letters, too.
+        """
+        texts = [plain_letters(text) for text in texts]
         corrections = []
         read, end = [], 0
         unknown = (

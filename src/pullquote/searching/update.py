@@ -9,12 +9,13 @@ Knows files and tables, not questions. What was added once is looked at again by
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pullquote.errors import DocumentError, MissingExtraError
+from pullquote.errors import DocumentError, InputError, MissingExtraError
 from pullquote.progress import Progress, no_progress
 from pullquote.searching.documents import (
     ChangedError,
@@ -27,13 +28,21 @@ from pullquote.searching.documents import (
 )
 from pullquote.searching.engines import Engine, IndexedPassage
 from pullquote.searching.pool import Pool
-from pullquote.searching.store import FILE, PART, Store, Transaction, encode_marks
+from pullquote.searching.store import (
+    FILE,
+    PART,
+    Store,
+    Transaction,
+    encode_marks,
+    number_in,
+)
+from pullquote.searching.texts import Source, Text, texts
 from pullquote.types import Passage
 
 PASSAGES_HELD = 1000
 """How many passages of a document are held in memory before they are written."""
 
-READING = 2
+READING = 3
 """Rises when documents are read differently than before: an index then reads all of them again."""
 
 _READ_BY = "SELECT value FROM settings WHERE name = 'reading'"
@@ -64,6 +73,8 @@ class Update:
     """Files in the folders that are no documents by their names."""
     reread: bool = False
     """All documents were read again, since the index was made by an older pullquote."""
+    upgraded: bool = False
+    """The index was of an older format, and now has this one: passages can have vectors."""
 
     @property
     def read(self) -> int:
@@ -92,6 +103,34 @@ def update(
         found += find(others, left_out.append)
         if new - earlier:
             _add_roots(store, engine, new - earlier)
+        upgraded = store.upgrade()
+        known = {
+            os.fsdecode(path): (size, modified, changed)
+            for path, size, modified, changed in store.rows(
+                "SELECT path, size, modified, changed FROM documents "
+                "WHERE id NOT IN (SELECT document FROM metadata)"
+            )
+        }
+        if reread := bool(known) and _reading(store) < READING:
+            known = dict.fromkeys(known, _READ_AGAIN)
+            _index_again(store, engine)
+        changes = compare(found, known, sorted(earlier | new))
+        documents = {entry.path for entry in found if isinstance(entry, SourceFile)}
+        skipped = {one.path: one for one in left_out if one.path not in documents}
+        done = _apply(store, engine, changes, known, progress)
+        _remember(store, engine, skipped)
+    left = tuple(skipped[path] for path in sorted(skipped))
+    return replace(done, left_out=left, reread=reread, upgraded=upgraded)
+
+
+def add_texts(
+    store: Store, engine: Engine, sources: Iterable[Source], progress: Progress = no_progress
+) -> Update:
+    """Add texts that are no files, each as a document; one of a known name replaces that one.
+
+    Raises `InputError` for a source without text; those before it may have been added.
+    """
+    with store.guarded():
         store.upgrade()
         known = {
             os.fsdecode(path): (size, modified, changed)
@@ -99,14 +138,32 @@ def update(
                 "SELECT path, size, modified, changed FROM documents"
             )
         }
-        if reread := bool(known) and _reading(store) < READING:
-            known = dict.fromkeys(known, _READ_AGAIN)
-        changes = compare(found, known, sorted(earlier | new))
-        documents = {entry.path for entry in found if isinstance(entry, SourceFile)}
-        skipped = {one.path: one for one in left_out if one.path not in documents}
-        done = _apply(store, engine, changes, known, progress)
-        _remember(store, engine, skipped)
-    return replace(done, left_out=tuple(skipped[path] for path in sorted(skipped)), reread=reread)
+        added, changed, unchanged = 0, 0, 0
+        before = store.passage_count()
+        with Transaction(store, engine) as batch:
+            writer = DocumentWriter(store, engine, batch)
+            for number, text in enumerate(texts(sources), 1):
+                if known.get(text.name) == text.stamp:
+                    unchanged += 1
+                    continue
+                added, changed = added + (text.name not in known), changed + (text.name in known)
+                writer.write(text)
+                if text.name:
+                    known[text.name] = text.stamp
+                progress(number, 0, text.name)
+        if added or changed:
+            _settle(store, engine, before)
+        return Update(added, changed, unchanged, 0, ())
+
+
+def remove(store: Store, engine: Engine, names: Iterable[str]) -> int:
+    """Remove documents by their paths or names, as far as they are there; how many they were."""
+    if isinstance(names, str):
+        raise InputError(f"names is one text ({names[:40]!r}), expected a list of names")
+    with store.guarded(), Transaction(store, engine) as batch:
+        writer = DocumentWriter(store, engine, batch)
+        batch.begin()
+        return sum(writer.remove(name) for name in names)
 
 
 def unread(store: Store) -> list[Problem]:
@@ -173,7 +230,16 @@ def _add_roots(store: Store, engine: Engine, roots: Iterable[str]) -> None:
 
 def _reading(store: Store) -> int:
     """By which rules the documents were read; 1 before there was a number."""
-    return next((int(value) for (value,) in store.rows(_READ_BY)), 1)
+    return next((number_in(value) for (value,) in store.rows(_READ_BY)), 1)
+
+
+def _index_again(store: Store, engine: Engine) -> None:
+    """Index the words of all passages as it is done now, so that they can be removed one by one."""
+    with Transaction(store, engine) as batch:
+        batch.begin()
+        engine.clear()
+        rows = store.each("SELECT id, document, text FROM passages ORDER BY id")
+        engine.add(IndexedPassage(id, document, text) for id, document, text in rows)
 
 
 def _remember(store: Store, engine: Engine, left_out: Mapping[str, Problem]) -> None:
@@ -219,10 +285,8 @@ def _apply(
             batch.begin()
             writer.remove(path)
     progress(total, total, "")
-    if (now := store.passage_count()) and (read_paths or changes.gone):
-        with Transaction(store, engine) as settling:
-            settling.begin()
-            engine.settle((now - before) / now)
+    if read_paths or changes.gone:
+        _settle(store, engine, before)
     stored = (*unread(store), *partly_read(store))
     reported = {problem.path: problem for problem in stored} | problems
     return Update(
@@ -233,6 +297,14 @@ def _apply(
         problems=tuple(reported[path] for path in sorted(reported)),
         guessed=tuple(guessed),
     )
+
+
+def _settle(store: Store, engine: Engine, before: int) -> None:
+    """Let the engine optimise after an update; `before` is how many passages there were."""
+    if now := store.passage_count():
+        with Transaction(store, engine) as settling:
+            settling.begin()
+            engine.settle((now - before) / now)
 
 
 class DocumentWriter:
@@ -258,14 +330,32 @@ class DocumentWriter:
             passing = isinstance(error, (ChangedError, MissingExtraError))
             self._batch.begin()
             self.remove(file.path)
-            self._insert_document(replace(file, stamp=_READ_AGAIN) if passing else file, str(error))
+            read_as = _READ_AGAIN if passing else file.stamp
+            self._insert_document(file.path, file.kind.unit, read_as, str(error))
             return Problem(file.path, str(error))
 
-    def remove(self, path: str) -> None:
-        """Remove a document and its passages, if it is in the index."""
-        for (document,) in self._store.rows(
-            "SELECT id FROM documents WHERE path = ?", os.fsencode(path)
-        ):
+    def write(self, text: Text) -> None:
+        """Add a text, or replace the one of its name."""
+        self._batch.begin()
+        name = text.name
+        if name:
+            self.remove(name)
+        else:
+            last = self._store.rows("SELECT seq FROM sqlite_sequence WHERE name = 'documents'")
+            number = last[0][0] + 1 if last else 1
+            taken = "SELECT 1 FROM documents WHERE path = ?"
+            while self._store.rows(taken, os.fsencode(name := f"text {number}")):
+                number += 1
+        document = self._insert_document(name, "line", text.stamp)
+        self._insert_passages(document, text.passages())
+        self._store.connection.execute(
+            "INSERT INTO metadata VALUES (?, ?)", (document, json.dumps(text.metadata))
+        )
+
+    def remove(self, path: str) -> bool:
+        """Remove a document and its passages; whether it was in the index."""
+        documents = self._store.rows("SELECT id FROM documents WHERE path = ?", os.fsencode(path))
+        for (document,) in documents:
             last = 0
             while rows := self._store.rows(
                 "SELECT id, text FROM passages WHERE document = ? AND id > ? ORDER BY id LIMIT ?",
@@ -278,7 +368,9 @@ class DocumentWriter:
             execute = self._store.connection.execute
             execute("DELETE FROM passages WHERE document = ?", (document,))
             execute("DELETE FROM documents WHERE id = ?", (document,))
+            execute("DELETE FROM metadata WHERE document = ?", (document,))
             execute("DELETE FROM skipped WHERE path = ? AND what = ?", (os.fsencode(path), PART))
+        return bool(documents)
 
     def _read(self, file: SourceFile, pool: Pool, notes: Notes) -> Problem | None:
         """Read a document and write its passages: all of them, or none if it cannot be read."""
@@ -302,15 +394,8 @@ class DocumentWriter:
         self, file: SourceFile, passages: Iterable[Passage], notes: Notes
     ) -> Problem | None:
         self.remove(file.path)
-        document = self._insert_document(file)
-        passages = iter(passages)
-        while some := list(itertools.islice(passages, PASSAGES_HELD)):
-            self._engine.add(
-                [
-                    IndexedPassage(self._insert_passage(document, passage), document, passage.text)
-                    for passage in some
-                ]
-            )
+        document = self._insert_document(file.path, file.kind.unit, file.stamp)
+        self._insert_passages(document, passages)
         problem = notes.problem(file.path)  # complete now that all passages were read
         execute = self._store.connection.execute
         if problem and problem.partly:
@@ -322,13 +407,25 @@ class DocumentWriter:
             execute("UPDATE documents SET problem = ? WHERE id = ?", (problem.reason, document))
         return problem
 
-    def _insert_document(self, file: SourceFile, problem: str | None = None) -> int:
+    def _insert_document(
+        self, path: str, unit: str, stamp: Stamp, problem: str | None = None
+    ) -> int:
         added = self._store.connection.execute(
             "INSERT INTO documents (path, unit, size, modified, changed, problem) "
             "VALUES (?, ?, ?, ?, ?, ?)",
-            (os.fsencode(file.path), file.kind.unit, *file.stamp, problem),
+            (os.fsencode(path), unit, *stamp, problem),
         )
         return added.lastrowid or 0
+
+    def _insert_passages(self, document: int, passages: Iterable[Passage]) -> None:
+        passages = iter(passages)
+        while some := list(itertools.islice(passages, PASSAGES_HELD)):
+            self._engine.add(
+                [
+                    IndexedPassage(self._insert_passage(document, passage), document, passage.text)
+                    for passage in some
+                ]
+            )
 
     def _insert_passage(self, document: int, passage: Passage) -> int:
         added = self._store.connection.execute(

@@ -1,14 +1,20 @@
-"""Turns a question into search terms: its words without English stop words.
+"""Words: the search terms of a question, the form in which texts are indexed, common words.
 
     query_words("When was the first lighthouse lit?")  # ["first", "lighthouse", "lit"]
+    indexed("The oﬃce")                                # "The office"
 
 Knows no index. Words keep their form; the engine stems questions and passages alike.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import re
-import unicodedata
+
+from pullquote.checkpoints.bundled import BUNDLED
+from pullquote.checkpoints.layout import TOKENIZER
+from pullquote.text import plain_letters
 
 # Words that say how something is asked, not what about. The list is short on purpose: "first",
 # "many", "after" or "his" may tell one passage from another.
@@ -31,6 +37,21 @@ def query_words(question: str) -> list[str]:
     >>> query_words("Who is the Who?")
     ['Who', 'is', 'the']
     """
-    words = dict.fromkeys(_WORD.findall(unicodedata.normalize("NFC", question)))
+    words = dict.fromkeys(_WORD.findall(indexed(question)))
     kept = [word for word in words if word.replace("’", "'").casefold() not in STOP_WORDS]
     return (kept or list(words))[:_MOST]
+
+
+def indexed(text: str) -> str:
+    """A text as its words are indexed and looked up: ligatures and the like as plain letters."""
+    return plain_letters(text)
+
+
+@functools.cache
+def common_words() -> frozenset[str]:
+    """Common English words: those that a bundled model has as tokens, in small letters."""
+    try:
+        tokens = json.loads((BUNDLED / "small" / TOKENIZER).read_bytes())["model"]["vocab"]
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(token for token in tokens if token.isalpha())

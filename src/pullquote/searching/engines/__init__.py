@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pullquote.searching.words import indexed
+
 
 @dataclass(frozen=True, slots=True)
 class IndexedPassage:
@@ -20,6 +22,11 @@ class IndexedPassage:
     id: int
     document: int
     text: str
+
+    @property
+    def words(self) -> str:
+        """The text as it is indexed; of the same rows, always the same."""
+        return indexed(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,10 @@ class Engine(Protocol):
 
     def remove(self, rows: Iterable[IndexedPassage]) -> None:
         """Remove passages. Each row is the same as when it was added."""
+        ...
+
+    def clear(self) -> None:
+        """Remove all passages."""
         ...
 
     def commit(self, generation: int) -> None:

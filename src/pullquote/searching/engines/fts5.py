@@ -17,6 +17,15 @@ TABLE = (
     "tokenize='porter unicode61 remove_diacritics 2')"
 )
 
+SHADOWS = ("words_data", "words_idx", "words_docsize", "words_config")
+"""The tables in which FTS5 keeps that one."""
+
+_WHOLE = (
+    "SELECT (SELECT count(*) FROM words_docsize) = (SELECT count(*) FROM passages) "
+    "AND (SELECT count(*) FROM words_data WHERE id IN (1, 10)) = 2"
+)
+"""Whether FTS5's tables have a row for each passage, and those that describe the others."""
+
 
 class Fts5Engine:
     """Ranks by FTS5's `bm25()`, negated: in FTS5, smaller is better."""
@@ -26,14 +35,17 @@ class Fts5Engine:
 
     def add(self, rows: Iterable[IndexedPassage]) -> None:
         self.connection.executemany(
-            "INSERT INTO words(rowid, text) VALUES (?, ?)", ((row.id, row.text) for row in rows)
+            "INSERT INTO words(rowid, text) VALUES (?, ?)", ((row.id, row.words) for row in rows)
         )
 
     def remove(self, rows: Iterable[IndexedPassage]) -> None:
         self.connection.executemany(
             "INSERT INTO words(words, rowid, text) VALUES ('delete', ?, ?)",
-            ((row.id, row.text) for row in rows),
+            ((row.id, row.words) for row in rows),
         )
+
+    def clear(self) -> None:
+        self.connection.execute("INSERT INTO words(words) VALUES ('delete-all')")
 
     def commit(self, generation: int) -> None:
         pass  # part of SQLite's transaction
@@ -64,7 +76,11 @@ class Fts5Engine:
             f"SELECT rowid, rank FROM words WHERE words MATCH ? {within}ORDER BY rank LIMIT ?",
             (query, *values, limit),
         )
-        return [Match(id, -rank) for id, rank in found]
+        matches = [Match(id, -rank) for id, rank in found]
+        # FTS5 finds nothing, without an error, where some of its rows are gone
+        if not matches and not self.connection.execute(_WHOLE).fetchone()[0]:
+            raise sqlite3.DatabaseError("words of passages are missing")
+        return matches
 
     def close(self) -> None:
         pass

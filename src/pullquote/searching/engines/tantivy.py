@@ -75,7 +75,7 @@ class TantivyEngine:
         for row in rows:
             self.writer.add_document(
                 self.tantivy.Document.from_dict(
-                    {"id": row.id, "document": row.document, "text": row.text}, self.schema
+                    {"id": row.id, "document": row.document, "text": row.words}, self.schema
                 )
             )
 

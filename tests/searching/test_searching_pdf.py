@@ -1,0 +1,201 @@
+"""PDFs: what is read of their pages."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pullquote.errors import DocumentError
+from pullquote.searching.documents import SourceFile, find, read
+from pullquote.searching.parts import Part
+from pullquote.searching.pdf import read_pdf
+from pullquote.types import Passage
+
+pytest.importorskip("pypdfium2")
+
+FONT = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+
+
+def pdf(
+    path: Path,
+    *pages: Sequence[str] | bytes,
+    fields: Sequence[tuple[str, int, int, str]] = (),
+    producer: str = "",
+) -> Path:
+    """A PDF of some pages: lines of Helvetica, or a packed stream of PDF's own operators.
+
+    `fields` are filled in on the first page: the entries that tell their kind, x and y in points
+    from the lower left corner, and the value.
+    """
+    objects = [b"", b"", f"<</Producer({producer})>>".encode()]
+
+    def add(content: bytes) -> int:
+        objects.append(content)
+        return len(objects)
+
+    annotations = [
+        add(
+            f"<</Type/Annot/{kind}/F 4/T(f{y}){name}({value})/DA(/F 12 Tf)"
+            f"/Rect[{x} {y - 4} {x + 150} {y + 12}]>>".encode("latin-1")
+        )
+        for kind, x, y, value in fields
+        for name in ["/Contents" if "FreeText" in kind else "/V"]
+    ]
+    kids = []
+    for page in pages:
+        if isinstance(page, bytes):
+            stream = add(
+                b"<</Filter/FlateDecode/Length %d>>stream\n" % len(page) + page + b"endstream"
+            )
+        else:
+            lines = " ".join(f"({line}) Tj T*" for line in page)
+            body = f"BT /F 12 Tf 72 780 Td 14 TL {lines} ET".encode("latin-1")
+            stream = add(b"<</Length %d>>stream\n" % len(body) + body + b"\nendstream")
+        shown = " ".join(f"{number} 0 R" for number in annotations)
+        annotations = []
+        kids.append(
+            add(
+                f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents {stream} 0 R"
+                f"/Resources<</Font<</F {FONT}>>>>/Annots[{shown}]>>".encode()
+            )
+        )
+    refs = " ".join(f"{4 + place} 0 R" for place in range(len(fields)))
+    form = f"/AcroForm<</Fields[{refs}]/DR<</Font<</F {FONT}>>>>>>" if fields else ""
+    objects[0] = f"<</Type/Catalog/Pages 2 0 R{form}>>".encode()
+    numbers = " ".join(f"{kid} 0 R" for kid in kids)
+    objects[1] = f"<</Type/Pages/Kids[{numbers}]/Count {len(kids)}>>".encode()
+    out, offsets = b"%PDF-1.7\n", []
+    for number, content in enumerate(objects, start=1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n" % number + content + b"\nendobj\n"
+    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
+    end = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}trailer<</Size "
+    end += f"{len(objects) + 1}/Root 1 0 R/Info 3 0 R>>\nstartxref\n{len(out)}\n%%EOF"
+    path.write_bytes(out + end.encode())
+    return path
+
+
+def passages(path: Path) -> list[Passage]:
+    (file,) = find([path])
+    assert isinstance(file, SourceFile)
+    return list(read(file))
+
+
+def text(path: Path) -> str:
+    return "\n\n".join(passage.text for passage in passages(path))
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["It was designed by Anna Berg-", "Larsen of Oslo in 1904."], "Anna Berg-Larsen of Oslo"),
+        (["The pump must satisfy ISO-", "9001 at all times."], "satisfy ISO-9001 at all"),
+        (["The mill was completely recon-", "structed in 1702."], "completely reconstructed in"),
+        (["It is a well-known mill, and well-", "known it remains."], "and well-known it remains"),
+        (["Invoice", "The total in crowns:", "12400"], "12400"),
+        (["1984", "The year of the flood."], "1984\nThe year of the flood."),
+    ],
+)
+def test_what_the_author_wrote_stays(tmp_path: Path, lines: list[str], expected: str) -> None:
+    assert expected in text(pdf(tmp_path / "a.pdf", lines))
+
+
+def test_pages_are_joined_around_their_heads_and_numbers(tmp_path: Path) -> None:
+    pages = [
+        [
+            "The Mill Manual",
+            "The wheel is built of oak and turns when the",
+            "gate is open. It is recon-",
+            "1",
+        ],
+        ["The Mill Manual", "structed every ten years by", "2"],
+        ["The Mill Manual", "carpenters from Norrhavn.", "3"],
+    ]
+    (passage,) = passages(pdf(tmp_path / "a.pdf", *pages))
+    assert passage.text == (
+        "The Mill Manual\n\nThe wheel is built of oak and turns when the gate is open. It is "
+        "reconstructed every ten years by\n\fcarpenters from Norrhavn."
+    )
+    places = [
+        passage.place(passage.text.index(word)).number for word in ("Mill", "structed", "Norr")
+    ]
+    assert places == [1, 2, 3]
+
+
+def test_a_head_does_not_stand_inside_a_sentence(tmp_path: Path) -> None:
+    pages = [
+        ["The wheel is built of", "Water 1"],
+        ["oak.", "It turns when the", "Water 2"],
+        ["gate is open.", "Wood 3"],
+    ]
+    assert text(pdf(tmp_path / "a.pdf", *pages)) == (
+        "Water\n\nThe wheel is built of\n\foak.\n\nIt turns when the\n\fgate is open.\n\nWood"
+    )
+
+
+def test_contents_and_their_pages_are_left_out(tmp_path: Path) -> None:
+    lines = [f"{number} Rent {'. ' * 20}{number + 1}" for number in range(1, 6)]
+    pages = [["Contents", *lines[:3]], [*lines[3:], "1 Rent", "It is 840 crowns."]]
+    assert text(pdf(tmp_path / "a.pdf", *pages)) == "1 Rent\nIt is 840 crowns."
+
+
+def test_values_of_fields_stand_behind_their_labels(tmp_path: Path) -> None:
+    text_field = "Subtype/Widget/FT/Tx"
+    fields = [
+        (text_field, 200, 780, "Sea Otter"),
+        (text_field, 300, 752, "12 metres"),
+        ("Subtype/Widget/FT/Ch/Ff 131072/Opt[(Oslo)(Bergen)]", 200, 766, "Bergen"),
+        (text_field, 400, 300, "alone"),
+        (text_field, 200, 738, " "),
+        ("Subtype/FreeText", 200, 738, "by hand"),
+    ]
+    lines = ["Name of the boat:", "Harbour:", "Its length and more:", "Signed", "The end."]
+    assert text(pdf(tmp_path / "a.pdf", lines, fields=fields)) == (
+        "Name of the boat: Sea Otter Harbour: Bergen\n"
+        "Its length and more: 12 metres Signed by hand\nThe end. alone"
+    )
+    empty = pdf(tmp_path / "b.pdf", [], fields=[(text_field, 200, 780, "Sea Otter")])
+    assert text(empty) == "Sea Otter"
+
+
+def test_letters_as_far_apart_as_words_are_two_words(tmp_path: Path) -> None:
+    """As Ghostscript writes a blank: between two letters that are spaced out."""
+    shown = (
+        b"BT /F 12 Tf 72 700 Td (an) Tj 3.3 Tc 13.34 0 Td (yo) Tj 0 Tc 15.97 0 Td (ther zq) Tj ET"
+    )
+    assert text(pdf(tmp_path / "a.pdf", zlib.compress(shown))) == "any other zq"
+
+
+def test_blanks_that_pdfium_forgets(tmp_path: Path) -> None:
+    """A movement before an empty string, as gropdf writes it where the font changes."""
+    shown = b"BT /F 12 Tf 72 700 Td [(Any) -278 ()] TJ [(numeric) -278 (value)] TJ ET"
+    stream = zlib.compress(shown + b"\n" * 50, 1)
+    assert text(pdf(tmp_path / "a.pdf", stream)) == "Anynumeric value"
+    groff = pdf(tmp_path / "b.pdf", stream, producer="gropdf version 1.22.4")
+    assert text(groff) == "Any numeric value"
+
+
+def test_a_stream_of_groff_that_cannot_be_unpacked_is_left_as_it_is(tmp_path: Path) -> None:
+    path = pdf(tmp_path / "a.pdf", ["The rent."], b"no zlib", producer="gropdf version 1.22.4")
+    assert text(path) == "The rent."
+
+
+@pytest.mark.parametrize("content", [b"", b"%PDF-1.7\n", b"no pdf"])
+def test_what_is_no_pdf(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.pdf").write_bytes(content)
+    with pytest.raises(DocumentError, match="not readable as a PDF"):
+        passages(tmp_path / "a.pdf")
+
+
+def test_parts_make_the_text_of_the_offsets(tmp_path: Path) -> None:
+    pages = [[f"Line {n} of the page {p} is here" for n in range(40)] for p in range(9)]
+    path = pdf(tmp_path / "a.pdf", *pages)
+    with open(path, "rb") as file:
+        whole = "".join(part.text for part in read_pdf(file) if isinstance(part, Part))
+    found = passages(path)
+    assert len(found) > 5
+    for passage in found:
+        assert whole[passage.start : passage.end] == passage.text
