@@ -52,7 +52,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pullquote.publishing.card": ("card", "Data"),
     "pullquote.publishing.push": ("push",),
     "pullquote.scale.batch": ("batch", "Done"),
-    "pullquote.scale.answering": ("Columns", "answer_rows"),
+    "pullquote.scale.answering": ("Columns", "answer_rows", "ask_rows"),
     "pullquote.serving.app": ("create_app",),
     "pullquote.serving.settings": ("Settings",),
     "pullquote.compat.pipeline": ("QuestionAnsweringArgumentHandler",),

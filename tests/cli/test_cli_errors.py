@@ -32,7 +32,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /pro
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["ask"], ["Missing argument 'QUESTION'", "Try: pullquote ask --help"]),
+        (["ask"], ["no question: give QUESTION", "Try: pullquote ask --help"]),
         (["ask", WHO, "a.txt", "--context", "b"], ["two texts", "pullquote ask --help"]),
         (["ask", WHO, "--context", "b", "--nonsense"], ["--nonsense", "pullquote ask --help"]),
         (["ask", WHO, "--context"], ["--context"]),

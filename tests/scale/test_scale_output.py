@@ -29,7 +29,7 @@ def test_the_same_rows_in_every_format(tmp_path: Path) -> None:
     pq = pytest.importorskip("pyarrow.parquet")
     for kind in ("parquet", "jsonl", "csv", "tsv"):
         results = [dict(result) for result in RESULTS]
-        assert write(tmp_path / f"x.{kind}", results, COLUMNS) == 2
+        assert write(tmp_path / f"x.{kind}", results, COLUMNS) == (2, 1)
     assert pq.read_table(tmp_path / "x.parquet").to_pylist() == RESULTS
     lines = (tmp_path / "x.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == RESULTS
@@ -45,7 +45,7 @@ def test_the_same_rows_in_every_format(tmp_path: Path) -> None:
 
 def test_a_table_without_rows_has_its_columns(tmp_path: Path) -> None:
     pq = pytest.importorskip("pyarrow.parquet")
-    assert write(tmp_path / "x.parquet", [], Columns()) == 0
+    assert write(tmp_path / "x.parquet", [], Columns()) == (0, 0)
     assert pq.read_table(tmp_path / "x.parquet").column_names == list(Columns().names())
     write(tmp_path / "x.csv", [], Columns())
     assert (tmp_path / "x.csv").read_text().strip() == ",".join(Columns().names())

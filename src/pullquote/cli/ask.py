@@ -45,11 +45,24 @@ if TYPE_CHECKING:
   pullquote ask "How long is the notice period?" contracts/ --top-k 3
   pullquote ask "Who signs?" contracts/ letters/ --filter "path=*.pdf"
   pullquote ask "When is the rent due?" notes.db --open
+  pullquote ask --questions questions.csv contracts/ -o answers.csv
 """,
 )
-@click.argument("question")
+@click.argument("question", required=False)
 @click.argument("paths", nargs=-1, metavar="[PATH...|-]")
 @click.option("--context", metavar="TEXT", help="The text itself, in place of a file.")
+@click.option(
+    "--questions",
+    metavar="FILE",
+    help="In place of QUESTION: a table with a column question, or a text file with one a line; "
+    "all are asked of the documents. Needs -o.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="TABLE",
+    help="With --questions: the table to write, .csv, .tsv, .jsonl or .parquet.",
+)
 @click.option(
     "--model",
     default=DEFAULT_MODEL,
@@ -69,8 +82,9 @@ if TYPE_CHECKING:
     "--filter",
     "filters",
     multiple=True,
-    metavar="path=GLOB",
-    help='Ask only documents whose path matches, such as "path=*.pdf".',
+    metavar="FIELD=VALUE",
+    help='Ask only documents whose path matches, such as "path=*.pdf", or whose metadata has a '
+    "field with a value; repeatable.",
 )
 @click.option("--open", "as_link", is_flag=True, help="Print only FILE:LINE or FILE#page=N.")
 @answerable_option
@@ -80,9 +94,11 @@ if TYPE_CHECKING:
 @verbose_option
 @json_option
 def command(
-    question: str,
+    question: str | None,
     paths: tuple[str, ...],
     context: str | None,
+    questions: str | None,
+    output: str | None,
     model: str,
     top_k: int,
     filters: tuple[str, ...],
@@ -99,26 +115,44 @@ def command(
     """Answer QUESTION from texts with an exact quote, or say that they have no answer.
 
     A text is a text file, standard input ("-", or a pipe), or --context. Folders, several paths, an
-    index, and files that are PDF, HTML, DOCX, EPUB, CSV or JSON Lines are searched: the best
+    index, and files such as PDF, HTML, DOCX, EPUB, XLSX, Markdown or CSV are searched: the best
     passages of all documents are read, and a quote comes with its file and page or line. What was
     read of them is kept for the next question (in PULLQUOTE_CACHE, or ~/.cache/pullquote).
 
     A score is the probability that the quote is right. If it is likelier that there is no answer,
     the nearest quotes are printed instead. How bold the answers are depends on the share of
     questions that are expected to have one: --answerable 95% answers more often, 100% always.
+
+    With --questions, TABLE has a row for each question: id, question, answer, document, unit (such
+    as page) and number, start, end, score, no_answer_score, and error for one that is none.
     """
+    if (questions is None) != (output is None):
+        raise click.UsageError("--questions and -o are given together.")
+    if questions is not None:
+        paths = paths if question is None else (question, *paths)
+        question = ""
+    if question is None:
+        raise click.UsageError("no question: give QUESTION, or --questions FILE.")
     if context is not None and paths:
         raise click.UsageError("a PATH and --context are two texts; give one of them.")
     check_one_decision(threshold, answerable)
     if as_json and as_link:
         raise click.UsageError("--json and --open are two outputs; give one of them.")
-    if context is None and asking.is_search(paths):
+    if context is None and (asking.is_search(paths) or (questions and paths)):
         chosen = asking.Choice(
             *(model, device, precision, threads, top_k, threshold, answerable, spelling),
             *(as_json, as_link, verbose),
         )
-        asking.run(question, paths, filters, chosen)
+        if questions and output:
+            asking.write_table(questions, output, paths, filters, chosen)
+        else:
+            asking.run(question, paths, filters, chosen)
         return
+    if questions:
+        raise click.UsageError(
+            "--questions is for folders, indexes and documents; for a text in each row see: "
+            "pullquote predict --help"
+        )
     if filters or as_link:
         given = "--filter" if filters else "--open"
         raise click.UsageError(f"{given} is for folders, indexes and documents, not for one text.")

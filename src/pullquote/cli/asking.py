@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pullquote.cli.console import (
     Near,
     abstention,
+    count,
     echo_abstention,
     echo_json,
     echo_read_as,
+    ensure_writable,
     one_line,
     printable,
     progress_bar,
     read_as,
+    read_text,
     say,
     sentence,
 )
 from pullquote.cli.skipped import in_one_line, listed, shown
 from pullquote.errors import DocumentError, IndexFileError
 from pullquote.files import cache_directory
+from pullquote.progress import tracked
 from pullquote.searching.plain import is_plain, is_sqlite
 from pullquote.types import Place
 
 if TYPE_CHECKING:
+    from pullquote.data.rows import Item
     from pullquote.searching.documents import Problem
     from pullquote.searching.index import Index, Update
     from pullquote.searching.search import SearchResult
 
 _WHERE = "these documents"
 _NAMED = 3  # documents with a guessed encoding that are named
+_VECTOR_SECONDS = 1.0  # how long a question may wait for vectors of new passages
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,7 @@ def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Cho
     from pullquote.reading.reader import Reader
     from pullquote.searching.search import Searcher
 
-    glob = _glob(filters)
+    glob, where = _filters(filters)
     if "-" in paths:
         raise click.UsageError("- is one text, not one of several; give files and folders.")
     with _index(paths, chosen.verbose) as index:
@@ -92,6 +100,7 @@ def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Cho
             question,
             chosen.top_k,
             path=glob,
+            where=where,
             threshold=chosen.threshold,
             answerable=chosen.answerable,
         )
@@ -107,13 +116,81 @@ def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Cho
         _print(result)
 
 
-def _glob(filters: Sequence[str]) -> str | None:
-    if not filters:
-        return None
-    key, _, glob = filters[-1].partition("=")
-    if len(filters) > 1 or key != "path" or not glob:
-        raise click.UsageError('--filter takes one "path=GLOB", such as "path=*.pdf".')
-    return glob
+def write_table(
+    questions: str, output: str, paths: Sequence[str], filters: Sequence[str], chosen: Choice
+) -> None:
+    """Ask all questions of a file, and write a table with a row for each."""
+    from pullquote.reading.reader import Reader
+    from pullquote.scale.answering import Columns, ask_rows
+    from pullquote.scale.output import check_kind, write
+    from pullquote.searching.search import Searcher
+
+    if chosen.as_json or chosen.as_link:
+        raise click.UsageError("--json and --open are for one question; -o writes all of them.")
+    check_kind(output)
+    ensure_writable(output)
+    glob, where = _filters(filters)
+    items = _questions(questions)
+    columns = Columns(("question",), top_k=chosen.top_k, place=True)
+    with _index(paths, chosen.verbose) as index:
+        reader = Reader(
+            chosen.model,
+            device=chosen.device,
+            precision=chosen.precision,
+            threads=chosen.threads,
+            spelling=chosen.spelling,
+        )
+        results = ask_rows(
+            Searcher(reader, index),
+            items,
+            columns,
+            path=glob,
+            where=where,
+            threshold=chosen.threshold,
+            answerable=chosen.answerable,
+        )
+        with progress_bar("asking") as progress:
+            _, errors = write(output, tracked(results, len(items), "asking", progress), columns)
+    click.echo(f"{printable(output)}: {count(len(items), 'question')}")
+    if errors:
+        say("note", f"{count(errors, 'row')} could not be asked: see the column error")
+
+
+def _questions(file: str) -> list[Item]:
+    """The rows of a table of questions, or the lines of a text that are not blank."""
+    from pullquote.data.formats import read_items
+
+    if not is_plain(file):
+        return list(read_items(file))
+    lines = read_text(file).splitlines()
+    return [
+        (f"line {number}", {"id": str(number), "question": line.strip()})
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
+
+
+def _filters(filters: Sequence[str]) -> tuple[str | None, dict[str, list[Any]]]:
+    """The glob of paths, and the fields of metadata with their values, as `Searcher` takes them."""
+    glob, where = None, {}
+    for one in filters:
+        key, _, value = one.partition("=")
+        if not key or not value or key in where or (key == "path" and glob):
+            raise click.UsageError(
+                f"--filter {one}: expected path=GLOB, once, such as path=*.pdf, or FIELD=VALUE."
+            )
+        if key == "path":
+            glob = value
+        else:
+            where[key] = _readings(value)
+    return glob, where
+
+
+def _readings(value: str) -> list[Any]:
+    """What a value may be in metadata: a text, or else what JSON reads it as, such as a number."""
+    with contextlib.suppress(ValueError, RecursionError):
+        return [value, json.loads(value)]
+    return [value]
 
 
 def _index(paths: Sequence[str], verbose: bool) -> Index:
@@ -126,6 +203,7 @@ def _index(paths: Sequence[str], verbose: bool) -> Index:
     if len(paths) == 1 and (Index.is_one(paths[0]) or paths[0].endswith(".db")):
         index = Index.open(paths[0])
         note_skipped([*index.problems(), *index.partly_read()], index.left_out(), verbose)
+        note_missing(index, index.without_vectors(), f"run pullquote index -o {paths[0]}")
         return index
     for path in paths:
         if Index.is_one(path):
@@ -135,29 +213,63 @@ def _index(paths: Sequence[str], verbose: bool) -> Index:
     key = hashlib.sha256(b"\0".join(map(os.fsencode, full))).hexdigest()[:32]
     file = cache_directory() / "folders" / f"{key}.db"
     try:
-        index = Index.open_or_create(file)
+        index, found = _cached(file, paths)
     except IndexFileError:  # damaged, or of another version: it can be made again
-        file.unlink(missing_ok=True)
-        index = Index.open_or_create(file)
+        _remove(file)
+        index, found = _cached(file, paths)
     try:
-        found = update(index, paths)
         if not len(index):
             raise DocumentError(nothing_in(paths, found))
+        left = make_vectors(index, _VECTOR_SECONDS)
     except BaseException:
         index.close()
         raise
     note_skipped(found.problems, found.left_out, verbose)
     note_guesses(found)
+    note_missing(index, left, "the next questions make more of them")
     return index
+
+
+def _cached(file: Path, paths: Sequence[str]) -> tuple[Index, Update]:
+    """The index at a place in the cache, with what is new of the documents."""
+    from pullquote.searching.index import Index
+
+    index = Index.open_or_create(file)
+    try:
+        return index, update(index, paths)
+    except BaseException:
+        index.close()
+        raise
+
+
+def _remove(file: Path) -> None:
+    """Remove an index and what stands beside it."""
+    for beside in file.parent.glob(f"{file.name}*"):
+        beside.unlink(missing_ok=True)
 
 
 def update(index: Index, paths: Iterable[str]) -> Update:
     """Update an index from its documents, with a progress bar on a terminal."""
     with progress_bar("reading documents") as progress:
-        done = index.add(paths, progress=progress)
+        done = index.add(paths, vectors=False, progress=progress)
     if done.reread:
         say("note", f"{index.path}: of an older pullquote; its documents were all read again")
+    elif done.upgraded:
+        say("note", f"{index.path}: of an older pullquote; its passages get vectors now")
     return done
+
+
+def make_vectors(index: Index, seconds: float | None = None) -> int:
+    """Make vectors for some seconds, with a progress bar; how many passages have none after it."""
+    with progress_bar("making vectors") as progress:
+        return index.make_vectors(seconds, progress=progress)
+
+
+def note_missing(index: Index, left: int, what_to_do: str) -> None:
+    """Say how many passages have no vector yet, and how they get one."""
+    if left:
+        passages = f"{left:,} of {count(len(index), 'passage')}"
+        say("note", f"{passages} are found by their words alone, without a vector; {what_to_do}")
 
 
 def note_skipped(problems: Sequence[Problem], left_out: Sequence[Problem], verbose: bool) -> None:
@@ -194,7 +306,7 @@ def nothing_in(paths: Sequence[str], found: Update) -> str:
     there = f" ({in_one_line([], found.left_out)})" if found.left_out else ""
     return (
         f"{named}: nothing to read in it{there}; expected text, Markdown, HTML, PDF, DOCX, EPUB, "
-        "CSV, JSON Lines or Parquet"
+        "PPTX, XLSX, ODT, RTF, e-mail, subtitles, CSV, JSON Lines or Parquet"
     )
 
 

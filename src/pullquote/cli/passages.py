@@ -31,7 +31,7 @@ def command(paths: tuple[str, ...], as_json: bool) -> None:
     """Print what is read of each FILE (or of a folder), as `ask` and `index` read it.
 
     Look here first when an answer is odd. The text is that of the passages that a model reads, each
-    with its page, line, section, paragraph or row, and its characters in the document's text;
+    with its page, line, section, slide or the like, and its characters in the document's text;
     passages overlap where a long paragraph is cut. All that was skipped is listed.
     """
     from pullquote.searching.documents import Notes, Problem, SourceFile, find

@@ -15,12 +15,15 @@ from pullquote.cli.console import (
     ensure_folder,
     ensure_writable,
     model_options,
+    printable,
     progress_bar,
+    say,
     spelling_option,
     threshold_option,
 )
 from pullquote.data.formats import read_items
 from pullquote.data.rows import collect
+from pullquote.errors import DataError
 from pullquote.progress import tracked
 from pullquote.reading.reader import Reader
 from pullquote.scale.answering import Columns, answer_rows
@@ -94,15 +97,24 @@ def command(
     else:
         ensure_folder(output, ["predictions.json"])
     reader = Reader(model, device=device, precision=precision, threads=threads, spelling=spelling)
-    items = list(read_items(data))
+    with progress_bar(f"reading {printable(Path(data).name)}"):
+        items = list(read_items(data))
+    if not items:
+        raise DataError(f"{data}: holds no questions")
     if table:
         columns = Columns(("question",))
         results = answer_rows(reader, items, columns, answerable=answerable, threshold=threshold)
         with progress_bar("answering") as progress:
-            write(output, tracked(results, len(items), "answering", progress), columns)
+            _, errors = write(output, tracked(results, len(items), "answering", progress), columns)
         click.echo(output)
+        if errors:
+            cannot = f"{count(errors, 'row')} of {len(items):,} cannot be asked"
+            say("note", f"{data}: {cannot}: see the column error")
         return
-    dataset = collect(items, data, labels=False)
+    try:
+        dataset = collect(items, data, labels=False)
+    except DataError as error:
+        raise DataError(f"{data}: {error}") from None
     examples = dataset.examples
     cannot = f"{count(len(dataset.dropped), 'row')} of {len(items):,} cannot be asked"
     echo_dropped(dataset.dropped, data, cannot)

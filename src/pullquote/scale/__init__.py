@@ -1,0 +1,1 @@
+"""Answers to any number of questions: rows in, rows out, each once."""

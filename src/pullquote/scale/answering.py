@@ -8,6 +8,7 @@ Knows rows and readers, not how results are stored.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,14 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 from pullquote.data.rows import Dropped, question_from_row
 from pullquote.errors import ConfigError, DataError
+from pullquote.text import without_surrogates
 
 if TYPE_CHECKING:
     from pullquote.data.rows import Item
     from pullquote.reading.reader import Reader
-    from pullquote.types import Answer, Example, Prediction
+    from pullquote.searching.search import Searcher, SearchResult
+    from pullquote.types import Answer, Example, Hit, Prediction
 
 OURS = ("id", "answer", "start", "end", "score", "no_answer_score", "answers", "error")
 """The columns of a result. `answer`, `start`, `end` and `score` are None where there is none."""
+PLACE = ("document", "unit", "number")
+"""Columns of where a quote stands, between `answer` and `start`: "lease.pdf", "page", 3."""
+
+
+_ASKED = 64  # questions of documents that are held at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +42,11 @@ class Columns:
     """Columns of the rows, by their names in lower case, that results have as texts."""
     top_k: int = 1
     """Above 1, `answers` lists so many quotes."""
+    place: bool = False
+    """Whether results have the columns of `PLACE`."""
 
     def __post_init__(self) -> None:
-        if taken := sorted(set(self.keep) & set(OURS)):
+        if taken := sorted(set(self.keep) & {*OURS, *PLACE}):
             raise ConfigError(f"{taken[0]} is a column of the results; rename the one to keep")
         if len(set(self.keep)) < len(self.keep):
             raise ConfigError(f"a column is kept twice: {', '.join(self.keep)}")
@@ -45,8 +55,9 @@ class Columns:
 
     def names(self) -> tuple[str, ...]:
         """The names of all columns, in order."""
-        ours = OURS if self.top_k > 1 else tuple(name for name in OURS if name != "answers")
-        return (ours[0], *self.keep, *ours[1:])
+        left_out = () if self.top_k > 1 else ("answers",)
+        id, answer, *rest = (name for name in OURS if name not in left_out)
+        return (id, *self.keep, answer, *(PLACE if self.place else ()), *rest)
 
 
 def answer_rows(
@@ -60,9 +71,15 @@ def answer_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield a result for each row.
 
-    The first row has the number `first`, which is its id where it has none. Hold no more rows than
-    fit into memory: those behind a batch of questions are read ahead. The decision is that of
-    `Reader.answer_all`.
+    >>> from pullquote import Reader
+    >>> from pullquote.scale.answering import Columns, answer_rows
+    >>> row = {"question": "Who led the Norse?", "context": "The Norse, led by Rollo, came by sea."}
+    >>> (result,) = answer_rows(Reader(), [("line 2", row)], Columns())
+    >>> result["id"], result["answer"], result["start"]
+    ('1', 'Rollo', 18)
+
+    The first row has the number `first`, which is its id where it has none. Rows are read ahead, as
+    far as a batch of questions goes. The decision is that of `Reader.answer_all`.
     """
     waiting: deque[tuple[dict[str, Any], bool]] = deque()  # results, and whether they are complete
 
@@ -90,6 +107,70 @@ def answer_rows(
         yield waiting.popleft()[0]
 
 
+def ask_rows(
+    searcher: Searcher,
+    items: Iterable[Item],
+    columns: Columns,
+    *,
+    path: str | None = None,
+    where: Mapping[str, Any] | None = None,
+    threshold: float | None = None,
+    answerable: float | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Yield a result for each row, whose question is asked of all documents.
+
+    >>> from pullquote import Reader, Searcher
+    >>> from pullquote.scale.answering import Columns, ask_rows
+    >>> searcher = Searcher(Reader(), ["The rent is 840 crowns.", "Ann built the mill."])
+    >>> rows = [("line 2", {"question": "How much is the rent?"})]
+    >>> [result["answer"] for result in ask_rows(searcher, rows, Columns(place=True))]
+    ['840 crowns']
+
+    `columns` have a place. The other options are those of `Searcher.search_all`.
+    """
+    numbered = enumerate(items, 1)
+    while some := list(itertools.islice(numbered, _ASKED)):
+        results, questions = [], []
+        for number, item in some:
+            result = dict.fromkeys(columns.names())
+            _keep(result, item, number, columns)
+            try:
+                questions.append(_example(_without_context(item), number, searcher.reader).question)
+            except DataError as error:
+                result["error"] = str(error)
+            results.append(result)
+        found = searcher.search_all(
+            questions,
+            columns.top_k,
+            path=path,
+            where=where,
+            threshold=threshold,
+            answerable=answerable,
+        )
+        for result in results:
+            yield result if result["error"] else result | _found(next(found), columns)
+
+
+def _without_context(item: Item) -> Item:
+    if isinstance(item, Dropped) or not isinstance(item[1], Mapping):
+        return item
+    return item[0], {**item[1], "context": ""}
+
+
+def _found(result: SearchResult, columns: Columns) -> dict[str, Any]:
+    filled: dict[str, Any] = {}
+    if result.answered:
+        hit = result.hits[0]
+        filled = _quote(hit)
+        filled["answer"] = filled.pop("text")
+        filled["document"], filled["unit"] = hit.place.path, hit.place.unit
+        filled["number"] = hit.place.number
+    if columns.top_k > 1:
+        filled["answers"] = [_quote(hit) for hit in result.hits[: columns.top_k]]
+    filled["no_answer_score"] = result.no_answer_score
+    return filled
+
+
 def _example(item: Item, number: int, reader: Reader) -> Example:
     """The question of a row. Raises `DataError` where the reader could not read it."""
     if isinstance(item, Dropped):
@@ -105,17 +186,19 @@ def _example(item: Item, number: int, reader: Reader) -> Example:
 
 
 def _keep(result: dict[str, Any], item: Item, number: int, columns: Columns) -> None:
-    row = {} if isinstance(item, Dropped) else item[1]
+    row: object = {"id": item.id} if isinstance(item, Dropped) else item[1]
     row = row if isinstance(row, Mapping) else {}
-    result["id"] = str(number) if row.get("id") in (None, "") else str(row["id"])
+    result["id"] = str(number) if row.get("id") in (None, "") else _text(row["id"])
     for name in columns.keep:
         result[name] = _text(row.get(name))
 
 
 def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        value = json.dumps(value, ensure_ascii=False, default=str)
+    return without_surrogates(value)
 
 
 def _filled(prediction: Prediction, columns: Columns) -> dict[str, Any]:
@@ -129,6 +212,5 @@ def _filled(prediction: Prediction, columns: Columns) -> dict[str, Any]:
     return filled
 
 
-def _quote(answer: Answer) -> dict[str, Any]:
-    values = answer.to_dict()
-    return {name: values[name] for name in ("text", "start", "end", "score")}
+def _quote(quote: Answer | Hit) -> dict[str, Any]:
+    return {name: getattr(quote, name) for name in ("text", "start", "end", "score")}

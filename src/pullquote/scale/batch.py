@@ -31,6 +31,7 @@ from pullquote.data.tables import pyarrow
 from pullquote.errors import ConfigError, DataError, OutputError
 from pullquote.files import write_json
 from pullquote.progress import Progress, no_progress
+from pullquote.reading.identity import fingerprint
 from pullquote.scale import output
 from pullquote.scale.answering import Columns, answer_rows
 
@@ -100,20 +101,21 @@ def batch(
     if not 1 <= rows <= 1_000_000:
         raise ConfigError(f"rows is {rows}, expected 1 to 1,000,000")
     pyarrow()  # raises an error before there is any work
-    sources = find(source)
     out = Path(out)
+    sources = find(source, without=out)
     settings = {
-        "model": identity(reader),
+        "model": reader.directory.name,
+        "weights": fingerprint(reader),
         "columns": {"keep": list(columns.keep), "top_k": columns.top_k},
         "rows": rows,
         "decision": asdict(reader.config.decision(threshold=threshold, answerable=answerable)),
-        "spelling": reader.config.spelling,
+        "reader": json.loads(json.dumps(asdict(reader.config))),
     }
     began = time.monotonic()
     with _locked(out):
-        planned = _plan(out, sources, settings)
         for left_over in out.glob(_LEFT_OVER):
             left_over.unlink(missing_ok=True)
+        planned = _plan(out, sources, settings)
         total = sum(entry.size for entry in planned)
         counted = _Counts()
         for number, entry in enumerate(planned):
@@ -124,7 +126,7 @@ def batch(
                     counted.found(path, len(held))
                 else:
                     first = 1 + block * rows
-                    if len(planned) > 1:
+                    if number:  # numbers begin anew in each file; those of the first are plain
                         held = _named(held, Path(entry.path).name, first)
                     results = answer_rows(
                         reader,
@@ -141,15 +143,27 @@ def batch(
     return Done(counted.rows, counted.errors, counted.resumed, time.monotonic() - began)
 
 
-def find(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Source]:
-    """The files of questions at a path, in a folder and those below, or that a glob matches."""
+def find(
+    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    without: Path | None = None,
+) -> list[Source]:
+    """The files of questions at a path, in a folder and those below, or that a glob matches.
+
+    Left out are files in the folder `without`, and hidden ones in folders.
+    """
+    ours = os.path.join(os.path.realpath(without), "") if without else None  # noqa: PTH118
     given = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     paths: dict[str, None] = {}
     for one in given:
         name = os.fspath(one)
         if Path(name).is_dir():
             below = sorted(path for path in Path(name).rglob("*") if path.is_file())
-            found = [str(path) for path in below if _ENDINGS.search(path.name)]
+            found = [
+                str(path)
+                for path in below
+                if _ENDINGS.search(path.name) and not path.name.startswith((".", "_"))
+            ]
         elif Path(name).exists():
             found = [name]
         else:
@@ -158,6 +172,7 @@ def find(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> l
                 for path in glob.glob(name, recursive=True)  # noqa: PTH207 -- of any path, with or without a root
                 if Path(path).is_file()
             )
+        found = [path for path in found if not (ours and os.path.realpath(path).startswith(ours))]
         if not found:
             raise DataError(
                 f"{name}: no file of questions; expected .parquet, .jsonl, .csv, .tsv or .json "
@@ -168,15 +183,6 @@ def find(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> l
         Source(path, status.st_size, status.st_mtime_ns)
         for path, status in ((path, Path(path).stat()) for path in paths)
     ]
-
-
-def identity(reader: Reader) -> str:
-    """What tells whether two readers give the same answers: the weights that are read."""
-    directory = reader.directory
-    weights = directory.packed or directory.onnx or directory.safetensors
-    size = weights.stat().st_size if weights else 0
-    name = weights.name if weights else ""
-    return f"{directory.name} {name} {size} {getattr(reader.backend, 'precision', '')}".strip()
 
 
 def _plan(out: Path, sources: list[Source], settings: dict[str, Any]) -> list[Source]:
@@ -206,7 +212,8 @@ def _plan(out: Path, sources: list[Source], settings: dict[str, Any]) -> list[So
                 f"{entry.path}: was begun, and is not among the files now; name it, too, or "
                 "another folder"
             )
-    planned = [*known, *(entry for entry in sources if entry not in known)]
+    there = set(known)
+    planned = [*known, *(entry for entry in sources if entry not in there)]
     if planned != known:
         files = [asdict(entry) for entry in planned]
         write_json(path, {"format": FORMAT, "settings": settings, "files": files})
@@ -216,17 +223,19 @@ def _plan(out: Path, sources: list[Source], settings: dict[str, Any]) -> list[So
 def _read_plan(path: Path) -> dict[str, Any]:
     try:
         plan = json.loads(path.read_text(encoding="utf-8"))
-        if plan["format"] > FORMAT:
-            raise ConfigError(
-                f"{path}: has format {plan['format']}, written by a newer pullquote; this one "
-                f"reads formats up to {FORMAT}"
-            )
-        if not isinstance(plan["settings"], dict):
-            raise TypeError("settings")
-        for entry in plan["files"]:
-            Source(**entry)
+        number = int(plan["format"])
+        if number <= FORMAT:
+            if not isinstance(plan["settings"], dict):
+                raise TypeError("settings")
+            for entry in plan["files"]:
+                Source(**entry)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: is damaged ({error}); choose another folder") from None
+    if number > FORMAT:
+        raise ConfigError(
+            f"{path}: has format {number}, written by a newer pullquote; this one reads formats up "
+            f"to {FORMAT}"
+        )
     return dict(plan)
 
 
@@ -239,10 +248,11 @@ def _named(items: Iterable[Item], name: str, first: int) -> list[Item]:
     """Rows without an id get one with the name of their file, since numbers begin anew in each."""
     named: list[Item] = []
     for number, item in enumerate(items, first):
-        if not isinstance(item, Dropped):
-            where, row = item
-            if isinstance(row, dict) and row.get("id") in (None, ""):
-                item = where, {**row, "id": f"{name}:{number}"}
+        id = f"{name}:{number}"
+        if isinstance(item, Dropped):
+            item = Dropped(id, item.where, item.reason)
+        elif isinstance(item[1], dict) and item[1].get("id") in (None, ""):
+            item = item[0], {**item[1], "id": id}
         named.append(item)
     return named
 

@@ -33,8 +33,12 @@ def check_kind(path: str | os.PathLike[str]) -> None:
         pyarrow()  # raises an error before there is any work
 
 
-def write(path: str | os.PathLike[str], results: Iterable[dict[str, Any]], columns: Columns) -> int:
-    """Write results to a new or replaced file of the kind that its name tells; their number.
+def write(
+    path: str | os.PathLike[str], results: Iterable[dict[str, Any]], columns: Columns
+) -> tuple[int, int]:
+    """Write results to a new or replaced file of the kind that its name tells.
+
+    Returns how many there were, and how many of them with an error.
 
     Raises `OutputError` where the file cannot be written, or for another kind.
     """
@@ -58,16 +62,17 @@ def write(path: str | os.PathLike[str], results: Iterable[dict[str, Any]], colum
                         if result.get("answers") is not None:
                             result["answers"] = json.dumps(result["answers"], ensure_ascii=False)
                         writer.writerow(result)
-    return counted.number
+    return counted.number, counted.errors
 
 
 class _Counted:
     def __init__(self, results: Iterable[dict[str, Any]]) -> None:
-        self.results, self.number = results, 0
+        self.results, self.number, self.errors = results, 0, 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for result in self.results:
             self.number += 1
+            self.errors += result["error"] is not None
             yield result
 
 
@@ -83,6 +88,6 @@ def _write_parquet(path: Path, results: Iterable[dict[str, Any]], columns: Colum
 def _schema(columns: Columns) -> Any:
     pa, _ = pyarrow()
     quote = [("start", pa.int64()), ("end", pa.int64()), ("score", pa.float64())]
-    types = dict(quote, no_answer_score=pa.float64())
+    types = dict(quote, no_answer_score=pa.float64(), number=pa.int64())
     types["answers"] = pa.list_(pa.struct([("text", pa.string()), *quote]))
     return pa.schema([(name, types.get(name, pa.string())) for name in columns.names()])
