@@ -144,7 +144,12 @@ def test_every_module_stands_in_a_room() -> None:
         ("sqlite3", ("pullquote.searching.store", "pullquote.searching.engines.fts5")),
         ("tantivy", ("pullquote.searching.engines.tantivy",)),
         ("pypdfium2", ("pullquote.searching.pdf",)),
-        ("lxml", ("pullquote.searching.html", "pullquote.searching.office")),
+        (
+            "lxml",
+            tuple(
+                f"pullquote.searching.{name}" for name in ("archives", "html", "office", "sheets")
+            ),
+        ),
         ("charset_normalizer", ("pullquote.charsets",)),
         ("matplotlib", ("pullquote.training.log", "pullquote.scoring.figures")),
     ],

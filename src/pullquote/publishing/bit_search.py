@@ -104,12 +104,12 @@ def quantize_to_fit(
         assert after.fitted is not None
         check_loss(before.fitted.score, after.fitted.score, best.name, max_loss)
         shutil.copytree(best.path, out, dirs_exist_ok=True)
-    reader = Reader(out)
-    share = reader.config.answerable, reader.config.answerable_chosen_on
-    fit_and_store(reader, examples, source=source, progress=progress)
-    if share[0] is not None:  # what decides in the checkpoint decides in its quantised form
-        fitted = open_model(out).config
-        store_settings(out, replace(fitted, answerable=share[0], answerable_chosen_on=share[1]))
+        reader = Reader(out)
+        share = reader.config.answerable, reader.config.answerable_chosen_on
+        fit_and_store(reader, examples, source=source, progress=progress)
+        if share[0] is not None:  # what decides in the checkpoint decides in its quantised form
+            fitted = open_model(out).config
+            store_settings(out, replace(fitted, answerable=share[0], answerable_chosen_on=share[1]))
     return Fit(out, best.name, directory_bytes(out), before.fitted.score, after.fitted.score)
 
 

@@ -160,7 +160,7 @@ class Reader:
         >>> context = "The Norse, led by Rollo, came by sea."
         >>> pairs = [("Who led the Norse?", context), ("How did the Norse come?", context)]
         >>> [prediction.text for prediction in Reader().answer_all(pairs)]
-        ['Rollo', 'sea']
+        ['Rollo', 'by sea']
 
         An example is an `Example`, a pair of a question and a context, or a dictionary with these
         keys and perhaps `id`; without one its number, from 1, is its id. `top_k` is how many quotes
@@ -329,7 +329,9 @@ def _example(number: int, item: Example | Mapping[str, Any] | tuple[str, str]) -
     """An example of what `answer_all` takes; anything else stays, for `_windows` to refuse."""
     if isinstance(item, Mapping):
         try:
-            return Example(str(item.get("id") or number), item["question"], item["context"])
+            id = item.get("id")
+            id = number if id is None or id == "" else id
+            return Example(str(id), item["question"], item["context"])
         except KeyError as error:
             raise InputError(
                 f"example {number} has no {error.args[0]}, only {', '.join(map(str, item))[:80]}; "

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,14 +21,11 @@ import numpy as np
 
 from pullquote.errors import ModelError
 from pullquote.reading.wordpiece import Pieces, WordPiece
+from pullquote.text import without_surrogates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
-
-# A Python string may have lone surrogates, which tokenizers refuse. Each is replaced by one
-# character, so that offsets stay correct.
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Pair(NamedTuple):
@@ -98,7 +94,7 @@ class TextTokenizer:
         """The tokens of a text, without special tokens."""
         if self._wordpiece and (pieces := self._wordpiece.encode(text)) is not None:
             return pieces
-        text = _LONE_SURROGATE.sub("\ufffd", text)
+        text = without_surrogates(text)  # which tokenizers refuse
         with _named_errors():
             encoding = self.full.encode(text, add_special_tokens=False)
         offsets = np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)

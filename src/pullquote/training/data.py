@@ -21,10 +21,11 @@ from pullquote.errors import ConfigError, DataError, MissingExtraError, Pullquot
 from pullquote.files import cache_directory
 from pullquote.progress import Progress, no_progress
 from pullquote.reading.backends.choose import choose
+from pullquote.reading.identity import fingerprint
 from pullquote.reading.reader import Reader
 from pullquote.training.augment import augmented, origin_of
 from pullquote.training.labels import Labels
-from pullquote.training.teacher import check_same_tokens, fingerprint, soft_labels, teacher_answers
+from pullquote.training.teacher import check_same_tokens, soft_labels, teacher_answers
 from pullquote.training.windows import PADDING, LabelledWindows, SoftLabels, encode
 
 try:

@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pullquote.checkpoints import layout
 from pullquote.errors import ConfigError
 from pullquote.files import atomic_write, write_json
 from pullquote.progress import Progress, no_progress
-from pullquote.reading.backends.choose import choose
+from pullquote.reading.identity import fingerprint
 from pullquote.training.windows import LabelledWindows, SoftLabels, plan
 from pullquote.types import Example, Span
 
@@ -156,20 +155,3 @@ def _pair_template(encoder: Encoder) -> str:
     ]
     order = "context first" if encoder.context_first else "question first"
     return f"{order} {[(ids, [min(type, most) for type in types]) for ids, types in parts]}"
-
-
-def fingerprint(teacher: Reader) -> str:
-    """A hash of a teacher: its backend and precision, its config, tokenizer and weights."""
-    directory, backend = teacher.directory, teacher.backend
-    precision = getattr(backend, "precision", "")
-    file = choose(directory).file
-    if type(backend).__name__ == "TorchBackend" or file == directory.safetensors:
-        forms = directory.path.glob(layout.SAFETENSORS_PATTERNS[0])
-    else:
-        forms = file.parent.glob(f"{file.name}*")  # large ONNX models have a second file
-    digest = hashlib.sha256(f"{type(backend).__name__} {precision}".strip().encode())
-    for file in (directory.path / layout.CONFIG, directory.tokenizer, *sorted(forms)):
-        with open(file, "rb") as weights:
-            while piece := weights.read(2**20):
-                digest.update(piece)
-    return digest.hexdigest()
