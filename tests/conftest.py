@@ -204,8 +204,8 @@ def model_dir(tmp_path: Path, make_model: MakeModel) -> Path:
 @pytest.fixture(scope="session")
 def base(wordpiece: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT checkpoint of a few thousand random weights, with a head."""
-    import torch
-    import transformers
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
 
     directory = tmp_path_factory.mktemp("base")
     torch.manual_seed(0)

@@ -29,7 +29,6 @@ from pullquote.publishing.rounding import (
     round_matrix,
     second_moments,
 )
-from pullquote.publishing.unpack import read_onnx
 from pullquote.reading.reader import Reader
 
 if TYPE_CHECKING:
@@ -44,6 +43,8 @@ def pack(model: str | Path) -> Path:
     >>> from pullquote.publishing.pack import pack  # doctest: +SKIP
     >>> path = pack("build/small")  # doctest: +SKIP
     """
+    from pullquote.publishing.unpack import read_onnx  # needs onnx, which a checkpoint does not
+
     directory = open_model(model)
     if directory.onnx is None:
         raise ModelError(

@@ -105,8 +105,8 @@ class Reader:
                 "pickle; make it in the process that uses it"
             )
         device, threads, precision = self._opened
-        if precision == "auto":  # measured here, and warned of
-            precision = choose(self.directory, device).precision
+        if precision == "auto" and choose(self.directory, device).precision == "int8":
+            precision = "int8"  # measured here, and warned of
         settings = (str(self.directory.path), device, threads, precision, self.config)
         _keep(settings, self)  # so that a forked process finds it
         return _reader, settings
