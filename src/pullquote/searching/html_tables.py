@@ -145,23 +145,21 @@ def _rows(etree: Any, table: Any) -> Iterator[tuple[int, bool, list[_Cell]]]:
 
 def _grid(rows: list[list[_Cell]], header: int) -> Iterator[list[str]]:
     """The texts of rows by columns, where cells span several of them."""
-    below: dict[int, tuple[int, str]] = {}  # columns that cells above span: for how many rows yet
+    below: dict[int, tuple[int, str]] = {}  # columns that cells above span: up to which row
     for number, cells in enumerate(rows):
         texts: list[str] = []
         repeated = 0
         for cell in [*cells, None]:
-            while len(texts) in below and (left := below.pop(len(texts))):
-                if left[0] > 1:
-                    below[len(texts)] = left[0] - 1, left[1]
+            while (above := below.get(len(texts))) and number <= above[0]:
                 repeated += 1  # no more often than the row has cells: the cost stays linear
-                texts.append(left[1] if repeated <= len(cells) else "")
+                texts.append(above[1] if repeated <= len(cells) else "")
             if cell is None:
                 break
             for span in range(cell.columns):
                 text = cell.text if span == 0 or number < header else ""
                 if cell.rows > 1:
                     again = text if len(text) <= LONGEST_REPEATED else ""
-                    below[len(texts)] = cell.rows - 1, again
+                    below[len(texts)] = number + cell.rows - 1, again
                 texts.append(text)
         yield texts
 

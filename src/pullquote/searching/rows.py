@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
 
 SAMPLE = 20
 """How many rows tell whether the first is a header."""
@@ -41,13 +40,14 @@ def row_text(header: Sequence[str], cells: Sequence[str]) -> str:
     'Item: It is of oak. 840 crowns'
     """
     pieces: list[str] = []
-    for name, cell in zip_longest(header[: len(cells)], cells, fillvalue=""):
+    for column, cell in enumerate(cells):
+        if not cell or not (cell := one_line(cell)):  # most cells of a wide table
+            continue
         # a long name would be repeated in every row
-        name, cell = one_line(name[:_LONGEST_NAME]).rstrip(": "), one_line(cell)
-        if cell:
-            if pieces:
-                pieces.append(" " if pieces[-1].endswith(_SENTENCE_ENDS) else "; ")
-            pieces.append(f"{name}: {cell}" if name else cell)
+        name = one_line(header[column][:_LONGEST_NAME]).rstrip(": ") if column < len(header) else ""
+        if pieces:
+            pieces.append(" " if pieces[-1].endswith(_SENTENCE_ENDS) else "; ")
+        pieces.append(f"{name}: {cell}" if name else cell)
     return "".join(pieces)
 
 
