@@ -2,7 +2,8 @@
 
     python recipes/text_encoder.py all-MiniLM-L6-v2 train.json.gz -o build/text-encoder
 
-The words table is that of the bundled reader `small`, which was trained from the same encoder.
+The words table is that of the bundled reader `small`, which was trained from the same encoder: make
+the layers again when `small` changes, since they are rounded for its words.
 Layers are rounded by what goes into them (`pullquote.publishing.rounding`) for texts of SQuAD's
 training set. A projection keeps the principal components of their vectors.
 """

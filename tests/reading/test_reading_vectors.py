@@ -45,7 +45,7 @@ def test_what_means_the_same_lies_close_together(encoder: TextEncoder) -> None:
     assert found.dtype == np.float32
     assert found.shape == (len(TEXTS), encoder.dimensions)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
-    assert np.abs(found @ found.T - COSINES).max() < 0.12  # words are those of `small`
+    assert np.abs(found @ found.T - COSINES).max() < 0.1
 
 
 def test_a_vector_does_not_depend_on_the_texts_beside_it(

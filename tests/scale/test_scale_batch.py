@@ -16,7 +16,7 @@ import pytest
 
 from pullquote import Reader
 from pullquote.checkpoints.directory import open_model
-from pullquote.errors import ConfigError, DataError, OutputError
+from pullquote.errors import ConfigError, DataError, InputError, OutputError
 from pullquote.scale import batch as module
 from pullquote.scale.answering import Columns
 from pullquote.scale.batch import batch, find
@@ -235,6 +235,13 @@ def test_places_that_cannot_be_used(tmp_path: Path) -> None:
     for nothing in (tmp_path / "full", tmp_path / "none.csv", tmp_path / "*.csv"):
         with pytest.raises(DataError, match="no file of questions; expected"):
             batch(READER, nothing, tmp_path / "out")
+
+
+def test_options_that_the_reader_refuses_begin_nothing(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", rows(1))
+    with pytest.raises(InputError, match="top_k is 50, expected 1 to 20"):
+        batch(READER, source, tmp_path / "out", columns=Columns(top_k=50))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such lock there")

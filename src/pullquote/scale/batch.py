@@ -101,6 +101,9 @@ def batch(
     if not 1 <= rows <= 1_000_000:
         raise ConfigError(f"rows is {rows}, expected 1 to 1,000,000")
     pyarrow()  # raises an error before there is any work
+    reader.answer_all(
+        (), top_k=columns.top_k, answerable=answerable, threshold=threshold
+    )  # as well
     out = Path(out)
     sources = find(source, without=out)
     settings = {
