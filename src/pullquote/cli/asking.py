@@ -37,6 +37,7 @@ from pullquote.types import Place
 
 if TYPE_CHECKING:
     from pullquote.data.rows import Item
+    from pullquote.reading.reader import Reader
     from pullquote.searching.documents import Problem
     from pullquote.searching.index import Index, Update
     from pullquote.searching.search import SearchResult
@@ -62,6 +63,18 @@ class Choice:
     as_link: bool
     verbose: bool
 
+    def reader(self) -> Reader:
+        """The reader that was chosen."""
+        from pullquote.reading.reader import Reader  # loaded after the documents were read
+
+        return Reader(
+            self.model,
+            device=self.device,
+            precision=self.precision,
+            threads=self.threads,
+            spelling=self.spelling,
+        )
+
 
 def is_search(paths: Sequence[str]) -> bool:
     """Whether these are documents to be searched, rather than one text to be read."""
@@ -82,21 +95,13 @@ def is_search(paths: Sequence[str]) -> bool:
 
 def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Choice) -> None:
     """Search, read and print."""
-    from pullquote.reading.reader import Reader
     from pullquote.searching.search import Searcher
 
     glob, where = _filters(filters)
     if "-" in paths:
         raise click.UsageError("- is one text, not one of several; give files and folders.")
     with _index(paths, chosen.verbose) as index:
-        reader = Reader(
-            chosen.model,
-            device=chosen.device,
-            precision=chosen.precision,
-            threads=chosen.threads,
-            spelling=chosen.spelling,
-        )
-        result = Searcher(reader, index).search(
+        result = Searcher(chosen.reader(), index).search(
             question,
             chosen.top_k,
             path=glob,
@@ -120,7 +125,6 @@ def write_table(
     questions: str, output: str, paths: Sequence[str], filters: Sequence[str], chosen: Choice
 ) -> None:
     """Ask all questions of a file, and write a table with a row for each."""
-    from pullquote.reading.reader import Reader
     from pullquote.scale.answering import Columns, ask_rows
     from pullquote.scale.output import check_kind, write
     from pullquote.searching.search import Searcher
@@ -133,15 +137,8 @@ def write_table(
     items = _questions(questions)
     columns = Columns(("question",), top_k=chosen.top_k, place=True)
     with _index(paths, chosen.verbose) as index:
-        reader = Reader(
-            chosen.model,
-            device=chosen.device,
-            precision=chosen.precision,
-            threads=chosen.threads,
-            spelling=chosen.spelling,
-        )
         results = ask_rows(
-            Searcher(reader, index),
+            Searcher(chosen.reader(), index),
             items,
             columns,
             path=glob,

@@ -15,7 +15,7 @@ _FEWEST = 4  # lines of a table of contents
 _APART = 3  # lines between two of them: a long title, or the title of a chapter, without dots
 _FEWEST_IN_INDEX = 10
 
-_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 _NUMBER_AT_END = re.compile(r"(?<![\w.,:$€£#-])(?:\d{1,4}|[ivxlc]{1,8})\Z")
 _LEADERS = " .·…_\t\xa0"
 _DOTS = "..", ". .", "…", "··", "· ·", "__"
@@ -67,16 +67,19 @@ def _number(line: str, *, dotted: bool) -> int | None:
     dots = sum(before[len(title) :].count(sign) for sign in ".·_") + 3 * before.count("…")
     if not _LETTER.search(title) or (dotted and dots < 3):
         return None
-    return _value(match[0])
+    page = match[0]
+    # those in Roman digits come before all others
+    return number_of(page) - (0 if page.isdigit() else 10_000)
 
 
-def _value(number: str) -> int:
-    """The value of a page number; those in Roman digits come before all others."""
-    if number.isdigit():
-        return int(number)
-    values = [_ROMAN[digit] for digit in number]
+def number_of(page: str) -> int:
+    """The value of a page's number in Arabic or Roman digits."""
+    if page.isdigit():
+        return int(page)
+    # "ı" and "İ" of Turkish match "i", and are none of its digits
+    values = [_ROMAN.get(digit, 0) for digit in page.lower()]
     after = [*values[1:], 0]
-    return sum(-a if a < b else a for a, b in zip(values, after, strict=True)) - 10_000
+    return sum(-one if one < other else one for one, other in zip(values, after, strict=True))
 
 
 def _contents(lines: Sequence[str]) -> list[tuple[int, int]]:

@@ -16,12 +16,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pullquote.searching.contents import number_of
 from pullquote.searching.words import common_words
 
 _EDGE = 4  # lines at the top and at the bottom of a page that may be running heads or feet
 _NEAR = 3  # pages before and after one that are compared with it
 
-_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 _NUMBER = r"(?:\d{1,4}|[ivxlcdmIVXLCDM]{1,8}(?![^\W\d_]))"
 _PAGE = r"(?:page|pages|pag|pg|p|seite|sida|side|página|pagina|strona|стр|страница)\b\.?\s*"
 _OF = r"(?:\s*(?:/|of|von|av|af|de|di|sur|van|из|z)\s*\d{1,4})?"
@@ -118,17 +118,7 @@ def _cut(edges: Sequence[Sequence[str]]) -> list[list[str]]:
 def _numbers(line: str) -> set[int]:
     """The numbers at the ends of a line that may be a page's."""
     found = (pattern(line.strip()) for pattern in (_AT_START.match, _AT_END.search))
-    return {_value(match[1]) for match in found if match}
-
-
-def _value(number: str) -> int:
-    """The value of an Arabic or a Roman number."""
-    if number.isdigit():
-        return int(number)
-    # "ı" and "İ" of Turkish match "i", and are none of its digits
-    values = [_ROMAN.get(digit, 0) for digit in number.lower()]
-    after = [*values[1:], 0]
-    return sum(-one if one < other else one for one, other in zip(values, after, strict=True))
+    return {number_of(match[1]) for match in found if match}
 
 
 def _without_number(line: str, counting: set[int]) -> tuple[str, bool]:
@@ -138,7 +128,7 @@ def _without_number(line: str, counting: set[int]) -> tuple[str, bool]:
     """
     line = line.strip()
     for pattern in (_AT_START.match, _AT_END.search):
-        if (match := pattern(line)) and _value(match[1]) in counting:
+        if (match := pattern(line)) and number_of(match[1]) in counting:
             rest = _SIGNS_AROUND.sub("", line[: match.start()] + line[match.end() :])
             return (rest if _LETTERS.search(rest) else ""), True
     return line, False
