@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from pathlib import Path
 from urllib.parse import quote
@@ -10,6 +11,7 @@ import pytest
 from searching_helpers import text_and_notes, zipped
 
 from pullquote.errors import DocumentError
+from pullquote.searching import books
 
 pytest.importorskip("lxml")
 
@@ -142,3 +144,10 @@ def test_a_book_without_an_order_says_so(tmp_path: Path) -> None:
     files = {"META-INF/container.xml": CONTAINER, "OEBPS/content.opf": package}
     with pytest.raises(DocumentError, match="no sections in the book's order"):
         text_and_notes(zipped(tmp_path / "a.epub", files))
+
+
+def test_the_cost_of_sections_without_an_end_is_linear() -> None:
+    begin = time.process_time()
+    books._without_cdata("<![CDATA[" * 50_000)
+    assert time.process_time() - begin < 1  # quadratic: two minutes
+    assert books._without_cdata("a<![CDATA[<b>]]>c<![CDATA[d") == "a&lt;b&gt;c<![CDATA[d"

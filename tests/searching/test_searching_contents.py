@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from pullquote.searching.contents import listed
+from pullquote.searching.contents import listed, number_of
 from pullquote.searching.parts import Part
 from pullquote.searching.text import read_text
 
@@ -70,3 +70,11 @@ def test_a_paragraph_that_is_partly_contents() -> None:
         ("It is due.", 6),
         ("The end.", 8),
     ]
+
+
+@pytest.mark.parametrize(
+    ("page", "number"), [("7", 7), ("iv", 4), ("XIV", 14), ("mcm", 1900), ("ı", 0), ("İ", 0)]
+)
+def test_numbers_of_pages(page: str, number: int) -> None:
+    """A small "ı" of Turkish was an error that cost the whole document."""
+    assert number_of(page) == number

@@ -10,7 +10,7 @@ import pytest
 from searching_helpers import RELATED, related, text_and_notes, zipped
 
 from pullquote.errors import DocumentError
-from pullquote.searching import archives
+from pullquote.searching import archives, sheets
 from pullquote.searching.archives import parse_xml
 from pullquote.searching.documents import Problem, SourceFile, find, read
 from pullquote.searching.numbers import Formats, formatted
@@ -229,3 +229,28 @@ def test_days_from_1904() -> None:
     styles = '<s><cellXfs><xf numFmtId="14"/></cellXfs></s>'
     assert Formats(parse_xml(styles.encode(), "x"), True).shown("42135", "0") == "2019-05-12"
     assert Formats(None, True).shown("x", "9") == "x"
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "expected"),
+    [
+        (1234567, '#,##0,"K"', "1,235K"),
+        (1234567, '0.0,,"M"', "1.2M"),
+        (1234567, "#,##0", "1,234,567"),
+    ],
+)
+def test_commas_at_the_end_of_a_format_scale(number: float, code: str, expected: str) -> None:
+    assert formatted(number, code) == expected
+
+
+def test_the_cost_of_a_format_is_bounded() -> None:
+    begin = time.process_time()
+    formatted(7, "[$" * 100_000)
+    assert time.process_time() - begin < 1  # cubic: minutes
+
+
+def test_a_long_cell_is_not_repeated_in_the_rows_that_it_spans() -> None:
+    rows = [(1, ["word " * 30, "a"], [(0, 3)]), (2, ["", "b"], []), (3, ["", "c"], [])]
+    assert [cells for _, cells in sheets._filled(rows)][1:] == [["", "b"], ["", "c"]]
+    rows = [(1, ["oak", "a"], [(0, 3)]), (2, ["", "b"], [])]
+    assert [cells for _, cells in sheets._filled(rows)] == [["oak", "a"], ["oak", "b"]]

@@ -176,3 +176,19 @@ def test_many_questions_are_answered_as_each_alone(reader: Reader) -> None:
     assert list(searcher.ask_all([])) == []
     with pytest.raises(InputError, match="questions is one text"):
         list(searcher.ask_all("Who led the Norse?"))
+
+
+def test_a_name_that_a_text_would_get_by_itself_may_be_taken() -> None:
+    with Index.in_memory() as index:
+        index.add_texts([{"id": "text 2", "text": "The rent is 840 crowns."}, "Ann built it."])
+        assert {document.path for document in index.documents()} == {"text 2", "text 3"}
+
+
+def test_arrays_are_lists_in_metadata() -> None:
+    (found,) = texts([{"text": "The rent.", "years": np.array([1990, 1991])}])
+    assert found.metadata == {"years": [1990, 1991]}
+
+
+def test_one_name_is_no_list_of_names() -> None:
+    with Index.in_memory() as index, pytest.raises(InputError, match="expected a list of names"):
+        index.remove("lease")

@@ -77,7 +77,7 @@ def number_of(page: str) -> int:
     if page.isdigit():
         return int(page)
     # "ı" and "İ" of Turkish match "i", and are none of its digits
-    values = [_ROMAN.get(digit, 0) for digit in page.lower()]
+    values = [_ROMAN.get(digit.lower(), 0) for digit in page]
     after = [*values[1:], 0]
     return sum(-one if one < other else one for one, other in zip(values, after, strict=True))
 
