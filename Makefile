@@ -104,15 +104,16 @@ golden: .venv/ready .hf4/ready $(CHECKPOINT)/ready  ## record the pipeline calls
 	    --checkpoint $(CHECKPOINT)
 	.hf4/bin/python tests/compat/make_metrics_golden.py $(CHECKPOINT)
 
-models: .venv/ready  ## make the bundled models again from runs/small and runs/tiny (development)
+ROUNDED_BY := datasets/asked/train.json.gz runs/data/gold-human.json.gz runs/data/squad-part.json.gz
+models: .venv/ready  ## make the bundled models again from runs/small-mean and runs/tiny-mean (development)
 	$(BIN)/python benchmarks/people/questions.py --write tune build/people-tune.json
 	rm -rf build/small build/tiny
-	$(BIN)/pullquote quantize runs/small -o build/small --max-bytes 16.74MiB --data $(SQUAD)/tune.json.gz
-	$(BIN)/pullquote quantize runs/tiny -o build/tiny --max-bytes 5MiB --data $(SQUAD)/tune.json.gz
+	$(BIN)/python recipes/pack.py runs/small-mean $(SQUAD)/tune.json.gz $(ROUNDED_BY) -o build/small
+	$(BIN)/python recipes/pack.py runs/tiny-mean $(SQUAD)/tune.json.gz $(ROUNDED_BY) --words 8 -o build/tiny
 	for name in small tiny; do $(BIN)/pullquote calibrate build/$$name $(SQUAD)/tune.json.gz \
 	    --answerable-from build/people-tune.json && \
 	    cp build/$$name/packed.safetensors build/$$name/reader.json src/pullquote/models/$$name; done
-	cp runs/tiny/model.safetensors src/pullquote/models/tiny
+	cp runs/tiny-mean/model.safetensors src/pullquote/models/tiny
 
 # An editable installation looks for the engine in src; `pip install .` builds its own.
 ifneq ($(HAS_COMPILER),)
