@@ -32,6 +32,7 @@ NAVIGATION: dict[str, dict[str, str]] = {
         "Evaluation": "docs/evaluation.md",
         "Training": "docs/training.md",
         "Serving": "docs/serving.md",
+        "Agents": "docs/agents.md",
         "Coming from transformers": "docs/from-transformers.md",
         "Coming from run_squad": "docs/from-run-squad.md",
     },

@@ -34,6 +34,7 @@ COMMANDS = {
     "predict": "Answer a data file and write the predictions.",
     "batch": "Answer files of any size into Parquet files, each row once.",
     "serve": "Answer over HTTP, with a page to ask on.",
+    "mcp": "Offer documents as tools to an agent.",
     "train": "Fine-tune a model on questions.",
     "distill": "Train a small model to answer as a larger one does.",
     "label": "Write a teacher's logits for training data to a file.",

@@ -100,7 +100,7 @@ def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Cho
     glob, where = _filters(filters)
     if "-" in paths:
         raise click.UsageError("- is one text, not one of several; give files and folders.")
-    with _index(paths, chosen.verbose) as index:
+    with open_index(paths, chosen.verbose) as index:
         result = Searcher(chosen.reader(), index).search(
             question,
             chosen.top_k,
@@ -136,7 +136,7 @@ def write_table(
     glob, where = _filters(filters)
     items = _questions(questions)
     columns = Columns(("question",), top_k=chosen.top_k, place=True)
-    with _index(paths, chosen.verbose) as index:
+    with open_index(paths, chosen.verbose) as index:
         results = ask_rows(
             Searcher(chosen.reader(), index),
             items,
@@ -190,15 +190,18 @@ def _readings(value: str) -> list[Any]:
     return [value]
 
 
-def _index(paths: Sequence[str], verbose: bool) -> Index:
-    """The index at a path, or an index of the documents at some paths, kept in the cache."""
+def open_index(paths: Sequence[str], verbose: bool, *, private: bool = False) -> Index:
+    """The index at a path, or an index of the documents at some paths, kept in the cache.
+
+    What was not read of the documents is said; `private` is that of `Index.open`.
+    """
     import hashlib  # OpenSSL is not loaded for a plain text
 
     from pullquote.searching.documents import existing
     from pullquote.searching.index import Index
 
     if len(paths) == 1 and (Index.is_one(paths[0]) or paths[0].endswith(".db")):
-        index = Index.open(paths[0])
+        index = Index.open(paths[0], private=private)
         note_skipped([*index.problems(), *index.partly_read()], index.left_out(), verbose)
         note_missing(index, index.without_vectors(), f"run pullquote index -o {paths[0]}")
         return index
@@ -210,10 +213,10 @@ def _index(paths: Sequence[str], verbose: bool) -> Index:
     key = hashlib.sha256(b"\0".join(map(os.fsencode, full))).hexdigest()[:32]
     file = cache_directory() / "folders" / f"{key}.db"
     try:
-        index, found = _cached(file, paths)
+        index, found = _cached(file, paths, private)
     except IndexFileError:  # damaged, or of another version: it can be made again
         _remove(file)
-        index, found = _cached(file, paths)
+        index, found = _cached(file, paths, private)
     try:
         if not len(index):
             raise DocumentError(nothing_in(paths, found))
@@ -227,11 +230,11 @@ def _index(paths: Sequence[str], verbose: bool) -> Index:
     return index
 
 
-def _cached(file: Path, paths: Sequence[str]) -> tuple[Index, Update]:
+def _cached(file: Path, paths: Sequence[str], private: bool) -> tuple[Index, Update]:
     """The index at a place in the cache, with what is new of the documents."""
     from pullquote.searching.index import Index
 
-    index = Index.open_or_create(file)
+    index = Index.open_or_create(file, private=private)
     try:
         return index, update(index, paths)
     except BaseException:

@@ -25,6 +25,7 @@ _NAMES = ("127.0.0.1", "localhost", "[::1]")  # as they stand in a browser's Hos
   pullquote serve
   pullquote serve tiny --port 9000
   pullquote serve --index notes.db
+  pullquote serve --index notes.db --mcp
   pullquote serve --answerable 90%
   PULLQUOTE_TOKEN=$(openssl rand -hex 32) pullquote serve --host 0.0.0.0
 """,
@@ -34,6 +35,11 @@ _NAMES = ("127.0.0.1", "localhost", "[::1]")  # as they stand in a browser's Hos
     "--index",
     metavar="FILE",
     help="An index of documents, to ask them at /v1/ask and on the page.",
+)
+@click.option(
+    "--mcp",
+    is_flag=True,
+    help="Offer these documents to agents, too: the Model Context Protocol at /mcp.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
@@ -146,6 +152,7 @@ _NAMES = ("127.0.0.1", "localhost", "[::1]")  # as they stand in a browser's Hos
 def command(
     model: str,
     index: str | None,
+    mcp: bool,
     host: str,
     port: int,
     answerable: float | None,
@@ -176,6 +183,8 @@ def command(
     otherwise. SIGTERM and Ctrl-C let it finish what is in flight. /docs describes the API,
     /metrics is for Prometheus. Needs the extra: pip install "pullquote[serve]".
     """
+    if mcp and index is None:
+        raise click.UsageError("--mcp offers the documents of an index; name it with --index.")
     token = _token(token_file)
     guarded = allow_host or (host in _NEAR and not token)
     settings = Settings(
@@ -202,6 +211,7 @@ def command(
         Serving(
             model=model,
             index=index,
+            agents=mcp,
             device=device,
             precision=precision,
             threads=threads,

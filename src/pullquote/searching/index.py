@@ -11,6 +11,7 @@ Knows nothing of readers.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import json
 import os
@@ -174,6 +175,7 @@ class Index:
         path: str | os.PathLike[str],
         *,
         engine: str | None = None,
+        private: bool = False,
         encoder: Encoder = BUNDLED,
     ) -> Index:
         """Open an index, or create it if there is no file.
@@ -186,11 +188,11 @@ class Index:
         path = Path(path)
         if not path.exists() or is_unfinished(path):
             try:
-                return cls.create(path, engine=engine or "fts5", encoder=encoder)
+                cls.create(path, engine=engine or "fts5", encoder=None).close()
             except IndexFileError:
                 if not path.exists():
                     raise  # else another process was faster
-        index = cls.open(path, encoder=encoder)
+        index = cls.open(path, private=private, encoder=encoder)
         if engine and engine != index.engine_name:
             index.close()
             raise IndexFileError(
@@ -255,6 +257,31 @@ class Index:
         """Whether a glob matches the path of any document."""
         with self._store.guarded():
             return bool(self._labels.matching(path))
+
+    def passages(self, document: str, start: int = 0, *, limit: int | None = None) -> list[Passage]:
+        """The passages of a document in order, from the one that holds the character `start` on.
+
+        >>> from pullquote import Index
+        >>> with Index.in_memory() as index:
+        ...     _ = index.add_texts([{"id": "lease", "text": "The rent is 840 crowns."}])
+        ...     [passage.text for passage in index.passages("lease")]
+        ['The rent is 840 crowns.']
+
+        `document` is its path as `documents` shows it. At most `limit` passages; each overlaps the
+        one before where a long paragraph was cut. Raises `InputError` for a name that no document
+        has.
+        """
+        with self._store.guarded(), self._store.snapshot():
+            if (id := self._labels.named(document)) is None:
+                raise InputError(f"{document}: no document of the index has this name")
+            rows = self._store.rows(
+                "SELECT id, start FROM passages WHERE document = ? ORDER BY start, id", id
+            )
+            starts = [begin for _, begin in rows]
+            first = max(bisect.bisect_right(starts, start) - 1, 0)
+            ids = [id for id, _ in rows[first:][:limit]]
+            passages = self._passages(ids)
+        return [passages[id] for id in ids]
 
     def add(
         self,

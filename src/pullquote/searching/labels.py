@@ -33,12 +33,19 @@ class Labels:
 
     def matching(self, pattern: str) -> Collection[int]:
         """The ids of the documents whose names match a glob, whole or from some folder on."""
+        return [id for id, name in self._names().items() if matches(name, pattern)]
+
+    def named(self, name: str) -> int | None:
+        """The id of the document that is shown under a name; None if there is none."""
+        return next((id for id, shown in self._names().items() if shown == name), None)
+
+    def _names(self) -> dict[int, str]:
         generation = self._store.generation
         if self._cached is None or self._cached[0] != generation:
             rows = self._store.rows("SELECT id, path FROM documents WHERE problem IS NULL")
             name = self.namer()
             self._cached = generation, {id: name(path) for id, path in rows}
-        return [id for id, name in self._cached[1].items() if matches(name, pattern)]
+        return self._cached[1]
 
 
 def matches(name: str, pattern: str) -> bool:

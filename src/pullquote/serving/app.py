@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from pullquote import __version__
-from pullquote.errors import MissingExtraError
+from pullquote.errors import InputError, MissingExtraError
 from pullquote.reading.reader import Reader
 
 try:
@@ -40,12 +40,18 @@ DESCRIPTION = (
 
 
 def create_app(
-    reader: Reader, settings: Settings | None = None, *, index: Index | None = None
+    reader: Reader,
+    settings: Settings | None = None,
+    *,
+    index: Index | None = None,
+    agents: bool = False,
 ) -> FastAPI:
     """An ASGI application that answers with `reader` within the limits of `settings`.
 
     `/v1/ask` searches `index`, which should be opened with `private=True`, so that responses hold
-    no paths above the indexed folders. The application closes it when it shuts down.
+    no paths above the indexed folders. The application closes it when it shuts down. With
+    `agents`, it is offered to agents at `/mcp`, too (extra `mcp`). Raises `InputError` for `agents`
+    without an index.
 
     >>> from pullquote import Reader  # doctest: +SKIP
     >>> from pullquote.serving.app import create_app  # doctest: +SKIP
@@ -65,6 +71,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.services = services
+    app.state.agents = _agents(app, services) if agents else contextlib.nullcontext()
     error_responses.install(app)
     for routes in (questions, search, model, operation):
         app.include_router(routes.router)
@@ -76,11 +83,19 @@ def create_app(
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Metrics]]:
     services: Services = app.state.services
-    async with services.batcher:
+    async with services.batcher, app.state.agents:
         yield {"metrics": services.metrics}  # for `protocol`
     services.metrics.close()
     if services.index is not None:
         services.index.close()
+
+
+def _agents(app: FastAPI, services: Services) -> contextlib.AbstractAsyncContextManager[None]:
+    if services.searcher is None:
+        raise InputError("agents are offered the documents of an index; give one: --index FILE")
+    from pullquote.serving.routes.agents import add_tools  # needs an extra of its own
+
+    return add_tools(app, services.searcher)
 
 
 def _add_middleware(app: FastAPI, services: Services) -> None:
@@ -90,7 +105,7 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
         RequestMiddleware,
         settings=settings,
         metrics=services.metrics,
-        paths={*app.openapi()["paths"], *app.state.page_files, str(app.openapi_url)},
+        paths={*app.openapi()["paths"], *app.state.page_files, str(app.openapi_url), "/mcp"},
     )
     cors = Middleware(
         Cors,

@@ -47,6 +47,8 @@ class Serving:
     model: str = DEFAULT_MODEL
     index: str | None = None
     """The file of an index, whose documents can be asked."""
+    agents: bool = False
+    """Whether agents get tools over that index, at /mcp."""
     device: str = "cpu"
     precision: str = "auto"
     threads: int | None = None
@@ -127,7 +129,7 @@ def application(serving: Serving, settings: Settings) -> FastAPI:
     if serving.workers > 1 and threads is None:
         threads = max(1, cores() // serving.workers)
     index = Index.open(serving.index, private=True) if serving.index else None
-    return create_app(serving.reader(threads), settings, index=index)
+    return create_app(serving.reader(threads), settings, index=index, agents=serving.agents)
 
 
 def _application_of_process(serving: Serving, settings: Settings) -> FastAPI:

@@ -4,6 +4,7 @@
     search      POST /v1/ask
     model       GET /v1/model
     operation   GET /healthz, /readyz, /metrics
+    agents      POST /mcp, where it is asked for
     pages       GET / with its files, /docs
 
 A handler is a plain function of the request body, the application's `Services` and, where it reads
