@@ -21,7 +21,7 @@ QUICK_TOOLS := pytest pytest-timeout hypothesis schemathesis httpx psutil safete
 QUICK_EXTRAS := .[hub,files,onnx,parquet,tantivy,report,serve]
 
 .PHONY: demo test check docs site bench bench-serve soak mutants parity golden models clean help
-.PHONY: test-floors nightly people engine engine-sanitize engine-arm fuzz
+.PHONY: test-floors test-integrations nightly people engine engine-sanitize engine-arm fuzz
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -43,6 +43,9 @@ ifdef FULL
 	    tests/cli/test_cli_train.py -W ignore::DeprecationWarning -W ignore::FutureWarning \
 	    -p no:cacheprovider $(NO_EMPTY_BATCH)
 endif
+
+test-integrations: .integrations/ready engine  ## test the components for Haystack, LangChain and LlamaIndex with today's releases
+	.integrations/bin/python -m pytest -rs tests/integrations -p no:cacheprovider
 
 test-python-%: .nightly/%/ready  # the quick tests on another Python, such as test-python-3.13
 	.nightly/$*/bin/python -m pytest -rs $(QUICK)
@@ -156,7 +159,7 @@ engine-arm: .venv/ready  ## test the engine's kernels for ARM under qemu (g++-aa
 	    build/engine-arm/check_kernels neon
 
 clean:  ## remove the environments and caches
-	rm -rf .demo .venv .hf4 .floors .floors-torch .nightly build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .demo .venv .hf4 .floors .floors-torch .integrations .nightly build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The demo's environment holds the package and its three dependencies, nothing else.
 .demo/ready: pyproject.toml constraints.txt $(shell find src engine -type f -not -name '*.pyc')
@@ -198,6 +201,14 @@ NO_EMPTY_BATCH := --deselect='tests/publishing/test_quantize.py::test_inputs_of_
 	.floors-torch/bin/python -m pip install $(QUIET) -c .floors-torch/constraints.txt \
 	    $(QUICK_TOOLS) -e '.[all]'
 	$(call path-file,.floors-torch)
+	touch $@
+
+.integrations/ready: pyproject.toml
+	rm -rf .integrations
+	$(PYTHON) -m venv .integrations
+	.integrations/bin/python -m pip install $(QUIET) pytest pytest-timeout hypothesis haystack-ai \
+	    langchain-core llama-index-core pandas -e '.[files]'
+	$(call path-file,.integrations)
 	touch $@
 
 .nightly/%/ready: pyproject.toml constraints.txt

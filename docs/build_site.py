@@ -33,6 +33,7 @@ NAVIGATION: dict[str, dict[str, str]] = {
         "Training": "docs/training.md",
         "Serving": "docs/serving.md",
         "Agents": "docs/agents.md",
+        "Frameworks and frames": "docs/integrations.md",
         "Coming from transformers": "docs/from-transformers.md",
         "Coming from run_squad": "docs/from-run-squad.md",
     },

@@ -26,7 +26,7 @@ MODULES = {
 ROOMS = [
     *("errors", "deprecated", "progress", "settings", "types", "files", "charsets", "text"),
     *("data", "scoring", "checkpoints", "reading", "searching", "training", "publishing"),
-    *("compat", "scale", "agents", "serving", "cli"),
+    *("compat", "scale", "agents", "integrations", "serving", "cli"),
 ]
 
 

@@ -410,3 +410,29 @@ def test_passages_far_behind_the_best_are_not_read(
     hits = [searcher.search(WHO, **ALL).hits[0] for searcher in (few, every)]
     assert [hit.text for hit in hits] == ["Rollo", "Rollo"]
     assert hits[0].score == pytest.approx(hits[1].score, abs=0.01)
+
+
+def test_among_passages_that_something_else_has_found(tmp_path: Path) -> None:
+    """All are read, whatever their words; with `each`, every passage has its own best quote."""
+    texts = ["It rained at the lighthouse.", "Rollo led the Norse.", "The Norse, led by Rollo, came.", " "]
+    passages = [
+        Passage(Document(str(n), "line"), text, 0, (Mark(0, 1),)) for n, text in enumerate(texts)
+    ]
+    searcher = Searcher(Reader())
+    result = searcher.search_among("Who led the Norse?", passages, 2)
+    assert result.answered
+    assert (result.hits[0].text, result.passages) == ("Rollo", 4)
+    assert len(result.hits[0].also) == 1
+
+    each = searcher.search_among("Who led the Norse?", passages, 3, each=True)
+    assert {hit.place.path for hit in each.hits} == {"0", "1", "2"}
+    assert [hit.text for hit in each.hits[:2]] == ["Rollo", "Rollo"]
+    assert all(texts[int(hit.place.path)][hit.start : hit.end] == hit.text for hit in each.hits)
+    assert each.no_answer_score == pytest.approx(result.no_answer_score)
+
+    assert searcher.search_among("Who?", []).hits == ()
+    assert searcher.search_among("Where is the lighthuose?", passages).corrections
+    with pytest.raises(InputError, match="blank"):
+        searcher.search_among(" ", passages)
+    with pytest.raises(InputError, match="top_k is 0"):
+        searcher.search_among("Who?", passages, 0)

@@ -107,6 +107,11 @@ def answer_rows(
         yield waiting.popleft()[0]
 
 
+def prediction_row(prediction: Prediction, columns: Columns) -> dict[str, Any]:
+    """The result of a question that has been answered; a column without a value is not among it."""
+    return {"id": prediction.id} | _filled(prediction, columns)
+
+
 def ask_rows(
     searcher: Searcher,
     items: Iterable[Item],

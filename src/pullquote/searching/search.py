@@ -28,6 +28,7 @@ from pullquote.errors import IndexFileError, InputError
 from pullquote.reading.decode import NEAREST, NO_SPAN, Candidates, ScoredSpan, share_of
 from pullquote.reading.quotes import whole_quote
 from pullquote.reading.sentences import sentence_around
+from pullquote.reading.spelling import Respelt
 from pullquote.scoring.calibration import probabilities_of_one
 from pullquote.searching.index import Index, RetrievedPassage
 from pullquote.types import Correction, Example, Hit, Passage, Place
@@ -189,7 +190,11 @@ class Searcher:
     """
 
     def __init__(
-        self, reader: Reader, index: Index | Iterable[Source], *, ranking: Ranking | None = None
+        self,
+        reader: Reader,
+        index: Index | Iterable[Source] = (),
+        *,
+        ranking: Ranking | None = None,
     ) -> None:
         """`index` may also be texts, as `Index.add_texts` takes them, which are kept in memory."""
         if not isinstance(index, Index):
@@ -269,8 +274,7 @@ class Searcher:
         """The same as `ask_all`, with scores, and with the best quotes of unanswered questions."""
         if isinstance(questions, str):
             raise InputError("questions is one text, expected a list of questions")
-        if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
-            raise InputError(f"top_k is {top_k!r}, expected a number from 1")
+        _check_top_k(top_k)
         self.reader.config.decision(threshold, answerable)  # refuse bad values before any work
         questions = iter(questions)
         while some := list(itertools.islice(questions, _TOGETHER)):
@@ -287,6 +291,42 @@ class Searcher:
                     retrieval, windows, top_k, threshold=threshold, answerable=answerable
                 )
 
+    def search_among(
+        self,
+        question: str,
+        passages: Iterable[Passage],
+        top_k: int = 1,
+        *,
+        threshold: float | None = None,
+        answerable: float | None = None,
+        each: bool = False,
+    ) -> SearchResult:
+        """The same as `search`, of passages that something else has found: all of them are read.
+
+        >>> from pullquote import Document, Passage, Reader, Searcher
+        >>> from pullquote.types import Mark
+        >>> texts = ["The rent is 840 crowns.", "Ann built the mill."]
+        >>> passages = [Passage(Document(t[:3], "line"), t, 0, (Mark(0, 1),)) for t in texts]
+        >>> Searcher(Reader()).search_among("Who built the mill?", passages).hits[0].text
+        'Ann'
+
+        A passage may be longer than a window. With `each`, the hits are the best quote of each
+        passage, though another's may read the same.
+        """
+        _check_question(question)
+        _check_top_k(top_k)
+        self.reader.config.decision(threshold, answerable)
+        found = tuple(RetrievedPassage(passage, 0.0) for passage in passages)
+        texts = [one.passage.text for one in found]
+        spelling = self.reader.config.spelling
+        respelt = self.reader.spelling.correct(question, texts) if spelling else Respelt(question)
+        retrieval = Retrieval(question, respelt.question, respelt.corrections, found)
+        examples = (Example("", respelt.question, text) for text in texts)
+        windows = list(self.reader.read_all(examples))
+        return self.decide(
+            retrieval, windows, top_k, threshold=threshold, answerable=answerable, each=each
+        )
+
     def retrieve(
         self, question: str, *, path: str | None = None, where: Mapping[str, Any] | None = None
     ) -> Retrieval:
@@ -295,8 +335,7 @@ class Searcher:
         Misspelt words are corrected by the words of the passages that are found with the others;
         then passages are retrieved again.
         """
-        if not isinstance(question, str) or not question.strip():
-            raise InputError("the question is blank; expected a question in words")
+        _check_question(question)
         passages = self._retrieve(question, path, where)
         if not self.reader.config.spelling:
             return self._worth_reading(Retrieval(question, question, (), tuple(passages)))
@@ -335,17 +374,21 @@ class Searcher:
         *,
         threshold: float | None = None,
         answerable: float | None = None,
+        each: bool = False,
     ) -> SearchResult:
         """The last step of `search`: ranks the quotes of the passages, and answers or abstains.
 
-        `windows[i]` are what `Reader.read_all` returned for `retrieval.passages[i]`.
+        `windows[i]` are what `Reader.read_all` returned for `retrieval.passages[i]`. With `each`,
+        the hits are the best quote of each passage.
         """
         config, retrieved = self.reader.config, retrieval.passages
         decision = config.decision(threshold, answerable)
         found = sorted(self._quotes(retrieved, windows), key=lambda quote: quote.order)
-        quotes = _distinct(found)
-        best_of_passages = list(_best_of_passages(retrieved, windows))
-        shown = list(itertools.islice(_shown(quotes, best_of_passages), max(top_k, NEAREST)))
+        if each:
+            ranked = _first_of_each(found)
+        else:
+            ranked = _shown(_distinct(found), list(_best_of_passages(retrieved, windows)))
+        shown = list(itertools.islice(ranked, max(top_k, NEAREST)))
         common = (decision.threshold, decision.answerable, len(retrieved), retrieval.corrections)
         if not shown:
             return SearchResult(retrieval.question, (), False, 1.0, NO_SPAN, *common)
@@ -393,6 +436,16 @@ class Searcher:
                 yield entry, window, behind - self.ranking.null * window.null
 
 
+def _check_question(question: object) -> None:
+    if not isinstance(question, str) or not question.strip():
+        raise InputError("the question is blank; expected a question in words")
+
+
+def _check_top_k(top_k: object) -> None:
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+        raise InputError(f"top_k is {top_k!r}, expected a number from 1")
+
+
 def _answers(result: SearchResult) -> list[Hit]:
     return list(result.hits) if result.answered else []
 
@@ -435,6 +488,16 @@ def _shown(
         also = _elsewhere(location, best_of_passages)
         taken += [location, *also]
         yield replace(quote, location=location), also
+
+
+def _first_of_each(quotes: Iterable[_Quote]) -> Iterator[tuple[_Quote, list[_Location]]]:
+    """The first quote of each passage, whole."""
+    seen = set()
+    for quote in quotes:
+        passage = quote.location.passage
+        if (key := (passage.document.path, passage.start)) not in seen:
+            seen.add(key)
+            yield replace(quote, location=quote.location.whole), []
 
 
 def _elsewhere(location: _Location, best_of_passages: Iterable[_Location]) -> list[_Location]:
