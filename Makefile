@@ -20,7 +20,7 @@ QUICK_TOOLS := pytest pytest-timeout hypothesis schemathesis httpx psutil safete
     onnxscript
 QUICK_EXTRAS := .[hub,files,onnx,parquet,tantivy,report,serve]
 
-.PHONY: demo test check docs site bench bench-serve soak mutants parity golden models clean help
+.PHONY: demo test check docs site bench bench-serve bench-shapes soak mutants parity golden models clean help
 .PHONY: test-floors test-integrations nightly people engine engine-sanitize engine-arm fuzz
 
 help:  ## list the verbs
@@ -73,6 +73,9 @@ SPLIT ?= test
 people: .venv/ready engine .hf4/ready  ## quality on questions as people ask them (SPLIT=tune; about 12 minutes)
 	$(BIN)/python benchmarks/people/run.py --split $(SPLIT) --hf4-python .hf4/bin/python \
 	    --outside build/outside
+
+bench-shapes: .venv/ready engine .hf4/ready $(CHECKPOINT)/ready  ## time shapes of larger models, in the pipeline and here (about 10 minutes)
+	sh benchmarks/shapes.sh $(SHARED) $(CHECKPOINT)
 
 bench-serve: .venv/ready engine  ## load a server, batches beside one at a time (wrk; about 15 minutes)
 	$(BIN)/python benchmarks/serve.py --data $(SQUAD)/dev-v2.0.json.gz --model tiny --model small

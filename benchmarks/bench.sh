@@ -6,7 +6,7 @@ shared=$1
 small=$2
 build=build/bench
 
-.venv/bin/python benchmarks/make_tiny.py "$small" "$build/tiny-hf"
+.venv/bin/python benchmarks/make_random.py "$small" "$build/tiny-hf"
 .venv/bin/pullquote export "$build/tiny-hf" -o "$build/tiny"
 .venv/bin/pullquote export "$build/tiny-hf" -o "$build/tiny-int8" --int8
 .venv/bin/python benchmarks/train.py "$build/tiny-hf" "$shared/data/squad2/train.json.gz"

@@ -1,9 +1,9 @@
-"""Make a 2-layer, 128-wide BERT for questions with random weights, the speed test's small model.
+"""Make a BERT of any shape for questions with random weights, for speed tests.
 
 Speed does not depend on what weights hold, so nothing is trained. Both sides load the file that
 this writes. Run with pullquote's environment (extra `torch`):
 
-    python benchmarks/make_tiny.py MODEL_DIR_WITH_A_TOKENIZER OUT_DIR
+    python benchmarks/make_random.py MODEL_DIR_WITH_A_TOKENIZER OUT_DIR --layers 2 --width 128
 """
 
 import argparse
@@ -17,6 +17,8 @@ from transformers import BertConfig, BertForQuestionAnswering
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("tokenizer", type=Path, help="model directory whose tokenizer files are copied")
 parser.add_argument("out", type=Path, help="directory to write")
+parser.add_argument("--layers", type=int, default=2)
+parser.add_argument("--width", type=int, default=128, help="of hidden states, 64 for each head")
 parser.add_argument("--seed", type=int, default=0)
 arguments = parser.parse_args()
 
@@ -30,10 +32,10 @@ torch.manual_seed(arguments.seed)
 model = BertForQuestionAnswering(
     BertConfig(
         vocab_size=len(vocabulary),
-        hidden_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=512,
+        hidden_size=arguments.width,
+        num_hidden_layers=arguments.layers,
+        num_attention_heads=arguments.width // 64,
+        intermediate_size=4 * arguments.width,
         max_position_embeddings=512,
     )
 )
