@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pullquote.reading.sentences import sentence_around
 from pullquote.searching.parts import Part
-from pullquote.searching.passages import LIMIT, OVERLAP, _reach, passages
+from pullquote.searching.passages import LIMIT, OVERLAP, _reach, joined, passages
 from pullquote.searching.text import read_text
 from pullquote.types import Document
 
@@ -37,6 +37,17 @@ def test_passages_hold_their_text_and_every_word_of_it(text: str, limit: int) ->
     assert {i for i, c in enumerate(text) if not c.isspace()} <= covered
     starts = [passage.start for passage in found]
     assert starts == sorted(set(starts))
+
+
+@given(text=texts, limit=st.integers(20, 300))
+def test_joined_passages_are_the_text_again(text: str, limit: int) -> None:
+    found = passages(TXT, read_text(io.BytesIO(text.encode())), limit=limit, overlap=15)
+    assert "".join(joined(found)).split() == text.split()
+
+
+def test_between_joined_passages_is_an_empty_line_where_there_was_one() -> None:
+    parts = [Part("Rent\n", 1, alone=True), Part("840\n\n\n", 2, alone=True), Part("End", 3)]
+    assert "".join(joined(passages(TXT, parts))) == "Rent\n840\n\nEnd"
 
 
 @given(text=texts)

@@ -128,7 +128,7 @@ def test_bodies_that_arrive_have_a_bound_together(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(middleware, "ARRIVING_BODIES", 2)
-    app = create_app(reader, Settings(max_body=1000, max_seconds=1))
+    app = create_app(reader, Settings(max_body=1000, max_file=1000, max_seconds=1))
     slow = Slow(app, b" " * 900)
 
     async def main() -> None:

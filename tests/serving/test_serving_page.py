@@ -7,6 +7,7 @@ Needs a Chromium (Debian: apt-get install chromium); skipped without one.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from serving_helpers import Server, serving
 
+from pullquote import Index
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 # continuous integration sets this: there, a missing browser is a failure
 MUST = bool(os.environ.get("PULLQUOTE_NEEDS_CHROMIUM"))
@@ -30,6 +33,7 @@ BUILT = "Who built the first lighthouse?"
 COST = "How much did the fourth tower cost?"
 PATIENCE = 60_000  # milliseconds; on a busy machine an answer takes longer than 5 s
 expect.set_options(timeout=PATIENCE)
+MILL = Path(__file__).parents[2] / "examples" / "mill"
 PHONE = {"width": 360, "height": 740}
 ANSWER = re.compile("^Answer, (sure|likely|unsure)$")
 
@@ -614,7 +618,11 @@ def test_files_are_dropped_and_opened(page: Page, tmp_path: Path) -> None:
     page.locator("#file").set_input_files(
         {"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-\xff\xfe"}
     )
-    expect(page.get_by_role("alert")).to_contain_text("a.pdf is not UTF-8 text")
+    expect(page.get_by_role("alert")).to_have_text(
+        "a.pdf cannot be read: not readable as a PDF. It may be damaged: save it again with the "
+        "program that made it."
+    )
+    expect(page.locator("#text")).to_have_value("Café\nby Ann.")
     drop = page.locator("#drop")
     data = page.evaluate_handle(
         "() => { const d = new DataTransfer();"
@@ -624,13 +632,152 @@ def test_files_are_dropped_and_opened(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#text")).to_have_value("dropped words")
 
 
+@pytest.mark.parametrize(
+    ("name", "question", "quote"),
+    [
+        ("lease.pdf", "How much is the rent a month?", "840 crowns"),
+        ("house-rules.docx", "How many dogs may live in the house?", "One"),
+        ("history.epub", "Who built the first mill?", "Hedda Kroon"),
+        ("visiting.html", "How much is a ticket?", "six crowns"),
+    ],
+)
+def test_a_document_is_read_and_asked(page: Page, name: str, question: str, quote: str) -> None:
+    slide_to_all = page.get_by_role("slider")
+    page.locator("#file").set_input_files(MILL / name)
+    expect(page.locator("#size")).to_contain_text(f"{name} · ")
+    expect(page.locator("#progress")).to_be_hidden()
+    expect(page.get_by_label("Question", exact=True)).to_be_focused()
+    ask_again(page, question)
+    slide_to_all.fill("100")
+    expect(page.locator("mark.chosen")).to_contain_text(quote)
+    page.locator("#edit").click()
+    page.locator("#text").fill("Another text.")
+    expect(page.locator("#size")).to_have_text("13 characters")
+
+
+def drop(page: Page, *files: tuple[str, str]) -> None:
+    """Drop files of a name and a content somewhere on the page."""
+    data = page.evaluate_handle(
+        "(files) => { const d = new DataTransfer();"
+        " for (const [name, text] of files) d.items.add(new File([text], name)); return d; }",
+        list(files),
+    )
+    page.locator("header").dispatch_event("drop", {"dataTransfer": data})
+
+
+def test_files_may_be_dropped_anywhere(page: Page) -> None:
+    drop(page, ("a.html", "<p>Ann Bell built<br>the tower.<p>It is high."))
+    expect(page.locator("#text")).to_have_value(re.compile(r"Ann Bell built\sthe tower\.\s+It"))
+    drop(page, ("a.txt", "Ann"), ("b.txt", "Bob"))
+    expect(page.get_by_role("alert")).to_contain_text("These are 2 files. Drop one")
+    expect(page.locator("#text")).to_have_value(re.compile("^Ann Bell"))
+
+
+def test_names_of_documents_are_never_markup_and_never_too_long(page: Page) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    drop(page, (f"{evil}.txt", "Ann"))
+    expect(page.locator("#size")).to_have_text(f"{evil}.txt · 3 characters")
+    drop(page, (f"{evil}{'x' * 300}.png", "\0"))
+    expect(page.get_by_role("alert")).to_have_text(
+        "<img src=x onerror=a…xxxxxxxxxxxxxxxx.png cannot be read: .png is no ending of documents."
+    )
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    drop(page, (f"{'x' * 300}.txt", "Ann"))
+    expect(page.locator("#size")).to_contain_text("xxx.txt · 3 characters")
+    assert page.evaluate(MISFITS) == []
+    assert page.locator("#size img, #error img").count() == 0
+
+
+def test_a_document_that_is_too_large_is_not_sent(page: Page) -> None:
+    page.route(
+        "**/v1/model", lambda route: route.fulfill(json=route.fetch().json() | {"max_file": 2**20})
+    )
+    page.reload()
+    expect(page.locator("#model")).to_have_text("model small")
+    drop(page, ("a.pdf", "x" * (2**20 + 1)))
+    expect(page.get_by_role("alert")).to_contain_text("a.pdf has 1.1 MB, and the largest document")
+    expect(page.get_by_role("alert")).to_contain_text("has 1 MB. Index it instead: pullquote index")
+
+
+def test_a_book_that_is_too_long_begins_and_says_so(page: Page) -> None:
+    drop(page, ("book.txt", "x" * 300_001))
+    expect(page.locator("#size")).to_have_text("book.txt · 300,000 characters")
+    expect(page.locator("#file-note")).to_contain_text(
+        "These are the first 300,000 characters of book.txt"
+    )
+    page.locator("#text").fill("Ann")
+    expect(page.locator("#file-note")).to_be_hidden()
+
+
+def test_opening_a_document_can_be_stopped(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/v1/text*", lambda route: held.append(route))
+    drop(page, ("book.epub", "x"))
+    expect(page.locator("#progress")).to_have_text("Opening book.epub… Stop", use_inner_text=True)
+    wait_for_routes(page, held, 1)
+    with page.expect_event("requestfailed"):
+        page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#progress")).to_be_hidden()
+    assert page.locator("#text").input_value() == ""
+
+
+def test_a_long_text_tells_how_much_is_read_and_can_be_stopped(page: Page) -> None:
+    text = "The ferry sails in the morning and comes back at night. " * 4000
+    page.locator("#text").fill(text)
+    page.get_by_label("Question", exact=True).fill("Who built the tower?")
+    page.get_by_role("button", name="Ask").click()
+    meter = page.get_by_role("progressbar")
+    expect(meter).to_have_attribute("aria-valuenow", re.compile("^[1-9]"))
+    expect(page.locator("#progress-words")).to_have_text(re.compile("% of the text is read$"))
+    page.get_by_role("button", name="Stop").click()
+    expect(meter).to_be_hidden()
+    expect(page.get_by_role("button", name="Ask")).to_be_visible()
+    expect(page.locator("#error")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (
+            503,
+            {"error": "the queue is full", "code": "busy"},
+            "cannot answer now: the queue is full",
+        ),
+        (
+            504,
+            {"error": "no answer", "code": "timeout"},
+            "took more than 30 seconds, and was given up",
+        ),
+        (500, {"error": "failed", "code": "internal"}, "The server failed, and its log says why"),
+        (
+            413,
+            {"error": "over 9 bytes", "code": "too_large"},
+            "more than this server reads: over 9",
+        ),
+        (422, {"error": "it is odd", "code": "invalid"}, "It is odd."),
+        (502, "<h1>Bad gateway</h1>", "The server answered with status 502."),
+    ],
+)
+def test_errors_of_the_server_are_told_in_plain_words(
+    page: Page, status: int, body: Any, words: str
+) -> None:
+    load_example(page)
+    content = body if isinstance(body, str) else json.dumps(body)
+    page.route("**/v1/answer", lambda route: route.fulfill(status=status, body=content))
+    page.get_by_role("button", name="Ask").click()
+    expect(page.get_by_role("alert")).to_contain_text(words)
+    expect(page.get_by_role("button", name="Ask")).to_be_visible()
+
+
 def test_errors_are_told_where_they_are_seen_and_heard(page: Page, small: Server) -> None:
     page.get_by_role("button", name="Ask").click()
     expect(page.get_by_role("alert")).to_contain_text("There is no text yet")
     page.locator("#text").fill("x" * 300_001)
     page.get_by_label("Question", exact=True).fill("Who built it?")
     page.get_by_role("button", name="Ask").click()
-    expect(page.get_by_role("alert")).to_contain_text("a context has 300,001 characters")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "This text has 300,001 characters; this server reads at most 300,000"
+    )
     page.route("**/v1/answer", lambda route: route.abort())
     page.locator("#text").fill("Ann Bell built it.")
     page.get_by_role("button", name="Ask").click()
@@ -779,7 +926,14 @@ def shelf(page: Page, library: Server) -> Page:
 
 
 def test_documents_answer_with_their_place(shelf: Page) -> None:
-    expect(shelf.locator("#reading")).to_contain_text("8 documents are searched")
+    expect(shelf.locator("#reading")).to_have_text(
+        "8 documents are searched. The passage that answers will stand here."
+    )
+    expect(shelf.locator("#help-documents")).to_be_visible()
+    expect(shelf.locator("#help-text")).to_be_hidden()
+    expect(shelf.get_by_label("Question", exact=True)).to_have_attribute(
+        "placeholder", "What do you want to know?"
+    )
     ask_again(shelf, "How long is the notice period?")
     expect(shelf.locator("#verdict")).to_have_text(ANSWER)
     expect(shelf.locator("#quote")).to_have_text("three months")
@@ -809,6 +963,55 @@ def test_documents_that_do_not_say(shelf: Page) -> None:
     expect(shelf.locator("#others .place")).to_have_count(5)
     slide(shelf, 100)
     expect(shelf.locator("#verdict")).to_have_text(ANSWER)
+
+
+def test_an_empty_index_says_how_to_fill_it(page: Page, tmp_path: Path) -> None:
+    Index.create(tmp_path / "empty.db").close()
+    with serving("--index", str(tmp_path / "empty.db")) as server:
+        page.goto(server.url)
+        expect(page.locator("#empty-index")).to_contain_text("pullquote index FOLDER -o INDEX")
+        expect(page.get_by_role("button", name="Documents")).to_be_hidden()
+        ask(page, BUILT)
+        expect(page.locator("mark")).not_to_have_count(0)
+
+
+def test_fifty_quotes_of_hostile_documents(shelf: Page) -> None:
+    evil = "<img src=x onerror=alert(1)>\u202e"
+    passage = f"Ann {evil} built it."
+    answers = [
+        {"text": f"Ann {evil}", "start": 0, "end": 4 + len(evil), "passage_start": 0}
+        | {"score": 0.3 - number / 1000, "start_logit": 0, "end_logit": 0, "passage": passage}
+        | {"path": f"{evil}/{'long-' * 40}{number}.html", "block": number}
+        for number in range(50)
+    ]
+    result = {"answer": None, "answers": answers, "no_answer_score": 0.6, "answerable": 0.5}
+    result |= {"null_score_diff": 0, "threshold": None, "corrections": []}
+    shelf.route("**/v1/ask", answers_always(result))
+    ask_again(shelf, "Who built it?")
+    expect(shelf.locator("#others button")).to_have_count(50)
+    expect(shelf.locator("#where")).to_have_text(answers[0]["path"])
+    box = shelf.locator("#others").bounding_box()
+    assert box
+    assert box["height"] < 500
+    assert shelf.evaluate(MISFITS) == []
+    shelf.locator("#others button").last.focus()
+    expect(shelf.locator("#where")).to_have_text(answers[-1]["path"])
+    assert shelf.locator("img[src=x]").count() == 0
+
+
+def test_paragraphs_run_in_their_own_direction(page: Page) -> None:
+    ask(page, BUILT, "بنى هنري أول منارة هنا.\n\nThe first lighthouse was built by Ann Bell.")
+    expect(page.locator("#quote")).to_have_text("Ann Bell")
+    right_edges = page.evaluate(
+        """() => [...document.getElementById("reading").childNodes].map((node) => {
+          const range = document.createRange(); range.selectNodeContents(node);
+          return [...range.getClientRects()].map((r) => r.right); }).flat()"""
+    )
+    box = page.locator("#reading").bounding_box()
+    assert box
+    # Arabic ends at the right side, English well before it
+    assert max(right_edges) > box["x"] + box["width"] - 80
+    assert right_edges[-1] < box["x"] + box["width"] - 80
 
 
 def test_documents_without_a_word_of_the_question(shelf: Page) -> None:

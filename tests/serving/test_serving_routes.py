@@ -109,11 +109,13 @@ def test_ask_and_model_with_an_index(reader: Reader, tmp_path: Path) -> None:
         "threshold": reader.config.no_answer_threshold,
         "spelling": True,
         "top_k": reader.config.n_best_size,
+        "index": True,
         "documents": 1,
         "max_question": 18,
         "max_context": settings.max_context,
         "max_pairs": settings.max_pairs,
         "max_body": settings.max_body,
+        "max_file": settings.max_file,
         "max_seconds": 7,
     }
 

@@ -20,7 +20,7 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-PATHS = {"/", "/v1/answer", "/v1/ask", "/v1/model", "/healthz", "/readyz", "/metrics"}
+PATHS = {"/", "/v1/answer", "/v1/ask", "/v1/text", "/v1/model", "/healthz", "/readyz", "/metrics"}
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])

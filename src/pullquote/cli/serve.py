@@ -116,6 +116,14 @@ _NAMES = ("127.0.0.1", "localhost", "[::1]")  # as they stand in a browser's Hos
     help="The largest request.",
 )
 @click.option(
+    "--max-file",
+    type=click.IntRange(min=1),
+    default=_USUAL.max_file,
+    show_default=True,
+    metavar="BYTES",
+    help="The largest document that is dropped on the page, or sent to /v1/text.",
+)
+@click.option(
     "--max-question",
     type=click.IntRange(min=1),
     default=_USUAL.max_question,
@@ -165,6 +173,7 @@ def command(
     max_wait: float,
     max_queue: int,
     max_body: int,
+    max_file: int,
     max_question: int,
     max_context: int,
     max_pairs: int,
@@ -192,6 +201,7 @@ def command(
         max_wait_ms=max_wait,
         max_queue=max_queue,
         max_body=max_body,
+        max_file=max_file,
         max_question=max_question,
         max_context=max_context,
         max_pairs=max_pairs,

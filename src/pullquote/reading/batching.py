@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # batches for each worker; fewer give results sooner and take less memory.
 CHUNK = 256
 _CHUNK_PER_WORKER = 16
+_CHUNK_WATCHED = 16  # windows of a chunk where one worker reads, and somebody waits for progress
 _CHUNK_TOKENS = 16  # a chunk has a window for so many tokens of a batch
 
 Task = TypeVar("Task")
@@ -97,7 +98,9 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
         items of a live stream are answered one by one.
         """
         waiting: deque[_Pending[Task, WindowResult]] = deque()  # in the order of the tasks
-        for chunk in self._read_chunks(self._items(tasks, waiting), first_chunk):
+        often = after_chunk is not None and self.backend.workers == 1
+        most = _CHUNK_WATCHED if often else None
+        for chunk in self._read_chunks(self._items(tasks, waiting), first_chunk, most):
             if after_chunk:
                 after_chunk(chunk[-1].window)
             while waiting and waiting[0].complete and not waiting[0].unread:
@@ -124,16 +127,19 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
                 return
             pending.complete = True
 
-    def _read_chunks(self, items: Iterator[_Item], size: int) -> Iterator[list[_Item]]:
+    def _read_chunks(
+        self, items: Iterator[_Item], size: int, most: int | None
+    ) -> Iterator[list[_Item]]:
         """Yield the items in chunks once their windows have been read.
 
-        Chunks grow from `size` to the full size. With several workers, they read a chunk of full
-        size while this thread tokenises the next.
+        Chunks grow from `size` to the full size, which `most` replaces. With several workers, they
+        read a chunk of full size while this thread tokenises the next.
         """
         workers = self.backend.workers
         # enough for several batches, also of a backend that reads many windows at once
-        full = max(CHUNK, _CHUNK_PER_WORKER * workers, self.backend.batch_tokens // _CHUNK_TOKENS)
-        size = full if size >= CHUNK else size
+        usual = max(CHUNK, _CHUNK_PER_WORKER * workers, self.backend.batch_tokens // _CHUNK_TOKENS)
+        full = most or usual
+        size = full if size >= CHUNK else min(size, full)
         reading: deque[tuple[list[_Item], list[_Begun[WindowResult]]]] = deque()
         pool = functools.cache(lambda: ThreadPoolExecutor(workers))  # a few windows need none
         try:

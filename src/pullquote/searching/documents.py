@@ -216,7 +216,7 @@ def _walk(
                     if _first_time(status, seen):
                         yield SourceFile(entry.path, kind, stamp(status))
                 else:
-                    left_out(Problem(entry.path, _why_left_out(entry.name)))
+                    left_out(Problem(entry.path, why_left_out(entry.name)))
             except OSError as error:  # a broken link, or a file that was removed meanwhile
                 if entry.is_symlink() and error.errno in (errno.ENOENT, errno.ELOOP):
                     continue
@@ -224,7 +224,8 @@ def _walk(
         folders.extend(reversed(below))
 
 
-def _why_left_out(name: str) -> str:
+def why_left_out(name: str) -> str:
+    """Why a file with this name is no document."""
     ending = Path(name).suffix.lower()
     if ending in _OLD:
         return f"an old format; save it as {_OLD[ending]}"

@@ -69,6 +69,21 @@ def passages(
     yield from _passage(document, held, start, marks)
 
 
+def joined(found: Iterable[Passage]) -> Iterator[str]:
+    """Yield the text of a document in pieces, from its passages in order: what they share once.
+
+    The whitespace between two passages is one line end, or two where it is longer.
+    """
+    end = 0
+    for passage in found:
+        if passage.start < end:
+            yield passage.text[end - passage.start :]
+        else:
+            gap = min(passage.start - end, 2) if end else 0
+            yield "\n" * gap + passage.text
+        end = passage.end
+
+
 def _passage(document: Document, text: str, start: int, marks: list[Mark]) -> Iterator[Passage]:
     """The passage without the whitespace around it, unless there is nothing else."""
     kept = text.strip()

@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -57,16 +57,26 @@ _idle_lock = threading.Lock()
 class Pool:
     """Reads the files of a list, which are asked for in their order.
 
-    Notes of processes name `most` skipped parts of each file.
+    Notes of processes name `most` skipped parts of each file. With `apart`, harmless formats are
+    read in processes, too. Soon after `abandoned()` is true, reading stops: `read` raises
+    `DocumentError`.
     """
 
-    def __init__(self, files: Sequence[SourceFile], *, most: int = Notes().most) -> None:
+    def __init__(
+        self,
+        files: Sequence[SourceFile],
+        *,
+        most: int = Notes().most,
+        apart: bool = False,
+        abandoned: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._most = most
+        self._abandoned = abandoned
         cores = _cores()
         sizes = dict.fromkeys((True, False), 0)
         for file in files:
             sizes[file.kind.apart] += file.stamp[0]
-        every = cores > 1 and sizes[False] > _MUCH
+        every = apart or (cores > 1 and sizes[False] > _MUCH)
         self._tasks = {
             file: _Task(file) for file in files if (file.kind.apart or every) and _can_start()
         }
@@ -164,10 +174,10 @@ class Pool:
         worker.end()
 
     def _watch(self) -> None:
-        """End processes that are silent for too long."""
+        """End processes that are silent for too long, or whose work nobody waits for."""
         while not self._closed.wait(0.25):
             for worker in list(self._workers):
-                if time.monotonic() > worker.deadline:
+                if time.monotonic() > worker.deadline or self._abandoned():
                     worker.is_late = True
                     worker.process.kill()
 

@@ -23,7 +23,7 @@ try:
     from pullquote.serving import error_responses
     from pullquote.serving.metrics import Metrics
     from pullquote.serving.middleware import Cors, RequestMiddleware, SecurityHeaders
-    from pullquote.serving.routes import model, operation, pages, questions, search
+    from pullquote.serving.routes import documents, model, operation, pages, questions, search
     from pullquote.serving.services import Services, make_services
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "fastapi", "serve") from error
@@ -73,7 +73,7 @@ def create_app(
     app.state.services = services
     app.state.agents = _agents(app, services) if agents else contextlib.nullcontext()
     error_responses.install(app)
-    for routes in (questions, search, model, operation):
+    for routes in (questions, search, documents, model, operation):
         app.include_router(routes.router)
     pages.add_pages(app)
     _add_middleware(app, services)
@@ -106,6 +106,7 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
         settings=settings,
         metrics=services.metrics,
         paths={*app.openapi()["paths"], *app.state.page_files, str(app.openapi_url), "/mcp"},
+        file_paths={documents.PATH},
     )
     cors = Middleware(
         Cors,

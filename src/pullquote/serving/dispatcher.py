@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from pullquote.compat.arguments import Options
 from pullquote.compat.pipeline import QuestionAnsweringPipeline
 from pullquote.errors import InputError
+from pullquote.progress import Progress, no_progress
 from pullquote.reading.decode import NEAREST
 from pullquote.reading.reader import Reader
 from pullquote.serving.limits import MAX_CANDIDATE_CHARACTERS
@@ -68,6 +69,8 @@ class Question:
     mode: Mode = ReaderMode()
     account: Account | None = None
     """Of its request; the quotes are added to it."""
+    progress: Progress = no_progress
+    """Called in a worker thread with the characters of the context that were read."""
 
     @property
     def size(self) -> int:
@@ -120,6 +123,10 @@ class Dispatcher:
         if isinstance(mode, SearchMode):
             return list(self.reader.read_all(examples))
         if isinstance(mode, ReaderMode):
+            if len(questions) == 1:  # as a long text always is
+                (one,) = questions
+                options = {**asdict(mode), "progress": one.progress}
+                return [_charged(one, self.reader.answer(one.question, one.context, **options))]
             predictions = self.reader.answer_all(examples, **asdict(mode))
             return list(map(_charged, questions, predictions))
         items = [{"question": one.question, "context": one.context} for one in questions]

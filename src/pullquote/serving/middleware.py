@@ -13,7 +13,7 @@ import hmac
 import logging
 import re
 import time
-from collections.abc import Awaitable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -88,14 +88,23 @@ class Cors(CORSMiddleware):
 class RequestMiddleware:
     """Wraps an application; `paths` get metrics of their own, all others share "other".
 
+    Bodies of `file_paths` may have `Settings.max_file` bytes, those of others `max_body`.
+
     Requests other than GET and HEAD are taken for questions: only their number and bodies are
     limited, and they always need the token.
     """
 
     def __init__(
-        self, app: ASGIApp, *, settings: Settings, metrics: Metrics, paths: Collection[str]
+        self,
+        app: ASGIApp,
+        *,
+        settings: Settings,
+        metrics: Metrics,
+        paths: Collection[str],
+        file_paths: Collection[str] = (),
     ) -> None:
         self.app = app
+        self.file_paths = file_paths
         self.settings = settings
         self.metrics = metrics
         self.paths = paths
@@ -103,7 +112,7 @@ class RequestMiddleware:
         # The application parses a body before it first waits: 30 ms for two megabytes. One body in
         # each round of the event loop leaves room for all else, such as /healthz.
         self.turn = asyncio.Lock()
-        self.arrivals = Arrivals(ARRIVING_BODIES * settings.max_body)
+        self.arrivals = Arrivals(max(ARRIVING_BODIES * settings.max_body, settings.max_file))
         self.memory = Memory(OPEN_BODIES * settings.max_body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -210,18 +219,22 @@ class RequestMiddleware:
     async def _respond(
         self, scope: Scope, receive: Receive, send: Send, body: bytes, deadline: float
     ) -> None:
-        """Call the application. Raises `ApiError` at the deadline."""
+        """Call the application. Raises `ApiError` at the deadline, before the response has begun.
+
+        Each piece of a response that has begun has `max_seconds` and one more to come.
+        """
         started = False
 
         async def tracking_send(message: Message) -> None:
-            nonlocal started
+            nonlocal started, deadline
             started = True
+            deadline = time.monotonic() + self.settings.max_seconds + 1
             await send(message)
 
         ended = await _race(
             self.app(scope, _replay(body), tracking_send),
             _disconnect(receive),
-            deadline - time.monotonic(),
+            lambda: deadline - time.monotonic(),
         )
         if not ended and not started:
             raise ApiError(
@@ -256,7 +269,8 @@ class RequestMiddleware:
 
     async def _body(self, scope: Scope, receive: Receive, arrival: Arrival) -> bytes | None:
         """The complete body, or `None` when the client disconnects before its end."""
-        most = self.settings.max_body
+        is_file = scope["path"] in self.file_paths
+        most = self.settings.max_file if is_file else self.settings.max_body
         content_length = Headers(scope=scope).get("content-length", "0")
         chunks: list[bytes] = []
         length = int(content_length[:18]) if content_length.isdecimal() else 0
@@ -293,11 +307,15 @@ async def _disconnect(receive: Receive) -> None:
         pass
 
 
-async def _race(work: Awaitable[None], disconnect: Awaitable[None], seconds: float) -> bool:
-    """Run both until one ends or `seconds` pass; cancel the other. False after a timeout."""
+async def _race(
+    work: Awaitable[None], disconnect: Awaitable[None], left: Callable[[], float]
+) -> bool:
+    """Run both until one ends or no seconds are `left`; cancel the other. False after a timeout."""
     tasks = [asyncio.ensure_future(work), asyncio.ensure_future(disconnect)]
+    done: set[asyncio.Future[None]] = set()
     try:
-        done, _ = await asyncio.wait(tasks, timeout=seconds, return_when="FIRST_COMPLETED")
+        while not done and (seconds := left()) > 0:
+            done, _ = await asyncio.wait(tasks, timeout=seconds, return_when="FIRST_COMPLETED")
         if tasks[0] in done:
             tasks[0].result()  # re-raises its exception
         return bool(done)

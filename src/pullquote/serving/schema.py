@@ -332,12 +332,24 @@ class ModelResponse(BaseModel):
         description="Whether misspelt words of questions are read as other words.", examples=[True]
     )
     top_k: int = Field(description="The most quotes that there are.", examples=[20])
-    documents: int = Field(description="What /v1/ask searches.", examples=[0])
+    index: bool = Field(description="Whether there is an index for /v1/ask.", examples=[False])
+    documents: int = Field(description="How many documents the index has.", examples=[0])
     max_question: int = Field(description="Characters.")
     max_context: int = Field(description="Characters.")
     max_pairs: int = Field(description="Questions times contexts.")
     max_body: int = Field(description="Bytes.")
+    max_file: int = Field(description="Bytes of a document that is sent to /v1/text.")
     max_seconds: float
+
+
+class DocumentText(BaseModel):
+    """The text of a document."""
+
+    text: str = Field(description="Its first `max_context` characters.")
+    is_whole: bool = Field(description="False: the document has more text.", examples=[True])
+    note: str = Field(
+        description="What was skipped, or guessed; empty if nothing was.", examples=[""]
+    )
 
 
 class Health(BaseModel):

@@ -9,10 +9,11 @@ Knows FastAPI's dependencies. One `Services` belongs to one application; there a
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,6 +48,8 @@ class Services:
     index: Index | None = None
     searcher: Searcher | None = None
     """Searches `index`; None where there is none."""
+    documents_read: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """Held while a document that was sent is read: one at a time."""
 
     async def read(self, questions: Sequence[Question]) -> list[Any]:
         """The answers, in order, from a batch shared with other requests.

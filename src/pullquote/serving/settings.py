@@ -23,6 +23,8 @@ class Settings:
     """Questions in the queue, and open requests; more get 503."""
     max_body: int = 2 * 2**20
     """Bytes of a request body; more get 413."""
+    max_file: int = 32 * 2**20
+    """Bytes of a document whose text is asked for; more get 413."""
     max_question: int = 2_000
     """Characters of a question; more get 413."""
     max_context: int = 300_000

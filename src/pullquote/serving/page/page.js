@@ -18,6 +18,9 @@ const MIN_SCORE = 0.005; // a score below it would be rounded to 0 %
 const STORED_SHARE = "pullquote.answerable"; // the key in the browser's local storage
 const EXAMPLE_QUESTION = "Who built the first lighthouse?";
 const NO_SERVER = "The server does not answer. Is it still running?";
+const BYTES = "application/octet-stream";
+const LINES = "application/x-ndjson"; // an answer that tells before how much is read
+const LONG_NAME = 40; // characters of a file's name that are shown
 
 const $ = (id) => document.getElementById(id);
 
@@ -47,21 +50,32 @@ function createStore(initial) {
 // The initial state is what index.html shows.
 const store = createStore({
   // what GET /v1/model says; these values hold until it has answered
-  server: { model: "", max_context: Infinity, answerable: null, documents: 0 },
+  server: {
+    model: "",
+    max_context: Infinity,
+    max_file: Infinity,
+    max_seconds: 0,
+    answerable: null,
+    index: false,
+    documents: 0,
+  },
   token: "",
   tokenWanted: false, // the server refused a request without a token
 
   source: "text", // what is asked: "text" or "documents"
   text: "", // with \n as line ends, like the value of a textarea
+  file: null, // { name, note } of the document whose text it is; null once it is edited
   question: "",
   draft: "", // a text that was typed and never asked, when a text from the history replaced it
   share: null, // of questions with an answer, on the slider; null: the server's default
 
+  opening: null, // { name, controller } of the document whose text is awaited
   request: null, // the AbortController of the question that is being answered
+  progress: null, // the share of the text that is read for it; null while unknown
   error: null, // { message }; a new object each time, so that a repeated error is read out again
   announcement: null, // { message } for screen readers; a new object each time as well
 
-  // Answered questions, newest first: { source, question, text, result, quotes }.
+  // Answered questions, newest first: { source, question, text, file, result, quotes }.
   history: [],
   current: null, // the one of them that is shown; its source and text are those above
   editing: false, // the text of `current` can be edited; otherwise its quotes are marked
@@ -84,20 +98,23 @@ const isSameQuestion = (one, other) =>
 
 // What changes when a text is put into the editor. A request and an answer belong to one text:
 // another text ends both.
-const withText = ({ current }, text) => ({
+const withText = ({ current }, text, file = null) => ({
   source: "text",
   text,
+  file,
   editing: true,
+  opening: null,
   request: null,
   current: current?.source === "text" && current.text === text ? current : null,
 });
 
 // What changes when an answered question is shown. A request for another text is cancelled.
-function withRecord({ source, text, request }, record) {
+function withRecord({ source, text, file, request }, record) {
   const shownText = record.source === "text" ? record.text : text;
   return {
     source: record.source,
     text: shownText,
+    file: record.source === "text" ? record.file : file,
     request: record.source === source && shownText === text ? request : null,
     current: record,
     editing: false,
@@ -188,10 +205,10 @@ function quotesInDocuments(answers) {
     const end = answer.end - answer.passage_start;
     const offsets = utf16Offsets(answer.passage, [start, end]);
     const units = ["page", "line", "section", "paragraph", "slide", "message", "row"];
-    const unit = units.find((name) => answer[name]) ?? "";
+    const unit = units.find((name) => answer[name]); // a web page has none
     return {
       ...answer,
-      where: `${answer.path}, ${unit} ${answer[unit] ?? ""}`,
+      where: unit ? `${answer.path}, ${unit} ${answer[unit]}` : answer.path,
       from: offsets.get(start),
       to: offsets.get(end),
     };
@@ -201,37 +218,61 @@ function quotesInDocuments(answers) {
 // ---- requests
 
 class RequestError extends Error {
-  constructor(message, status) {
+  constructor(message, code = "") {
     super(message);
-    this.status = status;
+    this.code = code; // of the server's error
   }
 }
 
-// GET, or POST where there is a body. Raises a RequestError with words for the user, or the
-// AbortError of the signal.
-async function fetchJson(path, { token, body, signal }) {
-  const headers = {};
+// GET, or POST where there is a body: an object, sent as JSON, or the bytes of a file. Calls
+// `onProgress` with the share that is read, if the server tells it. Raises a RequestError with what
+// the server says, or the AbortError of the signal.
+async function fetchJson(path, { token, body, signal, onProgress }) {
+  const headers = { accept: `${LINES}, application/json` };
   if (token) headers.authorization = `Bearer ${token}`;
-  if (body) headers["content-type"] = "application/json";
+  const isFile = body instanceof ArrayBuffer;
+  if (body) headers["content-type"] = isFile ? BYTES : "application/json";
   let response;
+  let content;
   try {
     response = await fetch(path, {
       method: body ? "POST" : "GET",
       headers,
-      body: body && JSON.stringify(body),
+      body: isFile ? body : body && JSON.stringify(body),
       signal,
     });
+    const isLines = response.headers.get("content-type") === LINES;
+    content = await (isLines ? lastLine(response, onProgress) : response.json());
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new RequestError(NO_SERVER);
+    if (response && !response.ok) {
+      throw new RequestError(`the server answered with status ${response.status}`);
+    }
+    throw new RequestError("", "no_server"); // or it stopped in the middle of its answer
   }
-  const content = await response.json().catch(() => null);
-  if (!response.ok) {
-    const message = content?.error || `The server answered with status ${response.status}.`;
-    throw new RequestError(message, response.status);
+  if (!response.ok || content.error) {
+    const message = content.error || `the server answered with status ${response.status}`;
+    throw new RequestError(message, content.code);
   }
-  if (!content) throw new RequestError(NO_SERVER); // it stopped in the middle of its answer
   return content;
+}
+
+// The last of the lines of JSON; those before it tell the progress.
+async function lastLine(response, onProgress) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  const pieces = [];
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return JSON.parse(pieces.join(""));
+    const lines = value.split("\n");
+    const rest = lines.pop();
+    for (const line of lines) {
+      const { progress, ...content } = JSON.parse(pieces.splice(0).join("") + line);
+      if (progress === undefined) return content;
+      onProgress(progress);
+    }
+    pieces.push(rest);
+  }
 }
 
 // What every question is asked with.
@@ -240,17 +281,23 @@ const askOptions = ({ answerable }) => ({
   ...(answerable > MOST_ASKED ? { answerable: MOST_ASKED } : {}),
 });
 
-async function askText(question, text, server, options) {
+async function askText(question, { text, file, server }, options) {
   const body = { question, context: text, ...askOptions(server) };
   const [result] = (await fetchJson("v1/answer", { ...options, body })).results;
-  return { source: "text", question, text, result, quotes: quotesInText(text, result.answers) };
+  return { source: "text", question, text, file, result, quotes: quotesInText(text, result.answers) };
 }
 
-async function askDocuments(question, server, options) {
+async function askDocuments(question, { server }, options) {
   const body = { question, ...askOptions(server) };
   const result = await fetchJson("v1/ask", { ...options, body });
   const quotes = quotesInDocuments(result.answers);
-  return { source: "documents", question, text: "", result, quotes };
+  return { source: "documents", question, text: "", file: null, result, quotes };
+}
+
+// The text of a document that the browser has.
+async function fetchText(file, bytes, options) {
+  const path = `v1/text?name=${encodeURIComponent(replaceLoneSurrogates(file.name))}`;
+  return fetchJson(path, { ...options, body: bytes });
 }
 
 // ---- what the browser remembers; it may forbid to store anything
@@ -278,6 +325,60 @@ function storeShare(share) {
 const collapseSpaces = (text) => text.split(/\s+/).join(" ").trim();
 const inQuotes = (text) => `“${collapseSpaces(text)}”`;
 const formatNumber = (number) => number.toLocaleString("en");
+const formatSize = (bytes) => `${formatNumber(Math.ceil((10 * bytes) / 2 ** 20) / 10)} MB`;
+
+// The beginning and the end of a long name.
+function shortName(name) {
+  const characters = [...name];
+  if (characters.length <= LONG_NAME) return name;
+  const half = LONG_NAME / 2;
+  return `${characters.slice(0, half).join("")}…${characters.slice(-half).join("")}`;
+}
+
+// What is to be known of a document beside its text.
+function fileNote({ is_whole, note }, name, { max_context }) {
+  const most = formatNumber(max_context);
+  const cut =
+    `These are the first ${most} characters of ${shortName(name)}, the most that this server reads ` +
+    "of one text. To ask all of it, make an index and serve that: pullquote index FILE -o notes.db";
+  return [!is_whole && `${cut}.`, note && `Not all was read as it stands there: ${note}.`]
+    .filter(Boolean)
+    .join(" ");
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.?$/, ".");
+
+// What went wrong with a request, and what to do, in words.
+function errorText({ message, code }, { token, server }) {
+  switch (code) {
+    case "no_server":
+      return NO_SERVER;
+    case "unauthorized":
+      return token ? "The server does not know this token. Give it another one." : "";
+    case "busy":
+      return `The server cannot answer now: ${message}. Your question stays here; ask again in a moment.`;
+    case "timeout":
+    case "too_slow":
+      return (
+        `It took more than ${server.max_seconds} seconds, and was given up: the server has much to ` +
+        "do, or this is much to read. Try again in a moment, or with less text."
+      );
+    case "internal":
+      return "The server failed, and its log says why. Another question may be answered.";
+    case "too_large":
+      return `That is more than this server reads: ${message}.`;
+    default:
+      return sentence(message);
+  }
+}
+
+// The same for a document that was opened.
+function fileErrorText(error, name, state) {
+  if (error.code !== "invalid") return errorText(error, state);
+  const [reason, ofLibrary] = error.message.split(/ \((?=\w+Error: )/);
+  const help = "It may be damaged: save it again with the program that made it";
+  return `${shortName(name)} cannot be read: ${reason}.${ofLibrary ? ` ${help}.` : ""}`;
+}
 function formatPercent(score) {
   if (score > 0 && score < MIN_SCORE) return "<1 %";
   if (score < 1 && score > 1 - MIN_SCORE) return ">99 %";
@@ -377,6 +478,7 @@ function showServer({ server }) {
   $("model").textContent = `model ${server.model}`;
   $("question").maxLength = server.max_question;
   $("sources").hidden = !server.documents;
+  $("empty-index").hidden = !server.index || server.documents > 0;
   $("text-title").classList.toggle("unseen", server.documents > 0);
 }
 
@@ -386,26 +488,40 @@ function showTokenForm({ tokenWanted }) {
 
 function showError({ error }) {
   $("error").textContent = error?.message ?? "";
-  $("error").hidden = !error;
+  $("error").hidden = !error?.message;
 }
 
-function showProgress({ request }) {
+function showProgress({ request, opening, progress }) {
   $("ask").textContent = request ? "Reading…" : "Ask";
   $("form").setAttribute("aria-busy", request !== null);
+  const isKnown = request !== null && progress !== null;
+  $("progress").hidden = !opening && !isKnown;
+  $("progress-meter").classList.toggle("unknown", !isKnown);
+  const percent = isKnown ? percentOf(progress) : 0;
+  $("progress-meter").firstElementChild.style.width = isKnown ? `${percent}%` : "";
+  if (isKnown) $("progress-meter").setAttribute("aria-valuenow", percent);
+  else $("progress-meter").removeAttribute("aria-valuenow");
+  const words = isKnown ? `${percent} % of the text is read` : "";
+  $("progress-words").textContent = opening ? `Opening ${shortName(opening.name)}…` : words;
 }
 
 function showSource({ source }) {
   const isDocuments = source === "documents";
   $("of-text").setAttribute("aria-pressed", !isDocuments);
   $("of-documents").setAttribute("aria-pressed", isDocuments);
-  for (const id of ["open", "example", "size"]) $(id).hidden = isDocuments;
-  $("where").hidden = !isDocuments;
+  $("question").placeholder = isDocuments ? "What do you want to know?" : EXAMPLE_QUESTION;
+  for (const id of ["example", "size", "help-text"]) $(id).hidden = isDocuments;
+  for (const id of ["where", "help-documents"]) $(id).hidden = !isDocuments;
 }
 
-function showText({ text }) {
+function showText({ text, file, source }) {
   setValue($("text"), text);
   const count = countCodePoints(text);
-  $("size").textContent = count ? `${formatNumber(count)} characters` : "";
+  const size = count ? `${formatNumber(count)} characters` : "";
+  $("size").textContent = file ? `${shortName(file.name)} · ${size}` : size;
+  $("size").title = file?.name ?? "";
+  $("file-note").textContent = file?.note ?? "";
+  $("file-note").hidden = !file?.note || source === "documents";
 }
 
 function showQuestion({ question }) {
@@ -423,9 +539,10 @@ function showReading({ server, source, current, editing, chosen }) {
     showMarks(text, marksOf(current, chosen), chosen);
   } else if (source === "documents") {
     const count = formatNumber(server.documents);
-    const hint = `Ask, and what answers stands here. ${count} documents are searched.`;
+    const documents = server.documents === 1 ? "1 document is" : `${count} documents are`;
+    const hint = `${documents} searched. The passage that answers will stand here.`;
     $("where").textContent = "";
-    $("reading").replaceChildren(createSpan("quiet", hint));
+    $("reading").replaceChildren(createSpan("hint", hint));
   }
   $("text").hidden = isMarked || source === "documents";
   $("reading").hidden = !isMarked && source === "text";
@@ -558,7 +675,7 @@ function showHistory(state) {
       const [answer] = record.result.answers;
       const { abstains } = decide(record, usedShare(state));
       const found = abstains ? "no answer" : inQuotes(answer.text);
-      button.append(createSpan("", record.question), createSpan("found", found));
+      button.append(createSpan("asked", record.question), createSpan("found", found));
       button.addEventListener("click", () => returnTo(record));
     }),
   );
@@ -585,17 +702,22 @@ function rememberShare({ share }) {
 }
 
 // A request that leaves the state is cancelled: the server stops reading what nobody waits for.
-function cancelRequest(state, before) {
-  before.request?.abort();
+function cancelRequest({ request }, before) {
+  if (before.request !== request) before.request?.abort();
+}
+
+function cancelOpening({ opening }, before) {
+  if (before.opening !== opening) before.opening?.controller.abort();
 }
 
 store.subscribe(["request"], cancelRequest);
+store.subscribe(["opening"], cancelOpening);
 store.subscribe(["server"], showServer);
 store.subscribe(["tokenWanted"], showTokenForm);
 store.subscribe(["error"], showError);
-store.subscribe(["request"], showProgress);
+store.subscribe(["request", "opening", "progress"], showProgress);
 store.subscribe(["source"], showSource);
-store.subscribe(["text"], showText);
+store.subscribe(["text", "file", "source"], showText);
 store.subscribe(["question"], showQuestion);
 store.subscribe(["server", "source", "current", "editing", "chosen"], showReading);
 store.subscribe(["server", "current", "editing", "chosen", "share"], showMarkDecision);
@@ -615,12 +737,12 @@ function fail(message, focus) {
   focus?.focus();
 }
 
-function failRequest(error) {
-  if (error.status === 401) {
+function failRequest(error, words = errorText) {
+  if (error.code === "unauthorized") {
     store.update({ tokenWanted: true });
     $("token").focus();
   }
-  fail(error.message);
+  fail(words(error, store.get()));
 }
 
 function announce() {
@@ -656,8 +778,8 @@ function submitToken() {
 }
 
 // A textarea turns every line end into \n.
-function setText(text) {
-  store.update(withText(store.get(), text.replace(/\r\n?/g, "\n")));
+function setText(text, file = null) {
+  store.update(withText(store.get(), text.replace(/\r\n?/g, "\n"), file));
 }
 
 async function loadExample() {
@@ -670,59 +792,86 @@ async function loadExample() {
   }
 }
 
-async function loadFile(file) {
-  store.update({ error: null });
-  const longest = store.get().server.max_context;
-  // a character takes four bytes at most
-  if (file.size > 4 * longest) {
-    const size = `${file.name} has ${formatNumber(file.size)} bytes`;
-    const limit = `the longest text that this server reads has ${formatNumber(longest)} characters`;
-    fail(`${size}; ${limit}.`);
+async function openFile(file) {
+  const { server, token } = store.get();
+  if (file.size > server.max_file) {
+    const size = `${shortName(file.name)} has ${formatSize(file.size)}`;
+    const limit = `the largest document that this server opens has ${formatSize(server.max_file)}`;
+    fail(`${size}, and ${limit}. Index it instead: pullquote index FILE -o notes.db`);
     return;
   }
-  const bytes = new Uint8Array(await file.arrayBuffer());
+  const opening = { name: file.name, controller: new AbortController() };
+  const isAwaited = () => store.get().opening === opening;
+  store.update({ error: null, opening });
   try {
-    setText(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const bytes = await file.arrayBuffer().catch(() => {
+      throw new RequestError("the browser may not read it, or it is a folder", "invalid");
+    });
+    const found = await fetchText(file, bytes, { token, signal: opening.controller.signal });
+    if (!isAwaited()) return;
+    setText(found.text, { name: file.name, note: fileNote(found, file.name, server) });
     $("question").focus();
-  } catch {
-    fail(`${file.name} is not UTF-8 text. A PDF or a Word document has to be made text first.`);
+  } catch (error) {
+    if (!isAwaited()) return;
+    store.update({ opening: null });
+    failRequest(error, (_, state) => fileErrorText(error, file.name, state));
   }
 }
 
-function loadDropped({ files, text }) {
-  if (files.length) loadFile(files[0]);
+function openDropped({ files, entry, text }) {
+  if (entry?.isDirectory) {
+    const help = "Drop a single file, or index the folder: pullquote index FOLDER -o notes.db";
+    fail(`${shortName(entry.name)} is a folder. ${help}`);
+  } else if (files.length > 1) {
+    fail(`These are ${files.length} files. Drop one, or index all: pullquote index FILES -o notes.db`);
+  } else if (files.length) openFile(files[0]);
   else if (text) setText(text);
 }
 
 function switchSource(source) {
   if (store.get().source === source) return;
-  store.update({ source, request: null, current: null });
+  store.update({ source, request: null, opening: null, current: null });
   $("question").focus();
 }
 
 // The answer is shown only if this is still the question that the page waits for.
 async function ask() {
-  const { source, server, token, ...state } = store.get();
+  const { source, server, token, file, ...state } = store.get();
   const question = replaceLoneSurrogates(state.question.trim());
   const text = replaceLoneSurrogates(state.text);
   if (source === "text" && !text.trim()) {
     return fail("There is no text yet: paste one, drop a file, or load the example.", $("text"));
   }
   if (!question) return fail("There is no question yet.", $("question"));
+  const length = countCodePoints(text);
+  if (source === "text" && length > server.max_context) {
+    const most = formatNumber(server.max_context);
+    const help = "Delete what you do not need, or make an index: pullquote index FILE -o notes.db";
+    return fail(
+      `This text has ${formatNumber(length)} characters; this server reads at most ${most}. ${help}`,
+      $("text"),
+    );
+  }
   const request = new AbortController();
   const isAwaited = () => store.get().request === request;
-  store.update({ request, error: null });
+  store.update({ request, progress: null, error: null });
+  const onProgress = (progress) => isAwaited() && store.update({ progress });
   try {
-    const options = { token, signal: request.signal };
+    const options = { token, signal: request.signal, onProgress };
     const record = await (source === "text"
-      ? askText(question, text, server, options)
-      : askDocuments(question, server, options));
+      ? askText(question, { text, file, server }, options)
+      : askDocuments(question, { server }, options));
     if (isAwaited()) acceptAnswer(record);
   } catch (error) {
     if (!isAwaited()) return;
     store.update({ request: null });
     failRequest(error);
   }
+}
+
+function stop() {
+  store.update({ request: null, opening: null });
+  $("question").focus();
 }
 
 function acceptAnswer(record) {
@@ -823,28 +972,36 @@ on("edit", "click", () => {
   store.update({ editing: true });
   $("text").focus();
 });
+on("stop", "click", stop);
 on("of-text", "click", () => switchSource("text"));
 on("of-documents", "click", () => switchSource("documents"));
 on("example", "click", loadExample);
 on("try", "click", loadExample);
 on("open", "click", () => $("file").click());
 on("file", "change", () => {
-  if ($("file").files.length) loadFile($("file").files[0]);
+  if ($("file").files.length) openFile($("file").files[0]);
   $("file").value = "";
 });
 
-for (const type of ["dragenter", "dragover"]) {
-  on("drop", type, (event) => {
+// A file may be dropped anywhere: outside the page's own places, the browser would leave the page
+// for it.
+function onDrag(type, handler) {
+  document.addEventListener(type, (event) => {
+    const isFile = event.dataTransfer.types.includes("Files");
+    if (!isFile && !$("drop").contains(event.target)) return;
     event.preventDefault();
-    $("drop").classList.add("over");
+    handler(event);
   });
 }
-on("drop", "dragleave", () => $("drop").classList.remove("over"));
-on("drop", "drop", (event) => {
-  event.preventDefault();
+
+for (const type of ["dragenter", "dragover"]) onDrag(type, () => $("drop").classList.add("over"));
+onDrag("dragleave", ({ relatedTarget }) => {
+  if (!relatedTarget) $("drop").classList.remove("over");
+});
+onDrag("drop", ({ dataTransfer }) => {
   $("drop").classList.remove("over");
-  const { files } = event.dataTransfer;
-  loadDropped({ files, text: event.dataTransfer.getData("text/plain") });
+  const entry = dataTransfer.items[0]?.webkitGetAsEntry?.();
+  openDropped({ files: dataTransfer.files, entry, text: dataTransfer.getData("text/plain") });
 });
 
 on("share", "input", () => moveSlider(Number($("share").value)));

@@ -2,6 +2,7 @@
 
     questions   POST /v1/answer, POST /
     search      POST /v1/ask
+    documents   POST /v1/text
     model       GET /v1/model
     operation   GET /healthz, /readyz, /metrics
     agents      POST /mcp, where it is asked for

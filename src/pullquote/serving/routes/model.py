@@ -33,11 +33,13 @@ async def model(services: CurrentServices) -> Response:
             "threshold": config.no_answer_threshold,
             "spelling": config.spelling,
             "top_k": config.n_best_size,
+            "index": index is not None,
             "documents": documents,
             "max_question": settings.max_question,
             "max_context": settings.max_context,
             "max_pairs": settings.max_pairs,
             "max_body": settings.max_body,
+            "max_file": settings.max_file,
             "max_seconds": settings.max_seconds,
         }
     )

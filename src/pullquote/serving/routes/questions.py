@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from starlette.responses import JSONResponse, Response
 
+from pullquote.serving import progress
 from pullquote.serving.dispatcher import PipelineMode, Question, ReaderMode
 from pullquote.serving.error_responses import ApiError, documented
 from pullquote.serving.limits import check_candidates, check_lengths, check_pairs
@@ -39,11 +40,17 @@ READING_STATUSES = (401, 408, 413, 422, 500, 503, 504)
     summary="Ask questions of texts.",
 )
 async def answer(
-    body: AnswerRequest, services: CurrentServices, account: CurrentAccount
+    body: AnswerRequest,
+    services: CurrentServices,
+    account: CurrentAccount,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
     """Each question is asked of each context; a result says which two it is about.
 
-    Requests that come at the same time are read together.
+    Requests that come at the same time are read together. With `Accept: application/x-ndjson`, a
+    response that takes longer than half a second is lines of JSON: `{"progress": 0.25}`, the share
+    of the texts that is read, and at last the response, or an error. It may take as long as the
+    reading goes on.
     """
     questions, contexts = body.questions, body.contexts
     _check(questions, contexts, len(questions) * len(contexts), services.settings)
@@ -52,25 +59,35 @@ async def answer(
     with input_errors():
         config = services.reader.config
         mode = ReaderMode.of(config, body.top_k, body.threshold, body.answerable)
-    predictions: list[Prediction] = await services.read(
-        [Question(questions[q], contexts[c], mode, account) for q, c in pairs]
-    )
-    services.metrics.questions.inc(len(pairs))
-    services.metrics.abstentions.inc(sum(one.answer is None for one in predictions))
-    notes = [services.truncation_note(question) for question in questions]
-    # the response is ordered by question, then by context
-    in_order = sorted(zip(pairs, predictions, strict=True), key=operator.itemgetter(0))
-    return JSONResponse(
-        {
-            "model": services.model_name,
-            "answerable": predictions[0].answerable,
-            "threshold": predictions[0].threshold,
-            "results": [
-                prediction_json(q, c, prediction, body.top_k, notes[q])
-                for (q, c), prediction in in_order
-            ],
-        }
-    )
+    share = progress.Share([len(contexts[c]) for _, c in pairs])
+
+    async def read() -> Response:
+        predictions: list[Prediction] = await services.read(
+            [
+                Question(questions[q], contexts[c], mode, account, share.progress(number))
+                for number, (q, c) in enumerate(pairs)
+            ]
+        )
+        services.metrics.questions.inc(len(pairs))
+        services.metrics.abstentions.inc(sum(one.answer is None for one in predictions))
+        notes = [services.truncation_note(question) for question in questions]
+        # the response is ordered by question, then by context
+        in_order = sorted(zip(pairs, predictions, strict=True), key=operator.itemgetter(0))
+        return JSONResponse(
+            {
+                "model": services.model_name,
+                "answerable": predictions[0].answerable,
+                "threshold": predictions[0].threshold,
+                "results": [
+                    prediction_json(q, c, prediction, body.top_k, notes[q])
+                    for (q, c), prediction in in_order
+                ],
+            }
+        )
+
+    if progress.is_wanted(accept):
+        return await progress.respond(read(), share, services.settings.max_seconds)
+    return await read()
 
 
 @router.post(
