@@ -20,8 +20,9 @@ QUICK_TOOLS := pytest pytest-timeout hypothesis schemathesis httpx psutil safete
     onnxscript
 QUICK_EXTRAS := .[hub,files,onnx,parquet,tantivy,report,serve]
 
-.PHONY: demo test check docs site bench bench-serve bench-shapes soak mutants parity golden models clean help
-.PHONY: test-floors test-integrations nightly people engine engine-sanitize engine-arm fuzz
+.PHONY: demo test check docs site bench bench-serve bench-shapes soak mutants parity golden models
+.PHONY: clean help test-floors test-integrations nightly people engine engine-sanitize engine-arm
+.PHONY: fuzz picture
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -62,6 +63,9 @@ check: .venv/ready  ## lint, formatting, types, generated docs
 
 docs: .venv/ready  ## write docs/cli.md, docs/http.md and docs/api.md from the program itself
 	$(BIN)/python docs/generate.py
+
+picture: .venv/ready engine  ## take the picture of the page in the README again (needs a Chromium)
+	$(BIN)/python docs/picture.py
 
 site: .venv/ready  ## build the documentation site into build/site, offline
 	$(BIN)/python docs/build_site.py

@@ -61,8 +61,8 @@ NAVIGATION: dict[str, dict[str, str]] = {
 }
 """Every page, in order: section, title and file. Files that are not there are left out."""
 
-LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)(#[^)\s]*)?\)")
-"""A link to a file of the repository: its words, the file, and a place in it."""
+LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)(#[^)\s]*)?\)")
+"""A link to a file of the repository: "!" for a picture, its words, the file, a place in it."""
 
 
 def page_names() -> dict[str, str]:
@@ -86,10 +86,12 @@ def site_page(file: str, names: dict[str, str]) -> str:
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.S)  # the hub's data in a model card
 
     def link(match: re.Match[str]) -> str:
-        words, path, anchor = match[1], match[2], match[3] or ""
+        picture, words, path, anchor = match[1], match[2], match[3], match[4] or ""
         target = posixpath.normpath(posixpath.join(posixpath.dirname(file), path))
         if not (ROOT / target).exists():
             sys.exit(f"{file}: links to {path}, which does not exist")
+        if picture:
+            return f"![{words}]({posixpath.basename(target)})"
         # a file that is no page, such as a recipe, can be seen in the repository only
         return f"[{words}]({names[target]}{anchor})" if target in names else words
 
@@ -143,6 +145,8 @@ def main() -> None:
         (Path(work) / "pages").mkdir()
         for file, name in names.items():
             (Path(work) / "pages" / name).write_text(site_page(file, names), encoding="utf-8")
+        for picture in [*(ROOT / "docs").glob("*.png"), *(ROOT / "docs").glob("*.svg")]:
+            shutil.copy(picture, Path(work) / "pages")
         (Path(work) / "zensical.toml").write_text(configuration(names), "utf-8")
         command = [sys.executable, "-m", "zensical", "build", "--strict"]
         if subprocess.run(command, cwd=work, check=False).returncode:

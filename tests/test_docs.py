@@ -131,6 +131,13 @@ def test_examples_on_the_api_page_that_need_files_are_python_at_least() -> None:
         compile(example, "docs/api.md", "exec")
 
 
+def test_the_picture_in_the_readme_shows_the_page_as_it_is() -> None:
+    script = [sys.executable, str(ROOT / "docs" / "picture.py"), "--check"]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (ROOT / "docs" / "page.png").stat().st_size <= 120_000
+
+
 def test_the_site_builds_with_a_next_page_below_each_and_nothing_from_elsewhere(
     tmp_path: Path,
 ) -> None:
@@ -141,6 +148,8 @@ def test_the_site_builds_with_a_next_page_below_each_and_nothing_from_elsewhere(
 
     pages = {page.name: page.read_text("utf-8") for page in (tmp_path / "site").glob("*.html")}
     assert {f"{page.stem}.html" for page in PAGES if page.stem != "README"} <= set(pages)
+    for shown in ('src="page.png"', 'src="answerable.svg"'):
+        assert any(shown in text for text in pages.values())
     last = [name for name, text in pages.items() if "md-footer__link--next" not in text]
     assert sorted(last) == ["404.html", "license.html"]
     loads = r"<(?:script|img|iframe)[^>]+src=\"?https?:|<link[^>]+href=\"?https?:|@import"

@@ -57,9 +57,19 @@ def test_a_plain_text_stays_as_it_is(client: TestClient) -> None:
     text = "  1. Rent .... 3\n\f\nThe rent\nis 840.  \n"
     for name in ("a.txt", "README", "a.b.unknown", "settings.json"):
         assert send(client, name, text.encode())[1]["text"] == text
-    guessed = send(client, "a.txt", "Das Café schließt früh.".encode("latin-1"))[1]
-    assert guessed["text"] == "Das Café schließt früh."
-    assert guessed["note"] == "not UTF-8; read as Windows-1252, which is a guess"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md"])
+def test_a_guessed_encoding_is_told(client: TestClient, name: str) -> None:
+    _, found = send(client, name, "Das Café schließt früh.".encode("latin-1"))
+    assert found["text"] == "Das Café schließt früh."
+    assert found["note"] == "not UTF-8; read as Windows-1252, which is a guess"
+
+
+def test_what_was_skipped_is_told(client: TestClient) -> None:
+    _, found = send(client, "a.jsonl", b'{"text": "Ann built it."}\n{\n')
+    assert found["text"] == "Ann built it."
+    assert found["note"].startswith("line 2: ")
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.html"])

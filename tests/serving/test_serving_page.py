@@ -673,6 +673,22 @@ def test_files_may_be_dropped_anywhere(page: Page) -> None:
     expect(page.locator("#text")).to_have_value(re.compile("^Ann Bell"))
 
 
+def test_a_folder_is_refused_with_advice(page: Page) -> None:
+    # a script cannot make a transfer that holds a folder
+    page.locator("header").evaluate(
+        """(header) => {
+          const entry = { isDirectory: true, name: "notes" };
+          const items = [{ webkitGetAsEntry: () => entry }];
+          const dataTransfer = { types: ["Files"], files: [{}], items, getData: () => "" };
+          const event = new Event("drop", { bubbles: true, cancelable: true });
+          header.dispatchEvent(Object.assign(event, { dataTransfer })); }"""
+    )
+    expect(page.get_by_role("alert")).to_have_text(
+        "notes is a folder. Drop a single file, or index the folder: "
+        "pullquote index FOLDER -o notes.db"
+    )
+
+
 def test_names_of_documents_are_never_markup_and_never_too_long(page: Page) -> None:
     evil = "<img src=x onerror=alert(1)>"
     drop(page, (f"{evil}.txt", "Ann"))
@@ -794,8 +810,12 @@ def test_a_token_is_asked_for_and_used(browser: Browser, monkeypatch: pytest.Mon
         page = browser.new_page()
         page.set_default_timeout(PATIENCE)
         page.goto(server.url)
-        page.get_by_label("This server asks for a token").fill("secret")
-        page.get_by_role("button", name="Use it").click()
+        expect(page.get_by_role("alert")).to_have_count(0)
+        for token in ("wrong", "secret"):
+            page.get_by_label("This server asks for a token").fill(token)
+            page.get_by_role("button", name="Use it").click()
+            if token == "wrong":
+                expect(page.get_by_role("alert")).to_contain_text("does not know this token")
         expect(page.locator("#model")).to_have_text("model tiny")
         ask(page, "Who led the Norse?", "The Norse, led by Rollo, came by sea.")
         expect(page.locator("#quote")).to_have_text("Rollo")

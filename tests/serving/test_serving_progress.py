@@ -107,7 +107,7 @@ def respond(seconds: float, end: Response | Exception, *, most: float) -> list[d
 
 def test_work_without_progress_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "INTERVAL", 0.02)
-    told, error = respond(30, JSONResponse({}), most=0.1)
+    told, error = respond(5, JSONResponse({}), most=0.1)
     assert told == {"progress": 0.25}
     assert (error["code"], error["error"]) == ("timeout", "nothing was read for 0.1 seconds")
 

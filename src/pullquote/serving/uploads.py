@@ -73,7 +73,9 @@ def _read(file: SourceFile, most: int, abandoned: Callable[[], bool]) -> Documen
     problem = notes.problem("")
     if not pieces:
         raise DocumentError(problem.reason if problem else "there is no text in it")
-    return _text("".join(pieces), most, problem.reason if problem else "")
+    guess = f"not UTF-8; read as {notes.encoding}, which is a guess" if notes.encoding else ""
+    said = [problem.reason if problem else "", guess]
+    return _text("".join(pieces), most, "; ".join(filter(None, said)))
 
 
 def _text(text: str, most: int, note: str) -> DocumentText:
