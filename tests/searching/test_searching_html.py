@@ -253,7 +253,7 @@ def test_what_is_content_as_a_whole() -> None:
         ),
         (
             "<caption>Doors</caption><thead><tr><td>Item<td>Price</thead><tr><td>oak<td><p>840",
-            ["Doors", "Item: oak; Price: 840"],
+            ["Doors\n\nItem: oak; Price: 840"],
         ),
         ("<tr><td><b>Item</b><td><b>Price</b><tr><td>oak<td>840", ["Item: oak; Price: 840"]),
         ("<tr><td>Item<td>Price<tr><td>oak<td>840<tr><td>pine<td>310", None),  # as numbers tell
@@ -270,7 +270,7 @@ def test_what_is_content_as_a_whole() -> None:
         ),
         (
             "<tr><th>Item<th>Price<tr><th colspan=2>Doors<tr><td>oak<td>840",
-            ["Doors", "Item: oak; Price: 840"],
+            ["Doors\n\nItem: oak; Price: 840"],
         ),
         (
             "<tr><th>Item<th>Price<tr><td rowspan=2>oak<td>840<tr><td colspan=2>310",
@@ -292,18 +292,21 @@ def test_rows_of_tables(table: str, rows: list[str] | None) -> None:
 
 
 def test_titles_in_tables_stay_with_the_rows_below() -> None:
-    table = "<caption>Prices</caption><tr><th>Item<th>Price<tr><th colspan=2>Doors<tr><td>oak<td>8"
-    assert [(part.text, part.open) for part in blocks(f"<body><table>{table}</table>")] == [
-        ("Prices\n", True),
-        ("Doors\n", True),
-        ("Item: oak; Price: 8\n", False),
+    table = (
+        "<caption>Prices</caption><tr><th>Item<th>Price<tr><th colspan=2>Doors<tr><td>oak<td>8"
+        "<tr><td>pine<td>7<tr><th colspan=2>Gates<tr><td>oak<td>9"
+    )
+    assert list(blocks(f"<body><table>{table}</table>")) == [
+        Part("Prices\n\nDoors\n\nItem: oak; Price: 8\n\n", 1, alone=True),
+        Part("Prices\n\nDoors\n\nItem: pine; Price: 7\n\n", 1, alone=True),
+        Part("Prices\n\nGates\n\nItem: oak; Price: 9\n\n", 1, alone=True),
     ]
 
 
 def test_rows_have_their_lines_and_code_in_cells_is_left_out() -> None:
     page = "<body>\n<table><tr><th>Item<th>Price\n<tr><td>oak<script>x</script>\n<td>840</table>end"
     row, end = blocks(page)
-    assert row == Part("Item: oak; Price: 840\n", 3)
+    assert row == Part("Item: oak; Price: 840\n\n", 3, alone=True)
     assert end.text == "end\n\n"
 
 

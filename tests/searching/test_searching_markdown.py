@@ -87,12 +87,11 @@ def test_blocks_and_their_lines() -> None:
         ("When it stops", 9),
         ("The flue\nis blocked.", 14),
         ("# not a heading [a](b)\n\nrun", 19),
-        ("| Door | Price |", 23),
-        ("| oak | 70 |", 25),
+        ("Door: oak; Price: 70", 25),
         ("The note.", 28),
     ]
     assert [part.text.strip() for part in parts(text) if part.open] == [
-        *("The boiler", "Lighting it", "When it stops", "| Door | Price |")
+        *("The boiler", "Lighting it", "When it stops")
     ]
 
 

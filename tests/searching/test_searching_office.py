@@ -127,7 +127,7 @@ def table(*rows: str, header: str = "") -> str:
 def test_rows_have_the_names_of_their_columns(tmp_path: Path) -> None:
     body = table("Item,Wood,Price", "door,oak,840", "^,pine,310")
     assert text_and_notes(docx(tmp_path / "a.docx", body))[0] == (
-        "Item: door; Wood: oak; Price: 840 / Item: door; Wood: pine; Price: 310"
+        "Item: door; Wood: oak; Price: 840\nItem: door; Wood: pine; Price: 310"
     )
 
 
@@ -282,7 +282,7 @@ def test_tables_and_shapes_for_older_programs(tmp_path: Path) -> None:
         f"<mc:Fallback>{shape('Old.')}</mc:Fallback></mc:AlternateContent>"
     )
     assert (
-        text_and_notes(pptx(tmp_path / "a.pptx", table + both))[0] == "Item: door; Wood: oak / New."
+        text_and_notes(pptx(tmp_path / "a.pptx", table + both))[0] == "Item: door; Wood: oak\nNew."
     )
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from pullquote.searching.rows import has_header, row_text, table_texts
+import pytest
+from searching_helpers import related, zipped
+
+from pullquote import Index, Reader, Searcher
+from pullquote.searching.documents import SourceFile, find, read
+from pullquote.searching.rows import TableRow, has_header, row_parts, row_text, table_rows
 
 
 def test_each_cell_has_the_name_of_its_column() -> None:
@@ -53,7 +58,7 @@ def test_a_header_is_told_by_what_is_below(table: str, expected: bool | None) ->
 
 def texts(*rows: str, header: bool = False) -> list[str]:
     cells = [(number, row.split(",")) for number, row in enumerate(rows, 1)]
-    return [f"{number} {text}" for number, text in table_texts(cells, header=header)]
+    return [f"{row.number} {row.text}" for row in table_rows(cells, header=header)]
 
 
 def test_rows_of_a_table_with_a_title_and_a_header() -> None:
@@ -94,3 +99,159 @@ def test_no_row_of_a_long_table_is_lost() -> None:
     rows = ["n,m", *(f"{number},{number + 1}" for number in range(500))]
     assert len(texts(*rows)) == 500
     assert texts(*rows)[-1] == "501 n: 499; m: 500"
+
+
+def test_a_list_of_single_cells_has_no_titles() -> None:
+    rows = table_rows((number, [str(number)]) for number in range(9))
+    assert [(row.number, row.is_title) for row in rows] == [(number, False) for number in range(9)]
+    rows = table_rows([*((number, ["a note"]) for number in range(4)), (4, ["a", "b", "c"])])
+    assert not any(row.is_title for row in rows)
+
+
+def test_records_have_passages_of_their_own_below_the_titles() -> None:
+    rows = [
+        *(TableRow(1, "Doors", is_title=True), TableRow(2, "item: oak", is_record=True)),
+        *(TableRow(3, "Gates", is_title=True), TableRow(4, "of oak", is_title=True)),
+        *(TableRow(5, "height: 2 m"), TableRow(6, "width: 1 m"), TableRow(7, "End", is_title=True)),
+    ]
+    assert [(part.text, part.number, part.alone) for part in row_parts(rows, "Prices")] == [
+        ("Prices\n\nDoors\n\nitem: oak\n\n", 2, True),
+        ("Prices\n\nGates\n\nof oak\n\nheight: 2 m\n\n", 5, False),
+        ("width: 1 m\n\n", 6, False),
+        ("End\n\n", 7, False),
+    ]
+    assert all(part.alone for part in row_parts(rows, alone=True))
+    assert list(row_parts([], "Prices")) == []
+
+
+# ---- tables in documents: the seventh of twelve rows is asked for
+
+THINGS = (
+    *("pine door", "oak gate", "pine gate", "oak window", "ash door", "pine window"),
+    *("oak door", "ash gate", "beech door", "ash window", "beech gate", "beech window"),
+)
+ROWS = [
+    ("Item", "Stock", "Price"),
+    *((thing, str(40 - 3 * n), f"{310 + 53 * n} crowns") for n, thing in enumerate(THINGS)),
+]
+
+
+def rows_of(row: str, cell: str) -> str:
+    return "".join(row % "".join(cell % text for text in cells) for cells in ROWS)
+
+
+def write_html(folder: Path) -> Path:
+    table = rows_of("<tr>%s</tr>\n", "<td>%s</td>").replace("td>", "th>", 6)
+    path = folder / "a.html"
+    path.write_text(f"<h1>The joiner</h1>\n<h2>Price list</h2>\n<table>\n{table}</table>")
+    return path
+
+
+def write_markdown(folder: Path) -> Path:
+    head, *lines = (f"| {' | '.join(cells)} |" for cells in ROWS)
+    path = folder / "a.md"
+    path.write_text("\n".join(["# The joiner", "## Price list", head, "|---|:-:|--:|", *lines]))
+    return path
+
+
+def write_docx(folder: Path) -> Path:
+    text = "<w:p><w:r><w:t>%s</w:t></w:r></w:p>"
+    table = f"<w:tbl>{rows_of('<w:tr>%s</w:tr>', f'<w:tc>{text}</w:tc>')}</w:tbl>"
+    space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    body = f"{text % 'The joiner.'}{text % 'Table 1. Price list.'}{table}{text % 'End.'}"
+    files = {
+        "_rels/.rels": related(("rId1", "officeDocument", "word/document.xml")),
+        "word/document.xml": f"<w:document {space}><w:body>{body}</w:body></w:document>",
+    }
+    return zipped(folder / "a.docx", files)
+
+
+def write_odt(folder: Path) -> Path:
+    cell = "<table:table-cell><text:p>%s</text:p></table:table-cell>"
+    table = rows_of("<table:table-row>%s</table:table-row>", cell)
+    names = ("office", "text", "table")
+    spaces = " ".join(f'xmlns:{name}="urn:oasis:{name}:1.0"' for name in names)
+    body = f"<text:h>Price list</text:h><table:table>{table}</table:table>"
+    content = f"<office:text>{body}</office:text>"
+    return zipped(
+        folder / "a.odt",
+        {"content.xml": f"<a {spaces}><office:body>{content}</office:body></a>"},
+    )
+
+
+def write_pptx(folder: Path) -> Path:
+    main = "http://schemas.openxmlformats.org"
+    spaces = (
+        f'xmlns:a="{main}/drawingml/2006/main" xmlns:p="{main}/presentationml/2006/main" '
+        f'xmlns:r="{main}/officeDocument/2006/relationships"'
+    )
+    text = "<a:p><a:r><a:t>%s</a:t></a:r></a:p>"
+    table = rows_of("<a:tr>%s</a:tr>", f"<a:tc><a:txBody>{text}</a:txBody></a:tc>")
+    title = (
+        '<p:sp><p:nvSpPr><p:nvPr><p:ph type="title"/></p:nvPr></p:nvSpPr><p:txBody>'
+        f"{text % 'Price list'}</p:txBody></p:sp>"
+    )
+    other = table.replace("door", "boat").replace("Price", "Length")
+    slides = '<p:sldIdLst><p:sldId id="1" r:id="s1"/><p:sldId id="2" r:id="s2"/></p:sldIdLst>'
+    files = {
+        "ppt/presentation.xml": f"<p:presentation {spaces}>{slides}</p:presentation>",
+        "ppt/_rels/presentation.xml.rels": related(
+            ("s1", "slide", "slides/1.xml"), ("s2", "slide", "slides/2.xml")
+        ),
+        "ppt/slides/1.xml": f"<p:sld {spaces}>{title}<a:tbl>{table}</a:tbl></p:sld>",
+        "ppt/slides/2.xml": f"<p:sld {spaces}><a:tbl>{other}</a:tbl></p:sld>",
+    }
+    return zipped(folder / "a.pptx", files)
+
+
+WRITERS = [write_html, write_markdown, write_docx, write_odt, write_pptx]
+TITLES = {".docx": "Table 1. Price list."}
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_each_row_of_a_table_is_a_passage_below_its_title(write, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    pytest.importorskip("lxml")
+    path = write(tmp_path)
+    (file,) = find([path])
+    assert isinstance(file, SourceFile)
+    found = [passage.text for passage in read(file)]
+    title = TITLES.get(path.suffix, "Price list")
+    row = f"{title}\n\nItem: oak door; Stock: 22; Price: 628 crowns"
+    assert found.count(row) == 1
+    assert sum("Item: " in text for text in found) in (12, 24)
+    assert all(text.count("Item: ") <= 1 for text in found)
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_the_row_that_is_asked_for_is_quoted(write, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    pytest.importorskip("lxml")
+    with Index.in_memory() as index:
+        index.add([write(tmp_path)])
+        searcher = Searcher(Reader(), index)
+        hits = {
+            question: searcher.ask(question)
+            for question in (
+                "What is the price of the oak door?",
+                "How many oak doors are in stock?",
+            )
+        }
+    assert [hit.text for found in hits.values() for hit in found] == [
+        "628 crowns",
+        "22",
+    ]
+
+
+def test_the_title_of_a_slide_ends_with_it(tmp_path: Path) -> None:
+    pytest.importorskip("lxml")
+    (file,) = find([write_pptx(tmp_path)])
+    assert isinstance(file, SourceFile)
+    titled = [passage.text.startswith("Price list") for passage in read(file)]
+    assert titled == 12 * [True] + 12 * [False]
+
+
+def test_rows_of_markdown_have_their_lines(tmp_path: Path) -> None:
+    (file,) = find([write_markdown(tmp_path)])
+    assert isinstance(file, SourceFile)
+    places = {passage.text: passage.place(passage.text.index("Item")) for passage in read(file)}
+    row = "Price list\n\nItem: oak door; Stock: 22; Price: 628 crowns"
+    assert places[row].number == 11

@@ -57,7 +57,7 @@ def test_rows_have_the_names_of_their_columns(tmp_path: Path) -> None:
 
     table = row("Item", "Price") + row("oak door", "840") + row(r"pine\par door", "310")
     assert rtf(tmp_path, rf"Doors:\par {table}\pard End.\par") == (
-        "Doors: / Item: oak door; Price: 840 / Item: pine door; Price: 310 / End."
+        "Doors: / Item: oak door; Price: 840\nDoors: / Item: pine door; Price: 310\nEnd."
     )
     words = row("Item", "Wood").replace("trowd", "trowd\\trhdr") + row("door", "oak")
     assert rtf(tmp_path, words) == "Item: door; Wood: oak"

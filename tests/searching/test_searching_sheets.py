@@ -63,9 +63,8 @@ def test_rows_have_the_names_of_their_columns_and_the_numbers_of_the_sheet(tmp_p
     (file,) = find([path])
     assert isinstance(file, SourceFile)
     assert [(passage.text, str(passage.place())[-6:]) for passage in read(file)] == [
-        ("Our doors", " row 3"),
-        ("Item: oak door; Price: 840; Since: 2019-05-12", " row 6"),
-        ("Item: pine door; Price: 310.5", " row 7"),
+        ("Our doors\n\nItem: oak door; Price: 840; Since: 2019-05-12", " row 6"),
+        ("Our doors\n\nItem: pine door; Price: 310.5", " row 7"),
     ]
 
 
@@ -74,7 +73,8 @@ def test_rows_of_several_sheets_have_the_names_of_theirs(tmp_path: Path) -> None
         (1, cell("A1", "Day") + cell("B1", "Eels")), (2, cell("A2", "Monday") + cell("B2", 7))
     )
     text, notes = text_and_notes(xlsx(tmp_path / "a.xlsx", Doors=DOORS, Eels=eels, Empty=sheet()))
-    assert text.split("\n")[1] == "Doors / Item: oak door; Price: 840; Since: 2019-05-12"
+    row = "Doors / Our doors / Item: oak door; Price: 840; Since: 2019-05-12"
+    assert text.split("\n")[0] == row
     assert text.split("\n")[-1] == "Eels / Day: Monday; Eels: 7"
     assert notes == []
 

@@ -46,11 +46,11 @@ def test_a_price_can_be_quoted(tmp_path: Path) -> None:
         ("Country,Capital\nNorway,Oslo\n", "Country: Norway; Capital: Oslo"),
         (
             "Doors of 2019\n\nItem,Price\noak door,840\n",
-            "Doors of 2019\nItem: oak door; Price: 840",
+            "Doors of 2019 / Item: oak door; Price: 840",
         ),
         (
             "Doors of 2019;;\nItem;Wood;Price\ndoor;oak;840\n",
-            "Doors of 2019\nItem: door; Wood: oak; Price: 840",
+            "Doors of 2019 / Item: door; Wood: oak; Price: 840",
         ),
         ("Country,2019,2020\nNorway,5,6\n", "Country: Norway; 2019: 5; 2020: 6"),
         ("Name\nAnn Lee\nOmar Haddad\n", "Name\nAnn Lee\nOmar Haddad"),

@@ -12,13 +12,15 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from pullquote.errors import DocumentError, MissingExtraError, TextError, first_line
 from pullquote.searching.boilerplate import BLOCKS, HEADINGS, NEVER, Layout
-from pullquote.searching.html_tables import is_table, table_rows
+from pullquote.searching.html_tables import caption, is_table, page_rows
 from pullquote.searching.mathml import formula
 from pullquote.searching.parts import Note, Part, Skipped, guessed
+from pullquote.searching.rows import row_parts
 from pullquote.text import Decoded, decode
 
 _LARGEST = 64 << 20  # bytes; the parsed tree takes several times as much
@@ -137,8 +139,8 @@ def _walk(
             at += 1
             if tag == "table" and is_table(element) and not is_left_out(element, tag, at):
                 yield from flush("\n\n")
-                for row in table_rows(etree, element):
-                    yield Part(f"{row.text}\n", number or row.line, open=row.is_title)
+                for part in row_parts(page_rows(etree, element), caption(element)):
+                    yield replace(part, number=number or part.number)
                 skip = True
             elif tag == "math":
                 add(formula(etree, element))

@@ -1,7 +1,7 @@
 """Tables of web pages as rows of text: "Item: oak door; Price: 840 crowns".
 
     if is_table(element):
-        for row in table_rows(etree, element): ...
+        for part in row_parts(page_rows(etree, element), caption(element)): ...
 
 Knows a table as lxml parses it. Many pages use tables for their layout: such a table has another in
 it, or headings or lists in its cells. It is none here, and is read as the rest of the page.
@@ -13,7 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pullquote.searching.rows import LONGEST_REPEATED, SAMPLE, has_header, one_line, row_text
+from pullquote.searching.rows import (
+    LONGEST_REPEATED,
+    SAMPLE,
+    TableRow,
+    has_header,
+    one_line,
+    row_text,
+)
 
 _ROWS = 2  # fewest in a table that is not for the layout
 _COLUMNS = 50  # up to which cells may span rows or columns
@@ -29,16 +36,6 @@ def tags(*names: str) -> frozenset[str]:
 _LAYOUT = tags("article form h1 h2 h3 h4 h5 h6 iframe ol pre section textarea ul")
 _LEFT_OUT = tags("button noscript script select style svg template textarea")
 _BREAKS = tags("address br dd div dl dt hr li p td th")
-
-
-@dataclass(frozen=True, slots=True)
-class TableRow:
-    """A row as text, with its line in the file."""
-
-    line: int
-    text: str
-    is_title: bool = False
-    """The row is a title of those below it: one cell across the table."""
 
 
 @dataclass(slots=True)
@@ -72,11 +69,13 @@ def is_table(element: Any) -> bool:
     return rows >= _ROWS and 2 * wide > rows and (names > 1 or not layout)
 
 
-def table_rows(etree: Any, table: Any) -> Iterator[TableRow]:
+def caption(table: Any) -> str:
+    """The caption of a table; "" if it has none."""
+    return " ".join(one_line("".join(one.itertext())) for one in table.iterchildren("caption"))
+
+
+def page_rows(etree: Any, table: Any) -> Iterator[TableRow]:
     """Yield the rows of a table; those that name the columns are part of each row below them."""
-    for caption in table.iterchildren("caption"):
-        if text := one_line("".join(caption.itertext())):
-            yield TableRow(caption.sourceline or 1, text, is_title=True)
     rows = list(_rows(etree, table))
     names: list[str] = []
     count = 0  # of rows that name the columns
@@ -106,7 +105,7 @@ def table_rows(etree: Any, table: Any) -> Iterator[TableRow]:
         elif is_pair and (cells[0].is_name or said[0].endswith(":")):
             yield TableRow(line, row_text(said[:1], said[1:]))
         else:
-            yield TableRow(line, row_text(names, texts))
+            yield TableRow(line, row_text(names, texts), is_record=bool(names))
 
 
 def _are_names(cells: Sequence[_Cell]) -> bool:

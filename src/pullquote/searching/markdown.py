@@ -3,9 +3,10 @@
     for part in read_markdown(file): ...
 
 Left out are the targets of links, front matter (except a title), comments, tags, and lists that
-hold nothing but links into the same site: tables of contents. Code is kept as it is. Knows the
-common markup by a few rules of its own, and bounded memory; where a rule does not fit, the markup
-stays in the text. Offsets are those of this text.
+hold nothing but links into the same site: tables of contents. Code is kept as it is, and a row of a
+table is written with the names of its columns. Knows the common markup by a few rules of its own,
+and bounded memory; where a rule does not fit, the markup stays in the text. Offsets are those of
+this text.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import BinaryIO
 
 from pullquote import text
 from pullquote.searching.parts import Note, Part, guessed
+from pullquote.searching.rows import row_text
 from pullquote.searching.text import LONGEST, characters, explained, without_contents
 from pullquote.types import line_breaks
 
@@ -30,6 +32,8 @@ _KEY = re.compile(r"[\w-]+\s*[:=]|#|\[")
 _TITLE = re.compile(r"title\s*[:=]\s*(['\"]?)(.+)\1\s*$")
 _RULE = re.compile(r" {0,3}(?:(?:-\s*){3,}|(?:\*\s*){3,}|(?:_\s*){3,}|=+\s*)$")
 _TABLE_RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$")
+_BETWEEN_CELLS = re.compile(r"(?<!\\)\|")
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _DEFINITION = re.compile(r" {0,3}\[(?!\^)[^\]]{1,500}\]:\s*\S")
 _NOTE_DEFINITION = re.compile(r"\A {0,3}\[\^[^\]]{1,100}\]:\s*")
 _HEADING = re.compile(r"\A {0,3}#{1,6}(?:\s+|$)")
@@ -103,8 +107,12 @@ def _parts(lines: Iterator[str]) -> Iterator[Part]:
             block.add(_HEADING_END.sub("", _HEADING.sub("", line)), number)
             yield from block.end(open=True)
         elif block.lines and "-" in line and _TABLE_RULE.match(line):
-            yield from block.end(open=True, after="\n")
+            yield from block.end_at_rule(line)
+        elif block.header and "|" in line:
+            yield from block.row(line, number)
         else:
+            if block.header:
+                yield from block.end()
             if block.size > LONGEST:
                 yield from block.end(open=True, after="")
             block.add(line, number)
@@ -118,6 +126,9 @@ class _Block:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.number = self.size = 0
+        self.header: list[str] = []
+        """The names of the columns of a table, while it is read."""
+        self._rows = 0  # of that table
         self._links: list[Part] = []
         self._link_lines = 0
 
@@ -129,6 +140,9 @@ class _Block:
 
     def end(self, *, open: bool = False, after: str = "\n\n") -> Iterator[Part]:
         """The paragraph, if there is one, before which lists of links are decided upon."""
+        if self.header and not self._rows:
+            yield Part(f"{row_text((), self.header)}\n\n", self.number)
+        self.header = []
         if not self.lines:
             return
         only_links = all(map(_ONLY_LINK.match, self.lines))
@@ -146,12 +160,43 @@ class _Block:
             yield from self.links()
             yield part
 
+    def end_at_rule(self, rule: str) -> Iterator[Part]:
+        """What stands above a line of dashes: the names of columns, if there are as many."""
+        last = self.lines[-1]
+        if "|" not in last + rule or len(_cells(last)) != len(_cells(rule)):
+            yield from self.end(open=True, after="\n")
+            return
+        number = self.number + len(self.lines) - 1
+        del self.lines[-1]
+        yield from self.end()
+        yield from self.links()
+        self.size = 0
+        self.header, self.number, self._rows = _cells(last), number, 0
+
+    def row(self, line: str, number: int) -> Iterator[Part]:
+        """A row of a table."""
+        named = any(self.header)
+        if text := row_text(self.header, _cells(_QUOTED.sub("", line))):
+            yield Part(f"{text}\n\n", number, alone=named)
+        self._rows += 1
+
     def links(self) -> Iterator[Part]:
         """The links that stand alone, unless they are so many that they are a table of contents."""
         if self._link_lines < _FEWEST_LINKS:
             yield from self._links
         self._links.clear()
         self._link_lines = 0
+
+
+def _cells(line: str) -> list[str]:
+    """The texts of the cells of a table's line.
+
+    >>> _cells("| oak door | 840 |")
+    ['oak door', '840']
+    """
+    inner = line.strip().removeprefix("|")
+    inner = inner[:-1] if inner.endswith("|") and not inner.endswith("\\|") else inner
+    return [prose(_BREAK.sub(" ", cell)).strip() for cell in _BETWEEN_CELLS.split(inner)]
 
 
 def _front_matter(fence: str, lines: Iterator[str]) -> list[str]:

@@ -12,8 +12,8 @@ import io
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO
 
 from pullquote.errors import DocumentError, TextError
 from pullquote.searching.archives import Archive, local_name
@@ -27,8 +27,8 @@ from pullquote.searching.packages import (
     relation_id,
     relations,
 )
-from pullquote.searching.parts import Note, Part, Skipped, guessed
-from pullquote.searching.rows import one_line, table_texts
+from pullquote.searching.parts import Note, Part, Skipped, guessed, numbered, paragraph
+from pullquote.searching.rows import one_line, row_parts, table_rows
 from pullquote.text import decode
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -40,8 +40,6 @@ _BESIDE_NAME = re.compile(r"(header|footer|footnotes|endnotes|comments)\d*\.xml"
 _PAGE_ENDINGS = (".htm", ".html", ".xhtml")
 _REPEATED = ("dt", "ftr", "hdr")  # placeholders of PowerPoint that all slides show: date, footer
 
-_Paragraph: TypeAlias = "tuple[str, bool]"  # its text, and whether it is a heading
-
 
 # --- DOCX
 
@@ -52,14 +50,13 @@ def read_docx(file: BinaryIO) -> Iterator[Part | Note]:
     Then what stands around them: headers, footers, notes, comments, diagrams. Skipped are those of
     them that are broken, and files that are embedded.
     """
-    yield from _read_docx(file, inner=False)
+    yield from numbered(_read_docx(file, inner=False))
 
 
 def _read_docx(file: BinaryIO, *, inner: bool) -> Iterator[Part | Note]:
     with open_package(file, "DOCX", "doc") as archive:
         name, tree = main_part(archive, "document", "word/document.xml", "Word document")
         word = _Word(archive, relations(archive, name), *_styles(archive, name), inner)
-        number = 0
         seen: set[str] = set()  # a header is the same in many sections
         for kind, beside in [("document", name), *_beside(archive, name, word.related.values())]:
             try:
@@ -68,13 +65,12 @@ def _read_docx(file: BinaryIO, *, inner: bool) -> Iterator[Part | Note]:
                 yield Skipped(beside, str(error))
                 continue
             read = drawn(root) if kind in ("diagramData", "chart") else word.paragraphs(root)
-            for text, heading in read:
-                if not text.strip() or (kind in ("header", "footer") and text in seen):
-                    continue
-                if kind in ("header", "footer"):
-                    seen.add(text)
-                number += 1
-                yield Part(f"{text}\n\n", number, open=heading)
+            for part in read:
+                if kind not in ("header", "footer"):
+                    yield part
+                elif part.text not in seen:
+                    seen.add(part.text)
+                    yield part
         yield from word.notes
         for packed in archive.names:
             if "/embeddings/" in packed:
@@ -112,7 +108,7 @@ class _Word:
     """Whether the document is itself inside one."""
     notes: list[Note] = field(default_factory=list)
 
-    def paragraphs(self, element: Any) -> Iterator[_Paragraph]:
+    def paragraphs(self, element: Any) -> Iterator[Part]:
         """The paragraphs below an element; a table's row is one."""
         for child in element:
             tag = _tag(child)
@@ -122,7 +118,7 @@ class _Word:
                 named = "" if style is None else style.get(f"{space}val", "")
                 if named in self.contents:
                     continue
-                yield _text(child), named in self.headings
+                yield paragraph(_text(child), heading=named in self.headings)
                 for box in child.iter(f"{space}txbxContent"):  # text boxes in it
                     # a box for older programs repeats the one for newer ones
                     repeated = any(parent.tag == f"{_MC}Fallback" for parent in box.iterancestors())
@@ -135,7 +131,7 @@ class _Word:
             elif tag not in ("sectPr", "tblPr", "tblGrid", "del", "moveFrom"):
                 yield from self.paragraphs(child)
 
-    def _table(self, table: Any) -> Iterator[_Paragraph]:
+    def _table(self, table: Any) -> Iterator[Part]:
         rows: list[list[str]] = []
         space = _space(table)
         found = [row for row in table.iter(f"{space}tr") if _around(row, "tbl") is table]
@@ -147,7 +143,7 @@ class _Word:
         for row in found:
             texts: list[str] = []
             for cell in _cells(row):
-                paragraphs = (one_line(text) for text, _ in self.paragraphs(cell))
+                paragraphs = (one_line(part.text) for part in self.paragraphs(cell))
                 text = " ".join(filter(None, paragraphs))
                 merged = cell.find(f"{space}tcPr/{space}vMerge")
                 if merged is not None and merged.get(f"{space}val") != "restart" and rows:
@@ -155,10 +151,9 @@ class _Word:
                 texts += [text, *[""] * (_span(cell) - 1)]
             rows.append(texts)
         first = found[0].find(f"{space}trPr/{space}tblHeader") is not None
-        for _, text in table_texts(enumerate(rows), header=first):
-            yield text, False
+        yield from row_parts(table_rows(enumerate(rows, 1), header=first))
 
-    def _chunk(self, element: Any) -> Iterator[_Paragraph]:
+    def _chunk(self, element: Any) -> Iterator[Part]:
         """The text of a file in another format that stands for some paragraphs."""
         relation = self.related.get(relation_id(element))
         name = self.archive.find(relation.target) if relation and not relation.outside else None
@@ -168,7 +163,7 @@ class _Word:
         try:
             for part in self._parts(name, self.archive.content(name)):
                 if isinstance(part, Part):
-                    yield part.text.strip(), part.open
+                    yield replace(part, text=f"{part.text.strip()}\n\n")
                 else:
                     self.notes.append(part)
         except (DocumentError, TextError) as error:
@@ -297,43 +292,42 @@ def read_pptx(file: BinaryIO) -> Iterator[Part | Note]:
                 except DocumentError as error:
                     yield Skipped(f"slide {number}", str(error))
                     continue
-                for text, title in drawn(root, seen):
-                    if text.strip():
-                        yield Part(f"{text}\n\n", number, open=title)
+                for drawing in drawn(root, seen):
+                    if drawing.text.strip():
+                        yield replace(drawing, number=number)
         for packed in archive.names:
             if "/embeddings/" in packed:
                 yield Skipped(packed, "an embedded file; save it as a file of its own")
 
 
-def drawn(element: Any, seen: set[str] | None = None) -> Iterator[_Paragraph]:
+def drawn(element: Any, seen: set[str] | None = None) -> Iterator[Part]:
     """The paragraphs of drawn shapes; a table's row is one. `seen` holds what is read once."""
     seen = set() if seen is None else seen
     for child in element:
         tag = local_name(child)
         if tag == "p" and isinstance(child.tag, str) and child.tag.endswith("/main}p"):
-            yield _drawn_text(child), False
+            yield paragraph(_drawn_text(child))
         elif tag == "tbl":
             rows = [
-                [" ".join(one_line(text) for text, _ in drawn(cell, seen)) for cell in row]
+                [" ".join(one_line(part.text) for part in drawn(cell, seen)) for cell in row]
                 for row in child
                 if local_name(row) == "tr"
             ]
             style = next((one for one in child if local_name(one) == "tblPr"), None)
             first = style is not None and style.get("firstRow") in ("1", "true")
-            for _, text in table_texts(enumerate(rows), header=first):
-                yield text, False
+            yield from row_parts(table_rows(enumerate(rows, 1), header=first))
         elif tag == "sp":
             place = next((one for one in child.iter() if local_name(one) == "ph"), None)
             kind = "" if place is None else place.get("type", "")
             if kind == "sldNum":
                 continue
-            for text, _ in drawn(child, seen):
-                if kind not in _REPEATED or text not in seen:
-                    yield text, kind in ("title", "ctrTitle")
+            for part in drawn(child, seen):
+                if kind not in _REPEATED or part.text not in seen:
+                    yield replace(part, open=kind in ("title", "ctrTitle"))
                 if kind in _REPEATED:
-                    seen.add(text)
+                    seen.add(part.text)
         elif tag == "text" and not len(child):  # a comment
-            yield child.text or "", False
+            yield paragraph(child.text or "")
         elif tag != "Fallback":  # repeats, for older programs, what stands before it
             yield from drawn(child, seen)
 

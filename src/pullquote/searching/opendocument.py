@@ -8,14 +8,16 @@ Knows the formats' markup; `archives` unpacks and parses it. `sheets` reads spre
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 from collections.abc import Iterator
-from typing import Any, BinaryIO, TypeAlias
+from dataclasses import replace
+from typing import Any, BinaryIO
 
 from pullquote.errors import DocumentError
 from pullquote.searching.archives import Archive, local_name, open_archive, parse_xml
-from pullquote.searching.parts import Note, Part, Skipped
-from pullquote.searching.rows import one_line, table_texts
+from pullquote.searching.parts import Note, Part, Skipped, numbered, paragraph
+from pullquote.searching.rows import one_line, row_parts, table_rows
 
 _LARGEST = 256 << 20  # bytes of a document that is one XML file
 MOST_REPEATED = 100
@@ -28,8 +30,6 @@ _LEFT_OUT = (
 )
 _MARGINS = ("header", "header-left", "header-first", "footer", "footer-left", "footer-first")
 
-_Paragraph: TypeAlias = "tuple[str, bool]"  # its text, and whether it is a heading
-
 
 def read_odt(file: BinaryIO) -> Iterator[Part | Note]:
     """Yield the paragraphs and rows of tables of a text, then its headers and footers.
@@ -37,16 +37,9 @@ def read_odt(file: BinaryIO) -> Iterator[Part | Note]:
     Notes and comments follow the paragraph that they belong to. Skipped are embedded files.
     """
     with OpenDocument(file) as document:
-        number = 0
-        seen: set[str] = set()
-        for text, heading in document.paragraphs(document.body("text")):
-            number += 1
-            yield Part(f"{text}\n\n", number, open=heading)
-        for text, _ in document.margins():
-            if text not in seen:
-                seen.add(text)
-                number += 1
-                yield Part(f"{text}\n\n", number)
+        margins = {part.text: part for part in document.margins()}
+        body = document.paragraphs(document.body("text"))
+        yield from numbered(itertools.chain(body, margins.values()))
         yield from document.skipped
 
 
@@ -55,8 +48,8 @@ def read_odp(file: BinaryIO) -> Iterator[Part | Note]:
     with OpenDocument(file) as document:
         slides = (one for one in document.body("presentation") if local_name(one) == "page")
         for number, slide in enumerate(slides, 1):
-            for text, title in document.paragraphs(slide):
-                yield Part(f"{text}\n\n", number, open=title)
+            for part in document.paragraphs(slide):
+                yield replace(part, number=number)
         yield from document.skipped
 
 
@@ -101,7 +94,7 @@ class OpenDocument:
             raise DocumentError(f"no {kind} in it, but {other}; give it the right ending")
         return found
 
-    def margins(self) -> Iterator[_Paragraph]:
+    def margins(self) -> Iterator[Part]:
         """The paragraphs of headers and footers."""
         name = self.archive.find("styles.xml") if self.archive else None
         try:
@@ -113,7 +106,7 @@ class OpenDocument:
             if local_name(element) in _MARGINS and local_name(element.getparent()) == "master-page":
                 yield from self.paragraphs(element)
 
-    def paragraphs(self, element: Any, heading: bool = False) -> Iterator[_Paragraph]:
+    def paragraphs(self, element: Any, heading: bool = False) -> Iterator[Part]:
         """The paragraphs below an element that have text; a table's row is one."""
         for child in element:
             tag = local_name(child)
@@ -121,14 +114,14 @@ class OpenDocument:
                 apart: list[Any] = []
                 text = self._inline(child, apart)
                 if text.strip():
-                    yield text, heading or tag == "h"
+                    yield paragraph(text, heading=heading or tag == "h")
                 for other in apart:
                     yield from self.paragraphs(other)
             elif tag == "table":
                 yield from self._table(child)
             elif tag == "object":
                 if text := self._object(child):
-                    yield text, False
+                    yield paragraph(text)
             elif tag not in _LEFT_OUT:
                 title = any(
                     key.endswith("}class") and value == "title" for key, value in child.items()
@@ -175,7 +168,7 @@ class OpenDocument:
         notes = [one.text for one in root.iter() if local_name(one) == "annotation" and one.text]
         return one_line(notes[0] if notes else " ".join(root.itertext()))
 
-    def _table(self, table: Any) -> Iterator[_Paragraph]:
+    def _table(self, table: Any) -> Iterator[Part]:
         rows: list[list[str]] = []
         header = False
         for row in table.iter():
@@ -185,7 +178,7 @@ class OpenDocument:
             cells: list[str] = []
             for cell in row:
                 if local_name(cell) in ("table-cell", "covered-table-cell"):
-                    texts = " ".join(one_line(text) for text, _ in self.paragraphs(cell))
+                    texts = " ".join(one_line(part.text) for part in self.paragraphs(cell))
                     cells += [texts] * repeated(cell, "number-columns-repeated")
             rows.append(cells)
         if all(len(cells) < 2 for cells in rows):  # a frame around text
@@ -193,8 +186,7 @@ class OpenDocument:
                 if local_name(row) == "table-cell" and _around(row) is table:
                     yield from self.paragraphs(row)
             return
-        for _, text in table_texts(enumerate(rows), header=header):
-            yield text, False
+        yield from row_parts(table_rows(enumerate(rows, 1), header=header))
 
 
 def _around(element: Any) -> Any:

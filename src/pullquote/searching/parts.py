@@ -8,8 +8,8 @@ each part ends with the whitespace that separates it from the next. Long paragra
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from pullquote.text import Encoding
@@ -48,6 +48,23 @@ class Guessed:
 
 Note: TypeAlias = "Skipped | Guessed"
 """What a reader reports about a document beside its parts."""
+
+
+def paragraph(text: str, *, heading: bool = False) -> Part:
+    """A paragraph that gets its number later."""
+    return Part(f"{text}\n\n", 1, open=heading)
+
+
+def numbered(parts: Iterable[Part | Note]) -> Iterator[Part | Note]:
+    """Number the parts that have text, from 1, and leave out the others."""
+    number = 0
+    for part in parts:
+        if isinstance(part, Part):
+            if not part.text.strip():
+                continue
+            number += 1
+            part = replace(part, number=number)
+        yield part
 
 
 def guessed(encoding: Encoding) -> Iterator[Guessed]:

@@ -1,7 +1,8 @@
 """Splits a document into passages that fit into one window of a reader.
 
 Knows text, neither files nor models. Short paragraphs share a passage, a heading stays with what
-follows, and a long paragraph is cut at sentences, with an overlap, so that no answer is split.
+follows, and a long paragraph is cut at sentences, with an overlap, so that no answer is split. A
+row of a table has a passage of its own, below the heading and the caption of the table.
 
     # limit 40, overlap 16:                        "The river rises in the hills. It is long."
     #   passage 0, characters 0-29:   The river rises in the hills.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from pullquote.reading.sentences import sentence_ends
 from pullquote.searching.parts import Part
@@ -25,6 +27,9 @@ OVERLAP = 240
 """The fewest bytes that two passages share where a paragraph is cut: more than an answer of 30
 tokens, and usually a sentence."""
 
+_LONGEST_TITLE = 200  # characters
+_NUMBERED = re.compile(r"[^\W\d_]{2,12}\.?\s\d")  # "Table 3", "Tab. 3"
+_CONTAINERS = ("message", "section", "slide")  # units in which a heading ends with its number
 _PIECE = 1 << 15  # characters of a part that are added at once, since what is held is copied often
 
 _LINE_END = re.compile(r"\n")
@@ -38,8 +43,8 @@ def passages(
     held, start = "", 0  # text that is in no passage yet, and its offset in the document
     marks: list[Mark] = []  # offsets in `held`
     ends: list[int] = []  # offsets in `held` at which paragraphs end
-    for part in parts:
-        if part.alone and held:
+    for part in _titled(document.unit, parts):
+        if part.alone and ends:  # headings alone stay with the row
             yield from _passage(document, held, start, marks)
             held, start, marks, ends = "", start + len(held), [], []
         marks.append(Mark(len(held), part.number))
@@ -82,6 +87,48 @@ def joined(found: Iterable[Passage]) -> Iterator[str]:
             gap = min(passage.start - end, 2) if end else 0
             yield "\n" * gap + passage.text
         end = passage.end
+
+
+def _titled(unit: str, parts: Iterable[Part]) -> Iterator[Part]:
+    """Repeat what stands above a table before each of its rows.
+
+    That is the last heading, and a caption: a short line that stands directly above the table.
+    """
+    heading: Part | None = None
+    above: list[Part] = []
+    before: Part | None = None  # held back until it is clear whether a row follows
+    for part in parts:
+        elsewhere = unit in _CONTAINERS and before is not None and before.number != part.number
+        if elsewhere:
+            heading = None
+        if part.alone and (before is None or not before.alone or elsewhere):
+            caption = before if before and not elsewhere and _is_caption(before) else None
+            before = replace(caption, open=True) if caption else before
+            above = [one for one in (heading, caption) if one]
+        if before:
+            yield before
+        if part.alone and not (before and before.open):
+            for one in above:
+                yield Part(f"{one.text.strip()}\n\n", part.number, open=True)
+        if part.open and _is_title(part):
+            heading = part
+        before = part
+    if before:
+        yield before
+
+
+def _is_title(part: Part) -> bool:
+    text = part.text.strip()
+    return 0 < len(text) <= _LONGEST_TITLE and "\n" not in text
+
+
+def _is_caption(part: Part) -> bool:
+    """Whether a paragraph may be a caption: "Prices in 2024:", "Table 3. What doors cost."."""
+    text = part.text.strip()
+    ends = text.endswith((".", "!", "?", "…"))
+    if part.open or part.alone or not _is_title(part):
+        return False
+    return not ends or _NUMBERED.match(text) is not None
 
 
 def _passage(document: Document, text: str, start: int, marks: list[Mark]) -> Iterator[Passage]:

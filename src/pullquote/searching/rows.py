@@ -1,9 +1,10 @@
 """Rows of tables as text that a reader can quote from: "Item: oak door; Price: 840 crowns".
 
-    for number, text in table_texts([(1, ["Item", "Price"]), (2, ["oak door", "840 crowns"])]): ...
+    rows = table_rows([(1, ["Item", "Price"]), (2, ["oak door", "840 crowns"])])
+    for part in row_parts(rows, "Doors"): ...
 
-Knows headers and cells, not the formats that have them: CSV, spreadsheets, tables of Word files and
-of web pages.
+Knows headers and cells, not the formats that have them: CSV, spreadsheets, tables of Word files, of
+web pages and of Markdown.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pullquote.searching.parts import Part
 
 SAMPLE = 20
 """How many rows tell whether the first is a header."""
@@ -24,8 +28,43 @@ _VALUE = re.compile(
     r"|\d{1,2}\.?\s[^\W\d]{3,}\.?\s\d{4}|[^\W\d]{3,}\.?\s\d{1,2},\s\d{4}"
 )
 _YEAR = re.compile(r"1[89]\d\d|20\d\d")
+_MOST_TITLES = 3  # rows of one cell above a table
 LONGEST_REPEATED = 100
 """Characters of a merged cell that is repeated in each of the rows that it spans."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A row as text, with its number or its line."""
+
+    number: int
+    text: str
+    is_title: bool = False
+    """The row is a title of those below it: one cell alone, or across the table."""
+    is_record: bool = False
+    """Its cells have the names of their columns, so that it says by itself what they are."""
+
+
+def row_parts(rows: Iterable[TableRow], title: str = "", *, alone: bool = False) -> Iterator[Part]:
+    """Yield rows as parts: a record is a passage by itself, below the titles of the table.
+
+    Other rows, such as the pairs of a form ("Name: Ann Lee"), say more together and share passages;
+    with `alone`, they do not.
+    """
+    fixed = titles = [title] if title else []
+    above: list[str] = []  # the titles of the row before
+    after_title = False
+    for row in rows:
+        if row.is_title:
+            titles = [*(titles if after_title else fixed), row.text]
+        else:
+            apart = alone or row.is_record
+            said = titles if apart or titles != above else []
+            yield Part("\n\n".join([*said, row.text, ""]), row.number, alone=apart)
+            above = titles
+        after_title = row.is_title
+    if after_title:
+        yield Part("\n\n".join([*titles[len(fixed) :], ""]), row.number, alone=alone)
 
 
 def row_text(header: Sequence[str], cells: Sequence[str]) -> str:
@@ -86,29 +125,38 @@ def _is_value(cell: str) -> bool:
     return len(cell) <= _LONGEST_VALUE and _VALUE.fullmatch(cell) is not None
 
 
-def table_texts(
+def table_rows(
     rows: Iterable[tuple[int, Sequence[str]]], *, header: bool = False, likely: bool = False
-) -> Iterator[tuple[int, str]]:
-    """Yield the text of each row of a table with the number of the row.
+) -> Iterator[TableRow]:
+    """Yield the rows of a table, each with its number, as text.
 
     An empty row ends a table; one cell alone above a table is its title. With `header`, the first
     row is known to name the columns. Otherwise `has_header` tells, and where nothing does: three
     columns or more have a header, and two, too, if it is `likely`; else the first of two names what
     is in the second.
 
-    >>> list(table_texts([(1, ["Item", "Price"]), (2, ["oak door", "840 crowns"])]))
-    [(2, 'Item: oak door; Price: 840 crowns')]
-    >>> list(table_texts([(1, ["Name", "Ann Lee"]), (2, ["Place", "Aldwater"])]))
-    [(1, 'Name: Ann Lee'), (2, 'Place: Aldwater')]
+    >>> rows = table_rows([(1, ["Item", "Price"]), (2, ["oak door", "840 crowns"])])
+    >>> [row.text for row in rows]
+    ['Item: oak door; Price: 840 crowns']
+    >>> rows = table_rows([(1, ["Name", "Ann Lee"]), (2, ["Place", "Aldwater"])])
+    >>> [row.text for row in rows]
+    ['Name: Ann Lee', 'Place: Aldwater']
     """
     names: Sequence[str] = ()
+    single: list[TableRow] = []  # rows of one cell, until it is clear whether they are titles
+    titles = True
     for is_gap, table in itertools.groupby(rows, key=_is_empty):
         if is_gap:
             continue
         while (first := next(table, None)) and not header and _filled(first[1]) == 1:
-            yield first[0], row_text((), first[1])
+            single.append(TableRow(first[0], row_text((), first[1]), is_title=True))
+            if len(single) > _MOST_TITLES:  # a list
+                titles = False
+                yield replace(single.pop(0), is_title=False)
         if first is None:
             continue
+        yield from (replace(row, is_title=titles) for row in single)
+        single, titles = [], True
         head = [first, *itertools.islice(table, SAMPLE)]
         width = max(_width(cells) for _, cells in head)
         told = header or has_header([cells for _, cells in head])
@@ -116,15 +164,16 @@ def table_texts(
         if told or (told is None and not goes_on and (likely or width > 2)):
             names = head.pop(0)[1]
             if not head:
-                yield first[0], row_text((), names)
+                yield TableRow(first[0], row_text((), names))
         elif not goes_on:
             names = ()
         header = False
         for number, cells in itertools.chain(head, table):
             if not names and width == 2 and len(cells[0]) <= _LONGEST_NAME and _width(cells) == 2:
-                yield number, row_text(cells[:1], cells[1:])
+                yield TableRow(number, row_text(cells[:1], cells[1:]))
             else:
-                yield number, row_text(names, cells)
+                yield TableRow(number, row_text(names, cells), is_record=bool(names))
+    yield from (replace(row, is_title=False) for row in single)
 
 
 def _is_empty(row: tuple[int, Sequence[str]]) -> bool:

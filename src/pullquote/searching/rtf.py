@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from pullquote.errors import DocumentError
-from pullquote.searching.parts import Part
-from pullquote.searching.rows import one_line, table_texts
+from pullquote.searching.parts import Note, Part, numbered, paragraph
+from pullquote.searching.rows import one_line, row_parts, table_rows
 
 _LARGEST = 64 << 20  # bytes
 _DEEPEST = 10_000  # groups in groups
@@ -84,7 +84,7 @@ class _Flow:
     heading: bool = False
 
 
-def read_rtf(file: BinaryIO) -> Iterator[Part]:
+def read_rtf(file: BinaryIO) -> Iterator[Part | Note]:
     """Yield the paragraphs and rows of tables; a header or footer is read once."""
     file.seek(0)
     data = file.read(_LARGEST + 1)
@@ -92,15 +92,17 @@ def read_rtf(file: BinaryIO) -> Iterator[Part]:
         raise DocumentError(f"more than {_LARGEST >> 20} MiB; save it without its pictures")
     if not data.lstrip().startswith(b"{\\rtf"):
         raise DocumentError("not RTF (it does not begin with {\\rtf); give it the right ending")
+    yield from numbered(_once(_Reader(data.decode("latin-1")).paragraphs()))
+
+
+def _once(paragraphs: Iterable[tuple[Part, bool]]) -> Iterator[Part]:
+    """All paragraphs; those of headers and footers once."""
     seen: set[str] = set()
-    number = 0
-    for text, heading, margin in _Reader(data.decode("latin-1")).paragraphs():
-        if not text.strip() or (margin and text in seen):
-            continue
+    for part, margin in paragraphs:
+        if not (margin and part.text in seen):
+            yield part
         if margin:
-            seen.add(text)
-        number += 1
-        yield Part(f"{text.strip()}\n\n", number, open=heading)
+            seen.add(part.text)
 
 
 class _Reader:
@@ -118,10 +120,10 @@ class _Reader:
         self._style: int | None = None  # that is being defined
         self._font: int | None = None
         self._style_name = ""
-        self._done: list[tuple[str, bool, bool]] = []  # paragraphs that are read
+        self._done: list[tuple[Part, bool]] = []  # paragraphs that are read
 
-    def paragraphs(self) -> Iterator[tuple[str, bool, bool]]:
-        """Yield each paragraph, whether it is a heading, and whether of a header or footer."""
+    def paragraphs(self) -> Iterator[tuple[Part, bool]]:
+        """Yield each paragraph, and whether it is of a header or footer."""
         groups = [_Group()]
         star = False
         at = 0
@@ -275,9 +277,9 @@ class _Reader:
             flow.text.append("\n")  # within a cell
             return
         self._end_table()
-        text = _joined(flow.text)
+        text = _joined(flow.text).strip()
         flow.text.clear()
-        self._done.append((text, flow.heading, flow.margin))
+        self._done.append((paragraph(text, heading=flow.heading), flow.margin))
 
     def _end_cell(self, *, nested: bool) -> None:
         flow = self._flows[-1]
@@ -296,8 +298,8 @@ class _Reader:
     def _end_table(self) -> None:
         flow = self._flows[-1]
         if flow.rows:
-            for _, text in table_texts(enumerate(flow.rows), header=flow.header):
-                self._done.append((text, False, flow.margin))
+            rows = table_rows(enumerate(flow.rows, 1), header=flow.header)
+            self._done += ((part, flow.margin) for part in row_parts(rows))
         flow.rows, flow.header = [], False
 
     def _end_flow(self) -> None:

@@ -13,6 +13,7 @@ import io
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO, TypeAlias
 
 from pullquote.errors import DocumentError, MissingExtraError, first_line
@@ -22,7 +23,7 @@ from pullquote.searching.office import drawn
 from pullquote.searching.opendocument import MOST_REPEATED, OpenDocument, repeated
 from pullquote.searching.packages import main_part, open_package, relation_id, relations
 from pullquote.searching.parts import Note, Part, Skipped
-from pullquote.searching.rows import LONGEST_REPEATED, one_line, table_texts
+from pullquote.searching.rows import LONGEST_REPEATED, one_line, row_parts, table_rows
 
 _MOST_COLUMNS = 16_384  # of Excel
 _PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
@@ -59,7 +60,7 @@ def read_xlsx(file: BinaryIO) -> Iterator[Part | Note]:
             else:
                 faults: list[DocumentError] = []
                 rows = _until_fault(_cells(archive, path, strings, formats), faults)
-                yield from _parts(rows, title)
+                yield from row_parts(table_rows(rows), title, alone=True)
                 try:
                     yield from _beside(archive, path)
                 except DocumentError as error:
@@ -75,13 +76,9 @@ def read_ods(file: BinaryIO) -> Iterator[Part | Note]:
         sheets = [one for one in body if local_name(one) == "table"]
         for sheet in sheets:
             name = next((value for key, value in sheet.items() if key.endswith("}name")), "")
-            yield from _parts(_open_cells(document, sheet), name if len(sheets) > 1 else "")
+            title = name if len(sheets) > 1 else ""
+            yield from row_parts(table_rows(_open_cells(document, sheet)), title, alone=True)
         yield from document.skipped
-
-
-def _parts(rows: Iterable[_Row], title: str) -> Iterator[Part]:
-    for number, text in table_texts(rows):
-        yield Part(f"{title}\n\n{text}\n\n" if title else f"{text}\n\n", number, alone=True)
 
 
 def _until_fault(rows: Iterable[_Row], faults: list[DocumentError]) -> Iterator[_Row]:
@@ -215,8 +212,8 @@ def _beside(archive: Archive, path: str) -> Iterator[Part]:
                     place = _place(comment.get("ref", ""))
                     yield Part(f"{text}\n\n", place[1] if place else 1)
         elif relation.kind == "drawing":
-            for text, _ in drawn(archive.tree(name)):
-                yield Part(f"{text}\n\n", 1)
+            for part in drawn(archive.tree(name)):
+                yield replace(part, number=1)
 
 
 def _stream(source: bytes, *names: str) -> Iterator[Any]:
@@ -267,7 +264,7 @@ def _open_cells(document: OpenDocument, sheet: Any) -> Iterator[_Row]:
                 if local_name(cell) not in ("table-cell", "covered-table-cell"):
                     continue
                 times = repeated(cell, "number-columns-repeated", most=_MOST_COLUMNS)
-                text = " ".join(one_line(text) for text, _ in document.paragraphs(cell))
+                text = " ".join(one_line(part.text) for part in document.paragraphs(cell))
                 over = repeated(cell, "number-rows-spanned", most=1 << 20)
                 if over > 1:
                     spans.append((column, number + over))

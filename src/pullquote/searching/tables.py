@@ -14,13 +14,14 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from numbers import Real
 from typing import BinaryIO, cast
 
 from pullquote.data.tables import BadRow, Row, column_names, named, read_cells, read_rows
 from pullquote.errors import DataError, DocumentError
 from pullquote.searching.parts import Note, Part, Skipped, guessed
-from pullquote.searching.rows import row_text, table_texts
+from pullquote.searching.rows import row_parts, row_text, table_rows
 from pullquote.text import Encoding, without_surrogates
 
 TEXT = ("text", "passage", "context", "content", "contents", "body")
@@ -73,8 +74,8 @@ def _of_cells(rows: Iterator[Row | BadRow]) -> Iterator[Part | Skipped]:
     if not set(TEXT).isdisjoint(column_names(cast("list[str]", head.value))):
         yield from _of_values(named(again))
         return
-    for number, text in table_texts(_even(again, skipped), likely=True):
-        yield Part(f"{without_surrogates(text)}\n\n", number, alone=True)
+    for part in row_parts(table_rows(_even(again, skipped), likely=True), alone=True):
+        yield replace(part, text=without_surrogates(part.text))
         yield from skipped
         skipped.clear()
     yield from skipped
