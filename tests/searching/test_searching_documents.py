@@ -19,6 +19,8 @@ from searching_helpers import FILES, MILL
 from pullquote.errors import DocumentError, MissingExtraError
 from pullquote.searching import documents
 from pullquote.searching.documents import ChangedError, Notes, Problem, SourceFile, find, read
+from pullquote.searching.parts import Part
+from pullquote.searching.passages import titled
 from pullquote.types import Passage
 
 
@@ -39,7 +41,8 @@ def place_of(words: str, path: Path) -> str:
 def whole_text(path: Path) -> str:
     file = only(path)
     with open(path, "rb") as opened:
-        return "".join(part.text for part in file.kind.read(opened))
+        parts = [part for part in file.kind.read(opened) if isinstance(part, Part)]
+        return "".join(part.text for part in titled(file.kind.unit, parts))
 
 
 # ---- finding

@@ -189,6 +189,13 @@ def test_a_page_of_comments_is_read() -> None:
         "<div id=cookie-notice>{}</div>",
         "<div><h3><a href=1>Eels</a></h3><p>{}</p><h3><a href=2>Weir</a></h3><p>All.</p></div>",
         "<div><a href=1>More eels</a> {}</div>",
+        "<div class='top-ad'>{}</div>",
+        "<div class='whats-next robots-nocontent'>{}</div>",
+        "<div data-nosnippet>{}</div>",
+        "<div style='display: none'>{}</div>",
+        "<div class=site-footer>{}</div>",
+        "<span class='visually-hidden'>{}</span>",
+        "<p class=sr-only>{}</p>",
     ],
 )
 def test_boxes_around_an_article_are_left_out(box: str) -> None:
@@ -196,6 +203,23 @@ def test_boxes_around_an_article_are_left_out(box: str) -> None:
         text = read(page.format(box.format("We counted thirty-one.")))
         assert "The mill at Aldwater" in text
         assert "thirty-one" not in text
+
+
+def test_what_a_page_marks_as_no_content_within_an_article() -> None:
+    page = f"<div>{ARTICLE}{{}}{ARTICLE}</div>"
+    for box in (
+        "<div class='story-ad ad'>{}</div>",
+        "<p class=screen-reader-text>{}</p>",
+        "<aside style='display:none'><p>{}</p></aside>",
+    ):
+        assert "thirty-one" not in read(page.format(box.format("We counted thirty-one.")))
+    for box in (
+        "<div style='display:none'><p>{}</p></div>",
+        "<h2 class=visually-hidden>{}</h2>",
+        "<div class=footer>{}</div>",
+    ):
+        assert "thirty-one" in read(page.format(box.format("We counted thirty-one.")))
+    assert "The mill at" in read(f"<div class=ad>{ARTICLE}</div>")  # the advertisement is the page
 
 
 def test_names_that_say_nothing_of_a_part() -> None:

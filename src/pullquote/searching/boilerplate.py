@@ -4,10 +4,10 @@
     page.is_boilerplate(element, "div", 17)     # the element at position 17 in document order
 
 Knows a page as lxml parses it, neither files nor passages. Nothing is left out without evidence:
-an element's tag or role, its name (`class="related"`), or that most of it are links. Evidence
-counts for less within the core, the element that holds most of the page's prose, and not at all
-against an element around the core. A page without much prose in one place has no core, and most of
-it is read.
+an element's tag or role, its name (`class="related"`), that most of it are links, or that the page
+marks it as no content. Evidence counts for less within the core, the element that holds most of the
+page's prose, and not at all against an element around the core. A page without much prose in one
+place has no core, and most of it is read.
 
 Figures are kept in arrays by position and made in one walk, so that the cost is linear, however
 deeply elements are nested.
@@ -57,7 +57,8 @@ def _names(*names: str) -> re.Pattern[str]:
 _THREADS = _names("comment comments commentlist disqus* livefyre* replies reply respond")
 _TEASERS = _names(
     "newsletter* outbrain* popular promo promos recirc* recommended recommendations related*",
-    "share sharedaddy shares sharing social subscribe subscription taboola* trending",
+    "share sharedaddy shares sharetools sharing social subscribe subscription suggested taboola*",
+    "trending",
 )
 _LINKS = _names("breadcrumb* byline dateline pager pagination tags toc")
 _POPUPS = _names("advert* consent cookie cookies gdpr login modal overlay popup signup sponsor*")
@@ -65,6 +66,13 @@ _AROUND = _names(
     "banner feedback foot footer masthead menu menus nav navbar navigation privacy rail sidebar*",
     "skip toolbar topbar widget widgets",
 )
+_ADS = _names("ad ads adx* nocontent")
+_FOOTERS = frozenset(["footer", "page-footer", "pagefooter", "site-footer"])
+# what only screen readers or prints show: "Skip to content", the address of the page
+_UNSEEN = re.compile(
+    r"(?:\S*-)?(?:visually-?hidden|sr-only|screen-reader(?:-text)?|off-?screen|only-print|print-only)"
+)
+_LONGEST_UNSEEN = 200  # bytes
 _DOUBTFUL = (_THREADS, _TEASERS, _POPUPS, _AROUND)
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _WITH = re.compile("(?:and|has|is|no|w|with|without)[-_]", re.IGNORECASE)  # "has-sidebar"
@@ -257,8 +265,13 @@ class Layout:
             return not is_most
         if element.get("aria-hidden") == "true" and tag not in BLOCKS:
             return True  # such as the letters of an icon, or a formula that is there as MathML, too
+        if size and size <= _LONGEST_UNSEEN and tag not in HEADINGS and _is_unseen(element):
+            return True
         if not size or tag not in _GROUPS:
             return False
+        is_little = self._core_end and prose < 0.1 * self._prose[0] and not self._has_title(at)
+        if is_little and _is_not_content(element, tag, in_core):
+            return True
         dense = linked > 0.5 * size
         if tag in ("header", "footer") or role in ("banner", "contentinfo"):
             if self._marks[at] & _IN_SECTION or (self._core_end and in_core):
@@ -312,6 +325,23 @@ def _named(element: Any, tag: str, names: Sequence[re.Pattern[str]], in_core: bo
         given = f"{given} {element.get('id', '')}"
     words = _WORD.findall(given)
     return any(pattern.fullmatch(word.lower()) for word in words for pattern in names)
+
+
+def _is_unseen(element: Any) -> bool:
+    """Whether an element is there for screen readers or for prints alone."""
+    return any(map(_UNSEEN.fullmatch, element.get("class", "").split()))
+
+
+def _is_not_content(element: Any, tag: str, in_core: bool) -> bool:
+    """Whether a page says that an element is none of its content, or hides it beside the core."""
+    if "data-nosnippet" in element.attrib or _named(element, tag, [_ADS], in_core):
+        return True
+    hidden = "display:none" in "".join(element.get("style", "").split()).lower()
+    hidden = hidden and not element.get("id")  # by which a button would open it
+    if in_core:
+        return hidden and tag in _ASIDES
+    names = {element.get("id", ""), *element.get("class", "").split()}
+    return hidden or not _FOOTERS.isdisjoint(names)
 
 
 def _opens(button: Any, size: int) -> bool:

@@ -43,7 +43,7 @@ def passages(
     held, start = "", 0  # text that is in no passage yet, and its offset in the document
     marks: list[Mark] = []  # offsets in `held`
     ends: list[int] = []  # offsets in `held` at which paragraphs end
-    for part in _titled(document.unit, parts):
+    for part in titled(document.unit, parts):
         if part.alone and ends:  # headings alone stay with the row
             yield from _passage(document, held, start, marks)
             held, start, marks, ends = "", start + len(held), [], []
@@ -89,7 +89,7 @@ def joined(found: Iterable[Passage]) -> Iterator[str]:
         end = passage.end
 
 
-def _titled(unit: str, parts: Iterable[Part]) -> Iterator[Part]:
+def titled(unit: str, parts: Iterable[Part]) -> Iterator[Part]:
     """Repeat what stands above a table before each of its rows.
 
     That is the last heading, and a caption: a short line that stands directly above the table.
