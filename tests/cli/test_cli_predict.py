@@ -78,6 +78,13 @@ def test_score_says_what_was_left_out(call: Run, tmp_path: Path) -> None:
 # ---- predict
 
 
+def test_a_workbook_is_refused_rather_than_made_a_folder(call: Run, tmp_path: Path) -> None:
+    result = call("predict", "small", "d.json", "-o", "x.xlsx")
+    assert result.code == 1
+    assert "x.xlsx: its ending is none of .parquet, .jsonl, .csv, .tsv; write one" in result.err
+    assert not Path(tmp_path, "x.xlsx").exists()
+
+
 def test_predict_writes_four_files(call: Run, dev30: Path, tmp_path: Path, reader: Reader) -> None:
     out = call("predict", "small", dev30, "-o", "new/out").succeeded().out
     assert out == "".join(f"new/out/{name}\n" for name in FILES)

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from searching_helpers import FILES, MILL
+from searching_helpers import FILES, MILL, HashEncoder
 
 from pullquote import Index
 from pullquote.errors import DocumentError, IndexFileError, InputError, MissingExtraError
@@ -116,7 +116,7 @@ def test_a_file_that_is_written_right_after_it_was_read_is_read_again(
         assert texts(index, "rent") == [f"The rent is {number}."]
 
 
-def test_paths_are_kept_apart_and_a_folder_that_is_gone_leaves(
+def test_paths_are_kept_apart_and_a_folder_that_is_gone_stays_unless_it_should_go(
     index: Index, tmp_path: Path
 ) -> None:
     for name in ("one", "two"):
@@ -126,7 +126,15 @@ def test_paths_are_kept_apart_and_a_folder_that_is_gone_leaves(
     index.add([tmp_path / "two"])
     assert len(index) == 2
     shutil.rmtree(tmp_path / "one")
-    assert counts(index) == (0, 0, 1, 1)
+    done = index.add()
+    assert (done.unchanged, done.removed) == (1, 0)
+    assert [str(problem) for problem in done.problems] == [
+        f"{os.path.realpath(tmp_path / 'one')}: no such folder any more; what was read there stays "
+        "(1 documents), unless you update with drop_missing"
+    ]
+    assert len(index) == 2
+    assert index.add(drop_missing=True).removed == 1
+    assert index.add().problems == ()
     assert texts(index, "rent") == ["The rent of two."]
     with pytest.raises(DocumentError, match="no such file or folder"):
         index.add([tmp_path / "one"])
@@ -666,6 +674,15 @@ def test_ligatures_are_found_by_plain_letters_and_passages_keep_them(
         assert index.add().removed == 1
         assert index.search("office") == []
         assert len(index.search("keeper")) == 1
+
+
+def test_an_index_among_its_documents_is_not_one_of_the_files_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The rent is due.")
+    (tmp_path / "other.db").write_text("")
+    with Index.create(tmp_path / "i.db", encoder=HashEncoder()) as index:
+        index.add([tmp_path])
+        done = index.add([tmp_path])  # now with its vectors
+    assert [Path(problem.path).name for problem in done.left_out] == ["other.db"]
 
 
 def test_words_of_an_older_index_are_indexed_again(tmp_path: Path) -> None:

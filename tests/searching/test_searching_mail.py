@@ -151,3 +151,26 @@ def test_parts_in_parts_end(tmp_path: Path) -> None:
         text += b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (depth, depth)
     _, notes = eml(tmp_path, b"Subject: x\n" + text + b"\nThe end.")
     assert notes == ["message 1: more than 50 parts in parts"]
+
+
+# ---- saved pages
+
+
+def test_a_saved_page_is_read_as_a_page(tmp_path: Path) -> None:
+    page = (
+        "<nav><ul><li><a href=1>News</a><li><a href=2>Shop</a></ul></nav>"
+        "<table><tr><th>Item<th>Price<tr><td>oak door<td>=C2=A3840</table>"
+    )
+    quoted = page.replace("=1", "=3D1").replace("=2>", "=3D2>")
+    (tmp_path / "a.mhtml").write_text(
+        "Subject: The joiner\nMIME-Version: 1.0\nContent-Type: multipart/related; boundary=b\n\n"
+        "--b\nContent-Type: text/html; charset=utf-8\n"
+        f"Content-Transfer-Encoding: quoted-printable\n\n{quoted}\n"
+        "--b\nContent-Type: image/png\n\nx\n"
+        "--b\nContent-Type: text/html\n\n<p>In a frame.\n--b--\n"
+    )
+    expected = "The joiner / Item: oak door; Price: £840\nIn a frame."
+    assert text_and_notes(tmp_path / "a.mhtml") == (expected, [])
+    (tmp_path / "a.mht").write_text("Subject: x\n\nJust text.")
+    with pytest.raises(DocumentError, match="no saved page"):
+        text_and_notes(tmp_path / "a.mht")

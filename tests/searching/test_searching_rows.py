@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from searching_helpers import related, zipped
@@ -126,6 +128,7 @@ def test_records_have_passages_of_their_own_below_the_titles() -> None:
 
 # ---- tables in documents: the seventh of twelve rows is asked for
 
+Writer: TypeAlias = Callable[[Path], Path]
 THINGS = (
     *("pine door", "oak gate", "pine gate", "oak window", "ash door", "pine window"),
     *("oak door", "ash gate", "beech door", "ash window", "beech gate", "beech window"),
@@ -204,12 +207,12 @@ def write_pptx(folder: Path) -> Path:
     return zipped(folder / "a.pptx", files)
 
 
-WRITERS = [write_html, write_markdown, write_docx, write_odt, write_pptx]
+WRITERS: list[Writer] = [write_html, write_markdown, write_docx, write_odt, write_pptx]
 TITLES = {".docx": "Table 1. Price list."}
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_each_row_of_a_table_is_a_passage_below_its_title(write, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_each_row_of_a_table_is_a_passage_below_its_title(write: Writer, tmp_path: Path) -> None:
     pytest.importorskip("lxml")
     path = write(tmp_path)
     (file,) = find([path])
@@ -223,7 +226,7 @@ def test_each_row_of_a_table_is_a_passage_below_its_title(write, tmp_path: Path)
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_the_row_that_is_asked_for_is_quoted(write, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_row_that_is_asked_for_is_quoted(write: Writer, tmp_path: Path) -> None:
     pytest.importorskip("lxml")
     with Index.in_memory() as index:
         index.add([write(tmp_path)])

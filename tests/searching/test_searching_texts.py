@@ -117,8 +117,7 @@ def test_a_private_index_keeps_names_of_texts(tmp_path: Path) -> None:
         (["a", 7], r"texts\[1\]: found int, expected a text or a dict"),
         ([{"body": "a", "n": 1}], r'texts\[0\]: found body, n, expected "text" among its keys'),
         ([{}], "found nothing"),
-        ([" \n"], r"texts\[0\]: its text is blank"),
-        ([{"text": float("nan")}], "its text is float, expected words"),
+        ([{"text": 7}], "its text is int, expected words"),
     ],
 )
 def test_what_is_no_text_is_refused(sources: Any, message: str) -> None:
@@ -192,3 +191,24 @@ def test_arrays_are_lists_in_metadata() -> None:
 def test_one_name_is_no_list_of_names() -> None:
     with Index.in_memory() as index, pytest.raises(InputError, match="expected a list of names"):
         index.remove("lease")
+
+
+def test_a_blank_text_is_a_problem_and_costs_no_other(index: Index) -> None:
+    index.add_texts([{"id": "a", "text": "The rent is due.", "year": 2024}])
+    done = index.add_texts(
+        [ROWS[0], "  ", {"id": "a", "text": None}, {"text": float("nan")}, "Rent."]
+    )
+    assert [str(problem) for problem in done.problems] == [
+        "text 3: texts[1]: its text is blank, expected words",
+        "a: texts[2]: its text is blank, expected words",
+        "text 5: texts[3]: its text is blank, expected words",
+    ]
+    assert done.added == 2
+    assert names(index) == {"lease", "text 6"}
+    assert [problem.path for problem in index.problems()] == ["a", "text 3", "text 5"]
+
+
+def test_a_searcher_warns_of_blank_texts() -> None:
+    with pytest.warns(UserWarning, match=r"1 text is not searched; text 1: texts\[0\]: its text"):
+        searcher = Searcher(Reader(), ["", "The rent is 840 crowns."])
+    assert len(searcher.index) == 1

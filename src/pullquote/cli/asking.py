@@ -248,10 +248,10 @@ def _remove(file: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
-def update(index: Index, paths: Iterable[str]) -> Update:
+def update(index: Index, paths: Iterable[str], *, drop_missing: bool = False) -> Update:
     """Update an index from its documents, with a progress bar on a terminal."""
     with progress_bar("reading documents") as progress:
-        done = index.add(paths, vectors=False, progress=progress)
+        done = index.add(paths, vectors=False, drop_missing=drop_missing, progress=progress)
     if done.reread:
         say("note", f"{index.path}: of an older pullquote; its documents were all read again")
     elif done.upgraded:

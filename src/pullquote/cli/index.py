@@ -39,9 +39,20 @@ _LISTED = 20  # how many documents that were not read are listed one by one
     show_default=True,
     help="Make the vectors by which passages are found that say it in other words than a question.",
 )
+@click.option(
+    "--drop-missing",
+    is_flag=True,
+    help="Remove the documents of a PATH of an earlier run that is gone. Without it, those of a "
+    "folder stay, since it may be on a drive that is not there at the moment.",
+)
 @verbose_option
 def command(
-    paths: tuple[str, ...], output: str, engine: str | None, vectors: bool, verbose: bool
+    paths: tuple[str, ...],
+    output: str,
+    engine: str | None,
+    vectors: bool,
+    drop_missing: bool,
+    verbose: bool,
 ) -> None:
     """Read the documents at each PATH and in the folders below into an index.
 
@@ -62,7 +73,7 @@ def command(
     if Path(output).is_dir():
         raise OutputError(f"{output}: a folder; expected the name of a file to write")
     with Index.open_or_create(output, engine=engine) as index:
-        found = update(index, paths)
+        found = update(index, paths, drop_missing=drop_missing)
         if vectors:
             make_vectors(index)
         passages, documents = len(index), sum(1 for _ in index.documents())

@@ -30,6 +30,8 @@ from pullquote.scale.answering import Columns, answer_rows
 from pullquote.scale.output import KINDS, check_kind, write
 from pullquote.scoring.predictions import save_predictions
 
+_WORKBOOKS = (".ods", ".xls", ".xlsx")  # else, they would become names of folders
+
 
 @click.command(
     "predict",
@@ -94,6 +96,8 @@ def command(
     if table:
         check_kind(output)
         ensure_writable(output)
+    elif Path(output).suffix.lower() in _WORKBOOKS:
+        check_kind(output)
     else:
         ensure_folder(output, ["predictions.json"])
     reader = Reader(model, device=device, precision=precision, threads=threads, spelling=spelling)

@@ -34,8 +34,8 @@ def listed(
     """
     for problem in problems[:most]:
         yield _line(problem)
-    if more := len(problems[most:] if most is not None else ()):
-        yield f"and {count(more, 'more document')} not read, or in part; {_ALL}"
+    if most is not None and problems[most:]:
+        yield f"and {_more(problems[most:])}; {_ALL}"
     if most is None:
         for problem in left_out:
             yield f"left out: {shown(problem.path)}: {problem.reason}"
@@ -49,7 +49,7 @@ def in_one_line(problems: Sequence[Problem], left_out: Sequence[Problem]) -> str
     if problems:
         words.append(_line(problems[0]))
     if len(problems) > 1:
-        words.append(f"and {count(len(problems) - 1, 'more document')}")
+        words.append(f"and {_more(problems[1:])}")
     if left_out:
         words.append(_left_out(left_out))
     if len(problems) > 1 or len(left_out) > _NAMED:
@@ -66,6 +66,10 @@ def counted(problems: Sequence[Problem], left_out: Sequence[Problem]) -> str:
         "left out": len(left_out),
     }
     return ", ".join(f"{number:,} {words}" for words, number in numbers.items() if number)
+
+
+def _more(problems: Sequence[Problem]) -> str:
+    return f"{count(len(problems), 'more document')} ({counted(problems, ())})"
 
 
 def _line(problem: Problem) -> str:

@@ -28,7 +28,7 @@ _GROUP = 4096  # rows of a row group, and held at once
 def check_kind(path: str | os.PathLike[str]) -> None:
     """Raise `OutputError` for a name with another ending than those in `KINDS`."""
     if Path(path).suffix.lower() not in KINDS:
-        raise OutputError(f"{path}: its ending is none of {', '.join(KINDS)}")
+        raise OutputError(f"{path}: its ending is none of {', '.join(KINDS)}; write one of these")
     if Path(path).suffix.lower() == ".parquet":
         pyarrow()  # raises an error before there is any work
 

@@ -26,7 +26,7 @@ from pullquote.errors import DocumentError, MissingExtraError, first_line
 from pullquote.searching import plain
 from pullquote.searching.books import read_epub
 from pullquote.searching.html import read_html
-from pullquote.searching.mail import mailbox_reader, message_reader
+from pullquote.searching.mail import mailbox_reader, message_reader, read_mht
 from pullquote.searching.markdown import read_markdown
 from pullquote.searching.office import read_docx, read_pptx
 from pullquote.searching.opendocument import read_odp, read_odt
@@ -76,6 +76,7 @@ KINDS = (
     Kind(read_epub, "section", (".epub",), apart=True),
     Kind(message_reader(_reader_of), "message", (".eml",), apart=True),
     Kind(mailbox_reader(_reader_of), "message", (".mbox",), apart=True),
+    Kind(read_mht, "section", (".mht", ".mhtml"), apart=True),
     Kind(read_subtitles, "block", (".srt", ".vtt")),
     Kind(reader("jsonl"), "block", (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")),
     Kind(reader("csv"), "block", (".csv", ".csv.gz")),

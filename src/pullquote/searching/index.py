@@ -288,6 +288,7 @@ class Index:
         paths: Iterable[str | os.PathLike[str]] = (),
         *,
         vectors: bool = True,
+        drop_missing: bool = False,
         progress: Progress = no_progress,
     ) -> Update:
         """Read the documents at some paths and below them, and update those added earlier.
@@ -301,11 +302,13 @@ class Index:
         (1, 0, 1)
 
         A document is read only if it is new or has changed. Documents that are gone or can no
-        longer be read are removed. Writes are committed every few seconds: after a kill, the next
-        call goes on from there. Then passages get their vectors, unless `vectors` leaves that to
-        `make_vectors`. Raises `DocumentError` for a path that does not exist.
+        longer be read are removed; but where a whole folder that was added is gone, they stay, and
+        the folder is a problem, unless `drop_missing` says that they should go. Writes are
+        committed every few seconds: after a kill, the next call goes on from there. Then passages
+        get their vectors, unless `vectors` leaves that to `make_vectors`. Raises `DocumentError`
+        for a path that does not exist.
         """
-        done = update(self._store, self._engine, paths, progress)
+        done = update(self._store, self._engine, paths, progress, drop_missing=drop_missing)
         if vectors:
             self.make_vectors(progress=progress)
         return done

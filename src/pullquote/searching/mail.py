@@ -1,7 +1,8 @@
-"""E-mail: a message (EML) or a mailbox of many (MBOX), with attached documents.
+"""E-mail: a message (EML) or a mailbox of many (MBOX), with attached documents; saved pages (MHT).
 
     read_eml = message_reader(kind_of)
     for part in read_eml(file): ...     # numbers are messages: attached ones count
+    for part in read_mht(file): ...     # numbers are pages: those in frames count
 
 Knows MIME as Python's `email` parses it. Attachments that are documents are read as files of their
 names are; `kind_of` gives the reader for a name. All others are skipped, and named.
@@ -26,7 +27,7 @@ from pullquote.searching.html import blocks, decoded
 from pullquote.searching.parts import Note, Part, Skipped, guessed
 from pullquote.searching.rows import one_line
 from pullquote.searching.text import read_text
-from pullquote.text import decode
+from pullquote.text import Decoded, decode
 
 Read: TypeAlias = Callable[[BinaryIO], Iterator["Part | Note"]]
 Readers: TypeAlias = "Callable[[str], Read | None]"
@@ -51,14 +52,47 @@ def mailbox_reader(readers: Readers) -> Read:
     return functools.partial(_read_mbox, readers)
 
 
+def read_mht(file: BinaryIO) -> Iterator[Part | Note]:
+    """Yield the content of a web page that a browser saved in one file, and of its frames."""
+    message = _parsed(_data(file, "save it as HTML"))
+    pages = [part for part in message.walk() if part.get_content_type() == "text/html"]
+    if not pages:
+        raise DocumentError("no saved page (no text/html in it); save the page again, as HTML")
+    if title := header_text(message.get("Subject")):
+        yield Part(f"{title}\n\n", 1, open=True)
+    for number, part in enumerate(pages, 1):
+        try:
+            page = _page(part)
+        except TextError as error:
+            yield Skipped(f"page {number}", str(error))
+            continue
+        yield from guessed(page.encoding)
+        yield from blocks(page.text, number)
+
+
 def _read_eml(readers: Readers, file: BinaryIO) -> Iterator[Part | Note]:
-    file.seek(0)
-    data = file.read(_LARGEST + 1)
-    if len(data) > _LARGEST:
-        raise DocumentError(f"a message of more than {_LARGEST >> 20} MiB; save its attachments")
+    data = _data(file, "save its attachments")
     if not BytesParser(policy=_Raw()).parsebytes(data, headersonly=True).keys():
         raise DocumentError("no e-mail (no headers in it); give it the right ending")
     yield from _Messages(readers).read(data)
+
+
+def _data(file: BinaryIO, what_to_do: str) -> bytes:
+    file.seek(0)
+    data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise DocumentError(f"a message of more than {_LARGEST >> 20} MiB; {what_to_do}")
+    return data
+
+
+def _parsed(data: bytes) -> Message:
+    return BytesParser(policy=_Raw()).parsebytes(data)
+
+
+def _page(part: Message) -> Decoded:
+    """The characters of a web page, by the encoding that the message names, or else the page."""
+    data, charset = _content(part), part.get_content_charset()
+    return decode(data, declared=charset, nul=True) if charset else decoded(data)
 
 
 def _read_mbox(readers: Readers, file: BinaryIO) -> Iterator[Part | Note]:
@@ -109,8 +143,7 @@ class _Messages:
         self.count = 0
 
     def read(self, data: bytes) -> Iterator[Part | Note]:
-        message = BytesParser(policy=_Raw()).parsebytes(data)
-        yield from self._message(message, 0)
+        yield from self._message(_parsed(data), 0)
 
     def _message(self, message: Message, depth: int) -> Iterator[Part | Note]:
         self.count += 1
@@ -148,7 +181,7 @@ class _Messages:
         data, charset = _content(part), part.get_content_charset()
         try:
             if kind == "text/html":
-                page = decode(data, declared=charset, nul=True) if charset else decoded(data)
+                page = _page(part)
                 yield from guessed(page.encoding)
                 yield from blocks(page.text, number, whole=True)
                 return

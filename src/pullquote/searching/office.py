@@ -19,7 +19,7 @@ from pullquote.errors import DocumentError, TextError
 from pullquote.searching.archives import Archive, local_name
 from pullquote.searching.formulas import formula
 from pullquote.searching.html import blocks, decoded
-from pullquote.searching.mail import message_reader
+from pullquote.searching.mail import read_mht
 from pullquote.searching.packages import (
     Relation,
     main_part,
@@ -180,7 +180,7 @@ class _Word:
             yield from guessed(text.encoding)
             yield Part(text.text, 1)
         elif ending in (".mht", ".mhtml"):
-            yield from message_reader(lambda _: None)(io.BytesIO(data))
+            yield from read_mht(io.BytesIO(data))
         elif ending == ".docx" and not self.inner:  # not documents in documents without end
             yield from _read_docx(io.BytesIO(data), inner=True)
         else:

@@ -18,6 +18,7 @@ that window's null logit, not with the quotes of other windows.
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -199,7 +200,9 @@ class Searcher:
         """`index` may also be texts, as `Index.add_texts` takes them, which are kept in memory."""
         if not isinstance(index, Index):
             in_memory = Index.in_memory()
-            in_memory.add_texts(index)
+            if problems := in_memory.add_texts(index).problems:
+                left = f"{len(problems):,} texts are" if len(problems) > 1 else "1 text is"
+                warnings.warn(f"{left} not searched; {problems[0]}", stacklevel=2)
             index = in_memory
         self.reader = reader
         self.index = index

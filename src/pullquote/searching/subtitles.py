@@ -36,53 +36,61 @@ def read_subtitles(file: BinaryIO) -> Iterator[Part | Note]:
 def _read(file: BinaryIO) -> Iterator[Part | Note]:
     encoding = find_encoding(file)
     yield from guessed(encoding)
-    held: tuple[str, int, float] | None = None  # a cue, its line, and when it ends
+    held: list[tuple[int, str]] = []  # a cue's lines with their numbers
+    ended = 0.0  # when that cue ends
     last: list[str] = []  # lines of the cue before
     found = False
-    for number, begin, end, said in _cues(lines(characters(file, encoding), carriage_returns=True)):
+    for begin, end, said in _cues(lines(characters(file, encoding), carriage_returns=True)):
         found = True
         before = set(last)
-        new = [line for line in said if line not in before]
-        last = said or last
+        new = [(number, line) for number, line in said if line not in before]
+        last = [line for _, line in said] or last
         if not new:
             continue
         if held:
-            text, line, ended = held
-            closed = _SENTENCE_END.search(text) is not None or begin - ended > _PAUSE
-            yield Part(f"{text}\n", line, open=not closed)
-        held = " ".join(new), number, end
+            closed = _SENTENCE_END.search(held[-1][1]) is not None or begin - ended > _PAUSE
+            yield from _lines(held, open=not closed)
+        held, ended = new, end
     if held:
-        yield Part(f"{held[0]}\n", held[1])
+        yield from _lines(held, open=False)
     if not found:
         raise DocumentError("no subtitles in it (no times such as 00:01:02,500 --> 00:01:04,000)")
 
 
-def _cues(texts: Iterator[str]) -> Iterator[tuple[int, float, float, list[str]]]:
-    """The line in which each cue begins, its times in seconds, and its lines."""
-    number, begin, end = 0, 0.0, 0.0
-    said: list[str] | None = None  # of the current cue
+def _lines(cue: list[tuple[int, str]], *, open: bool) -> Iterator[Part]:
+    """The lines of a cue as one line of text; `open` if the next cue belongs to it."""
+    *first, (number, last) = cue
+    for before, text in first:
+        yield Part(f"{text} ", before, open=True)
+    yield Part(f"{last}\n", number, open=open)
+
+
+def _cues(texts: Iterator[str]) -> Iterator[tuple[float, float, list[tuple[int, str]]]]:
+    """The times of each cue in seconds, and its lines with their numbers."""
+    begin, end = 0.0, 0.0
+    said: list[tuple[int, str]] | None = None  # of the current cue
     before = ""  # the line before: the number or name of a cue, if its times follow
-    for number_here, raw in enumerate(texts, 1):
+    for number, raw in enumerate(texts, 1):
         line = raw.strip("\ufeff\r\n\t ")
         if times := _TIMES.match(line):
             if said is not None:
-                yield number, begin, end, _without_name(said, before)
-            number, said = number_here + 1, []
+                yield begin, end, _without_name(said, before)
+            said = []
             begin, end = map(_seconds, times.groups())
         elif said is not None and (line or not said):
             if line and (text := _plain(line)):
-                said.append(text)
+                said.append((number, text))
         elif said is not None:
-            yield number, begin, end, said
+            yield begin, end, said
             said = None
         before = line
     if said:
-        yield number, begin, end, said
+        yield begin, end, said
 
 
-def _without_name(said: list[str], before: str) -> list[str]:
+def _without_name(said: list[tuple[int, str]], before: str) -> list[tuple[int, str]]:
     """The lines of a cue after which no empty line came, but the number of the next."""
-    return said[:-1] if before.isdecimal() and said and said[-1] == before else said
+    return said[:-1] if before.isdecimal() and said and said[-1][1] == before else said
 
 
 def _seconds(time: str) -> float:

@@ -33,6 +33,8 @@ class Text:
     name: str
     text: str
     metadata: Mapping[str, Any]
+    problem: str = ""
+    """Why it has no passages; "" if it has some."""
 
     @property
     def stamp(self) -> tuple[int, int, int]:
@@ -49,7 +51,8 @@ class Text:
 def texts(sources: Iterable[Source]) -> Iterator[Text]:
     """The texts of strings, of dicts, or of the rows of a pandas or polars DataFrame.
 
-    Raises `InputError` for one that has no text, and says which.
+    One whose text is blank, None or NaN has a `problem`. Raises `InputError` for what is no text at
+    all, and says which.
     """
     for number, source in enumerate(_rows(sources)):
         fields = {"text": source} if isinstance(source, str) else source
@@ -59,17 +62,18 @@ def texts(sources: Iterable[Source]) -> Iterator[Text]:
         if "text" not in fields:
             keys = ", ".join(map(str, fields))[:80] or "nothing"
             raise InputError(f'texts[{number}]: found {keys}, expected "text" among its keys')
-        text = fields["text"]
-        if not isinstance(text, str) or not text.strip():
-            found = "blank" if isinstance(text, str) else type(text).__name__
+        text = "" if plain(fields["text"]) is None else fields["text"]
+        if not isinstance(text, str):
+            found = type(text).__name__
             raise InputError(f"texts[{number}]: its text is {found}, expected words")
+        problem = "" if text.strip() else f"texts[{number}]: its text is blank, expected words"
         metadata = {str(key): plain(value) for key, value in fields.items()}
         name = metadata.pop("id", None)
         del metadata["text"]
         name = "" if name is None else str(name)
         # SQLite cannot store lone surrogates; replaced one by one, offsets stay
         name, text = (without_surrogates(string) for string in (name, text))
-        yield Text(name, text, metadata)
+        yield Text(name, text, metadata, problem)
 
 
 def _rows(sources: Any) -> Iterable[Any]:

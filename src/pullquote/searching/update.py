@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,9 +42,10 @@ from pullquote.types import Passage
 PASSAGES_HELD = 1000
 """How many passages of a document are held in memory before they are written."""
 
-READING = 3
+READING = 4
 """Rises when documents are read differently than before: an index then reads all of them again."""
 
+_OWN_ENDINGS = ("-journal", "-shm", "-wal", ".vectors")
 _READ_BY = "SELECT value FROM settings WHERE name = 'reading'"
 _READ_AGAIN: Stamp = (-1, 0, 0)  # no file has this stamp: the next update reads the document again
 
@@ -87,11 +88,15 @@ def update(
     engine: Engine,
     paths: Iterable[str | os.PathLike[str]] = (),
     progress: Progress = no_progress,
+    *,
+    drop_missing: bool = False,
 ) -> Update:
     """Bring the index up to date at some paths, and at all that were added before.
 
-    Raises `DocumentError` for a path that does not exist. Documents are written in batches, so an
-    error or a kill in the middle keeps what the earlier batches hold.
+    A folder that was added before and is gone may be a drive that is not there at the moment: its
+    documents stay and it is a problem, unless `drop_missing` says that they should go. Raises
+    `DocumentError` for a path that does not exist. Documents are written in batches, so an error or
+    a kill in the middle keeps what the earlier batches hold.
     """
     asked = [os.fspath(path) for path in paths]
     left_out: list[Problem] = []
@@ -114,6 +119,11 @@ def update(
         if reread := bool(known) and _reading(store) < READING:
             known = dict.fromkeys(known, _READ_AGAIN)
             _index_again(store, engine)
+        if not drop_missing:
+            found += _missing_folders(earlier - new - set(others), known)
+        own = _own_files(store.path)
+        found = [one for one in found if not own(one.path)]
+        left_out = [one for one in left_out if not own(one.path)]
         changes = compare(found, known, sorted(earlier | new))
         documents = {entry.path for entry in found if isinstance(entry, SourceFile)}
         skipped = {one.path: one for one in left_out if one.path not in documents}
@@ -128,7 +138,8 @@ def add_texts(
 ) -> Update:
     """Add texts that are no files, each as a document; one of a known name replaces that one.
 
-    Raises `InputError` for a source without text; those before it may have been added.
+    A blank text is a problem, and has no passages. Raises `InputError` for a source that is no
+    text; those before it may have been added.
     """
     with store.guarded():
         store.upgrade()
@@ -139,10 +150,14 @@ def add_texts(
             )
         }
         added, changed, unchanged = 0, 0, 0
+        problems: list[Problem] = []
         before = store.passage_count()
         with Transaction(store, engine) as batch:
             writer = DocumentWriter(store, engine, batch)
             for number, text in enumerate(texts(sources), 1):
+                if text.problem:
+                    problems.append(Problem(writer.write(text), text.problem))
+                    continue
                 if known.get(text.name) == text.stamp:
                     unchanged += 1
                     continue
@@ -153,7 +168,7 @@ def add_texts(
                 progress(number, 0, text.name)
         if added or changed:
             _settle(store, engine, before)
-        return Update(added, changed, unchanged, 0, ())
+        return Update(added, changed, unchanged, 0, tuple(problems))
 
 
 def remove(store: Store, engine: Engine, names: Iterable[str]) -> int:
@@ -216,6 +231,27 @@ def compare(
         and (path in roots or path.startswith(below))
     ]
     return Changes(tuple(to_read), tuple(gone), len(files) - len(to_read), tuple(problems.values()))
+
+
+def _missing_folders(missing: Iterable[str], known: Iterable[str]) -> list[Problem]:
+    """The folders among some paths that are gone, and of which documents are in the index."""
+    counts = {path: sum(one.startswith(_inside(path)) for one in known) for path in missing}
+    return [
+        Problem(
+            path,
+            f"no such folder any more; what was read there stays ({number:,} documents), unless "
+            "you update with drop_missing",
+        )
+        for path, number in sorted(counts.items())
+        if number
+    ]
+
+
+def _own_files(index: Path | str) -> Callable[[str], bool]:
+    """Whether a file is the index itself, or beside it and part of it."""
+    full = os.path.realpath(index)
+    names = {full, *(f"{full}{ending}" for ending in _OWN_ENDINGS)}
+    return lambda path: path in names or path.startswith(f"{full}.tantivy{os.sep}")
 
 
 def _add_roots(store: Store, engine: Engine, roots: Iterable[str]) -> None:
@@ -334,8 +370,8 @@ class DocumentWriter:
             self._insert_document(file.path, file.kind.unit, read_as, str(error))
             return Problem(file.path, str(error))
 
-    def write(self, text: Text) -> None:
-        """Add a text, or replace the one of its name."""
+    def write(self, text: Text) -> str:
+        """Add a text, or replace the one of its name; the name that it has now."""
         self._batch.begin()
         name = text.name
         if name:
@@ -346,11 +382,12 @@ class DocumentWriter:
             taken = "SELECT 1 FROM documents WHERE path = ?"
             while self._store.rows(taken, os.fsencode(name := f"text {number}")):
                 number += 1
-        document = self._insert_document(name, "line", text.stamp)
+        document = self._insert_document(name, "line", text.stamp, text.problem or None)
         self._insert_passages(document, text.passages())
         self._store.connection.execute(
             "INSERT INTO metadata VALUES (?, ?)", (document, json.dumps(text.metadata))
         )
+        return name
 
     def remove(self, path: str) -> bool:
         """Remove a document and its passages; whether it was in the index."""
