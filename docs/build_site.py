@@ -23,6 +23,8 @@ NAVIGATION: dict[str, dict[str, str]] = {
         "Overview": "README.md",
         "Quickstart": "docs/quickstart.md",
         "Folders of documents": "docs/folders.md",
+        "Tables from documents": "docs/fill.md",
+        "Highlights": "docs/highlight.md",
         "Concepts": "docs/concepts.md",
     },
     "Guides": {
@@ -47,6 +49,7 @@ NAVIGATION: dict[str, dict[str, str]] = {
         "Results": "RESULTS.md",
         "Benchmarks": "benchmarks/README.md",
         "People benchmark": "benchmarks/people/README.md",
+        "Highlight benchmark": "benchmarks/highlight/README.md",
         "Experiments": "EXPERIMENTS.md",
         "Model card of small": "src/pullquote/models/small/README.md",
         "Model card of tiny": "src/pullquote/models/tiny/README.md",

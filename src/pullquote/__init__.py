@@ -19,6 +19,7 @@ from pullquote.types import (
     Answer,
     Document,
     Example,
+    Highlight,
     Hit,
     Passage,
     Place,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pullquote.compat.pipeline import QuestionAnsweringPipeline, pipeline
     from pullquote.reading.reader import Reader
     from pullquote.searching.index import Index
+    from pullquote.searching.prune import Pruned, prune
     from pullquote.searching.search import Searcher
 
 __version__ = "0.2.0"
@@ -41,6 +43,9 @@ __all__ = [
     "Span",
     "Answer",
     "Prediction",
+    "Highlight",
+    "prune",
+    "Pruned",
     "Index",
     "Searcher",
     "Hit",
@@ -58,6 +63,8 @@ _LAZY = {
     "Reader": "pullquote.reading.reader",
     "Index": "pullquote.searching.index",
     "Searcher": "pullquote.searching.search",
+    "prune": "pullquote.searching.prune",
+    "Pruned": "pullquote.searching.prune",
     "pipeline": "pullquote.compat.pipeline",
     "QuestionAnsweringPipeline": "pullquote.compat.pipeline",
 }

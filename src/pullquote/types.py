@@ -143,6 +143,31 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Highlight:
+    """A sentence, or an entry of a list, that bears on a question: `context[start:end] == text`.
+
+    `score` is the probability that it holds an answer, `quote` the best quote in it, which may
+    reach over its ends.
+
+    >>> from pullquote import Reader
+    >>> text = "For the bread you need flour. It rains. You also need salt for the bread."
+    >>> found = Reader().highlight("What do I need for the bread?", text)
+    >>> [(one.text, one.quote.text) for one in found]
+    [('For the bread you need flour.', 'flour'), ('You also need salt for the bread.', 'salt')]
+    """
+
+    text: str
+    start: int
+    end: int
+    score: float
+    quote: Span
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields by their names, for JSON; `quote` has `text`, `start` and `end`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Correction:
     """A word of a question, and the word that it was read as.
 

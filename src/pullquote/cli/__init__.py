@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "ask": "Ask a question of a text, or of folders of documents.",
+    "highlight": "Mark the sentences that bear on a question.",
+    "fill": "Fill a table out of documents: a row each, a column a question.",
     "index": "Index folders of documents, to ask them often.",
     "passages": "Show what is read of documents, and where it stands.",
     "evaluate": "Measure a model on labelled data.",

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from pullquote.checkpoints.directory import DEFAULT_MODEL, open_model
 from pullquote.errors import InputError
 from pullquote.progress import Progress, no_progress
-from pullquote.reading import decode
+from pullquote.reading import decode, highlight
 from pullquote.reading.backends.choose import choose, load_backend
 from pullquote.reading.backends.rounding import sample_windows
 from pullquote.reading.batching import Batched, LogitRow, SpanSearch
 from pullquote.reading.encode import Encoder
 from pullquote.reading.spelling import Spelling
 from pullquote.settings import Decision, ReaderConfig, check_answerable
-from pullquote.types import Correction, Example, Prediction, Window, WindowSpans
+from pullquote.types import Correction, Example, Highlight, Prediction, Window, WindowSpans
 
 if TYPE_CHECKING:
     from pullquote.reading.backends import Backend
@@ -174,16 +174,34 @@ class Reader:
         options = self._options(top_k, threshold, answerable, overlapping)
         return self._answer_all(itertools.starmap(_example, enumerate(examples, 1)), options)
 
-    def read_all(self, examples: Iterable[Example]) -> Iterator[list[decode.Candidates]]:
+    def highlight(self, question: str, text: str, *, least: float = 0.3) -> list[Highlight]:
+        """The sentences and entries of lists that bear on a question, in the order of the text.
+
+        >>> from pullquote import Reader
+        >>> text = "The mill is old. The rent is 840 crowns. It is due on the third."
+        >>> [found.text for found in Reader().highlight("How much is the rent?", text)]
+        ['The rent is 840 crowns.']
+
+        Those whose probability to hold an answer is at least `least`: none, one or several, for a
+        question may have several answers. Raises `InputError` for a blank question.
+        """
+        if self.config.spelling and isinstance(question, str) and isinstance(text, str):
+            question = self.spelling.correct(question, [text]).question
+        (windows,) = self.read_all([Example("", question, text)], limit=highlight.SPANS)
+        return highlight.highlight(text, windows, least=least)
+
+    def read_all(
+        self, examples: Iterable[Example], *, limit: int = decode.NEAREST
+    ) -> Iterator[list[decode.Candidates]]:
         """Candidate spans of each example's windows, for choosing an answer from several texts.
 
-        A lazy iterator, in order; one entry for each window, none for a blank context. Questions
-        are read as they are: see `Spelling`.
+        A lazy iterator, in order; one entry for each window, with at most `limit` spans, none for a
+        blank context. Questions are read as they are: see `Spelling`.
         """
         batched = self._batched(
             lambda task: self._windows(task.example),
             lambda _, windows: windows,
-            limit=decode.NEAREST,
+            limit=limit,
         )
         return batched.run(map(_Task, examples))
 

@@ -1,4 +1,4 @@
-"""Splits text into sentences, and finds the sentence around a quote.
+"""Splits text into sentences or entries of lists, and finds the sentence around a quote.
 
     [sentence.text for sentence in sentences("It rained. Rollo came by sea.")]
 
@@ -24,6 +24,12 @@ _END = re.compile(
       | [。！？]+ [」』”’）]*
       | \n\s*\n""",
     re.VERBOSE,
+)
+
+# A line that is an entry of a list or table: it begins with a bullet or a number ("-", "2.1",
+# "(a)", "b."), or has columns, with a bar or at least two blanks between them.
+_ENTRY = re.compile(
+    r"\s*(?:[-*+•–#|]|\(?\w{1,3}[.)](?!\S)|\d+(?:\.\d+)*\s)|[^\n]*(?:\S[ \t]{2,}\S|\S\s*\|\s*\S)"
 )
 
 
@@ -75,3 +81,22 @@ def sentences(context: str) -> Iterator[Span]:
         if text := context[start:end].strip():
             left = context.index(text, start)
             yield Span(text, left, left + len(text))
+
+
+def pieces(context: str) -> Iterator[Span]:
+    """The sentences of a text, and of lists and tables the entries: lines without a full stop.
+
+    >>> [piece.text for piece in pieces("We need:\\n- bread\\n- milk from\\n  the farm")]
+    ['We need:', '- bread', '- milk from\\n  the farm']
+    """
+    for sentence in sentences(context):
+        lines = sentence.text.splitlines(keepends=True)
+        start = end = sentence.start
+        for line, following in zip(lines, [*lines[1:], ""], strict=True):
+            end += len(line)
+            ends = _ENTRY.match(following) or line.rstrip().endswith(":")
+            if ends or not following or ("  " in line.strip() and _ENTRY.match(line)):
+                if text := context[start:end].strip():
+                    left = context.index(text, start)
+                    yield Span(text, left, left + len(text))
+                start = end

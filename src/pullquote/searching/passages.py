@@ -131,6 +131,23 @@ def _is_caption(part: Part) -> bool:
     return not ends or _NUMBERED.match(text) is not None
 
 
+def text_of(found: Iterable[Passage]) -> str:
+    """The text of a document from its passages, with blanks for what is in none of them.
+
+    >>> from pullquote.types import Mark
+    >>> document, marks = Document("a.txt", "line"), (Mark(0, 1),)
+    >>> text_of([Passage(document, "To be", 0, marks), Passage(document, "be, or", 3, marks)])
+    'To be, or'
+    """
+    parts: list[str] = []
+    length = 0
+    for passage in found:
+        parts.append("\n" * (passage.start - length))
+        parts.append(passage.text[max(length - passage.start, 0) :])
+        length = max(length, passage.end)
+    return "".join(parts)
+
+
 def _passage(document: Document, text: str, start: int, marks: list[Mark]) -> Iterator[Passage]:
     """The passage without the whitespace around it, unless there is nothing else."""
     kept = text.strip()

@@ -1,0 +1,145 @@
+"""pullquote highlight: the sentences of texts and documents that bear on a question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pullquote.checkpoints.directory import DEFAULT_MODEL
+from pullquote.cli.console import (
+    count,
+    echo_json,
+    json_option,
+    model_options,
+    one_line,
+    percent,
+    printable,
+    read_text,
+    say,
+    share,
+    spelling_option,
+)
+from pullquote.cli.skipped import shown
+from pullquote.errors import DocumentError, MissingExtraError
+
+if TYPE_CHECKING:
+    from pullquote.types import Highlight, Passage
+
+
+@click.command(
+    "highlight",
+    epilog="""Examples:
+
+\b
+  pullquote highlight "Who are the parties?" contract.pdf
+  pullquote highlight "What was decided about the roof?" minutes/ --least 50% --json
+  cat contract.txt | pullquote highlight "What does the rent include?" -
+""",
+)
+@click.argument("question")
+@click.argument("paths", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--least",
+    callback=share,
+    default="30%",
+    show_default=True,
+    metavar="P",
+    help="The least probability that a sentence holds an answer.",
+)
+@click.option(
+    "--model",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    metavar="MODEL",
+    help="A bundled name, a directory or a hub id.",
+)
+@spelling_option
+@model_options
+@json_option
+def command(
+    question: str,
+    paths: tuple[str, ...],
+    least: float,
+    model: str,
+    spelling: bool | None,
+    device: str,
+    precision: str,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Print the sentences and entries of lists in each FILE (or folder) that bear on QUESTION.
+
+    There may be several, for a question may have several answers: the parties of a contract, the
+    dates in a letter. Each comes with the probability that it holds an answer, its best quote
+    marked, and its place. FILE is a document as for `ask`, or "-" for standard input; each is read
+    whole.
+    """
+    from pullquote.reading.reader import Reader  # not loaded by --help
+
+    if "-" in paths and len(paths) > 1:
+        raise click.UsageError("- is one text, not one of several; give files and folders.")
+    reader = Reader(model, device=device, precision=precision, threads=threads, spelling=spelling)
+    results: list[dict[str, Any]] = []
+    texts = [("standard input", read_text("-"), [])] if paths == ("-",) else _documents(paths)
+    for name, text, passages in texts:
+        found = reader.highlight(question, text, least=least)
+        places = [_place(one, passages) for one in found]
+        if as_json:
+            results += [
+                {"document": name, **one.to_dict(), **place}
+                for one, place in zip(found, places, strict=True)
+            ]
+            continue
+        click.secho(printable(shown(name)), bold=True)
+        for one, place in zip(found, places, strict=True):
+            where = f", {place['unit']} {place['number']}" if place else ""
+            click.echo(f"  {percent(one.score):>6}  {_marked(one, text)}{where}")
+        if not found:
+            click.echo("  nothing that bears on the question")
+    if as_json:
+        echo_json({"question": question, "model": model, "highlights": results})
+
+
+def _documents(paths: Iterable[str]) -> Iterable[tuple[str, str, list[Passage]]]:
+    """The path, text and passages of each document; others are named on standard error."""
+    from pullquote.searching.documents import Problem, SourceFile, find
+    from pullquote.searching.passages import text_of
+    from pullquote.searching.pool import Pool
+
+    found = list(find(paths))
+    files = [file for file in found if isinstance(file, SourceFile)]
+    problems = [one for one in found if isinstance(one, Problem)]
+    with Pool(files) as pool:
+        for file in files:
+            try:
+                passages = list(pool.read(file))
+            except (DocumentError, MissingExtraError) as error:
+                problems.append(Problem(file.path, str(error)))
+                continue
+            yield file.path, text_of(passages), passages
+    if problems and len(problems) == len(found):
+        first = f"{shown(problems[0].path)}: {problems[0].reason}"
+        raise DocumentError(f"none of {count(len(found), 'document')} could be read; {first}")
+    for problem in problems:
+        say("note", f"not read: {shown(problem.path)}: {problem.reason}")
+    if not found:
+        raise DocumentError(f"{', '.join(paths)}: no documents in it")
+
+
+def _place(found: Highlight, passages: Iterable[Passage]) -> dict[str, Any]:
+    """The unit and number of the place of a quote; {} in a text that is no document."""
+    for passage in passages:
+        if passage.start <= found.quote.start < passage.end:
+            place = passage.place(found.quote.start - passage.start)
+            return {"unit": place.unit, "number": place.number}
+    return {}
+
+
+def _marked(found: Highlight, text: str) -> str:
+    """The sentence on one line, with the quote marked."""
+    start, end = max(found.quote.start, found.start), min(found.quote.end, found.end)
+    before, quote, after = text[found.start : start], text[start:end], text[end : found.end]
+    marked = click.style(one_line(quote), fg="black", bg="yellow")
+    return one_line(f"{before}|")[:-1] + marked + one_line(f"|{after}")[1:]

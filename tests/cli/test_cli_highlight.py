@@ -1,0 +1,64 @@
+"""pullquote highlight: marked sentences of texts and documents."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_helpers import Run
+
+TEXT = "For the bread you need flour.\nIt rains. You also need salt for the bread.\n"
+QUESTION = "What do I need for the bread?"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "bread.txt").write_text(TEXT)
+    (folder / "mill.md").write_text("# The mill\n\nThe mill is old.\n")
+    return folder
+
+
+def test_sentences_with_their_places(call: Run, folder: Path) -> None:
+    done = call("highlight", QUESTION, folder / "bread.txt").succeeded()
+    name, first, second = done.out.splitlines()
+    assert name.endswith("bread.txt")
+    assert first.endswith("%  For the bread you need flour., line 1")
+    assert second.endswith("%  You also need salt for the bread., line 2")
+
+
+def test_json_of_a_folder(call: Run, folder: Path) -> None:
+    done = call("highlight", QUESTION, folder, "--json", "--least", "0.5").succeeded()
+    highlights = json.loads(done.out)["highlights"]
+    assert [one["quote"]["text"] for one in highlights] == ["flour", "salt"]
+    assert {one["document"] for one in highlights} == {str(folder / "bread.txt")}
+    assert [(one["unit"], one["number"]) for one in highlights] == [("line", 1), ("line", 2)]
+    assert all(TEXT[one["start"] : one["end"]] == one["text"] for one in highlights)
+
+
+def test_nothing_is_said_plainly(call: Run, folder: Path) -> None:
+    done = call("highlight", QUESTION, folder / "mill.md", "--least", "99%").succeeded()
+    assert done.out.splitlines()[1] == "  nothing that bears on the question"
+
+
+def test_a_document_that_cannot_be_read(call: Run, folder: Path) -> None:
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
+    done = call("highlight", QUESTION, folder)
+    assert done.code == 0
+    assert "flour" in done.out
+    assert "not read:" in done.err
+    assert "broken.pdf" in done.err
+    call("highlight", QUESTION, folder / "broken.pdf").failed(
+        "none of 1 document could be read", "broken.pdf"
+    )
+
+
+def test_what_it_refuses(call: Run, folder: Path) -> None:
+    call("highlight", QUESTION, "-", folder).failed("- is one text", code=2)
+    (folder.parent / "empty").mkdir()
+    call("highlight", QUESTION, folder.parent / "empty").failed("no documents in it")
+    call("highlight", QUESTION, "nowhere").failed("no such file or folder")
+    call("highlight", " ", folder).failed("blank")
+    call("highlight", QUESTION, folder, "--least", "2").failed("is not between 0 and 1", code=2)
