@@ -18,7 +18,7 @@ QUICK := tests/reading tests/searching tests/scoring tests/data tests/checkpoint
     --deselect=tests/cli/test_cli_ask.py::test_no_answer_says_so_and_names_the_nearest_quote
 QUICK_TOOLS := pytest pytest-timeout hypothesis schemathesis httpx psutil safetensors onnx \
     onnxscript
-QUICK_EXTRAS := .[hub,files,onnx,parquet,tantivy,report,serve]
+QUICK_EXTRAS := .[hub,files,fill,onnx,parquet,tantivy,report,serve]
 
 .PHONY: demo test check docs site bench bench-serve bench-shapes soak mutants parity golden models
 .PHONY: clean help test-floors test-integrations nightly people engine engine-sanitize engine-arm

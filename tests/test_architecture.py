@@ -150,6 +150,8 @@ def test_every_module_stands_in_a_room() -> None:
                 f"pullquote.searching.{name}" for name in ("archives", "html", "office", "sheets")
             ),
         ),
+        ("dateutil", ("pullquote.scale.values",)),
+        ("xlsxwriter", ("pullquote.scale.workbook",)),
         ("charset_normalizer", ("pullquote.charsets",)),
         ("matplotlib", ("pullquote.training.log", "pullquote.scoring.figures")),
     ],

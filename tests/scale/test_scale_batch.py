@@ -20,6 +20,7 @@ from pullquote.errors import ConfigError, DataError, InputError, OutputError
 from pullquote.scale import batch as module
 from pullquote.scale.answering import Columns
 from pullquote.scale.batch import batch, find
+from pullquote.scale.locking import locked
 
 pq = pytest.importorskip("pyarrow.parquet")
 pa = pytest.importorskip("pyarrow")
@@ -247,7 +248,8 @@ def test_options_that_the_reader_refuses_begin_nothing(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="no such lock there")
 def test_two_processes_do_not_write_to_one_folder(tmp_path: Path) -> None:
     source, out = write(tmp_path / "in.jsonl", rows(1)), tmp_path / "out"
-    with module._locked(out), pytest.raises(OutputError, match="another process is writing"):
+    out.mkdir()
+    with locked(out), pytest.raises(OutputError, match="another process is writing"):
         batch(READER, source, out)
     batch(READER, source, out)
 

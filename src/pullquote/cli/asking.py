@@ -195,9 +195,6 @@ def open_index(paths: Sequence[str], verbose: bool, *, private: bool = False) ->
 
     What was not read of the documents is said; `private` is that of `Index.open`.
     """
-    import hashlib  # OpenSSL is not loaded for a plain text
-
-    from pullquote.searching.documents import existing
     from pullquote.searching.index import Index
 
     if len(paths) == 1 and (Index.is_one(paths[0]) or paths[0].endswith(".db")):
@@ -205,18 +202,7 @@ def open_index(paths: Sequence[str], verbose: bool, *, private: bool = False) ->
         note_skipped([*index.problems(), *index.partly_read()], index.left_out(), verbose)
         note_missing(index, index.without_vectors(), f"run pullquote index -o {paths[0]}")
         return index
-    for path in paths:
-        if Index.is_one(path):
-            raise click.UsageError(f"{path} is an index; ask it alone, or its documents.")
-        existing(path)
-    full = sorted({os.path.realpath(path) for path in paths})
-    key = hashlib.sha256(b"\0".join(map(os.fsencode, full))).hexdigest()[:32]
-    file = cache_directory() / "folders" / f"{key}.db"
-    try:
-        index, found = _cached(file, paths, private)
-    except IndexFileError:  # damaged, or of another version: it can be made again
-        _remove(file)
-        index, found = _cached(file, paths, private)
+    index, found = cached_index(paths, private=private)
     try:
         if not len(index):
             raise DocumentError(nothing_in(paths, found))
@@ -228,6 +214,27 @@ def open_index(paths: Sequence[str], verbose: bool, *, private: bool = False) ->
     note_guesses(found)
     note_missing(index, left, "the next questions make more of them")
     return index
+
+
+def cached_index(paths: Sequence[str], *, private: bool = False) -> tuple[Index, Update]:
+    """An index of the documents at some paths, kept in the cache, and what is new of them."""
+    import hashlib  # OpenSSL is not loaded for a plain text
+
+    from pullquote.searching.documents import existing
+    from pullquote.searching.index import Index
+
+    for path in paths:
+        if Index.is_one(path):
+            raise click.UsageError(f"{path} is an index; ask it alone, or its documents.")
+        existing(path)
+    full = sorted({os.path.realpath(path) for path in paths})
+    key = hashlib.sha256(b"\0".join(map(os.fsencode, full))).hexdigest()[:32]
+    file = cache_directory() / "folders" / f"{key}.db"
+    try:
+        return _cached(file, paths, private)
+    except IndexFileError:  # damaged, or of another version: it can be made again
+        _remove(file)
+        return _cached(file, paths, private)
 
 
 def _cached(file: Path, paths: Sequence[str], private: bool) -> tuple[Index, Update]:

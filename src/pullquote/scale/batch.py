@@ -13,7 +13,6 @@ disk, a power cut) costs the blocks that were under way, and no row is lost or s
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import itertools
 import json
@@ -34,6 +33,7 @@ from pullquote.progress import Progress, no_progress
 from pullquote.reading.identity import fingerprint
 from pullquote.scale import output
 from pullquote.scale.answering import Columns, answer_rows
+from pullquote.scale.locking import locked
 
 if TYPE_CHECKING:
     from pullquote.data.rows import Item
@@ -115,7 +115,11 @@ def batch(
         "reader": json.loads(json.dumps(asdict(reader.config))),
     }
     began = time.monotonic()
-    with _locked(out):
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error.strerror})") from None
+    with locked(out):
         for left_over in out.glob(_LEFT_OVER):
             left_over.unlink(missing_ok=True)
         planned = _plan(out, sources, settings)
@@ -299,26 +303,3 @@ class _Counts:
     def rate(self, began: float) -> str:
         answered = self.rows - self.resumed
         return f"{self.rows:,} rows, {answered / max(time.monotonic() - began, 1e-3):,.0f} a second"
-
-
-@contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Hold a folder; the system lets it go when the process ends, however it ends."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror})") from None
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such lock
-        yield
-        return
-    held = os.open(out, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise OutputError(f"{out}: another process is writing to it") from None
-        yield
-    finally:
-        os.close(held)

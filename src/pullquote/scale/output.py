@@ -1,9 +1,9 @@
-"""Writes results as Parquet, JSON Lines or CSV, whole or not at all.
+"""Writes results as Parquet, JSON Lines, CSV or XLSX, whole or not at all.
 
     write("answers.parquet", results, Columns(keep=("team",)))
 
-Knows columns and files, not readers. A CSV file has a number where the others have one, "" for
-nothing, and JSON in the column `answers`.
+Knows columns and files, not readers. A CSV or XLSX file has a number where the others have one, ""
+for nothing, and JSON in the column `answers`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import csv
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pullquote.data.tables import pyarrow
 from pullquote.errors import OutputError
 from pullquote.files import replacing
-from pullquote.scale.answering import Columns
+from pullquote.scale import workbook
 
-KINDS = (".parquet", ".jsonl", ".csv", ".tsv")
+KINDS = (".parquet", ".jsonl", ".csv", ".tsv", ".xlsx")
 _GROUP = 4096  # rows of a row group, and held at once
 
 
@@ -31,14 +31,29 @@ def check_kind(path: str | os.PathLike[str]) -> None:
         raise OutputError(f"{path}: its ending is none of {', '.join(KINDS)}; write one of these")
     if Path(path).suffix.lower() == ".parquet":
         pyarrow()  # raises an error before there is any work
+    elif Path(path).suffix.lower() == ".xlsx":
+        workbook.xlsxwriter()
+
+
+class Named(Protocol):
+    """The columns of a table."""
+
+    def names(self) -> tuple[str, ...]:
+        """Their names, in order; one is "error"."""
 
 
 def write(
-    path: str | os.PathLike[str], results: Iterable[dict[str, Any]], columns: Columns
+    path: str | os.PathLike[str],
+    results: Iterable[dict[str, Any]],
+    columns: Named,
+    *,
+    scores: Collection[str] = (),
+    shade: workbook.Shade = workbook.unshaded,
 ) -> tuple[int, int]:
     """Write results to a new or replaced file of the kind that its name tells.
 
-    Returns how many there were, and how many of them with an error.
+    Returns how many there were, and how many of them with an error. `scores` are columns of numbers
+    besides those of answers, `shade` says which cells of a workbook are coloured.
 
     Raises `OutputError` where the file cannot be written, or for another kind.
     """
@@ -47,7 +62,9 @@ def write(
     counted = _Counted(results)
     with replacing(path) as temporary:
         if kind == ".parquet":
-            _write_parquet(temporary, counted, columns)
+            _write_parquet(temporary, counted, columns.names(), scores)
+        elif kind == ".xlsx":
+            workbook.write(temporary, map(_flat, counted), columns.names(), shade)
         else:
             with open(temporary, "w", encoding="utf-8", newline="") as file:
                 if kind == ".jsonl":
@@ -59,9 +76,7 @@ def write(
                     )
                     writer.writeheader()
                     for result in counted:
-                        if result.get("answers") is not None:
-                            result["answers"] = json.dumps(result["answers"], ensure_ascii=False)
-                        writer.writerow(result)
+                        writer.writerow(_flat(result))
     return counted.number, counted.errors
 
 
@@ -76,18 +91,28 @@ class _Counted:
             yield result
 
 
-def _write_parquet(path: Path, results: Iterable[dict[str, Any]], columns: Columns) -> None:
+def _flat(result: dict[str, Any]) -> dict[str, Any]:
+    """A result whose list of answers is one text."""
+    if result.get("answers") is None:
+        return result
+    return {**result, "answers": json.dumps(result["answers"], ensure_ascii=False)}
+
+
+def _write_parquet(
+    path: Path, results: Iterable[dict[str, Any]], names: Iterable[str], scores: Iterable[str]
+) -> None:
     pa, pq = pyarrow()
     texts = iter(results)
-    schema = _schema(columns)
+    schema = _schema(names, scores)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         while rows := list(itertools.islice(texts, _GROUP)):
             writer.write_table(pa.Table.from_pylist(rows, schema))
 
 
-def _schema(columns: Columns) -> Any:
+def _schema(names: Iterable[str], scores: Iterable[str]) -> Any:
     pa, _ = pyarrow()
     quote = [("start", pa.int64()), ("end", pa.int64()), ("score", pa.float64())]
     types = dict(quote, no_answer_score=pa.float64(), number=pa.int64())
     types["answers"] = pa.list_(pa.struct([("text", pa.string()), *quote]))
-    return pa.schema([(name, types.get(name, pa.string())) for name in columns.names()])
+    types |= dict.fromkeys(scores, pa.float64())
+    return pa.schema([(name, types.get(name, pa.string())) for name in names])

@@ -11,15 +11,14 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from pullquote.checkpoints import layout
-from pullquote.data.formats import decode_text, read_bytes
-from pullquote.errors import ConfigError, DataError, MissingExtraError
+from pullquote.data.toml import read_toml
+from pullquote.errors import ConfigError
 from pullquote.settings import ReaderConfig
 
 _READER = ReaderConfig()
@@ -312,21 +311,3 @@ def _check(name: str, value: Any, default: Any, metadata: Mapping[str, Any]) -> 
             raise ConfigError(f"{name} holds {word!r}, expected strings")
         if choices and word not in choices:
             raise ConfigError(f"{name} is {word!r}, expected {' or '.join(choices)}")
-
-
-def read_toml(path: str | Path) -> dict[str, Any]:
-    """The keys and values of a TOML file."""
-    try:
-        if sys.version_info >= (3, 11):
-            import tomllib
-        else:
-            import tomli as tomllib
-    except ImportError as error:
-        raise MissingExtraError("tomli", "train") from error
-    try:
-        values: dict[str, Any] = tomllib.loads(decode_text(read_bytes(Path(path))))
-        return values
-    except DataError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML ({error})") from None

@@ -1,0 +1,33 @@
+"""Reads TOML files.
+
+    read_toml("recipe.toml")["learning_rate"]
+
+Python 3.10 needs `tomli` for it, of the extras `train` and `fill`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from pullquote.data.formats import decode_text, read_bytes
+from pullquote.errors import ConfigError, DataError, MissingExtraError
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The keys and values of a TOML file."""
+    try:
+        if sys.version_info >= (3, 11):
+            import tomllib
+        else:
+            import tomli as tomllib
+    except ImportError as error:
+        raise MissingExtraError("tomli", "train") from error
+    try:
+        values: dict[str, Any] = tomllib.loads(decode_text(read_bytes(Path(path))))
+        return values
+    except DataError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: not TOML ({error})") from None

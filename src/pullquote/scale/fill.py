@@ -1,0 +1,390 @@
+"""Fills a table out of documents: one row a document, one column a question, with its quote.
+
+    keys = question_keys(searcher, read_wanted("questions.toml"))
+    with Filling("leases.csv") as filling:           # what was found before stays
+        fill(searcher, keys, sources, filling)
+        write("leases.csv", table(keys, sources, filling), FillColumns(tuple(keys)))
+
+What is found goes into a file beside the table, a line a document, at once. So whatever stops the
+work costs the document that was being asked, and the same call goes on; and a question is asked of
+a document again only if its wordings, the model, the decision or the document have changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from glob import escape
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
+
+from pullquote.errors import ConfigError, InputError, OutputError
+from pullquote.files import cannot_write
+from pullquote.progress import Progress, no_progress, tracked
+from pullquote.reading.identity import fingerprint
+from pullquote.scale.locking import locked
+from pullquote.scale.values import amount_value, date_value
+from pullquote.scale.wanted import DOCUMENT, ERROR, Wanted
+from pullquote.text import without_surrogates
+
+if TYPE_CHECKING:
+    from pullquote.searching.search import Searcher, SearchResult
+
+FORMAT = 1
+NO_ANSWER = "no answer"
+LOW = 0.5
+"""The score below which a cell is marked."""
+ACCEPTED, REJECTED, YES, NO = "accepted", "rejected", "yes", "no"
+DECISIONS = (ACCEPTED, REJECTED, YES, NO)
+
+Cell: TypeAlias = "Mapping[str, Any]"
+"""What was found for a question in a document: `asked`, the wording that found most; `answered`;
+`quote`, `sentence` and `passage` with the offsets of the others in it; `unit`, `number`, `score`
+and `no_answer_score`. Of a question without an answer it is the nearest quote, "" without any."""
+
+
+_FIGURES = re.compile(r"(?=[\d.]{1,16}\Z)\d+(?:\.\d+)?")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+_Values: TypeAlias = "tuple[str, str, str, float | None, str]"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A document to be asked: its path, its name in the table, and what tells its versions apart.
+
+    With a `problem`, it could not be read, and why; `partly`, the rest of it was.
+    """
+
+    path: str
+    name: str
+    stamp: tuple[int, ...] = ()
+    problem: str = ""
+    partly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a person decided on a cell, for the quote that it had then."""
+
+    document: str
+    question: str
+    quote: str
+    decision: str
+
+    @property
+    def cell(self) -> tuple[str, str]:
+        """Its row and column."""
+        return self.document, self.question
+
+
+@dataclass(slots=True)
+class _Found:
+    """The cells of a document by their keys, and its stamp when it was asked."""
+
+    stamp: tuple[int, ...]
+    cells: dict[str, Cell] = field(default_factory=dict)
+
+
+class Filling:
+    """The file of what was found and decided, beside a table; a context that holds it.
+
+    Raises `OutputError` where another process holds it or it cannot be written, `ConfigError` for a
+    file that is damaged or of a newer pullquote. A last line that a kill cut short is left out.
+    """
+
+    def __init__(self, table: str | os.PathLike[str]) -> None:
+        table = Path(table)
+        self.path = table.parent / f".{table.name}.filled"
+        self._found: dict[str, _Found] = {}
+        self._decided: dict[tuple[str, str], Decided] = {}
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> Filling:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.touch()
+        except OSError as error:
+            raise cannot_write(self.path, error) from None
+        self._lock = locked(self.path)
+        self._lock.__enter__()
+        try:
+            for line in self._lines():
+                try:
+                    self._take(line)
+                except (KeyError, TypeError, ValueError) as error:
+                    raise self._damaged(error) from None
+            self._file = open(self.path, "a", encoding="utf-8")
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+        self._lock.__exit__(None, None, None)
+
+    def cells(self, source: Source) -> Mapping[str, Cell]:
+        """What was found in a document as it is now, by the keys of the questions."""
+        found = self._found.get(source.path)
+        return found.cells if found and found.stamp == source.stamp else {}
+
+    def add(self, source: Source, cells: Mapping[str, Cell]) -> None:
+        """Keep what was found in a document, beside what was found in it before."""
+        kept = {**self.cells(source), **cells}
+        self._write({"document": source.path, "stamp": source.stamp, "cells": kept})
+
+    def decide(self, decided: Decided) -> None:
+        """Keep a decision in place of an earlier one on the same cell."""
+        self._write({"decided": asdict(decided)})
+
+    def decision(self, document: str, question: str, quote: str) -> str:
+        """What was decided on a cell with this quote; "" if nothing was."""
+        decided = self._decided.get((document, question))
+        return decided.decision if decided and decided.quote == quote else ""
+
+    def _lines(self) -> list[dict[str, Any]]:
+        """The lines of the file; one that was cut short is removed."""
+        try:
+            data = self.path.read_bytes()
+            whole = data[: data.rfind(b"\n") + 1]
+            if whole != data:
+                os.truncate(self.path, len(whole))
+            lines = [json.loads(line) for line in whole.splitlines()]
+            if not lines:
+                self.path.write_text(f'{{"format": {FORMAT}}}\n', encoding="utf-8")
+            elif lines.pop(0)["format"] > FORMAT:
+                raise ConfigError(f"{self.path}: written by a newer pullquote; choose another -o")
+            return lines
+        except OSError as error:
+            raise cannot_write(self.path, error) from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise error if isinstance(error, ConfigError) else self._damaged(error) from None
+
+    def _damaged(self, error: Exception) -> ConfigError:
+        return ConfigError(
+            f"{self.path}: is damaged ({type(error).__name__}); remove it to begin anew, without "
+            "what was decided"
+        )
+
+    def _take(self, line: dict[str, Any]) -> None:
+        if "decided" in line:
+            decided = Decided(**line["decided"])
+            self._decided[decided.cell] = decided
+        else:
+            self._found[line["document"]] = _Found(tuple(line["stamp"]), dict(line["cells"]))
+
+    def _write(self, line: dict[str, Any]) -> None:
+        assert self._file, "used outside its `with`"
+        try:
+            self._file.write(f"{json.dumps(line)}\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from None
+        self._take(line)
+
+
+def question_keys(
+    searcher: Searcher,
+    wanted: Iterable[Wanted],
+    *,
+    threshold: float | None = None,
+    answerable: float | None = None,
+) -> dict[Wanted, str]:
+    """A hash for each question: of its wordings and of all that its answers depend on."""
+    reader = searcher.reader
+    decision = reader.config.decision(threshold, answerable)
+    settings = [
+        fingerprint(reader),
+        asdict(decision),
+        asdict(reader.config),
+        asdict(searcher.ranking),
+    ]
+    texts = {one: json.dumps([*settings, one.ask]) for one in wanted}
+    return {one: hashlib.sha256(text.encode()).hexdigest()[:24] for one, text in texts.items()}
+
+
+def fill(
+    searcher: Searcher,
+    keys: Mapping[Wanted, str],
+    sources: Sequence[Source],
+    filling: Filling,
+    *,
+    threshold: float | None = None,
+    answerable: float | None = None,
+    progress: Progress = no_progress,
+) -> int:
+    """Ask each document the questions that it has not been asked, and return how many were asked.
+
+    `keys` are those of `question_keys`, with the same decision. The index of `searcher` has the
+    documents. Of the wordings of a question, the one whose quote has the highest score counts,
+    those that were answered first. `progress` counts documents.
+    """
+    asked = 0
+    for source in tracked(sources, len(sources), "asking", progress):
+        if source.problem and not source.partly:
+            continue
+        known = filling.cells(source)
+        new = [one for one, key in keys.items() if key not in known]
+        if not new:
+            continue
+        results = searcher.search_all(
+            [wording for one in new for wording in one.ask],
+            path=escape(source.path),
+            threshold=threshold,
+            answerable=answerable,
+        )
+        filling.add(source, {keys[one]: _best([next(results) for _ in one.ask]) for one in new})
+        asked += 1
+    return asked
+
+
+def _best(results: Iterable[SearchResult]) -> Cell:
+    def order(result: SearchResult) -> tuple[bool, float]:
+        return result.answered, result.hits[0].score if result.hits else 0.0
+
+    best = max(results, key=order)
+    cell = {
+        "asked": best.question,
+        "answered": best.answered,
+        "no_answer_score": best.no_answer_score,
+    }
+    if not best.hits:
+        return {**cell, "quote": ""}
+    hit = best.hits[0]
+    passage = hit.passage.text
+    sentence = passage.find(hit.sentence, max(0, hit.offset - len(hit.sentence)))
+    return {
+        **cell,
+        "quote": hit.text,
+        "offset": hit.offset,
+        "sentence": hit.sentence,
+        "sentence_offset": sentence,
+        "passage": passage,
+        "unit": hit.place.unit,
+        "number": hit.place.number,
+        "score": hit.score,
+    }
+
+
+def decide(
+    decided: Sequence[Decided],
+    keys: Mapping[Wanted, str],
+    sources: Iterable[Source],
+    filling: Filling,
+) -> int:
+    """Keep decisions on cells that still have their quotes, and return how many have not.
+
+    Raises `InputError` where that is none of them.
+    """
+    quotes = {}
+    for source in sources:
+        found = filling.cells(source)
+        quotes |= {
+            (source.name, one.name): quote_of(one, found[key])
+            for one, key in keys.items()
+            if key in found
+        }
+    fitting = [one for one in decided if one.quote and quotes.get(one.cell) == one.quote]
+    if decided and not fitting:
+        raise InputError(
+            "none of the decisions is on a quote of this table; expected those of its own review"
+        )
+    for one in fitting:
+        filling.decide(one)
+    return len(decided) - len(fitting)
+
+
+@dataclass(frozen=True, slots=True)
+class FillColumns:
+    """The columns of a filled table."""
+
+    wanted: tuple[Wanted, ...]
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all columns, in order."""
+        return (DOCUMENT, *(column for one in self.wanted for column in one.columns()), ERROR)
+
+    def scores(self) -> tuple[str, ...]:
+        """Those that hold numbers."""
+        return tuple(one.columns()[3] for one in self.wanted)
+
+
+def table(
+    keys: Mapping[Wanted, str],
+    sources: Iterable[Source],
+    filling: Filling,
+    *,
+    low: float = LOW,
+    numbers: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """Yield the row of each document: all that `FillColumns` names, scores as numbers.
+
+    With `numbers`, amounts are numbers, too, of as many digits as a workbook keeps.
+    A document that could not be read is a row with the reason in the column `error`.
+    """
+    for source in sources:
+        row: dict[str, Any] = {}
+        row[DOCUMENT] = without_surrogates(source.name)
+        cells = filling.cells(source)
+        for one, key in keys.items():
+            values: _Values = ("", "", "", None, "")
+            if cell := cells.get(key):
+                values = _values(one, cell, filling, source.name, low)
+            for column, value in zip(one.columns(), values, strict=True):
+                row[column] = without_surrogates(value) if isinstance(value, str) else value
+            if numbers and one.kind == "amount" and _FIGURES.fullmatch(values[0]):
+                row[one.name] = float(values[0])
+        yield {**row, ERROR: source.problem or None}
+
+
+def quote_of(wanted: Wanted, cell: Cell) -> str:
+    """The quote that a table shows: of yes/no the sentence, which says which."""
+    return str(cell["sentence"] if wanted.kind == "yes/no" and cell["quote"] else cell["quote"])
+
+
+def _values(wanted: Wanted, cell: Cell, filling: Filling, document: str, low: float) -> _Values:
+    """The value of a cell, its quote, its place, its score and a note."""
+    quote = quote_of(wanted, cell)
+    decision = filling.decision(document, wanted.name, quote) if quote else ""
+    if not cell["answered"] and decision in ("", REJECTED):
+        return NO_ANSWER, "", "", None, decision
+    place = f"{cell['unit']} {cell['number']}"
+    notes = [] if decision or cell["score"] >= low else ["low score"]
+    value = " ".join(quote.split())
+    if decision == REJECTED:
+        value = ""
+    elif decision in (YES, NO):
+        value = decision
+    elif wanted.kind in ("date", "amount"):
+        read = date_value if wanted.kind == "date" else amount_value
+        plain, why = read(quote)
+        value = plain or value
+        notes += [why] if why else []
+    return value, quote, place, cell["score"], "; ".join([*notes, *filter(None, [decision])])
+
+
+def shade(row: Mapping[str, Any], column: str) -> str:
+    """The colour of a cell of a workbook: that of low scores, of no answer, or none."""
+    if row[column] == NO_ANSWER:
+        return "none"
+    return "low" if "low score" in str(row.get(f"{column} note") or "") else ""
+
+
+def without_formulas(rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows in which a text that a spreadsheet would take for a formula begins with "'".
+
+    Programs that open CSV files run what begins so, whatever its column says it is; a document
+    could hold such a text. Other formats tell texts from formulas.
+    """
+    for row in rows:
+        yield {
+            name: f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+            for name, value in row.items()
+        }
