@@ -84,7 +84,7 @@ bench-shapes: .venv/ready engine .hf4/ready $(CHECKPOINT)/ready  ## time shapes 
 bench-serve: .venv/ready engine  ## load a server, batches beside one at a time (wrk; about 15 minutes)
 	$(BIN)/python benchmarks/serve.py --data $(SQUAD)/dev-v2.0.json.gz --model tiny --model small
 
-soak: .venv/ready engine  ## half an hour of mixed load under a memory cap: no error, no growth
+soak: .venv/ready engine  ## half an hour of mixed load, hostile requests among it: no wrong answer, no growth
 	$(BIN)/python benchmarks/soak.py --minutes 30
 
 mutants: .venv/ready engine  ## break the code in many places, one at a time: each time a test has to fail (3 minutes)

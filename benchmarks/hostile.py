@@ -12,9 +12,14 @@ import json
 import random
 import re
 import socket
+import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
+from fuzz_documents import MAKERS, zipped
 
 PATIENCE = 2.0
 LEGAL = {200, 400, 404, 405, 408, 413, 421, 422, 431, 503}
@@ -44,6 +49,7 @@ def exchange(port: int, *pieces: bytes, pause: float = 0, patience: float = 90) 
         with suppress(OSError):
             while piece := connection.recv(1 << 20):
                 answer += piece
+    answer = answer.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
     statuses = []
     while found := re.match(
         rb"HTTP/1\.1 (\d{3}) .*?\ncontent-length: (\d+)\r.*?\r\n\r\n", answer, re.S
@@ -54,7 +60,14 @@ def exchange(port: int, *pieces: bytes, pause: float = 0, patience: float = 90) 
 
 
 CLOSE = b"connection: close"
-GOOD = request({"question": QUESTION, "context": TEXT}, CLOSE)
+GOOD_BODY = {"question": QUESTION, "context": TEXT}
+GOOD = request(GOOD_BODY, CLOSE)
+ODD_HEADERS = (
+    *(b"host: evil", b"origin: null", b"authorization: Bearer \xff", b"x: " + b"y" * 9999),
+    *(b" x: y", b"x : y", b": y", b"x\x00: y", b"x: \x01", b"content-encoding: gzip", b"te: x"),
+    *(b"expect: 100-continue", b"content-type: text/x", b"accept: \xff", b"range: bytes=0-"),
+    *(b"x-forwarded-for: a, b", b"cookie: " + b"=;" * 4000, b"if-none-match: *"),
+)
 
 
 def upgrade(port: int, rng: random.Random) -> list[int]:
@@ -90,6 +103,18 @@ def slow_head(port: int, rng: random.Random) -> list[int]:
     return exchange(port, *pieces, pause=PATIENCE / 5, patience=0.1)
 
 
+def many_connections(port: int, rng: random.Random) -> list[int]:
+    """Hold many connections, each with a part of a head or of a body."""
+    part = rng.choice((b"", b"GET / HT", request(b" ", b"content-length: 1000000")))
+    with ExitStack() as connections, suppress(OSError):  # the oldest ones may be closed
+        for _ in range(300):
+            connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+            connections.enter_context(connection)
+            connection.sendall(part)
+        time.sleep(PATIENCE)
+    return []
+
+
 def unread(port: int, rng: random.Random) -> list[int]:
     """Ask for more than the system's buffers hold, and read nothing."""
     connection = socket.socket()
@@ -118,7 +143,9 @@ def many_answers(port: int, rng: random.Random) -> list[int]:
 def odd_characters(port: int, rng: random.Random) -> list[int]:
     """Ask about a text of joiners, marks, blanks and emoji."""
     alphabet = ["\u200d", "\u0301", "\ufe0f", "東", "😀", " ", "\u00a0", "a", "\u202e", "\x00"]
-    text = "".join(rng.choices(alphabet, k=200)) + "a"
+    alphabet += ["東\u200d", "[UNK] ", "é" * 101 + " "]
+    runs = [rng.choice(alphabet) * rng.choice((1, 400, 5000)) for _ in range(2)]
+    text = "".join([*rng.choices(alphabet, k=200), *runs, "a"])
     return exchange(port, request({"question": QUESTION, "context": text}, CLOSE))
 
 
@@ -127,9 +154,48 @@ def long_head(port: int, rng: random.Random) -> list[int]:
     return exchange(port, b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 20_000)
 
 
+def odd_heads(port: int, rng: random.Random) -> list[int]:
+    """Send headers that no client should, in a request that is good otherwise."""
+    return exchange(port, request(GOOD_BODY, CLOSE, *rng.sample(ODD_HEADERS, 3)), patience=PATIENCE)
+
+
 def large_body(port: int, rng: random.Random) -> list[int]:
     """Send more than is read."""
     return exchange(port, request(b" " * 3_000_000, CLOSE))
+
+
+def documents(port: int, rng: random.Random) -> list[int]:
+    """Have a document read that costs its reader much; 404 where the server reads none."""
+    ending = rng.choice((*MAKERS, ".bomb"))
+    if ending == ".bomb":
+        ending, data = (
+            ".docx",
+            zipped(random.Random(0), {"word/document.xml": "<w:p/>" * 2_000_000}),
+        )
+    else:
+        data = MAKERS[ending](rng)
+    head = b"POST /v1/text?name=a%b HTTP/1.1\r\nhost: localhost\r\n" % ending.encode()
+    head += b"content-type: application/octet-stream\r\nconnection: close\r\n"
+    return exchange(port, head + b"content-length: %d\r\n\r\n" % len(data) + data)
+
+
+def odd_searches(port: int, rng: random.Random) -> list[int]:
+    """Ask documents by globs, fields and words that cost much; 404 where the server has none."""
+    body = {
+        "question": rng.choice(
+            (QUESTION, '"OR NEAR(" * ' * 100, "a " * 990, "\x00*", "\u0301" * 900)
+        ),
+        **rng.choice(
+            (
+                {"path": "*a" * 490 + "b"},
+                {"path": "[" * 500 + "*"},
+                {"where": {"x" * 1000: ["y"] * 1000}},
+                {"where": {'$"\x00': 10**400}},
+                {"top_k": 1000},
+            )
+        ),
+    }
+    return exchange(port, request(body, CLOSE, path=b"/v1/ask"))
 
 
 def bad_json(port: int, rng: random.Random) -> list[int]:
@@ -180,7 +246,8 @@ def other_site(port: int, rng: random.Random) -> list[int]:
 CLASSES: dict[str, Callable[[int, random.Random], list[int]]] = {
     function.__name__: function
     for function in (
-        *(upgrade, framing, slow_body, slow_head, unread, long_words, many_answers),
-        *(odd_characters, long_head, large_body, bad_json, pipeline, noise, leave, other_site),
+        *(upgrade, framing, slow_body, slow_head, many_connections, unread, long_words),
+        *(many_answers, odd_characters, long_head, odd_heads, large_body, documents, odd_searches),
+        *(bad_json, pipeline, noise, leave, other_site),
     )
 }
