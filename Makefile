@@ -93,7 +93,7 @@ mutants: .venv/ready engine  ## break the code in many places, one at a time: ea
 MINUTES ?= 60
 SEED ?= $(shell date +%Y%m%d)
 PART := $$(( ($(MINUTES) + 3) / 4 ))
-fuzz: .venv/ready engine  ## damage model files, texts, documents, requests and calls of the engine (MINUTES=60)
+fuzz: .venv/ready engine  ## damage model files, texts, indexes, documents, requests and calls of the engine (MINUTES=60)
 	$(BIN)/python tests/fuzz/run.py --minutes $(PART) --seed $(SEED)
 	$(BIN)/python tests/fuzz_documents.py --minutes $(PART) --seed $(SEED)
 	$(BIN)/python tests/serving/fuzz_http.py --minutes $(PART) --seed $(SEED)

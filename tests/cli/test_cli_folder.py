@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import sqlite3
@@ -281,6 +282,16 @@ def test_a_damaged_cache_is_made_again(call: Run, cache: Path) -> None:
     call("ask", NOTICE, MILL).succeeded()
     (kept,) = (cache / "folders").glob("*.db")
     kept.write_bytes(b"SQLite format 3\0" + b"x" * 9000)
+    assert call("ask", NOTICE, MILL).succeeded().out.startswith("three months\n")
+
+
+def test_a_cache_whose_damage_is_seen_late_is_removed(call: Run, cache: Path) -> None:
+    call("ask", NOTICE, MILL).succeeded()
+    (kept,) = (cache / "folders").glob("*.db")
+    with contextlib.closing(sqlite3.connect(kept)) as connection:
+        connection.execute("DELETE FROM words_docsize")
+        connection.commit()
+    call("ask", NOTICE, MILL).failed("damaged", "ask again")
     assert call("ask", NOTICE, MILL).succeeded().out.startswith("three months\n")
 
 

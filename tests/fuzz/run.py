@@ -1,6 +1,7 @@
-"""Runs the fuzz targets: random damage to model files and texts, for a while or for some cases.
+"""Runs the fuzz targets: damage to model files, texts and indexes, for a while or some cases.
 
     python tests/fuzz/run.py --minutes 60                    # every target, in turn
+    python tests/fuzz/run.py --target texts --minutes 60     # one
     python tests/fuzz/run.py --target packed --cases 2000 --seed 7
     python tests/fuzz/run.py --target packed --seed 7 --case 1234    # one case again
 
@@ -27,7 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-NAMES = ("settings", "tokenizer", "packed", "checkpoint", "shards", "onnx", "texts")
+NAMES = ("settings", "tokenizer", "packed", "checkpoint", "shards", "onnx", "texts", "indexes")
 SECONDS = 60  # for a case: generous, for machines that do much else
 MEMORY = 2 << 30
 TURN = 60  # seconds of a target before the next has its turn

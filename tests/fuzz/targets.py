@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from damage import damaged, damaged_json, damaged_value
+from indexes import Indexes
 from models import CONTEXT, QUESTION, tokenizers, write_model
 
 from pullquote.checkpoints.directory import open_model
@@ -41,6 +43,25 @@ _ALPHABETS = [
         "\n\r\t\u2028\u00a0 ",
     ),
 ]
+# runs of these once cost more than their length, or were one token each
+_PIECES = [
+    *(
+        "東\u200d",
+        "e\u0301",
+        "😀\u200d",
+        "🇫",
+        "한\u1161",
+        "a\u0316",
+        " ",
+        "\u00a0",
+        "\n",
+        "(",
+        "1-",
+    ),
+    *("[UNK] ", "[SEP]", "[CLS] [PAD]", "##a ", "x" * 101 + " ", "x" * 5000, "\ud800 ", "。", "@a"),
+]
+_SECONDS, _PER_CHARACTER = 1.0, 0.001
+"""Processor time that a question may take: some times what the slowest takes by itself."""
 
 
 class Targets:
@@ -53,6 +74,7 @@ class Targets:
         }
         self.model = self.models["wordpiece"]
         self._readers: dict[tuple[str, type], Reader] = {}
+        self._indexes: Indexes | None = None
         self.all: dict[str, Callable[[random.Random], str]] = {
             "settings": self.settings,
             "tokenizer": self.tokenizer,
@@ -61,6 +83,7 @@ class Targets:
             "shards": self.shards,
             "onnx": self.onnx,
             "texts": self.texts,
+            "indexes": self.indexes,
         }
 
     def settings(self, rng: random.Random) -> str:
@@ -125,18 +148,33 @@ class Targets:
         return _outcome(lambda: quantization(path))
 
     def texts(self, rng: random.Random) -> str:
-        """A question on a context, by every tokenizer, the engine and numpy."""
-        reader = self._reader(rng.choice(list(self.models)), rng.choice(_backends()))
+        """A question on a context, by every tokenizer, the engine and numpy, and by `tiny`."""
+        name = rng.choice([*self.models, "tiny"])
+        reader = self._reader(name, rng.choice(_backends()))
         question, context = _text(rng, 40), _text(rng, 400)
+        began = time.process_time()
 
         def answers() -> None:
-            prediction = reader.answer(question, context, top_k=rng.randint(1, 5))
-            for answer in prediction.answers:
+            prediction = reader.answer(question, context, top_k=rng.choice([1, 5, 20]))
+            ends = [0]
+            for answer in sorted(prediction.answers, key=lambda answer: answer.start):
+                assert ends[-1] <= answer.start < answer.end, prediction
                 assert answer.text == context[answer.start : answer.end], answer
                 assert 0 <= answer.score <= 1, answer
+                ends.append(answer.end)
             assert 0 <= prediction.no_answer_score <= 1, prediction
 
-        return _outcome(answers)
+        outcome = _outcome(answers)
+        taken = time.process_time() - began
+        allowed = _SECONDS + _PER_CHARACTER * (len(question) + len(context))
+        assert taken < allowed, f"{taken:.1f} s for {len(context):,} characters: {context[:20]!r}"
+        return outcome
+
+    def indexes(self, rng: random.Random) -> str:
+        """The file of an index, and those beside it."""
+        if self._indexes is None:
+            self._indexes = Indexes(self.folder, self._reader("tiny", _backends()[-1]))
+        return self._indexes.case(rng)
 
     def _copy(self, model: Path) -> Path:
         copy = self.folder / "case"
@@ -146,8 +184,9 @@ class Targets:
 
     def _reader(self, name: str, backend: type) -> Reader:
         if (name, backend) not in self._readers:
-            weights = read_weights(open_model(self.models[name]))
-            self._readers[name, backend] = Reader(self.models[name], backend=backend(weights))
+            model = self.models.get(name, name)
+            weights = read_weights(open_model(model))
+            self._readers[name, backend] = Reader(model, backend=backend(weights))
         return self._readers[name, backend]
 
 
@@ -217,9 +256,12 @@ def _field(number: int, content: bytes) -> bytes:
 
 
 def _text(rng: random.Random, most: int) -> str:
-    """Up to about `most` characters out of a few alphabets, in runs; rarely one long word."""
+    """Up to about `most` characters out of a few alphabets, in runs; rarely many of one kind."""
     if rng.random() < 0.02:
         return rng.choice(rng.choice(_ALPHABETS)) * rng.choice([1, 300, 4000])
+    if rng.random() < 0.05:
+        piece = "".join(rng.choices(_PIECES, k=rng.choice([1, 1, 2, 3])))
+        return piece * (rng.choice([50, 50, 800, 4000]) // len(piece) + 1)
     alphabets = rng.sample(_ALPHABETS, rng.randint(1, 4))
     out = ""
     length = rng.randint(0, most)

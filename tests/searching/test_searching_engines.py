@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pullquote.errors import IndexFileError
 from pullquote.searching.engines import Engine, IndexedPassage, Match
 from pullquote.searching.engines.fts5 import TABLE, Fts5Engine
 from pullquote.searching.engines.tantivy import TantivyEngine
@@ -167,3 +168,34 @@ def test_files_of_a_killed_commit_are_not_in_the_way_of_the_next(tmp_path: Path)
     assert engine.generation == 2
     assert [match.id for match in engine.search(["mill"], 9, None)] == [2]
     engine.close()
+
+
+@pytest.mark.parametrize("ending", ["term", "idx", "store", "fieldnorm", "json"])
+def test_a_damaged_file_of_tantivy_is_an_error_and_no_crash(tmp_path: Path, ending: str) -> None:
+    """A panic in a thread that merges files would end the process."""
+    shelf = Shelf("tantivy", tmp_path)
+    shelf.add(*ROWS)
+    shelf.engine.close()
+    for file in (tmp_path / "t").glob(f"*.{ending}"):
+        data = file.read_bytes()
+        half = len(data) // 2
+        file.write_bytes(data[:half] + bytes([data[half] ^ 255]) + data[half + 1 :])
+
+    def use() -> None:
+        for _ in range(10):  # until files are merged
+            engine = TantivyEngine(tmp_path / "t")
+            engine.add([IndexedPassage(5, 9, "The ferry is late.")])
+            engine.commit(2)
+            engine.settle(1.0)
+
+    with pytest.raises(IndexFileError, match=r"not readable \(.*remove it, and it is made again"):
+        use()
+
+
+def test_two_writers_of_tantivy_are_told_apart_from_damage(tmp_path: Path) -> None:
+    first, second = TantivyEngine(tmp_path / "t"), TantivyEngine(tmp_path / "t")
+    first.add(ROWS[:1])
+    with pytest.raises(IndexFileError, match="another process is writing to it"):
+        second.add(ROWS[1:])
+    first.rollback()
+    first.close()

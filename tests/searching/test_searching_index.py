@@ -881,3 +881,26 @@ def test_missing_words_are_damage_and_no_empty_result(tmp_path: Path, table: str
     path = damaged(tmp_path, f"DELETE FROM {table}")
     with pytest.raises(IndexFileError, match="damaged"):
         use(path)
+
+
+@pytest.mark.parametrize(
+    "change", ["sqlite_sequence SET seq = 1 << 62", "passages SET id = 1 << 62"]
+)
+def test_ids_that_have_come_to_their_end_are_damage_and_no_full_disk(
+    tmp_path: Path, change: str
+) -> None:
+    path = damaged(tmp_path, f"UPDATE {change}")
+    with pytest.raises(IndexFileError, match=r"damaged \(an id is \d+\)"):
+        Index.open(path)
+
+
+@pytest.mark.parametrize("root", ["", "lease.txt", "/" + "x" * 300])
+def test_a_root_that_no_update_has_written_is_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
+    """An empty one would be the working directory, whatever that is."""
+    path = damaged(tmp_path, f"UPDATE roots SET path = CAST('{root}' AS BLOB)")
+    (tmp_path / "other.txt").write_text("Dogs may stay.\n")
+    monkeypatch.chdir(tmp_path)
+    with Index.open(path) as index:
+        assert index.add().added == 0

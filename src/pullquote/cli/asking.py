@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,7 +190,8 @@ def _readings(value: str) -> list[Any]:
     return [value]
 
 
-def open_index(paths: Sequence[str], verbose: bool, *, private: bool = False) -> Index:
+@contextlib.contextmanager
+def open_index(paths: Sequence[str], verbose: bool, *, private: bool = False) -> Iterator[Index]:
     """The index at a path, or an index of the documents at some paths, kept in the cache.
 
     What was not read of the documents is said; `private` is that of `Index.open`.
@@ -198,22 +199,27 @@ def open_index(paths: Sequence[str], verbose: bool, *, private: bool = False) ->
     from pullquote.searching.index import Index
 
     if len(paths) == 1 and (Index.is_one(paths[0]) or paths[0].endswith(".db")):
-        index = Index.open(paths[0], private=private)
-        note_skipped([*index.problems(), *index.partly_read()], index.left_out(), verbose)
-        note_missing(index, index.without_vectors(), f"run pullquote index -o {paths[0]}")
-        return index
+        with Index.open(paths[0], private=private) as index:
+            note_skipped([*index.problems(), *index.partly_read()], index.left_out(), verbose)
+            note_missing(index, index.without_vectors(), f"run pullquote index -o {paths[0]}")
+            yield index
+        return
     index, found = cached_index(paths, private=private)
     try:
-        if not len(index):
-            raise DocumentError(nothing_in(paths, found))
-        left = make_vectors(index, _VECTOR_SECONDS)
-    except BaseException:
-        index.close()
-        raise
-    note_skipped(found.problems, found.left_out, verbose)
-    note_guesses(found)
-    note_missing(index, left, "the next questions make more of them")
-    return index
+        with index:
+            if not len(index):
+                raise DocumentError(nothing_in(paths, found))
+            left = make_vectors(index, _VECTOR_SECONDS)
+            note_skipped(found.problems, found.left_out, verbose)
+            note_guesses(found)
+            note_missing(index, left, "the next questions make more of them")
+            yield index
+    except IndexFileError:  # damage that is seen only when it is asked
+        _remove(index.path)
+        raise IndexFileError(
+            "the index of these documents, kept in the cache, was damaged and is removed now; "
+            "ask again, and it is made again"
+        ) from None
 
 
 def cached_index(paths: Sequence[str], *, private: bool = False) -> tuple[Index, Update]:

@@ -66,6 +66,12 @@ _SCHEMA = (
     "CREATE INDEX passages_of_document ON passages (document)",
     *_ADDED.values(),
 )
+_LAST_ID = (
+    "SELECT max(id) FROM (SELECT max(id) AS id FROM documents UNION ALL "
+    "SELECT max(id) FROM passages UNION ALL SELECT max(seq) FROM sqlite_sequence)"
+)
+_IDS = 1 << 53
+"""More ids than any index comes to."""
 _PLAIN_TABLE = re.compile(r"CREATE TABLE '?words_\w+'?\([\w ,()]*\)(?: WITHOUT ROWID)?")
 """A table of FTS5's own: names and types, whatever the version of SQLite."""
 _CONNECTION: dict[str, Any] = {
@@ -401,6 +407,9 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
     later = {table for first, table in _ADDED.items() if first > number}
     if foreign or found - {TABLE} != set(_SCHEMA) - later:
         raise IndexFileError(f"{path}: not as pullquote makes an index; {how_to_rebuild(path)}")
+    ((last,),) = connection.execute(_LAST_ID)
+    if last is not None and number_in(last) > _IDS:  # SQLite would say that the disk is full
+        raise damaged(f"an id is {last}")
 
 
 def _make_tables(connection: sqlite3.Connection, engine: str) -> None:

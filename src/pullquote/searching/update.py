@@ -104,7 +104,7 @@ def update(
     with store.guarded():
         earlier = {os.fsdecode(path) for (path,) in store.rows("SELECT path FROM roots")}
         new = {os.path.realpath(path) for path in asked}
-        others = [path for path in sorted(earlier - new) if Path(path).exists()]
+        others = [path for path in sorted(earlier - new) if _is_there(path)]
         found += find(others, left_out.append)
         if new - earlier:
             _add_roots(store, engine, new - earlier)
@@ -252,6 +252,14 @@ def _own_files(index: Path | str) -> Callable[[str], bool]:
     full = os.path.realpath(index)
     names = {full, *(f"{full}{ending}" for ending in _OWN_ENDINGS)}
     return lambda path: path in names or path.startswith(f"{full}.tantivy{os.sep}")
+
+
+def _is_there(root: str) -> bool:
+    """Whether a path that was added exists; one that is not absolute is damage, and does not."""
+    try:
+        return Path(root).is_absolute() and Path(root).exists()
+    except OSError:  # a name that is too long, before Python 3.12
+        return False
 
 
 def _add_roots(store: Store, engine: Engine, roots: Iterable[str]) -> None:

@@ -7,8 +7,11 @@ generation into a special document, so that a folder that is behind the SQLite f
 from __future__ import annotations
 
 import contextlib
+import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+import struct
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from pullquote.searching.engines import IndexedPassage, Match
 OLDEST = "0.26"  # as pyproject.toml has it; 0.25 finds nothing among chosen documents
 _HEAP = 128_000_000  # bytes for a batch of new passages
 _STAMP = 0  # the id of the document that holds the generation; ids of passages start at 1
+_END, _FOOTER = struct.Struct("<II"), 1337
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -37,13 +41,9 @@ class TantivyEngine:
         # term frequencies without positions, which only phrase queries need
         schema.add_text_field("text", tokenizer_name="en_stem", index_option="freq")
         self.schema = schema.build()
-        try:
+        with _explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self.index = self.tantivy.Index(self.schema, path=str(folder), reuse=True)
-        except (ValueError, OSError) as error:
-            raise IndexFileError(
-                f"{folder}: not readable ({first_line(error)}); remove it, and it is made again"
-            ) from None
 
     @property
     def generation(self) -> int:
@@ -51,33 +51,31 @@ class TantivyEngine:
 
         Also -1 for a folder with several, which an earlier version left by deleting nothing.
         """
-        self.index.reload()
-        searcher = self.index.searcher()
-        query = self.tantivy.Query.term_query(self.schema, "id", _STAMP)
-        found = searcher.search(query, 2).hits
-        return int(searcher.doc(found[0][1])["generation"][0]) if len(found) == 1 else -1
+        with _explained(self.folder):
+            self.index.reload()
+            searcher = self.index.searcher()
+            query = self.tantivy.Query.term_query(self.schema, "id", _STAMP)
+            found = searcher.search(query, 2).hits
+            return int(searcher.doc(found[0][1])["generation"][0]) if len(found) == 1 else -1
 
     @property
     def writer(self) -> Any:
         if self._writer is None:
-            try:
+            with _explained(self.folder):
+                _check_files(self.folder)
                 writer = self.index.writer(_HEAP, 1)
                 # files of a commit that was killed have the names that the next one wants to use
                 writer.garbage_collect_files()
                 self._writer = writer
-            except ValueError as error:
-                raise IndexFileError(
-                    f"{self.folder}: another process is writing to it ({first_line(error)})"
-                ) from None
         return self._writer
 
     def add(self, rows: Iterable[IndexedPassage]) -> None:
         for row in rows:
-            self.writer.add_document(
-                self.tantivy.Document.from_dict(
-                    {"id": row.id, "document": row.document, "text": row.words}, self.schema
-                )
-            )
+            self._add({"id": row.id, "document": row.document, "text": row.words})
+
+    def _add(self, fields: dict[str, int | str]) -> None:
+        with _explained(self.folder):
+            self.writer.add_document(self.tantivy.Document.from_dict(fields, self.schema))
 
     def remove(self, rows: Iterable[IndexedPassage]) -> None:
         self._delete([row.id for row in rows])
@@ -85,30 +83,35 @@ class TantivyEngine:
     def _delete(self, ids: Sequence[int]) -> None:
         # not delete_documents_by_term: it looks for a signed number, and the field is unsigned, so
         # that it deletes nothing
-        query = self.tantivy.Query.term_set_query(self.schema, "id", ids)
-        self.writer.delete_documents_by_query(query)
+        with _explained(self.folder):
+            query = self.tantivy.Query.term_set_query(self.schema, "id", ids)
+            self.writer.delete_documents_by_query(query)
 
     def clear(self) -> None:
-        self.writer.delete_all_documents()
+        with _explained(self.folder):
+            self.writer.delete_all_documents()
 
     def commit(self, generation: int) -> None:
         self._delete([_STAMP])
-        stamp = {"id": _STAMP, "generation": generation}
-        self.writer.add_document(self.tantivy.Document.from_dict(stamp, self.schema))
-        self.writer.commit()
+        self._add({"id": _STAMP, "generation": generation})
+        with _explained(self.folder):
+            self.writer.commit()
 
     def rollback(self) -> None:
         if self._writer is not None:
-            self._writer.rollback()
+            with _explained(self.folder):
+                self._writer.rollback()
 
     def settle(self, share: float) -> None:
         if self._writer is not None:
-            self._writer.wait_merging_threads()  # closes the writer, too
-            self._writer = None
+            writer, self._writer = self._writer, None
+            with _explained(self.folder):
+                writer.wait_merging_threads()  # closes the writer, too
 
     def refresh(self, generation: int) -> None:
         if generation != self._seen:
-            self.index.reload()
+            with _explained(self.folder):
+                self.index.reload()
             self._seen = generation
 
     def search(
@@ -118,23 +121,56 @@ class TantivyEngine:
         text = " ".join(part.lower() for word in words for part in _WORD.findall(word))
         if not text or (documents is not None and not documents):
             return []
-        query, _ = self.index.parse_query_lenient(text, ["text"])
-        if documents is not None:
-            make, occur = self.tantivy.Query, self.tantivy.Occur
-            among = make.term_set_query(self.schema, "document", sorted(documents))
-            # a score of 0 for the filter keeps the scores of an unfiltered search
-            query = make.boolean_query(
-                [(occur.Must, query), (occur.Must, make.const_score_query(among, 0.0))]
-            )
-        searcher = self.index.searcher()
-        found = searcher.search(query, limit).hits
-        return [
-            Match(int(searcher.doc(address)["id"][0]), float(score)) for score, address in found
-        ]
+        with _explained(self.folder):
+            query, _ = self.index.parse_query_lenient(text, ["text"])
+            if documents is not None:
+                make, occur = self.tantivy.Query, self.tantivy.Occur
+                among = make.term_set_query(self.schema, "document", sorted(documents))
+                # a score of 0 for the filter keeps the scores of an unfiltered search
+                query = make.boolean_query(
+                    [(occur.Must, query), (occur.Must, make.const_score_query(among, 0.0))]
+                )
+            searcher = self.index.searcher()
+            found = searcher.search(query, limit).hits
+            return [
+                Match(int(searcher.doc(address)["id"][0]), float(score)) for score, address in found
+            ]
 
     def close(self) -> None:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(IndexFileError):
             self.settle(0.0)
+
+
+def _check_files(folder: Path) -> None:
+    """Raise `ValueError` for a file whose checksum is not that of its content.
+
+    A writer merges files in threads of its own, where a panic over a damaged one ends the process.
+    A file ends with its checksum as JSON, the length of that, and a number.
+    """
+    for file in folder.iterdir():
+        content = file.read_bytes() if file.is_file() else b""
+        length, number = _END.unpack(content[-_END.size :].rjust(_END.size))
+        if number == _FOOTER:
+            body, footer = content[: -_END.size - length], content[-_END.size - length : -_END.size]
+            if zlib.crc32(body) != json.loads(footer)["crc"]:
+                raise ValueError(f"{file.name} is damaged")
+
+
+@contextlib.contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Raise `IndexFileError` in place of tantivy's errors, and of the panics of damaged files."""
+    try:
+        yield
+    except BaseException as error:
+        if "LockBusy" in str(error):
+            raise IndexFileError(f"{folder}: another process is writing to it") from None
+        # PanicException is not a subclass of Exception and cannot be imported
+        damage = isinstance(error, (ValueError, OSError, LookupError, TypeError))
+        if damage or type(error).__name__ == "PanicException":
+            raise IndexFileError(
+                f"{folder}: not readable ({first_line(error)}); remove it, and it is made again"
+            ) from None
+        raise
 
 
 def check_installed() -> None:
