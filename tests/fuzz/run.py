@@ -5,7 +5,7 @@
     python tests/fuzz/run.py --target packed --cases 2000 --seed 7
     python tests/fuzz/run.py --target packed --seed 7 --case 1234    # one case again
 
-Every case must read, or be refused with an error of pullquote's own, within a minute and 2 GiB.
+Every case must read, or be refused with an error of pullquote's own, within 5 minutes and 2 GiB.
 Cases run in a process of their own: one that dies or hangs is reported with its number, and the
 next case goes on. A failure is told once for each place that raised it. The exit code is 1 if there
 was any.
@@ -29,7 +29,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 NAMES = ("settings", "tokenizer", "packed", "checkpoint", "shards", "onnx", "texts", "indexes")
-SECONDS = 60  # for a case: generous, for machines that do much else
+SECONDS = 300  # for a case: generous, for machines that do much else
 MEMORY = 2 << 30
 TURN = 60  # seconds of a target before the next has its turn
 MANY = 1 << 30  # cases: more than a turn has

@@ -21,7 +21,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from searching_helpers import FILES, MILL, HashEncoder
 
 from pullquote import Index
-from pullquote.errors import DocumentError, IndexFileError, InputError, MissingExtraError
+from pullquote.errors import (
+    DocumentError,
+    IndexFileError,
+    InputError,
+    MissingExtraError,
+    OutputError,
+)
 from pullquote.searching import pool, store, update
 from pullquote.searching.documents import TEXT, Notes, Problem, SourceFile, find, read
 
@@ -784,6 +790,26 @@ def test_a_medium_that_is_read_only_can_be_asked(
     monkeypatch.setattr(store, "_connect", refusing)
     with Index.open(tmp_path / "i.db") as index:
         assert "weir" in texts(index, "Who visits the weir?")[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of Unix")
+@pytest.mark.parametrize("engine", ["fts5", "tantivy"])
+def test_an_index_on_a_full_disk_can_be_asked(tmp_path: Path, engine: str) -> None:
+    import resource
+
+    path = tmp_path / "i.db"
+    with Index.create(path, engine=engine) as index:
+        index.add([MILL])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))  # no byte more in any file
+    try:
+        with Index.open(path) as index:
+            found = index.search("Who visits the weir?")
+            with pytest.raises((OutputError, IndexFileError)):
+                index.add_texts(["Dogs may stay."])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert any("weir" in entry.passage.text for entry in found)
 
 
 def test_options_and_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,10 +130,11 @@ class Store:
             try:
                 return cls(path, _checked(path, "rw"))
             except sqlite3.OperationalError as error:
-                if not _is_access_error(error):
+                if not (_is_access_error(error) or (_is_full(error) and not _has_log(path))):
                     raise
-                # A read-only medium cannot hold the -wal and -shm files through which readers and
-                # writers coordinate; nobody can write to it either, so SQLite may skip them.
+                # A read-only medium or a full disk cannot hold the -wal and -shm files through
+                # which readers and writers coordinate; nobody can write either, so SQLite may
+                # skip them. A log would be needed to read a file that is behind it.
                 return cls(path, _checked(path, "ro&immutable=1"))
 
     def close(self) -> None:
@@ -433,6 +434,16 @@ def _is_access_error(error: sqlite3.OperationalError) -> bool:
     return any(words in str(error) for words in ("unable to open", "readonly"))
 
 
+def _is_full(error: sqlite3.OperationalError) -> bool:
+    return any(words in str(error) for words in ("full", "disk I/O"))
+
+
+def _has_log(path: Path) -> bool:
+    """Whether there are commits that were not merged into the file."""
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
 @contextlib.contextmanager
 def _explained(path: Path) -> Iterator[None]:
     """Raise pullquote's errors in place of SQLite's."""
@@ -449,7 +460,7 @@ def _explained(path: Path) -> Iterator[None]:
                 "this Python's SQLite was built without full-text search (FTS5); use another "
                 'Python, or engine "tantivy"'
             ) from None
-        if _is_access_error(error) or "full" in message or "disk I/O" in message:
+        if _is_access_error(error) or _is_full(error):
             raise OutputError(f"{path}: cannot be written or opened ({message})") from None
         raise IndexFileError(f"{path}: damaged ({message}); {how_to_rebuild(path)}") from None
     except sqlite3.ProgrammingError as error:
