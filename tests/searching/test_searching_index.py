@@ -891,6 +891,8 @@ def test_a_trigger_in_the_name_of_a_table_of_the_words_is_refused(tmp_path: Path
         *("documents SET path = 'text'", "documents SET path = 1.5", "documents SET unit = x'00'"),
         *("documents SET size = 'x'", "passages SET marks = x'00'", "passages SET marks = 'a:b'"),
         *("passages SET marks = '0'", "passages SET text = x'00'", "passages SET start = 'x'"),
+        *("passages SET marks = ''", "passages SET marks = '5:1'", "passages SET marks = '0:-1'"),
+        *("passages SET marks = '0:1 9:2 4:3'", "passages SET marks = '-1:1 0:1'"),
         *("roots SET path = 5", "settings SET value = 'x' WHERE name = 'generation'"),
         *("settings SET value = x'00'", "settings SET name = 'x' WHERE name = 'generation'"),
         "settings SET value = 9e999 WHERE name = 'reading'",

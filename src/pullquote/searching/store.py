@@ -309,12 +309,16 @@ def encode_marks(marks: Iterable[Mark]) -> str:
 
 
 def decode_marks(text: str) -> tuple[Mark, ...]:
-    """The inverse of `encode_marks`."""
+    """The inverse of `encode_marks`. Raises `sqlite3.DatabaseError` for what that never makes."""
     try:
         pairs = (pair.split(":") for pair in text.split())
-        return tuple(Mark(int(offset), int(number)) for offset, number in pairs)
+        marks = tuple(Mark(int(offset), int(number)) for offset, number in pairs)
     except ValueError:
-        raise damaged(f"marks are {text[:20]!r}") from None
+        marks = ()
+    offsets = [mark.offset for mark in marks]
+    if offsets[:1] != [0] or offsets != sorted(offsets) or min(mark.number for mark in marks) < 0:
+        raise damaged(f"marks are {text[:20]!r}")
+    return marks
 
 
 def damaged(how: str) -> Exception:
