@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import pullquote
+from pullquote.reading.backends import native_library
 
 ROOT = Path(pullquote.__file__).parent
 MODULES = {
@@ -25,6 +26,7 @@ MODULES = {
 # A module imports only from its own room and from rooms above it.
 ROOMS = [
     *("errors", "deprecated", "progress", "settings", "types", "files", "charsets", "text"),
+    "json_text",
     *("data", "scoring", "checkpoints", "reading", "searching", "training", "publishing"),
     *("compat", "scale", "agents", "integrations", "serving", "cli"),
 ]
@@ -166,13 +168,43 @@ def test_a_package_is_imported_in_its_place_alone(package: str, places: tuple[st
     assert {user for user in users if not user.startswith(places)} == set()
 
 
-def test_importing_pullquote_loads_nothing_heavy() -> None:
-    code = "import sys, pullquote; print(*{name.split('.')[0] for name in sys.modules})"
+# Of the standard library, what takes long to import and no answer from a text needs.
+SLOW = {"asyncio", "concurrent.futures", "csv", "gzip", "http", "logging", "multiprocessing"}
+SLOW |= {"sqlite3", "ssl", "subprocess", "tempfile", "unittest", "urllib.request", "zipfile"}
+
+
+def loaded_by(code: str) -> set[str]:
+    """The modules that a fresh process has loaded after running a program."""
+    code += "; import sys; sys.stderr.write(' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    heavy = {"torch", "transformers", "onnxruntime", "fastapi", "click", "numpy", "tokenizers"}
-    heavy |= {"sqlite3", "lxml", "pypdfium2", "charset_normalizer", "tantivy", "zipfile", "csv"}
-    assert set(done.stdout.split()) & heavy == set()
-    assert done.stderr == ""
+    return set(done.stderr.split())
+
+
+def packages(modules: set[str]) -> set[str]:
+    """The packages of modules, without those of the standard library and of the environment."""
+    return {name.split(".")[0] for name in modules} - sys.stdlib_module_names - loaded_by("pass")
+
+
+def test_importing_pullquote_loads_nothing_heavy() -> None:
+    modules = loaded_by("import pullquote")
+    assert packages(modules) == {"pullquote"}
+    assert modules & SLOW == set()
+
+
+@pytest.mark.skipif(not native_library.available(), reason="tokenizers takes the engine's place")
+def test_asking_loads_only_what_it_needs() -> None:
+    arguments = ["ask", "Who led the Norse?", "--context", "The Norse, led by Rollo, came by sea."]
+    modules = loaded_by(
+        "from pullquote.cli import cli; "
+        f"cli.main([*{arguments}, '--model', 'tiny'], standalone_mode=False)"
+    )
+    assert packages(modules) == {"pullquote", "click", "numpy"}
+    assert modules & SLOW == set()
+    rooms = {room(name) for name in modules if name.startswith("pullquote.")}
+    assert rooms & {"data", "charsets", "training", "publishing", "compat", "serving"} == set()
+    assert {name for name in modules if name.startswith("pullquote.searching.")} == {
+        "pullquote.searching.plain"  # tells a text from a document
+    }
 
 
 def test_every_name_of_the_front_door_is_there() -> None:

@@ -20,7 +20,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from pullquote.charsets import LABELS, guess
 from pullquote.errors import TextError
 
 _BLOCK = 1 << 16  # bytes read at once
@@ -62,6 +61,8 @@ class Encoding:
     @property
     def label(self) -> str:
         """The name that people know: `"Windows-1252"`."""
+        from pullquote.charsets import LABELS
+
         return LABELS.get(self.name, self.name.upper().replace("-SIG", ""))
 
     @property
@@ -297,6 +298,8 @@ def _telling(file: BinaryIO) -> bytes:
 
 
 def _guessed(telling: bytes, broken: int) -> Encoding:
+    from pullquote.charsets import guess  # most texts are UTF-8
+
     valid = sum(map(len, _UTF8.findall(telling)))
     rest = _UTF8.sub(b"", telling)
     if valid >= 4 * len(_NON_ASCII.findall(rest)):

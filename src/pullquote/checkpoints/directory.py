@@ -21,10 +21,9 @@ from typing import Any
 from pullquote.checkpoints import bundled, layout
 from pullquote.checkpoints.bundled import bundled_models
 from pullquote.checkpoints.hub import download, pickle_error
-from pullquote.checkpoints.onnx_metadata import quantization
-from pullquote.data.formats import decode_text, parse_json
 from pullquote.errors import ConfigError, DataError, InputError, ModelError, OldFormError, shown
 from pullquote.files import write_json
+from pullquote.json_text import decode_text, parse_json
 from pullquote.settings import ReaderConfig
 
 DEFAULT_MODEL = "small"
@@ -65,7 +64,11 @@ class ModelDirectory:
     @property
     def quantized(self) -> bool:
         """Whether there is an ONNX file with quantised weights."""
-        return self.onnx is not None and quantization(self.onnx) is not None
+        if self.onnx is None:
+            return False
+        from pullquote.checkpoints.onnx_metadata import quantization  # for ONNX files alone
+
+        return quantization(self.onnx) is not None
 
     def read_config(self) -> dict[str, Any]:
         """The content of config.json, the model's shape."""

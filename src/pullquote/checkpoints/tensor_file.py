@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pullquote.checkpoints import layout
-from pullquote.data.formats import decode_text, parse_json
 from pullquote.errors import DataError, ModelError, shown
 from pullquote.files import atomic_write
+from pullquote.json_text import decode_text, parse_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

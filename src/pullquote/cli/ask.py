@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from pullquote.checkpoints.directory import DEFAULT_MODEL
-from pullquote.cli import asking
 from pullquote.cli.console import (
     Near,
     answerable_option,
@@ -28,6 +29,7 @@ from pullquote.cli.console import (
 )
 from pullquote.errors import InputError
 from pullquote.reading.reader import Reader
+from pullquote.searching.plain import is_plain, is_sqlite
 
 if TYPE_CHECKING:
     from pullquote.types import Prediction
@@ -138,7 +140,9 @@ def command(
     check_one_decision(threshold, answerable)
     if as_json and as_link:
         raise click.UsageError("--json and --open are two outputs; give one of them.")
-    if context is None and (asking.is_search(paths) or (questions and paths)):
+    if context is None and (_is_search(paths) or (questions and paths)):
+        from pullquote.cli import asking  # not loaded for one text
+
         chosen = asking.Choice(
             *(model, device, precision, threads, top_k, threshold, answerable, spelling),
             *(as_json, as_link, verbose),
@@ -181,6 +185,23 @@ def command(
         echo_abstention("this text", prediction, near, top_k=top_k, hint=hint)
     else:
         _print(prediction, context)
+
+
+def _is_search(paths: Sequence[str]) -> bool:
+    """Whether these are documents to be searched, rather than one text to be read."""
+    if len(paths) != 1:
+        return len(paths) > 1
+    (path,) = paths
+    try:
+        if Path(path).is_dir() or is_sqlite(path) or path.endswith(".db"):
+            return True
+        if is_plain(path) or not Path(path).is_file():
+            return False
+        from pullquote.searching.documents import TEXT, kind_of  # not loaded for a plain text
+
+        return kind_of(path) not in (None, TEXT)
+    except (OSError, ValueError):  # not a valid path; reading it raises the error
+        return False
 
 
 def _print(prediction: Prediction, context: str) -> None:

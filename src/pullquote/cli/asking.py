@@ -32,7 +32,7 @@ from pullquote.cli.skipped import in_one_line, listed, shown
 from pullquote.errors import DocumentError, IndexFileError
 from pullquote.files import cache_directory
 from pullquote.progress import tracked
-from pullquote.searching.plain import is_plain, is_sqlite
+from pullquote.searching.plain import is_plain
 from pullquote.types import Place
 
 if TYPE_CHECKING:
@@ -74,23 +74,6 @@ class Choice:
             threads=self.threads,
             spelling=self.spelling,
         )
-
-
-def is_search(paths: Sequence[str]) -> bool:
-    """Whether these are documents to be searched, rather than one text to be read."""
-    if len(paths) != 1:
-        return len(paths) > 1
-    (path,) = paths
-    try:
-        if Path(path).is_dir() or is_sqlite(path) or path.endswith(".db"):
-            return True
-        if is_plain(path) or not Path(path).is_file():
-            return False
-        from pullquote.searching.documents import TEXT, kind_of  # not loaded for a plain text
-
-        return kind_of(path) not in (None, TEXT)
-    except (OSError, ValueError):  # not a valid path; reading it raises the error
-        return False
 
 
 def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Choice) -> None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pullquote.data.formats import decode_text, parse_json, read_bytes
+from pullquote.data.formats import read_bytes
 from pullquote.errors import DataError
+from pullquote.json_text import decode_text, parse_json
 
 _BLANKS = " \t\r\n\u202f"
 

@@ -28,18 +28,16 @@ from pullquote.data.tables import (
     Tell,
     decode_json,
     from_list,
-    parse_json,
     pyarrow,
     read_rows,
     read_whole,
     unpacked,
 )
-from pullquote.errors import DataError, OutputError, PullquoteWarning, TextError
+from pullquote.errors import DataError, OutputError, PullquoteWarning
 from pullquote.files import atomic_write
-from pullquote.text import Encoding, decode_utf8
+from pullquote.json_text import parse_json
+from pullquote.text import Encoding
 from pullquote.types import Example
-
-__all__ = ["load", "save", "read_bytes", "read_items", "decode_text", "parse_json"]
 
 Read: TypeAlias = Callable[[int], object]
 
@@ -169,14 +167,6 @@ def read_bytes(path: Path) -> bytes:
         raise DataError("no such file") from None
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror or error})") from None
-
-
-def decode_text(data: bytes) -> str:
-    """The text of a file of our own: UTF-8, or as its byte order mark says. Raises `DataError`."""
-    try:
-        return decode_utf8(data)
-    except TextError as error:
-        raise DataError(str(error)) from None
 
 
 def _dump(value: object) -> str:

@@ -19,7 +19,6 @@ import csv
 import gzip
 import io
 import itertools
-import json
 import math
 import re
 import sys
@@ -32,6 +31,7 @@ from numbers import Real
 from typing import Any, BinaryIO, TypeAlias, cast
 
 from pullquote.errors import DataError, MissingExtraError, TextError
+from pullquote.json_text import parse_json
 from pullquote.text import Encoding, characters, decode, find_encoding, lines
 
 KNOWN = {
@@ -165,24 +165,6 @@ def read_whole(file: BinaryIO, most: int = sys.maxsize) -> bytes:
         blocks.append(block)
         size += len(block)
     return b"".join(blocks)
-
-
-def parse_json(text: str, *, unique_keys: bool = False) -> Any:
-    """JSON as Python values. Raises `DataError`; with `unique_keys` also for keys that repeat."""
-    try:
-        return json.loads(text, object_pairs_hook=_unique if unique_keys else None)
-    except DataError:
-        raise
-    except (ValueError, RecursionError) as error:  # RecursionError: a hundred thousand brackets
-        raise DataError(f"not JSON ({error})") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):  # json.loads would silently keep the last
-        counts = Counter(key for key, _ in pairs)
-        raise DataError(f"the key {counts.most_common(1)[0][0]!r} occurs twice, expected it once")
-    return result
 
 
 def clean(value: object) -> object:

@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pullquote.data.formats import decode_text, read_bytes
+from pullquote.data.formats import read_bytes
 from pullquote.errors import ConfigError, DataError, MissingExtraError
+from pullquote.json_text import decode_text
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:

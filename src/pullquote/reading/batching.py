@@ -15,7 +15,6 @@ import functools
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
@@ -25,6 +24,8 @@ from numpy.typing import NDArray
 from pullquote.types import Window, WindowSpans
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from pullquote.reading.backends import Backend
     from pullquote.reading.encode import Encoder
 
@@ -141,7 +142,7 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
         full = most or usual
         size = full if size >= CHUNK else min(size, full)
         reading: deque[tuple[list[_Item], list[_Begun[WindowResult]]]] = deque()
-        pool = functools.cache(lambda: ThreadPoolExecutor(workers))  # a few windows need none
+        pool = functools.cache(lambda: _pool(workers))
         try:
             while True:
                 if chunk := list(itertools.islice(items, size)):
@@ -208,6 +209,12 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
         if pending.error:
             raise pending.error
         return self.finish(pending.task, pending.results)
+
+
+def _pool(workers: int) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor  # a few windows need none
+
+    return ThreadPoolExecutor(workers)
 
 
 def _batches(chunk: list[_Item], tokens: int) -> Iterator[list[_Item]]:

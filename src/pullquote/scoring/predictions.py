@@ -14,9 +14,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pullquote.data.formats import decode_text, parse_json, read_bytes
+from pullquote.data.formats import read_bytes
 from pullquote.errors import DataError
 from pullquote.files import write_all_json
+from pullquote.json_text import decode_text, parse_json
 from pullquote.types import Prediction
 
 _JSON_NAMES = {str: "a string", dict: "an object", list: "a list", bool: "a boolean"}
