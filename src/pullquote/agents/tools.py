@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pullquote.errors import InputError
 from pullquote.searching.labels import matches
+from pullquote.searching.passages import joined
 
 if TYPE_CHECKING:
     from pullquote.searching.search import Searcher
@@ -186,16 +187,10 @@ class Tools:
                 f"{passages[-1].end if passages else 0} characters; expected less"
             )
         first = passages[0]
-        text, read = first.text, 1
-        for passage in passages[1:]:
-            if passage.end - first.start > _READ:
-                break
-            # passages overlap, or there are blanks between them
-            ahead = passage.start - first.start - len(text)
-            text += "\n" * ahead + passage.text[max(-ahead, 0) :]
-            read += 1
+        some = [one for one in passages if one is first or one.end - first.start <= _READ]
+        text = "".join(joined(some, first.start))
         place = _where(first.place(), first.start, first.start + len(text))
-        more = passages[read].start if read < len(passages) else None
+        more = passages[len(some)].start if len(some) < len(passages) else None
         return Reading(part=Text(**place, text=text), next_start=more)
 
     def list_documents(

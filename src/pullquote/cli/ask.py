@@ -20,6 +20,7 @@ from pullquote.cli.console import (
     json_option,
     model_options,
     one_line,
+    open_reader,
     progress_bar,
     read_text,
     sentence,
@@ -28,7 +29,6 @@ from pullquote.cli.console import (
     verbose_option,
 )
 from pullquote.errors import InputError
-from pullquote.reading.reader import Reader
 from pullquote.searching.plain import is_plain, is_sqlite
 
 if TYPE_CHECKING:
@@ -167,7 +167,9 @@ def command(
     elif not context.strip():
         raise InputError("--context is blank; expected a text to look for the answer in")
 
-    reader = Reader(model, device=device, precision=precision, threads=threads, spelling=spelling)
+    reader = open_reader(
+        model, device=device, precision=precision, threads=threads, spelling=spelling
+    )
     with progress_bar("reading") as progress:
         prediction = reader.answer(
             question,

@@ -21,6 +21,7 @@ from pullquote.cli.console import (
     echo_read_as,
     ensure_writable,
     one_line,
+    open_reader,
     printable,
     progress_bar,
     read_as,
@@ -65,9 +66,7 @@ class Choice:
 
     def reader(self) -> Reader:
         """The reader that was chosen."""
-        from pullquote.reading.reader import Reader  # loaded after the documents were read
-
-        return Reader(
+        return open_reader(
             self.model,
             device=self.device,
             precision=self.precision,

@@ -12,6 +12,7 @@ from pullquote.cli.console import (
     check_one_decision,
     count,
     model_options,
+    open_reader,
     printable,
     progress_bar,
     say,
@@ -19,7 +20,6 @@ from pullquote.cli.console import (
     threshold_option,
 )
 from pullquote.errors import PullquoteError
-from pullquote.reading.reader import Reader
 
 
 @click.command(
@@ -93,7 +93,9 @@ def command(
 
     check_one_decision(threshold, answerable)
     columns = Columns(tuple(name.strip().lower() for name in keep), top_k)
-    reader = Reader(model, device=device, precision=precision, threads=threads, spelling=spelling)
+    reader = open_reader(
+        model, device=device, precision=precision, threads=threads, spelling=spelling
+    )
     try:
         with progress_bar("answering", words=True) as progress:
             done = batch(

@@ -22,6 +22,7 @@ from pullquote.text import decode
 
 if TYPE_CHECKING:
     from pullquote.data import Dataset, Dropped
+    from pullquote.reading.reader import Reader
     from pullquote.searching.search import SearchResult
     from pullquote.settings import Decision, ReaderConfig
     from pullquote.types import Correction, Prediction
@@ -62,6 +63,31 @@ def finite(_context: click.Context, _option: click.Parameter, value: float | Non
     if value is not None and not math.isfinite(value):  # which no JSON could hold
         raise click.BadParameter(f"{value} is no finite number; 9999 always answers, -9999 never.")
     return value
+
+
+def open_reader(
+    model: str,
+    *,
+    device: str,
+    precision: str,
+    threads: int | None,
+    answerable: float | None = None,
+    spelling: bool | None = None,
+) -> Reader:
+    """The reader of a command that shows scores; says so where they are not calibrated."""
+    from pullquote.reading.reader import Reader  # not loaded by --help
+
+    reader = Reader(
+        model,
+        device=device,
+        precision=precision,
+        threads=threads,
+        answerable=answerable,
+        spelling=spelling,
+    )
+    if reader.note:
+        say("note", reader.note)
+    return reader
 
 
 threshold_option = click.option(

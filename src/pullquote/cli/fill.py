@@ -17,6 +17,7 @@ from pullquote.cli.console import (
     count,
     ensure_writable,
     model_options,
+    open_reader,
     printable,
     progress_bar,
     say,
@@ -105,7 +106,6 @@ def command(
     What was found is kept beside TABLE, in .TABLE.filled: stopped in any way, the same command goes
     on, and later asks only what is new. Needs the extra: pip install "pullquote[fill]".
     """
-    from pullquote.reading.reader import Reader  # not loaded by --help
     from pullquote.scale.fill import (
         FillColumns,
         Filling,
@@ -132,7 +132,9 @@ def command(
         ensure_writable(path)
     decided = read_decisions(decisions) if decisions else []
     ours = {os.path.realpath(path) for path in (questions, output, review, decisions) if path}
-    reader = Reader(model, device=device, precision=precision, threads=threads, spelling=spelling)
+    reader = open_reader(
+        model, device=device, precision=precision, threads=threads, spelling=spelling
+    )
     files = _files(paths)  # before the index, which then holds these versions or newer ones
     index, found = cached_index(paths)
     with index, Filling(output) as filling:

@@ -14,6 +14,7 @@ from pullquote.cli.console import (
     json_option,
     model_options,
     one_line,
+    open_reader,
     percent,
     printable,
     read_text,
@@ -76,11 +77,11 @@ def command(
     marked, and its place. FILE is a document as for `ask`, or "-" for standard input; each is read
     whole.
     """
-    from pullquote.reading.reader import Reader  # not loaded by --help
-
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("- is one text, not one of several; give files and folders.")
-    reader = Reader(model, device=device, precision=precision, threads=threads, spelling=spelling)
+    reader = open_reader(
+        model, device=device, precision=precision, threads=threads, spelling=spelling
+    )
     results: list[dict[str, Any]] = []
     texts = [("standard input", read_text("-"), [])] if paths == ("-",) else _documents(paths)
     for name, text, passages in texts:
@@ -105,7 +106,7 @@ def command(
 def _documents(paths: Iterable[str]) -> Iterable[tuple[str, str, list[Passage]]]:
     """The path, text and passages of each document; others are named on standard error."""
     from pullquote.searching.documents import Problem, SourceFile, find
-    from pullquote.searching.passages import text_of
+    from pullquote.searching.passages import joined
     from pullquote.searching.pool import Pool
 
     found = list(find(paths))
@@ -118,7 +119,7 @@ def _documents(paths: Iterable[str]) -> Iterable[tuple[str, str, list[Passage]]]
             except (DocumentError, MissingExtraError) as error:
                 problems.append(Problem(file.path, str(error)))
                 continue
-            yield file.path, text_of(passages), passages
+            yield file.path, "".join(joined(passages)), passages
     if problems and len(problems) == len(found):
         first = f"{shown(problems[0].path)}: {problems[0].reason}"
         raise DocumentError(f"none of {count(len(found), 'document')} could be read; {first}")

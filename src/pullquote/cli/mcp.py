@@ -5,7 +5,13 @@ from __future__ import annotations
 import click
 
 from pullquote.checkpoints.directory import DEFAULT_MODEL
-from pullquote.cli.console import answerable_option, model_options, spelling_option, verbose_option
+from pullquote.cli.console import (
+    answerable_option,
+    model_options,
+    open_reader,
+    spelling_option,
+    verbose_option,
+)
 
 
 @click.command(
@@ -45,11 +51,10 @@ def command(
     from pullquote.agents.server import make_server
     from pullquote.agents.tools import Tools
     from pullquote.cli.asking import open_index
-    from pullquote.reading.reader import Reader
     from pullquote.searching.search import Searcher
 
     with open_index(paths, verbose, private=True) as index:
-        reader = Reader(
+        reader = open_reader(
             model,
             device=device,
             precision=precision,

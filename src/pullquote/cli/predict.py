@@ -15,6 +15,7 @@ from pullquote.cli.console import (
     ensure_folder,
     ensure_writable,
     model_options,
+    open_reader,
     printable,
     progress_bar,
     say,
@@ -25,7 +26,6 @@ from pullquote.data.formats import read_items
 from pullquote.data.rows import collect
 from pullquote.errors import DataError
 from pullquote.progress import tracked
-from pullquote.reading.reader import Reader
 from pullquote.scale.answering import Columns, answer_rows
 from pullquote.scale.output import KINDS, check_kind, write
 from pullquote.scoring.predictions import save_predictions
@@ -100,7 +100,9 @@ def command(
         check_kind(output)
     else:
         ensure_folder(output, ["predictions.json"])
-    reader = Reader(model, device=device, precision=precision, threads=threads, spelling=spelling)
+    reader = open_reader(
+        model, device=device, precision=precision, threads=threads, spelling=spelling
+    )
     with progress_bar(f"reading {printable(Path(data).name)}"):
         items = list(read_items(data))
     if not items:

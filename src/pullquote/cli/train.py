@@ -10,7 +10,8 @@ import click
 
 from pullquote.checkpoints.directory import open_model
 from pullquote.cli.console import count, echo_fitted, ensure_folder, printable, progress_bar, say
-from pullquote.training.recipe import Recipe, read_toml
+from pullquote.data.toml import read_toml
+from pullquote.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from pullquote.training.train import TrainingReport

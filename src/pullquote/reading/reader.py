@@ -94,6 +94,17 @@ class Reader:
         )
         self._opened = None if backend else _Opened(device, threads, precision)
 
+    @property
+    def note(self) -> str:
+        """What is to be said once where scores are shown: that they are not calibrated, or ""."""
+        if self.config.calibration.fitted_on:
+            return ""
+        name = self.directory.name
+        return (
+            f"the scores of {name} are no probabilities, for they were never calibrated; "
+            f"pullquote calibrate {name} DATA does that"
+        )
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as directory and settings; a process that gets it several times loads it once.
 

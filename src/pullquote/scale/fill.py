@@ -250,11 +250,8 @@ def _best(results: Iterable[SearchResult]) -> Cell:
         return result.answered, result.hits[0].score if result.hits else 0.0
 
     best = max(results, key=order)
-    cell = {
-        "asked": best.question,
-        "answered": best.answered,
-        "no_answer_score": best.no_answer_score,
-    }
+    cell: dict[str, Any] = {"asked": best.question, "answered": best.answered}
+    cell["no_answer_score"] = best.no_answer_score
     if not best.hits:
         return {**cell, "quote": ""}
     hit = best.hits[0]
@@ -283,7 +280,7 @@ def decide(
 
     Raises `InputError` where that is none of them.
     """
-    quotes = {}
+    quotes: dict[tuple[str, str], str] = {}
     for source in sources:
         found = filling.cells(source)
         quotes |= {

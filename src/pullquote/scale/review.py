@@ -18,10 +18,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pullquote.data.formats import decode_text, read_bytes
-from pullquote.data.tables import parse_json
+from pullquote.data.formats import read_bytes
 from pullquote.errors import DataError, shown
 from pullquote.files import atomic_write
+from pullquote.json_text import decode_text, parse_json
 from pullquote.scale.fill import (
     DECISIONS,
     LOW,

@@ -74,19 +74,25 @@ def passages(
     yield from _passage(document, held, start, marks)
 
 
-def joined(found: Iterable[Passage]) -> Iterator[str]:
+def joined(found: Iterable[Passage], start: int = 0, *, blanks: int | None = None) -> Iterator[str]:
     """Yield the text of a document in pieces, from its passages in order: what they share once.
 
-    The whitespace between two passages is one line end, or two where it is longer.
+    >>> from pullquote.types import Mark
+    >>> document, marks = Document("a.txt", "line"), (Mark(0, 1),)
+    >>> found = [Passage(document, "To be", 0, marks), Passage(document, "be, or", 3, marks)]
+    >>> "".join(joined(found))
+    'To be, or'
+
+    Line ends stand for the blanks between passages: as many, so that offsets from `start` on are
+    the document's, or at most `blanks`, and none before the first.
     """
-    end = 0
+    end = start
     for passage in found:
-        if passage.start < end:
-            yield passage.text[end - passage.start :]
-        else:
-            gap = min(passage.start - end, 2) if end else 0
-            yield "\n" * gap + passage.text
-        end = passage.end
+        gap = max(passage.start - end, 0)
+        if blanks is not None:
+            gap = min(gap, blanks) if end > start else 0
+        yield "\n" * gap + passage.text[max(end - passage.start, 0) :]
+        end = max(end, passage.end)
 
 
 def titled(unit: str, parts: Iterable[Part]) -> Iterator[Part]:
@@ -129,23 +135,6 @@ def _is_caption(part: Part) -> bool:
     if part.open or part.alone or not _is_title(part):
         return False
     return not ends or _NUMBERED.match(text) is not None
-
-
-def text_of(found: Iterable[Passage]) -> str:
-    """The text of a document from its passages, with blanks for what is in none of them.
-
-    >>> from pullquote.types import Mark
-    >>> document, marks = Document("a.txt", "line"), (Mark(0, 1),)
-    >>> text_of([Passage(document, "To be", 0, marks), Passage(document, "be, or", 3, marks)])
-    'To be, or'
-    """
-    parts: list[str] = []
-    length = 0
-    for passage in found:
-        parts.append("\n" * (passage.start - length))
-        parts.append(passage.text[max(length - passage.start, 0) :])
-        length = max(length, passage.end)
-    return "".join(parts)
 
 
 def _passage(document: Document, text: str, start: int, marks: list[Mark]) -> Iterator[Passage]:

@@ -147,7 +147,8 @@ def shares_of(known: NDArray[np.float64]) -> NDArray[np.float64]:
         return known[:, 0]
     logits = known @ (_WEIGHTS if known.shape[1] == len(_WEIGHTS) else _ALONE)
     shares: NDArray[np.float64] = np.exp(logits - logits.max())
-    return shares / shares.sum()
+    shares /= shares.sum()
+    return shares
 
 
 def _joined(
@@ -157,7 +158,7 @@ def _joined(
     chosen: set[int],
 ) -> Pruned:
     """The chosen pieces; those that follow each other are one part, with the blanks between."""
-    text, kept = "", []
+    text, kept = "", list[Kept]()
     numbers = itertools.count()
     for passage, pieces in enumerate(found):
         adjacent = False

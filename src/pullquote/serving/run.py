@@ -129,7 +129,10 @@ def application(serving: Serving, settings: Settings) -> FastAPI:
     if serving.workers > 1 and threads is None:
         threads = max(1, cores() // serving.workers)
     index = Index.open(serving.index, private=True) if serving.index else None
-    return create_app(serving.reader(threads), settings, index=index, agents=serving.agents)
+    reader = serving.reader(threads)
+    if serving.workers == 1:
+        _say(reader.note)
+    return create_app(reader, settings, index=index, agents=serving.agents)
 
 
 def _application_of_process(serving: Serving, settings: Settings) -> FastAPI:
@@ -144,9 +147,14 @@ def _application_of_process(serving: Serving, settings: Settings) -> FastAPI:
 
 def _check(serving: Serving) -> None:
     """Open model and index as each process will, to see whether they open."""
-    serving.reader(threads=1)
+    _say(serving.reader(threads=1).note)
     if serving.index:
         Index.open(serving.index, private=True).close()
+
+
+def _say(note: str) -> None:
+    if note:
+        sys.stderr.write(f"pullquote: note: {note}\n")
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -65,7 +65,7 @@ def _read(file: SourceFile, most: int, abandoned: Callable[[], bool]) -> Documen
     pieces: list[str] = []
     length = 0
     with Pool([file], apart=True, abandoned=abandoned) as pool:
-        for piece in joined(pool.read(file, notes)):
+        for piece in joined(pool.read(file, notes), blanks=2):
             pieces.append(piece)
             length += len(piece)
             if length > most:
