@@ -734,6 +734,7 @@ def test_opening_a_document_can_be_stopped(page: Page) -> None:
     with page.expect_event("requestfailed"):
         page.get_by_role("button", name="Stop").click()
     expect(page.locator("#progress")).to_be_hidden()
+    expect(page.locator("#error")).to_be_hidden()
     assert page.locator("#text").input_value() == ""
 
 
