@@ -718,9 +718,10 @@ def test_a_document_that_is_too_large_is_not_sent(page: Page) -> None:
 def test_a_book_that_is_too_long_begins_and_says_so(page: Page) -> None:
     drop(page, ("book.txt", "x" * 300_001))
     expect(page.locator("#size")).to_have_text("book.txt · 300,000 characters")
-    expect(page.locator("#file-note")).to_contain_text(
-        "These are the first 300,000 characters of book.txt"
-    )
+    expect(page.locator("#file-note")).to_contain_text("Cut after 300,000 characters")
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    expect(page.locator("#size")).to_be_visible()
+    assert page.evaluate(MISFITS) == []
     page.locator("#text").fill("Ann")
     expect(page.locator("#file-note")).to_be_hidden()
 

@@ -336,14 +336,13 @@ function shortName(name) {
 }
 
 // What is to be known of a document beside its text.
-function fileNote({ is_whole, note }, name, { max_context }) {
-  const most = formatNumber(max_context);
+function fileNote({ is_whole, note }, { max_context }) {
   const cut =
-    `These are the first ${most} characters of ${shortName(name)}, the most that this server reads ` +
-    "of one text. To ask all of it, make an index and serve that: pullquote index FILE -o notes.db";
-  return [!is_whole && `${cut}.`, note && `Not all was read as it stands there: ${note}.`]
+    `Cut after ${formatNumber(max_context)} characters, the most that this server reads of one ` +
+    "text. To ask all of it, serve an index: pullquote index FILE -o notes.db";
+  return [!is_whole && cut, note && `Not all was read as it stands there: ${note}.`]
     .filter(Boolean)
-    .join(" ");
+    .join(" · ");
 }
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.?$/, ".");
@@ -520,6 +519,7 @@ function showText({ text, file, source }) {
   const size = count ? `${formatNumber(count)} characters` : "";
   $("size").textContent = file ? `${shortName(file.name)} · ${size}` : size;
   $("size").title = file?.name ?? "";
+  $("size").classList.toggle("named", file !== null);
   $("file-note").textContent = file?.note ?? "";
   $("file-note").hidden = !file?.note || source === "documents";
 }
@@ -809,7 +809,7 @@ async function openFile(file) {
     });
     const found = await fetchText(file, bytes, { token, signal: opening.controller.signal });
     if (!isAwaited()) return;
-    setText(found.text, { name: file.name, note: fileNote(found, file.name, server) });
+    setText(found.text, { name: file.name, note: fileNote(found, server) });
     $("question").focus();
   } catch (error) {
     if (!isAwaited()) return;
