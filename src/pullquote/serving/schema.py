@@ -345,7 +345,9 @@ class ModelResponse(BaseModel):
 class DocumentText(BaseModel):
     """The text of a document."""
 
-    text: str = Field(description="Its first `max_context` characters.")
+    text: str = Field(
+        description="Its first `max_context` characters.", examples=["The rent is 840 crowns."]
+    )
     is_whole: bool = Field(description="False: the document has more text.", examples=[True])
     note: str = Field(
         description="What was skipped, or guessed; empty if nothing was.", examples=[""]
