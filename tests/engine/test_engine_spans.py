@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -299,8 +300,24 @@ def test_a_shared_backend_finds_spans_where_its_own_does(fused: Reader) -> None:
     assert reader.answer(QUESTIONS[0], NORSE) == fused.answer(QUESTIONS[0], NORSE)
     assert isinstance(fused.backend, NativeBackend)
     assert SharedBackend(Unfused(fused.backend)).spans is None
-    with pytest.raises(AbandonedError), shared.reading(1, lambda: True):
+    with pytest.raises(AbandonedError), shared.reading(1, lambda: 0.0):
         reader.answer(QUESTIONS[0], NORSE)
+
+
+def test_the_deadline_of_a_server_ends_a_batch_within_a_second() -> None:
+    slow = NativeBackend(random_weights(hidden=128, intermediate=512, layers=4), kernels="portable")
+    shared = SharedBackend(slow)
+    assert shared.spans is not None
+    windows = windows_of([37] * 3000)
+    batch = Batch(*(np.ones((3000, 40), np.int64) for _ in range(3)))
+    for read in (
+        lambda: shared.spans(windows, alone=True, max_answer_length=3, most=2),
+        lambda: shared(batch),
+    ):
+        began = time.thread_time()  # the machine may be busy
+        with shared.reading(1, lambda: 0.2), pytest.raises(AbandonedError):
+            read()
+        assert time.thread_time() - began < 1
 
 
 # ---- the C interface

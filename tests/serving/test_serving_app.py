@@ -326,7 +326,7 @@ def test_parameters_that_make_too_many_candidates_are_refused(client: TestClient
 def test_a_bad_question_does_not_spoil_the_batch_of_others(reader: Reader) -> None:
     good, bad, again = Dispatcher(reader).read(
         [Question(QUESTION, NORSE), Question("\u200b", NORSE), Question("Who?", NORSE)],
-        lambda: False,
+        lambda: 60.0,
     )
     assert good.text == again.text == "Rollo"
     assert isinstance(bad, ValueError)
@@ -344,7 +344,7 @@ def test_requests_for_few_quotes_share_a_model_batch(reader: Reader) -> None:
     dispatcher.backend.backend = counted  # type: ignore[assignment]
     text = f"Rollo {MANY_WORDS}"
     modes = [ReaderMode.of(reader.config, top_k, None, None) for top_k in (1, 3, 5, 9)]
-    few, *_, many = dispatcher.read([Question(QUESTION, text, m) for m in modes], lambda: False)
+    few, *_, many = dispatcher.read([Question(QUESTION, text, m) for m in modes], lambda: 60.0)
     assert (len(few.answers), len(many.answers)) == (5, 9)
     windows = few.windows
     assert batches == [3 * windows, windows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -21,11 +22,13 @@ class DoublingReader:
         self.go = threading.Event()
         self.go.set()
         self.abandoned = False
+        self.seconds_left = 0.0
 
-    def read(self, numbers: Sequence[int], abandoned: Callable[[], bool]) -> list[Any]:
+    def read(self, numbers: Sequence[int], seconds_left: Callable[[], float]) -> list[Any]:
         self.batches.append(list(numbers))
         while not self.go.wait(0.005):
-            if abandoned():
+            self.seconds_left = seconds_left()
+            if not self.seconds_left:
                 self.abandoned = True
                 raise AbandonedError
         return [ValueError("no") if number < 0 else 2 * number for number in numbers]
@@ -217,6 +220,26 @@ def test_a_cancelled_request_leaves_the_queue() -> None:
 
     run(reader, work)
     assert reader.batches == [[0], [1]]
+
+
+def test_reading_may_take_until_the_last_deadline_of_those_who_wait() -> None:
+    reader = DoublingReader()
+
+    async def work(batcher: Batcher[int, int]) -> None:
+        first = await hold(batcher, reader, 0)
+        now = time.monotonic()
+        late = asyncio.ensure_future(batcher.ask([1], now + 1000))
+        later = asyncio.ensure_future(batcher.ask([2], now + 5000))
+        await until(lambda: batcher.waiting == 2)
+        first.cancel()  # ends the batch that is being read
+        await until(lambda: 4900 < reader.seconds_left <= 5000)
+        later.cancel()
+        await until(lambda: 900 < reader.seconds_left <= 1000)
+        reader.go.set()
+        assert await late == [2]
+
+    run(reader, work)
+    assert reader.batches == [[0], [1, 2]]
 
 
 def test_work_stops_once_nobody_waits_for_it() -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from serving_helpers import MakeClient
 from starlette.testclient import TestClient
 
-from pullquote import Reader
+from pullquote import Index, Reader
 from pullquote.errors import ConfigError
 from pullquote.reading.backends.scripted import ScriptedBackend
 from pullquote.serving.app import create_app
@@ -139,6 +141,38 @@ def test_an_answer_that_takes_too_long_is_given_up(
         assert "within 0.8 seconds" in response.json()["error"]
         gate.set()
         assert client.post("/v1/answer", json=ASKED).status_code == 200
+
+
+PIPELINE = {"inputs": ASKED}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/v1/answer", ASKED), ("/", PIPELINE), ("/v1/ask", {"question": "Where is the water?"})],
+)
+def test_the_deadline_reaches_the_model(
+    reader: Reader, mill: Path, path: str, body: dict[str, Any]
+) -> None:
+    told: list[float] = []
+
+    class Engine(ScriptedBackend):
+        """Stops at its deadline, within a batch, as the engine does."""
+
+        def __call__(self, batch: Any, *, alone: bool = True, deadline: float = 0) -> Any:
+            told.append(deadline)
+            time.sleep(deadline)
+            raise TimeoutError
+
+        def spans(self, windows: Any, *, deadline: float, **options: Any) -> Any:
+            return self(windows, deadline=deadline)
+
+    reader.backend = Engine(lambda ids: ([], []))
+    app = create_app(reader, Settings(max_seconds=1), index=Index.open(mill, private=True))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        response = client.post(path, json=body)
+    assert (response.status_code, response.json()["code"]) == (504, "timeout")
+    assert len(told) == 1
+    assert 0 < told[0] < 1
 
 
 def asgi(app: Any, receive: Callable[[], Any], path: str = "/v1/answer") -> list[dict[str, Any]]:

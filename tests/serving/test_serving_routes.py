@@ -138,7 +138,7 @@ def test_readyz_refuses_once_the_queue_is_full(reader: Reader) -> None:
 
     async def readyz(waiting: int) -> Response:
         # the batcher's workers do not run here, so that questions stay in the queue
-        task = asyncio.ensure_future(services.read([Question(QUESTION, NORSE)] * waiting))
+        task = asyncio.ensure_future(services.batcher.ask([Question(QUESTION, NORSE)] * waiting))
         await asyncio.sleep(0)
         try:
             return await operation.readyz(services)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,13 +37,15 @@ class Pending(Generic[Question, Answer]):
 
     question: Question
     size: int  # windows, about
+    deadline: float  # in seconds of `time.monotonic`
     answer: asyncio.Future[Answer]
 
 
-Read = Callable[[Sequence[Question], Callable[[], bool]], "list[Answer | Exception]"]
-"""`read(questions, abandoned)` returns an answer or an error for each question, in order.
+Read = Callable[[Sequence[Question], Callable[[], float]], "list[Answer | Exception]"]
+"""`read(questions, seconds_left)` returns an answer or an error for each question, in order.
 
-`abandoned()` is true once no request waits for any of them; `read` may then raise `AbandonedError`.
+`seconds_left()` is how long a request still waits for any of them, 0 once none does; `read` may
+then raise `AbandonedError`.
 """
 
 
@@ -102,11 +106,12 @@ class Batcher(Generic[Question, Answer]):
     def full(self) -> bool:
         return self._waiting >= self._capacity
 
-    async def ask(self, questions: Sequence[Question]) -> list[Answer]:
+    async def ask(self, questions: Sequence[Question], deadline: float = math.inf) -> list[Answer]:
         """The answers, in order. Raises the first error among them, or `QueueFullError`.
 
-        When the call is cancelled, its questions leave the queue, and those that are being read
-        count as abandoned.
+        When the call is cancelled, its questions leave the queue, and nobody waits for those that
+        are being read. The caller cancels it at its `deadline`, in seconds of `time.monotonic`,
+        which tells `read` how long it may take.
         """
         # a request larger than the queue is accepted while the queue is empty
         if self._waiting and self._waiting + len(questions) > self._capacity:
@@ -115,7 +120,9 @@ class Batcher(Generic[Question, Answer]):
                 "come again in a moment"
             )
         loop = asyncio.get_running_loop()
-        pending = [Pending(one, self._size(one), loop.create_future()) for one in questions]
+        pending = [
+            Pending(one, self._size(one), deadline, loop.create_future()) for one in questions
+        ]
         request = deque(pending)
         self._requests.append(request)
         self._change_waiting(len(request))
@@ -145,7 +152,7 @@ class Batcher(Generic[Question, Answer]):
                     self._pool,
                     self._read,
                     [one.question for one in batch],
-                    functools.partial(_abandoned, batch),
+                    functools.partial(_seconds_left, batch),
                 )
             except AbandonedError:
                 continue  # no request is left to be told
@@ -188,6 +195,7 @@ class Batcher(Generic[Question, Answer]):
         return batch
 
 
-def _abandoned(batch: list[Pending[Any, Any]]) -> bool:
-    """Whether no request waits for any of these. Called from a worker thread; only reads."""
-    return all(one.answer.done() for one in batch)
+def _seconds_left(batch: list[Pending[Any, Any]]) -> float:
+    """How long a request waits for any of these. Called from a worker thread; only reads."""
+    last = max((one.deadline for one in batch if not one.answer.done()), default=0.0)
+    return max(last - time.monotonic(), 0.0)

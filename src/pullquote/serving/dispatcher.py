@@ -81,7 +81,7 @@ class Question:
 class Dispatcher:
     """Reads questions of any mode with the weights of one reader.
 
-    dispatcher.read([Question("Who led the Norse?", context)], lambda: False)   # [Prediction]
+    dispatcher.read([Question("Who led the Norse?", context)], lambda: 30.0)   # [Prediction]
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -91,16 +91,16 @@ class Dispatcher:
         self.pipeline = QuestionAnsweringPipeline(self.reader)
         self.pipeline.max_characters = MAX_CANDIDATE_CHARACTERS
 
-    def read(self, questions: Sequence[Question], abandoned: Callable[[], bool]) -> list[Any]:
+    def read(self, questions: Sequence[Question], seconds_left: Callable[[], float]) -> list[Any]:
         """An answer or an `Exception` for each question, in order.
 
-        Raises `AbandonedError` once `abandoned()` says that no request waits for any of them.
+        Raises `AbandonedError` once `seconds_left()` says that no request waits for any of them.
         """
         groups: dict[Mode, list[int]] = {}
         for number, question in enumerate(questions):
             groups.setdefault(question.mode, []).append(number)
         answers: list[Any] = [None] * len(questions)
-        with self.backend.reading(len(questions), abandoned):
+        with self.backend.reading(len(questions), seconds_left):
             for mode, numbers in groups.items():
                 group = self._read_group(mode, [questions[number] for number in numbers])
                 for number, answer in zip(numbers, group, strict=True):

@@ -1,16 +1,18 @@
-"""What open requests hold in memory, in bytes: bounded for each, and for all together.
+"""What open requests take: bytes of memory, bounded for each and for all together, and time.
 
 Knows numbers and texts. A request holds its body and the quotes that were found for it, until it
 has its response. Worker threads add quotes before a response is built of them.
 
     memory = Memory(128 * 2**20)
-    with memory.account(len(body)) as account:                   # raises MemoryFullError
+    deadline = time.monotonic() + 30
+    with memory.account(len(body), deadline) as account:         # raises MemoryFullError
         account.take_quotes([answer.text for answer in answers]) # raises InputError, too
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Iterable, Iterator
 
@@ -43,9 +45,12 @@ class Memory:
         return self._held
 
     @contextlib.contextmanager
-    def account(self, body: int) -> Iterator[Account]:
-        """The account of one request, which holds its body of so many bytes, for the block."""
-        account = Account(self)
+    def account(self, body: int, deadline: float = math.inf) -> Iterator[Account]:
+        """The account of one request, which holds its body of so many bytes, for the block.
+
+        `deadline` is when it must be answered, in seconds of `time.monotonic`.
+        """
+        account = Account(self, deadline)
         account.take(body)
         try:
             yield account
@@ -70,9 +75,10 @@ class Memory:
 
 
 class Account:
-    """The bytes that one request holds."""
+    """The bytes that one request holds, and its deadline."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, deadline: float) -> None:
+        self.deadline = deadline
         self._memory = memory
         self._quoted = 0
         self.held = 0

@@ -2,7 +2,7 @@
 
 Knows ASGI, nothing of questions. A request reaches the application with its complete body, or not
 at all. Every request gets a response in time, unless its client has disconnected. `scope["state"]`
-then has the `account` of what the request holds in memory.
+then has the `account` of the request: the memory that it holds, and its deadline.
 """
 
 from __future__ import annotations
@@ -194,18 +194,18 @@ class RequestMiddleware:
         if not asks:
             await self._respond(scope, receive, send, b"", deadline)
         elif (body := await self._arrived(scope, receive)) is not None:
-            with self._opened(len(body)) as account:
+            with self._opened(len(body), deadline) as account:
                 async with self.turn:
                     await asyncio.sleep(0)
                 scope.setdefault("state", {})["account"] = account
                 await self._respond(scope, receive, send, body, deadline)
 
     @contextlib.contextmanager
-    def _opened(self, body: int) -> Iterator[Account]:
+    def _opened(self, body: int, deadline: float) -> Iterator[Account]:
         """Within the block, a request is open, whose body has so many bytes."""
         self._check_capacity()
         try:
-            with self.memory.account(body) as account:
+            with self.memory.account(body, deadline) as account:
                 self.open += 1
                 self.metrics.open.inc()
                 try:

@@ -4,7 +4,7 @@ Knows FastAPI's dependencies. One `Services` belongs to one application; there a
 
     services = make_services(Reader(), Settings())
     async with services.batcher:
-        predictions = await services.read([Question("Who led the Norse?", context)])
+        predictions = await services.read([Question("Who led the Norse?", context)], account)
 """
 
 from __future__ import annotations
@@ -51,15 +51,16 @@ class Services:
     documents_read: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     """Held while a document that was sent is read: one at a time."""
 
-    async def read(self, questions: Sequence[Question]) -> list[Any]:
+    async def read(self, questions: Sequence[Question], account: Account) -> list[Any]:
         """The answers, in order, from a batch shared with other requests.
 
-        Raises `ApiError`: 503 when the queue or the memory is full, 422 for a question that cannot
-        be read, or quotes that are too long.
+        Reading ends at the deadline of the request, which `account` has. Raises `ApiError`: 503
+        when the queue or the memory is full, 422 for a question that cannot be read, or quotes that
+        are too long.
         """
         try:
             with input_errors():
-                return await self.batcher.ask(questions)
+                return await self.batcher.ask(questions, account.deadline)
         except QueueFullError as error:
             raise ApiError(503, str(error), headers={"retry-after": "1"}) from None
 

@@ -7,6 +7,7 @@ one thread tokenises while another runs the model. A single question alone may u
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,10 +26,10 @@ class SharedBackend:
 
     A question may use all cores while no other is being read. Otherwise each thread uses one core:
     threads that compute one product together wait for each other, and ONNX Runtime's threads keep
-    spinning after it. `reading` wraps a thread's work on a number of questions; within it, a long
-    text stops between two batches once `abandoned` returns true.
+    spinning after it. `reading` wraps a thread's work on a number of questions; within it, reading
+    stops once no client waits: at the deadline, or between two batches when all have left.
 
-        with backend.reading(1, lambda: client_is_gone):
+        with backend.reading(1, lambda: 0.0 if client_is_gone else deadline - time.monotonic()):
             reader.answer(question, long_context)   # raises AbandonedError
     """
 
@@ -44,7 +45,8 @@ class SharedBackend:
         self._thread = threading.local()
 
     def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
-        return self.backend(batch, alone=self._may_use_all_cores(alone))
+        with self._turn(alone) as options:
+            return self.backend(batch, **options)
 
     @property
     def spans(self) -> Callable[..., list[WindowSpans]] | None:
@@ -53,29 +55,36 @@ class SharedBackend:
             return None
 
         def shared(windows: Sequence[Window], *, alone: bool, **options: Any) -> list[WindowSpans]:
-            found: list[WindowSpans] = spans(
-                windows, alone=self._may_use_all_cores(alone), **options
-            )
-            return found
+            with self._turn(alone) as turn:
+                found: list[WindowSpans] = spans(windows, **turn, **options)
+                return found
 
         return shared
 
-    def _may_use_all_cores(self, alone: bool) -> bool:
-        """Called before each batch. Raises `AbandonedError` when nobody waits for it."""
-        abandoned: Callable[[], bool] | None = getattr(self._thread, "abandoned", None)
-        if abandoned and abandoned():
+    @contextlib.contextmanager
+    def _turn(self, alone: bool) -> Iterator[dict[str, Any]]:
+        """How the backend reads a batch in the block. Raises `AbandonedError`, also at its end."""
+        seconds_left: Callable[[], float] | None = getattr(self._thread, "seconds_left", None)
+        left = seconds_left() if seconds_left else math.inf
+        if left <= 0:
             raise AbandonedError
-        return alone and (self._questions <= 1 or self.pool_size == 1)
+        options: dict[str, Any] = {"alone": alone and (self._questions <= 1 or self.pool_size == 1)}
+        if self.spans:  # a `SpanBackend` can stop within a batch
+            options["deadline"] = left
+        try:
+            yield options
+        except TimeoutError:
+            raise AbandonedError from None
 
     @contextlib.contextmanager
-    def reading(self, questions: int, abandoned: Callable[[], bool]) -> Iterator[None]:
-        """Within the block, call `abandoned` before each batch that this thread runs."""
+    def reading(self, questions: int, seconds_left: Callable[[], float]) -> Iterator[None]:
+        """Within the block, this thread stops reading when no `seconds_left()` are left."""
         with self._lock:
             self._questions += questions
-        self._thread.abandoned = abandoned
+        self._thread.seconds_left = seconds_left
         try:
             yield
         finally:
-            self._thread.abandoned = None
+            self._thread.seconds_left = None
             with self._lock:
                 self._questions -= questions

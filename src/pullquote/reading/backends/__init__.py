@@ -6,6 +6,7 @@ Importing this package imports none of the implementations.
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,7 +34,14 @@ class Backend(Protocol):
 
 
 class SpanBackend(Backend, Protocol):
-    """A backend that also finds the best spans of windows, faster than from its logits."""
+    """A backend that also finds the best spans of windows, faster than from its logits.
+
+    It raises `TimeoutError` when `deadline` seconds have passed: soon, also within a batch.
+    """
+
+    def __call__(self, batch: Batch, *, alone: bool = True, deadline: float = math.inf) -> Logits:
+        """Run the model, as every backend does."""
+        ...
 
     def spans(
         self,
@@ -42,6 +50,7 @@ class SpanBackend(Backend, Protocol):
         max_answer_length: int,
         most: int,
         alone: bool = True,
+        deadline: float = math.inf,
     ) -> list[WindowSpans]:
         """The spans that `decode.find_spans` would find in each window, at most `most` of them."""
         ...

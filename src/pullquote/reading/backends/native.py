@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import itertools
+import math
 import os
 import threading
 import time
@@ -112,8 +113,11 @@ class NativeBackend:
             name: bytes = self._library.pq_model_kernels(model)
         return name.decode()
 
-    def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
-        """Run the model. `alone` means that no other batch runs now, so it may use all cores."""
+    def __call__(self, batch: Batch, *, alone: bool = True, deadline: float = math.inf) -> Logits:
+        """Run the model. `alone` means that no other batch runs now, so it may use all cores.
+
+        Raises what `read` raises, and `InputError` for padding before a token.
+        """
         shape = batch.input_ids.shape
         used = batch.attention_mask.astype(bool)  # (B, T)
         lengths = used.sum(axis=1)
@@ -124,6 +128,7 @@ class NativeBackend:
             batch.token_type_ids[used],
             lengths,
             threads=self.workers if alone else 1,
+            deadline=deadline,
         )
         logits = Logits(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
         logits.start[used], logits.end[used] = start, end
@@ -136,13 +141,13 @@ class NativeBackend:
         lengths: NDArray[np.int64],
         *,
         threads: int = 1,
-        deadline: float = 0,
+        deadline: float = math.inf,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Start and end logits, (N,) each, of windows that lie one after the other.
 
         `ids` and `types` are (N,), the sum of `lengths`, one for each window. Raises `InputError`
         for ids that the model does not have and windows that are too long, `TimeoutError` when
-        `deadline` seconds have passed (0: never), `ModelError` when the backend is closed.
+        `deadline` seconds have passed, `ModelError` when the backend is closed.
         """
         if not (ids.shape == types.shape == (lengths.sum(),)):
             raise InputError(
@@ -160,16 +165,14 @@ class NativeBackend:
             )
         return start, end
 
-    def embed(
-        self, ids: NDArray[np.int32], lengths: NDArray[np.int32], *, deadline: float = 0
-    ) -> NDArray[np.float32]:
+    def embed(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[np.float32]:
         """The mean of each text's last hidden states, at unit length, (texts, H).
 
         `ids` are the tokens of the texts one after the other, `lengths` how many each has. A text's
         vector depends neither on the other texts nor on the number of threads. Raises what `read`
         raises, and `ModelError` for hidden states that are not finite.
         """
-        packed = _Packed(ids, np.zeros_like(ids), lengths, self.workers, deadline)
+        packed = _Packed(ids, np.zeros_like(ids), lengths, self.workers)
         vectors = np.empty((len(lengths), self._width), np.float32)
         for request in packed.requests():
             self._run(packed, self._library.pq_embed, request, _address(vectors, packed.window))
@@ -182,7 +185,7 @@ class NativeBackend:
         max_answer_length: int,
         most: int,
         alone: bool = True,
-        deadline: float = 0,
+        deadline: float = math.inf,
     ) -> list[WindowSpans]:
         """At most `most` best spans of each window that do not overlap: `decode.find_spans`.
 
@@ -306,17 +309,16 @@ class _Packed:
         types: NDArray[Any],
         lengths: NDArray[Any],
         threads: int,
-        deadline: float,
+        deadline: float = math.inf,
     ) -> None:
         self._ids, self._types, self._lengths = _int32(ids), _int32(types), _int32(lengths)
-        self._threads, self._deadline = threads, deadline
+        self._threads = threads
         self._ends = time.monotonic() + deadline
         self.window, self.token = 0, 0  # the first that were not read
 
     def requests(self) -> Iterator[c.CRequest]:
         """A request for the windows that are left, until there are none."""
         while self.window < len(self._lengths):
-            left = max(self._ends - time.monotonic(), 1e-9) if self._deadline else 0
             yield c.CRequest(
                 ids=_address(self._ids, self.token),
                 types=_address(self._types, self.token),
@@ -324,7 +326,7 @@ class _Packed:
                 tokens=len(self._ids) - self.token,
                 windows=len(self._lengths) - self.window,
                 threads=self._threads,
-                deadline=left,
+                deadline=max(self._ends - time.monotonic(), 1e-9),  # 0 would be none
                 pause=_PAUSE,
             )
 

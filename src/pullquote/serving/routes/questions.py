@@ -5,6 +5,7 @@ Knows the dispatcher's modes and the JSON of both forms.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -66,7 +67,8 @@ async def answer(
             [
                 Question(questions[q], contexts[c], mode, account, share.progress(number))
                 for number, (q, c) in enumerate(pairs)
-            ]
+            ],
+            account,
         )
         services.metrics.questions.inc(len(pairs))
         services.metrics.abstentions.inc(sum(one.answer is None for one in predictions))
@@ -86,6 +88,7 @@ async def answer(
         )
 
     if progress.is_wanted(accept):
+        account.deadline = math.inf  # the response ends the work where it makes no progress
         return await progress.respond(read(), share, services.settings.max_seconds)
     return await read()
 
@@ -116,7 +119,7 @@ async def pipeline(
     check_candidates(sum(map(len, contexts)), length, overlap, options.top_k)
     mode = PipelineMode(options)
     answers = await services.read(
-        [Question(one.question, one.context, mode, account) for one in inputs]
+        [Question(one.question, one.context, mode, account) for one in inputs], account
     )
     services.metrics.questions.inc(len(inputs))
     services.metrics.abstentions.inc(sum(_best_text(one) == "" for one in answers))

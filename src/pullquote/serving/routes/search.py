@@ -45,7 +45,7 @@ async def ask(body: AskRequest, services: CurrentServices, account: CurrentAccou
             )
     mode = SearchMode()
     windows = await services.read(
-        [Question(found.read_as, one.passage.text, mode) for one in found.passages]
+        [Question(found.read_as, one.passage.text, mode) for one in found.passages], account
     )
     note = services.truncation_note(found.read_as)
 
