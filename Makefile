@@ -22,7 +22,7 @@ QUICK_EXTRAS := .[hub,files,fill,onnx,parquet,tantivy,report,serve]
 
 .PHONY: demo test check docs site bench bench-serve bench-shapes soak mutants parity golden models
 .PHONY: clean help test-floors test-integrations nightly people engine engine-sanitize engine-arm
-.PHONY: fuzz picture
+.PHONY: fuzz picture test-numpy test-onnx
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -47,6 +47,22 @@ endif
 
 test-integrations: .integrations/ready engine  ## test the components for Haystack, LangChain and LlamaIndex with today's releases
 	.integrations/bin/python -m pytest -rs tests/integrations -p no:cacheprovider
+
+# What answers questions, with the other backends.
+ANSWERING := tests/reading tests/compat tests/cli tests/serving tests/searching tests/scale
+test-numpy: .venv/ready  ## run the tests of what answers with numpy in the engine's place (15 minutes)
+	PULLQUOTE_ENGINE=off $(BIN)/python -m pytest -rs $(ANSWERING)
+
+ONNX := build/onnx-package
+test-onnx: .venv/ready engine  ## run them with the bundled models as ONNX files, read by ONNX Runtime (15 minutes)
+	rm -rf $(ONNX)
+	mkdir -p $(ONNX)
+	cp -r src/pullquote $(ONNX)
+	for name in small tiny; do \
+	    $(BIN)/pullquote export $$name --onnx -o $(ONNX)/$$name && \
+	    mv $(ONNX)/$$name/model.onnx $(ONNX)/pullquote/models/$$name && \
+	    rm $(ONNX)/pullquote/models/$$name/packed.safetensors || exit 1; done
+	PYTHONPATH=$(CURDIR)/$(ONNX) $(BIN)/python -m pytest -rs -m "not packed" $(ANSWERING)
 
 test-python-%: .nightly/%/ready  # the quick tests on another Python, such as test-python-3.13
 	.nightly/$*/bin/python -m pytest -rs $(QUICK)

@@ -203,6 +203,7 @@ def test_a_model_directory_that_is_not_whole(
     call("ask", WHO, "--context", NORSE, "--model", model_dir).failed(str(model_dir), *words)
 
 
+@pytest.mark.packed
 def test_the_real_model_cut_short(run: Run, tmp_path: Path) -> None:
     model = tmp_path / "small"
     shutil.copytree(BUNDLED / "small", model)

@@ -138,6 +138,7 @@ def vectors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("vectors")
+@pytest.mark.packed
 def test_an_index_gets_vectors_unless_it_is_not_to(call: Run, tmp_path: Path) -> None:
     call("index", MILL, "-o", "a.db", "--no-vectors").succeeded()
     assert not (tmp_path / "a.db.vectors").exists()
@@ -151,6 +152,7 @@ def test_an_index_gets_vectors_unless_it_is_not_to(call: Run, tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("vectors")
+@pytest.mark.packed
 def test_a_folder_gets_vectors_while_it_is_asked(
     call: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +167,7 @@ def test_a_folder_gets_vectors_while_it_is_asked(
 
 
 @pytest.mark.usefixtures("vectors")
+@pytest.mark.packed
 def test_an_unfinished_index_says_how_to_go_on(call: Run, tmp_path: Path) -> None:
     with Index.create(tmp_path / "a.db") as index:
         index.add([MILL], vectors=False)

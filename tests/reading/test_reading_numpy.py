@@ -361,12 +361,14 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     native_library.warn_if_missing.cache_clear()
 
 
+@pytest.mark.packed
 def test_the_first_reader_without_an_engine_says_how_to_get_it(no_engine: None) -> None:
     with pytest.warns(PullquoteWarning, match=r"no compiled engine, so that numpy .* pip install"):
         assert type(Reader("tiny").backend) is NumpyBackend
     Reader("tiny")  # a second warning would be an error
 
 
+@pytest.mark.packed
 def test_models_says_how_to_get_the_engine(
     no_engine: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -378,6 +380,7 @@ def test_models_says_how_to_get_the_engine(
     assert errors.count("\n") == 1
 
 
+@pytest.mark.packed
 def test_an_engine_that_was_switched_off_is_not_missed(
     no_engine: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

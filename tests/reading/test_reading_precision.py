@@ -28,6 +28,7 @@ def checkpoint(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.packed
 def test_a_reader_rounds_a_checkpoint_and_says_what_that_changes(checkpoint: Path) -> None:
     with pytest.warns(PullquoteWarning, match=r"checkpoint: read in int8; on sample") as noted:
         reader = Reader(checkpoint)
@@ -47,6 +48,7 @@ def test_a_reader_rounds_a_checkpoint_and_says_what_that_changes(checkpoint: Pat
     assert 0 < float(found[1]) < float(found[2]) < 1
 
 
+@pytest.mark.packed
 def test_only_auto_measures(checkpoint: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -55,6 +57,7 @@ def test_only_auto_measures(checkpoint: Path) -> None:
         assert Reader("tiny").backend.precision == "int8"  # packed weights were made for it
 
 
+@pytest.mark.packed
 def test_the_pipeline_reads_a_checkpoint_in_fp32(checkpoint: Path) -> None:
     assert QuestionAnsweringPipeline(checkpoint).backend.precision == "fp32"
     assert QuestionAnsweringPipeline("tiny").backend.precision == "int8"

@@ -40,6 +40,7 @@ def encoder() -> TextEncoder:
     return TextEncoder.open()
 
 
+@pytest.mark.packed
 def test_what_means_the_same_lies_close_together(encoder: TextEncoder) -> None:
     found = encoder.encode(TEXTS)
     assert found.dtype == np.float32
@@ -48,6 +49,7 @@ def test_what_means_the_same_lies_close_together(encoder: TextEncoder) -> None:
     assert np.abs(found @ found.T - COSINES).max() < 0.1
 
 
+@pytest.mark.packed
 def test_a_vector_does_not_depend_on_the_texts_beside_it(
     encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,6 +60,7 @@ def test_a_vector_does_not_depend_on_the_texts_beside_it(
     assert np.array_equal(encoder.encode(TEXTS), together)
 
 
+@pytest.mark.packed
 def test_numpy_gives_nearly_the_vectors_of_the_engine(
     encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +70,7 @@ def test_numpy_gives_nearly_the_vectors_of_the_engine(
     assert (numpy.encode(TEXTS) * encoder.encode(TEXTS)).sum(axis=1).min() > 0.99
 
 
+@pytest.mark.packed
 def test_the_first_tokens_of_a_long_text_are_read(encoder: TextEncoder) -> None:
     room = LONGEST - 2  # beside [CLS] and [SEP]; every word is a token
     short, full, long = encoder.encode(["tree " * n for n in (room - 1, room, 5 * room)])
@@ -74,6 +78,7 @@ def test_the_first_tokens_of_a_long_text_are_read(encoder: TextEncoder) -> None:
     assert not np.array_equal(short, full)
 
 
+@pytest.mark.packed
 def test_any_text_has_a_vector(encoder: TextEncoder) -> None:
     found = encoder.encode(["", " \n", "\ud800", "日本", "\x00"])
     assert np.isfinite(found).all()
@@ -95,6 +100,7 @@ def test_the_directory_of_a_checkpoint_is_opened(base: Path, tmp_path: Path) -> 
     assert TextEncoder.open(str(copy)).name != small.name
 
 
+@pytest.mark.packed
 def test_the_words_of_another_reader_make_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
     directory = open_text_encoder()
     name = read_text_encoder(directory).name

@@ -110,6 +110,7 @@ def test_results_within_the_folder_of_questions_are_no_questions(tmp_path: Path)
     assert len(find(str(tmp_path / "**" / "*.*"), without=tmp_path / "answers")) == 1
 
 
+@pytest.mark.packed
 def test_a_retrained_model_of_the_same_size_is_another(tmp_path: Path) -> None:
     model = tmp_path / "model"
     shutil.copytree(open_model("tiny").path, model)
