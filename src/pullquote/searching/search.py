@@ -12,7 +12,9 @@ are ranked by one number, in logits:
 where the score of a passage is what the index gives it, BM25 fused with a cosine.
 
 The null logit is part of it because a reader is trained to compare the quotes of a window with
-that window's null logit, not with the quotes of other windows.
+that window's null logit, not with the quotes of other windows. For the same reason the sentences of
+the best quotes are read once more, as one text (`shortlist`), and `again` x the logit there is
+added.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from pullquote.reading.sentences import sentence_around
 from pullquote.reading.spelling import Respelt
 from pullquote.scoring.calibration import probabilities_of_one
 from pullquote.searching.index import Index, RetrievedPassage
+from pullquote.searching.shortlist import Looks, Shortlist
 from pullquote.types import Correction, Example, Hit, Passage, Place
 
 if TYPE_CHECKING:
@@ -54,7 +57,11 @@ class Ranking:
     """The weight of a window's null logit, which is subtracted from the logits of its quotes."""
     retrieval: float = 1.0
     """The weight of a passage's score: logits per unit."""
-    independence: float = 0.5
+    again: float = 0.35
+    """The weight of a quote's logit in the second reading, side by side with the other best."""
+    null_again: float = 0.5
+    """The weight of the second reading against the first in whether there is an answer."""
+    independence: float = 0.35
     """n windows count as n to the power of this in the calibration, which corrects for the maximum
     over the windows of one text: passages that a search has chosen are less of a chance."""
 
@@ -75,7 +82,8 @@ class SearchResult:
     no_answer_score: float
     """The probability, in [0, 1], that no document has an answer."""
     null_score_diff: float
-    """Null logit of a window minus the logit of its quote, for the best quote."""
+    """Null logit of a window minus the logit of its quote, for the best quote; the weighted mean of
+    both readings."""
     threshold: float | None
     """The no-answer threshold, in logits; None where probabilities decided."""
     answerable: float
@@ -165,6 +173,7 @@ class _Quote:
     """A span of a passage, with the number that ranks it among the spans of all passages."""
 
     value: float
+    first: float  # the same without the second reading
     rank: int  # of its passage, 0 for the best
     location: _Location
     null_score_diff: float
@@ -282,17 +291,40 @@ class Searcher:
         questions = iter(questions)
         while some := list(itertools.islice(questions, _TOGETHER)):
             retrievals = [self.retrieve(question, path=path, where=where) for question in some]
-            examples = (
-                Example(f"passage {number}", retrieval.read_as, entry.passage.text)
-                for retrieval in retrievals
-                for number, entry in enumerate(retrieval.passages)
+            yield from self._read(retrievals, top_k, threshold, answerable)
+
+    def _read(
+        self,
+        retrievals: Sequence[Retrieval],
+        top_k: int,
+        threshold: float | None,
+        answerable: float | None,
+        each: bool = False,
+    ) -> Iterator[SearchResult]:
+        """The results of questions whose passages are read together, in order."""
+        examples = (
+            Example(f"passage {number}", retrieval.read_as, entry.passage.text)
+            for retrieval in retrievals
+            for number, entry in enumerate(retrieval.passages)
+        )
+        read = iter(self.reader.read_all(examples))
+        every = [list(itertools.islice(read, len(one.passages))) for one in retrievals]
+        both = list(zip(retrievals, every, strict=True))
+        shortlists = [self.shortlist(retrieval, windows) for retrieval, windows in both]
+        again = self.reader.read_all(
+            Example("shortlist", retrieval.read_as, shortlist.text)
+            for retrieval, shortlist in zip(retrievals, shortlists, strict=True)
+        )
+        for (retrieval, windows), shortlist, second in zip(both, shortlists, again, strict=True):
+            yield self.decide(
+                retrieval,
+                windows,
+                top_k,
+                looks=shortlist.looks(second),
+                threshold=threshold,
+                answerable=answerable,
+                each=each,
             )
-            read = iter(self.reader.read_all(examples))
-            for retrieval in retrievals:
-                windows = list(itertools.islice(read, len(retrieval.passages)))
-                yield self.decide(
-                    retrieval, windows, top_k, threshold=threshold, answerable=answerable
-                )
 
     def search_among(
         self,
@@ -324,11 +356,7 @@ class Searcher:
         spelling = self.reader.config.spelling
         respelt = self.reader.spelling.correct(question, texts) if spelling else Respelt(question)
         retrieval = Retrieval(question, respelt.question, respelt.corrections, found)
-        examples = (Example("", respelt.question, text) for text in texts)
-        windows = list(self.reader.read_all(examples))
-        return self.decide(
-            retrieval, windows, top_k, threshold=threshold, answerable=answerable, each=each
-        )
+        return next(self._read([retrieval], top_k, threshold, answerable, each))
 
     def retrieve(
         self, question: str, *, path: str | None = None, where: Mapping[str, Any] | None = None
@@ -369,24 +397,37 @@ class Searcher:
             raise InputError(f"path={path}: none of the documents matches")
         return retrieved
 
+    def shortlist(self, retrieval: Retrieval, windows: Sequence[Sequence[Candidates]]) -> Shortlist:
+        """What is to be read once more, before `decide`: the sentences of the best quotes.
+
+        `windows[i]` are what `Reader.read_all` returned for `retrieval.passages[i]`.
+        """
+        best: dict[int, _Quote] = {}
+        for quote in sorted(self._quotes(retrieval.passages, windows), key=lambda one: one.order):
+            best.setdefault(quote.rank, quote)
+        return Shortlist.of((one.location.passage, one.location.span) for one in best.values())
+
     def decide(
         self,
         retrieval: Retrieval,
         windows: Sequence[Sequence[Candidates]],
         top_k: int,
         *,
+        looks: Looks | None = None,
         threshold: float | None = None,
         answerable: float | None = None,
         each: bool = False,
     ) -> SearchResult:
         """The last step of `search`: ranks the quotes of the passages, and answers or abstains.
 
-        `windows[i]` are what `Reader.read_all` returned for `retrieval.passages[i]`. With `each`,
-        the hits are the best quote of each passage.
+        `windows` are those of `shortlist`, and `looks` what was found in that; None does without
+        the second reading. With `each`, the hits are the best quote of each passage.
         """
         config, retrieved = self.reader.config, retrieval.passages
         decision = config.decision(threshold, answerable)
-        found = sorted(self._quotes(retrieved, windows), key=lambda quote: quote.order)
+        first = self._quotes(retrieved, windows)
+        quotes_read = first if looks is None else self._looked_at(first, looks)
+        found = sorted(quotes_read, key=lambda quote: quote.order)
         if each:
             ranked = _first_of_each(found)
         else:
@@ -419,7 +460,16 @@ class Searcher:
         for rank, (entry, window, bonus) in enumerate(self._windows(retrieved, windows)):
             for span in window.spans:
                 location = _Location(entry.passage, span)
-                yield _Quote(span.logit + bonus, rank, location, window.null - span.logit)
+                value = span.logit + bonus
+                yield _Quote(value, value, rank, location, window.null - span.logit)
+
+    def _looked_at(self, quotes: Iterable[_Quote], looks: Looks) -> Iterator[_Quote]:
+        """The quotes, ranked by both readings."""
+        again, weight = self.ranking.again, self.ranking.null_again
+        for quote in quotes:
+            look = looks.of(quote.location.passage, quote.location.span)
+            diff = (quote.null_score_diff + weight * (look.null - look.logit)) / (1 + weight)
+            yield replace(quote, value=quote.first + again * look.logit, null_score_diff=diff)
 
     def _log_mass(
         self, retrieved: Sequence[RetrievedPassage], windows: Sequence[Sequence[Candidates]]
@@ -454,9 +504,9 @@ def _answers(result: SearchResult) -> list[Hit]:
 
 
 def _log_mass_of(quote: _Quote, quotes: Iterable[_Quote]) -> float:
-    """Log sum exp of what ranks a quote and the others that read the same."""
+    """Log sum exp of what ranks a quote and the others that read the same, at first reading."""
     text = quote.location.text.casefold()
-    same = [other.value for other in quotes if other.location.text.casefold() == text]
+    same = [other.first for other in quotes if other.location.text.casefold() == text]
     return float(np.logaddexp.reduce(same))
 
 

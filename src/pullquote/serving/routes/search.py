@@ -47,12 +47,19 @@ async def ask(body: AskRequest, services: CurrentServices, account: CurrentAccou
     windows = await services.read(
         [Question(found.read_as, one.passage.text, mode) for one in found.passages], account
     )
+    shortlist = searcher.shortlist(found, windows)
+    (again,) = await services.read([Question(found.read_as, shortlist.text, mode)])
     note = services.truncation_note(found.read_as)
 
     def decide() -> tuple[bool, str]:
         """Whether there is an answer, and the response; in a thread, since it takes a while."""
         result = searcher.decide(
-            found, windows, body.top_k, threshold=body.threshold, answerable=body.answerable
+            found,
+            windows,
+            body.top_k,
+            looks=shortlist.looks(again),
+            threshold=body.threshold,
+            answerable=body.answerable,
         )
         account.take_quotes(
             text for hit in result.hits for text in (hit.text, hit.sentence, hit.passage.text)
