@@ -1,17 +1,18 @@
 """Measures asking whole folders: retrieval and answers over SQuAD's paragraphs, and large indexes.
 
     python benchmarks/folder.py answers DATA --model small -o FILE     # no paragraph is given
-    python benchmarks/folder.py scale TRAIN --passages 1000000 --engine tantivy -o FILE
+    python benchmarks/folder.py recall DATA                            # of all questions
+    python benchmarks/folder.py scale TRAIN --engine tantivy --vectors 100000 -o FILE
     python benchmarks/folder.py people --split tune                    # recall in people's words
     python benchmarks/folder.py fusion TUNE --questions 2000
     python benchmarks/folder.py weights TUNE --model small --questions 1000
 
 `answers` puts all paragraphs of DATA into one index and asks every question of it. It goes on where
-it was stopped, from FILE. `scale` makes passages of the training paragraphs with their sentences
-shuffled. `people` finds the evidence of `benchmarks/people` in each folder, and in all texts and
-folders of the split together, with vectors and without. `fusion` is how the constants of
-`searching.fusion` were chosen, `weights` how `Ranking` was; never run these two on data that
-results are reported on.
+it was stopped, from FILE. `recall` only retrieves, by words, by vectors, and by both. `scale` makes
+passages of the training paragraphs with their sentences shuffled, and vectors of some of them.
+`people` finds the evidence of `benchmarks/people` in each folder, and in all texts and folders of
+the split together, with vectors and without. `fusion` is how the constants of `searching.fusion`
+were chosen, `weights` how `Ranking` was; never run these two on data that results are reported on.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,17 +55,22 @@ def main() -> None:
     answers.add_argument("--questions", type=int, help="only so many, chosen at random (seed 0)")
     answers.add_argument("-o", "--output", required=True, help="JSON Lines, a question a line")
     answers.set_defaults(run=run_answers)
+    recall = commands.add_parser("recall", help="recall by words, by vectors, and by both")
+    recall.add_argument("data")
+    recall.add_argument("--engine", default="fts5")
+    recall.set_defaults(run=run_recall)
     scale = commands.add_parser("scale", help="time and size of a large index")
     scale.add_argument("data")
     scale.add_argument("--passages", type=int, default=100_000)
     scale.add_argument("--engine", default="fts5")
     scale.add_argument(
         "--vectors",
-        choices=("none", "made", "random"),
-        default="none",
-        help="random ones take no time to make, also of the question",
+        type=int,
+        default=0,
+        help="make so many vectors; the other passages get copies of these with noise (0: none)",
     )
     scale.add_argument("--questions", type=int, default=1000)
+    scale.add_argument("--model", help="also answer a tenth of the questions with it")
     scale.add_argument("-o", "--output", required=True, help="a JSON file for the figures")
     scale.set_defaults(run=run_scale)
     people = commands.add_parser("people", help="recall for questions in people's words")
@@ -186,20 +192,56 @@ def paragraphs_index(
     return index, rows
 
 
+def run_recall(options: argparse.Namespace) -> None:
+    """The share of questions whose paragraph is among the first ones that a search finds."""
+    examples = load(options.data).examples
+    answerable = np.array([not example.is_impossible for example in examples])
+    encoder = TextEncoder.open()
+    with tempfile.TemporaryDirectory() as folder:
+        index, rows = paragraphs_index(Path(folder), examples, options.engine)
+        words = Index.open(index.path, encoder=None)
+        vectors = encoder.encode(list(rows))  # (n, d), of the first 256 tokens
+
+        def lines(found: Sequence[RetrievedPassage]) -> list[int]:
+            return [entry.passage.marks[0].number for entry in found]
+
+        def nearest(question: str) -> list[int]:
+            return (1 + np.argsort(-(vectors @ encoder.encode([question])[0]))).tolist()
+
+        ways: dict[str, Callable[[str], list[int]]] = {
+            "words": lambda question: lines(words.search(question, max(DEPTHS))),
+            "vectors": lambda question: nearest(question)[: max(DEPTHS)],
+            "both": lambda question: lines(index.search(question, max(DEPTHS))),
+        }
+        for way, find in ways.items():
+            started, ranks = time.process_time(), []
+            for example in examples:
+                found, row = find(example.question), rows[example.context]
+                ranks.append(found.index(row) + 1 if row in found else np.inf)
+            used = time.process_time() - started
+            figures = {
+                kind: {f"@{k}": round(float((np.array(ranks)[of] <= k).mean()), 4) for k in DEPTHS}
+                for kind, of in (("answerable", answerable), ("all questions", slice(None)))
+            }
+            figures["ms of processor time"] = round(1000 * used / len(examples), 2)
+            print(json.dumps({way: figures}), flush=True)
+        words.close()
+        index.close()
+
+
 # ---- large indexes
 
 
 def run_scale(options: argparse.Namespace) -> None:
     output = Path(options.output)
     figures = json.loads(output.read_text()) if output.is_file() else {}
-    name = f"{options.engine}, {options.passages:,} passages, vectors: {options.vectors}"
-    encoder: Encoder = None
-    if options.vectors != "none":
-        encoder = BUNDLED if options.vectors == "made" else RandomEncoder()
+    name = f"{options.engine}, {options.passages:,} texts, {options.vectors:,} vectors made"
+    encoder = NoisyCopies(options.vectors) if options.vectors else None
     if name in figures:
         print(f"{name}: measured already, see {output}")
         return
     examples = load(options.data).examples
+    questions = [e.question for e in _some(examples, options.questions)]
     with tempfile.TemporaryDirectory() as folder:
         corpus, file = Path(folder, "corpus.jsonl"), Path(folder, "i.db")
         with open(corpus, "w", encoding="utf-8") as lines:
@@ -210,42 +252,77 @@ def run_scale(options: argparse.Namespace) -> None:
             index.add([corpus], vectors=False)
             seconds = time.perf_counter() - started
             index.make_vectors()
-        vector_seconds = time.perf_counter() - started - seconds
         files = [f for f in Path(folder).rglob("*") if f.is_file() and f != corpus]
-        size = sum(f.stat().st_size for f in files)
-        times = []
+        sizes = {True: 0, False: 0}  # whether it holds vectors
+        for f in files:
+            sizes[f.suffix == ".vectors"] += f.stat().st_size
         with Index.open(file, encoder=encoder) as index:
-            passages = len(index)
-            questions = [e.question for e in _some(examples, options.questions)]
-            for question in questions:
-                started = time.perf_counter()
-                index.search(question, 20)
-                times.append(1000 * (time.perf_counter() - started))
-        cold = times[:20]
-    figures[name] = {
-        "passages": passages,
-        "index seconds": round(seconds, 1),
-        "seconds for vectors": round(vector_seconds, 1),
-        "MiB of index": round(size / 2**20, 1),
-        "ms, median": round(float(np.median(times)), 2),
-        "ms, p99": round(float(np.percentile(times, 99)), 2),
-        "ms, median of the first 20": round(float(np.median(cold)), 2),
-        "questions": len(times),
-    }
+            figures[name] = {
+                "passages": len(index),
+                "seconds to index": round(seconds, 1),
+                "seconds a thousand vectors": round(encoder.seconds_a_thousand, 2)
+                if encoder
+                else None,
+                "MiB of texts and words": round(sizes[False] / 2**20, 1),
+                "MiB of vectors": round(sizes[True] / 2**20, 1),
+                "cold": milliseconds(lambda question: index.search(question, 20), questions[:20]),
+                "retrieval": milliseconds(lambda question: index.search(question, 20), questions),
+            }
+            if options.model:
+                searcher = Searcher(Reader(options.model), index)
+                some = questions[: len(questions) // 10]
+                figures[name][f"answers of {options.model}"] = milliseconds(searcher.search, some)
     output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print(json.dumps({name: figures[name]}, indent=2))
 
 
-class RandomEncoder:
-    """Vectors that cost nothing, to time the search among many of them."""
+def milliseconds(ask: Callable[[str], object], questions: Sequence[str]) -> dict[str, float]:
+    """How long it takes to ask each of some questions, by the clock and of processor time."""
+    times = []
+    for question in questions:
+        started, used = time.perf_counter(), time.process_time()
+        ask(question)
+        times.append((time.perf_counter() - started, time.process_time() - used))
+    (median, used), (late, used_late) = (1000 * np.percentile(times, [50, 99], axis=0)).round(2)
+    return {
+        "median": float(median),
+        "p99": float(late),
+        "processor time, median": float(used),
+        "processor time, p99": float(used_late),
+        "questions": len(times),
+    }
 
-    name, dimensions = "random", 384
 
-    def __init__(self) -> None:
+class NoisyCopies:
+    """The bundled encoder for the first texts; later ones get vectors of those with noise.
+
+    An exact search takes the same time whatever the vectors are, and a million take hours to make.
+    No two are equal: the noise takes the cosine with the copied one to about .95.
+    """
+
+    def __init__(self, made: int) -> None:
+        self.encoder = TextEncoder.open()
+        self.name, self.dimensions = self.encoder.name, self.encoder.dimensions
         self.chance = np.random.default_rng(0)
+        self.known = np.empty((made, self.dimensions), np.float32)
+        self.count, self.seconds = 0, 0.0
+
+    @property
+    def seconds_a_thousand(self) -> float:
+        return 1000 * self.seconds / self.count
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        vectors = self.chance.standard_normal((len(texts), self.dimensions), np.float32)
+        if len(texts) == 1:  # a question
+            return self.encoder.encode(texts)
+        if (room := len(self.known) - self.count) > 0:
+            started = time.perf_counter()
+            vectors = self.encoder.encode(texts)
+            self.seconds += time.perf_counter() - started
+            self.known[self.count : self.count + len(vectors)] = vectors[:room]
+            self.count = min(self.count + len(vectors), len(self.known))
+            return vectors
+        copied = self.known[self.chance.integers(len(self.known), size=len(texts))]
+        vectors = copied + self.chance.normal(0, 0.02, copied.shape).astype(np.float32)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
