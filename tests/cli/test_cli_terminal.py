@@ -154,7 +154,7 @@ def test_a_bar_while_documents_are_read(tmp_path: Path) -> None:
     shown = Terminal("index", mill, "-o", tmp_path / "i.db", python=IMPATIENT).wait().shown
     assert b"reading documents" in shown
     assert b"100%" in shown
-    assert b"8 documents, 14 passages" in shown
+    assert b"8 documents, 18 passages" in shown
     asked = Terminal("ask", "Who built the first mill?", tmp_path / "i.db").wait().shown
     assert b"\x1b[30m\x1b[43mHedda Kroon\x1b[0m" in asked
 

@@ -265,6 +265,20 @@ def test_what_is_content_as_a_whole() -> None:
     assert text == "News\nShop\nMap\nHelp\nA note.\n\nThe end.\n\n"
 
 
+def test_tab_panels_begin_with_their_tabs() -> None:
+    tabs = (
+        "<ul role=tablist><li><a role=tab href='#a'>Opening hours</a><li><button role=tab "
+        "aria-controls=b>Prices</button><li><button role=tab aria-controls=x>More</button></ul>"
+    )
+    panels = (
+        "<div role=tabpanel id=a><p>From seven to nine.</p></div><p>Between.</p>"
+        "<div role=tabpanel id=b hidden><p>Six crowns.</p></div>"
+    )
+    assert [text for text in read(tabs + panels).split("\n") if text] == [
+        *("More", "Opening hours", "From seven to nine.", "Between.", "Prices", "Six crowns.")
+    ]
+
+
 # ---- tables
 
 

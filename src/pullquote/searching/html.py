@@ -20,7 +20,7 @@ from pullquote.searching.boilerplate import BLOCKS, HEADINGS, NEVER, Layout
 from pullquote.searching.html_tables import caption, is_table, page_rows
 from pullquote.searching.mathml import formula
 from pullquote.searching.parts import Note, Part, Skipped, guessed
-from pullquote.searching.rows import row_parts
+from pullquote.searching.rows import one_line, row_parts
 from pullquote.text import Decoded, decode
 
 _LARGEST = 64 << 20  # bytes; the parsed tree takes several times as much
@@ -106,6 +106,7 @@ def _walk(
     words = False  # whether they hold more than whitespace
     line, kept, heading = body.sourceline or 1, 0, False
 
+    tabs = _tabs(body)
     parted = False  # whether the next words are those of the next cell
 
     def add(text: str) -> None:
@@ -146,7 +147,7 @@ def _walk(
                 add(formula(etree, element))
                 skip = True
             else:
-                skip = is_left_out(element, tag, at)
+                skip = is_left_out(element, tag, at) or _opened_by(element) in tabs
             if skip:
                 walk.skip_subtree()
                 skipped = element
@@ -157,6 +158,8 @@ def _walk(
                 heading = tag in HEADINGS
                 line = element.sourceline or line
                 kept += tag == "pre"
+                if element.get("role") == "tabpanel" and (title := tabs.get(element.get("id"))):
+                    yield Part(f"{title}\n\n", number or line, open=True)
             elif tag == "br":
                 add("\n")
             elif tag in ("td", "th") and words and not parted:
@@ -175,6 +178,23 @@ def _walk(
             if element is not body:
                 add(_inline(element.tail, kept))
     yield from flush("\n\n")
+
+
+def _tabs(body: Any) -> dict[str, str]:
+    """The titles of panels by their ids: the tabs, which stand in a list above all the panels."""
+    panels = body.xpath(".//*[@role='tabpanel'][@id]/@id")
+    named = (
+        {} if not panels else {_opened_by(tab): tab for tab in body.iterfind(".//*[@role='tab']")}
+    )
+    titles = ((id, named[id]) for id in panels if id in named)
+    return {id: one_line("".join(tab.itertext())) for id, tab in titles}
+
+
+def _opened_by(element: Any) -> str | None:
+    """The id of the panel that a tab opens; None if an element is no tab."""
+    if element.get("role") != "tab":
+        return None
+    return str(element.get("aria-controls") or element.get("href", "").removeprefix("#"))
 
 
 def _one_blank(blanks: re.Match[str]) -> str:
