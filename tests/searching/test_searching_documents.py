@@ -93,6 +93,17 @@ def test_no_such_path(tmp_path: Path) -> None:
         list(find([tmp_path / "nowhere"]))
 
 
+def test_a_file_of_an_old_format_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.doc").write_bytes(b"\xd0\xcf\x11\xe0" + bytes(600))
+    (problem,) = find([tmp_path / "a.doc"])
+    assert isinstance(problem, Problem)
+    assert problem.reason == "an old format; save it as .docx"
+    (tmp_path / "b.doc").write_text("Plain text of that name.")
+    assert [passage.text for passage in read(only(tmp_path / "b.doc"))] == [
+        "Plain text of that name."
+    ]
+
+
 # ---- reading
 
 

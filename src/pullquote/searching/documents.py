@@ -11,6 +11,7 @@ offices need `pip install "pullquote[files]"`, Parquet the extra `parquet`.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -85,6 +86,7 @@ KINDS = (
     _LISTS,
 )
 _OLD = {".doc": ".docx", ".ppt": ".pptx", ".xls": ".xlsx", ".xlsb": ".xlsx"}
+_COMPOUND = b"\xd0\xcf\x11\xe0"  # how a file of an old format begins
 _BY_ENDING = {ending: kind for kind in KINDS for ending in kind.endings}
 
 Stamp: TypeAlias = "tuple[int, int, int]"
@@ -170,7 +172,7 @@ def find(
             yield from _walk(full, seen, left_out)
         elif stat.S_ISREG(status.st_mode):
             if _first_time(status, seen):
-                yield SourceFile(full, kind_of(full) or TEXT, stamp(status))
+                yield _is_old(full) or SourceFile(full, kind_of(full) or TEXT, stamp(status))
         else:
             raise DocumentError(f"{os.fspath(path)}: no file or folder, but a device or pipe")
 
@@ -233,6 +235,16 @@ def why_left_out(name: str) -> str:
     if ending == ".json":
         return "JSON, but no list of objects or texts"
     return f"{ending} is no ending of documents" if ending else "its name has no ending"
+
+
+def _is_old(path: str) -> Problem | None:
+    """What to do with a file of an old format; None for another file, whatever its name is."""
+    if Path(path).suffix.lower() not in _OLD:
+        return None
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        if file.read(4) == _COMPOUND:
+            return Problem(path, _why_left_out(path))
+    return None
 
 
 def _first_time(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:

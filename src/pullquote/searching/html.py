@@ -183,11 +183,9 @@ def _walk(
 def _tabs(body: Any) -> dict[str, str]:
     """The titles of panels by their ids: the tabs, which stand in a list above all the panels."""
     panels = body.xpath(".//*[@role='tabpanel'][@id]/@id")
-    named = (
-        {} if not panels else {_opened_by(tab): tab for tab in body.iterfind(".//*[@role='tab']")}
-    )
-    titles = ((id, named[id]) for id in panels if id in named)
-    return {id: one_line("".join(tab.itertext())) for id, tab in titles}
+    tabs = body.iterfind(".//*[@role='tab']") if panels else ()
+    titles = {_opened_by(tab): one_line("".join(tab.itertext())) for tab in tabs}
+    return {id: titles[id] for id in panels if id in titles}
 
 
 def _opened_by(element: Any) -> str | None:
