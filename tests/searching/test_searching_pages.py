@@ -163,3 +163,19 @@ def test_items_of_a_list_begin_lines_and_empty_lines_end_paragraphs() -> None:
 def test_chinese_lines_are_joined_without_a_blank() -> None:
     lines = ["磨坊建于一六四一年由一位", "木匠的女儿建造于河流之旁"]
     assert paragraphs(lines, Words(lines)) == ["".join(lines)]
+
+
+def test_two_pages_out_of_a_longer_document() -> None:
+    def lines(*numbers: str) -> list[tuple[str, ...]]:
+        texts = ("The mill was built.", "The fire")
+        return [
+            page.lines for page in running([[t, n] for t, n in zip(texts, numbers, strict=True)])
+        ]
+
+    assert (
+        lines("12", "13")
+        == lines("Page 12", "Page 13")
+        == [("The mill was built.",), ("The fire",)]
+    )
+    assert lines("12", "14") == [("The mill was built.", "12"), ("The fire", "14")]
+    assert lines("in 12", "in 13") == [("The mill was built.", "in 12"), ("The fire", "in 13")]

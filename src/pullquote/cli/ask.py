@@ -199,9 +199,9 @@ def _is_search(paths: Sequence[str]) -> bool:
             return True
         if is_plain(path) or not Path(path).is_file():
             return False
-        from pullquote.searching.documents import TEXT, kind_of  # not loaded for a plain text
+        from pullquote.searching.documents import TEXT, is_old, kind_of  # not for a plain text
 
-        return kind_of(path) not in (None, TEXT)
+        return is_old(path) is not None or kind_of(path) not in (None, TEXT)
     except (OSError, ValueError):  # not a valid path; reading it raises the error
         return False
 

@@ -172,7 +172,7 @@ def find(
             yield from _walk(full, seen, left_out)
         elif stat.S_ISREG(status.st_mode):
             if _first_time(status, seen):
-                yield _is_old(full) or SourceFile(full, kind_of(full) or TEXT, stamp(status))
+                yield is_old(full) or SourceFile(full, kind_of(full) or TEXT, stamp(status))
         else:
             raise DocumentError(f"{os.fspath(path)}: no file or folder, but a device or pipe")
 
@@ -237,7 +237,7 @@ def why_left_out(name: str) -> str:
     return f"{ending} is no ending of documents" if ending else "its name has no ending"
 
 
-def _is_old(path: str) -> Problem | None:
+def is_old(path: str) -> Problem | None:
     """What to do with a file of an old format; None for another file, whatever its name is."""
     if Path(path).suffix.lower() not in _OLD:
         return None

@@ -32,6 +32,7 @@ _AT_END = re.compile(
     rf"(?:\A|(?<=[^\w.,:$€£#])|(?<=\b\.))(?:{_PAGE})?\b({_NUMBER}){_OF}[^\w\n]{{0,3}}\Z",
     re.IGNORECASE,
 )
+_ALONE = re.compile(rf"[^\w\n]{{0,3}}(?:{_PAGE})?{_NUMBER}{_OF}[^\w\n]{{0,3}}", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 _SIGNS_AROUND = re.compile(r"\A[\W_]+|[^\w.!?)\]]+\Z")
 
@@ -92,11 +93,15 @@ def _cut(edges: Sequence[Sequence[str]]) -> list[list[str]]:
     """Of each page, the lines from the edge on that are no part of its text, without numbers."""
     numbers = [{n - i for line in edge for n in _numbers(line)} for i, edge in enumerate(edges)]
     short = len(edges) <= _NEAR
+    # two pages out of a longer document: "12" and "13", each on a line of its own
+    alone = len(edges) == 2 and all(edge and _ALONE.fullmatch(edge[0].strip()) for edge in edges)
     stripped: list[list[tuple[str, bool]]] = []
     for i, edge in enumerate(edges):
         near = Counter(itertools.chain(*numbers[max(i - _NEAR, 0) : i + _NEAR + 1]))
         counting = {
-            i + offset for offset in numbers[i] if near[offset] >= (2 if offset == 1 else 3)
+            i + offset
+            for offset in numbers[i]
+            if near[offset] >= (2 if offset == 1 or alone else 3)
         }
         stripped.append([_without_number(line, counting) for line in edge])
     shown = [{" ".join(text.casefold().split()) for text, _ in page} for page in stripped]
