@@ -80,5 +80,5 @@ def test_what_does_not_fit_together(call: Run, arguments: tuple[str, ...], messa
 
 def test_a_table_of_an_unknown_kind(call: Run, tmp_path: Path, folder: Path) -> None:
     (tmp_path / "q.txt").write_text("Who?")
-    done = call("ask", "--questions", tmp_path / "q.txt", folder, "-o", tmp_path / "x.xlsx")
+    done = call("ask", "--questions", tmp_path / "q.txt", folder, "-o", tmp_path / "x.doc")
     done.failed("its ending is none of .parquet")

@@ -68,5 +68,5 @@ def test_an_error_leaves_the_older_file(tmp_path: Path, kind: str) -> None:
 
 
 def test_an_unknown_kind_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"x\.xlsx: its ending is none of \.parquet"):
-        write(tmp_path / "x.xlsx", [], COLUMNS)
+    with pytest.raises(OutputError, match=r"x\.doc: its ending is none of \.parquet"):
+        write(tmp_path / "x.doc", [], COLUMNS)

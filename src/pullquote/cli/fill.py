@@ -161,10 +161,11 @@ def command(
         _, errors = write(output, rows, columns, scores=columns.scores(), shade=shade)
         if review:
             write_review(review, rows_of_review(keys, sources, filling, low=low))
-    before = f", {len(sources) - asked:,} as before" if len(sources) > asked else ""
-    click.echo(f"{printable(output)}: {count(len(sources), 'document')}{before}")
+    click.echo(f"{printable(output)}: {count(len(sources), 'document')}")
     if review:
         click.echo(printable(review))
+    if before := sum(not source.problem for source in sources) - asked:
+        say("note", f"{count(before, 'document')} as before: not asked again")
     if left_out:
         say("note", f"{count(left_out, 'decision')} left out: the cells have other quotes now")
     if errors:

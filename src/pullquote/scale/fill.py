@@ -364,7 +364,13 @@ def _values(wanted: Wanted, cell: Cell, filling: Filling, document: str, low: fl
         plain, why = read(quote)
         value = plain or value
         notes += [why] if why else []
-    return value, quote, place, cell["score"], "; ".join([*notes, *filter(None, [decision])])
+    return (
+        value,
+        quote,
+        place,
+        round(cell["score"], 4),
+        "; ".join([*notes, *filter(None, [decision])]),
+    )
 
 
 def shade(row: Mapping[str, Any], column: str) -> str:

@@ -1,0 +1,250 @@
+"""Filled tables: cells, notes, resuming, decisions, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import Tokenizer
+
+from pullquote import Index, Reader, Searcher
+from pullquote.errors import ConfigError, DataError, InputError, OutputError
+from pullquote.reading.backends.scripted import ScriptedBackend
+from pullquote.scale.fill import (
+    Decided,
+    FillColumns,
+    Filling,
+    Source,
+    decide,
+    fill,
+    question_keys,
+    shade,
+    table,
+    without_formulas,
+)
+from pullquote.scale.review import read_decisions
+from pullquote.scale.wanted import Wanted
+
+LED = Wanted("led", ("Who led the Norse?", "Who led them?"))
+CAME = Wanted("came", ("Did the Norse come?",), "yes/no")
+TEXTS = {
+    "a.txt": "The Norse came by sea.\n\nIt rained. Rollo led them.",
+    "b.txt": "The old king led a duke.",
+}
+
+
+@pytest.fixture
+def searcher(
+    make_model: Callable[..., Path], tmp_path: Path, wordpiece: Tokenizer
+) -> Iterator[Searcher]:
+    """Answers "Rollo" where the text has it and abstains elsewhere."""
+    rollo = wordpiece.token_to_id("rollo")
+
+    def script(ids: list[int]) -> tuple[list[float], list[float]]:
+        row = [0.0] + [10.0 if id == rollo else -10.0 for id in ids[1:]]
+        return row, row
+
+    reader = Reader(make_model(tmp_path / "model"), backend=ScriptedBackend(script))
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for name, text in TEXTS.items():
+        (folder / name).write_text(text)
+    with Index.create(tmp_path / "i.db") as index:
+        index.add([folder])
+        yield Searcher(reader, index)
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> list[Source]:
+    return [Source(str(tmp_path / "docs" / name), name, (1, 2, 3)) for name in TEXTS]
+
+
+def rows(
+    searcher: Searcher, sources: list[Source], wanted: list[Wanted], out: Path, **options: Any
+) -> list[dict[str, Any]]:
+    keys = question_keys(searcher, wanted)
+    with Filling(out) as filling:
+        fill(searcher, keys, sources, filling)
+        return list(table(keys, sources, filling, **options))
+
+
+def test_a_row_for_each_document(searcher: Searcher, sources: list[Source], tmp_path: Path) -> None:
+    broken = Source(str(tmp_path / "docs" / "c.pdf"), "c.pdf", (), "not readable as a PDF")
+    first, second, third = rows(searcher, [*sources, broken], [LED], tmp_path / "x.csv")
+    assert tuple(first) == FillColumns((LED,)).names()
+    assert (first["led"], first["led quote"], first["led place"]) == ("Rollo", "Rollo", "line 3")
+    assert 0.5 < first["led score"] <= 1
+    assert (first["led note"], first["error"]) == ("", None)
+    assert (second["led"], second["led quote"], second["led score"]) == ("no answer", "", None)
+    assert (third["document"], third["led"], third["error"]) == (
+        *("c.pdf", ""),
+        "not readable as a PDF",
+    )
+
+
+def test_low_scores_and_yes_or_no(
+    searcher: Searcher, sources: list[Source], tmp_path: Path
+) -> None:
+    yes = Wanted("rollo", ("Did Rollo lead them?",), "yes/no")
+    row, _ = rows(searcher, sources, [LED, yes], tmp_path / "x.csv", low=1.0)
+    assert row["led note"] == row["rollo note"] == "low score"
+    assert row["rollo"] == row["rollo quote"] == "Rollo led them."
+    assert shade(row, "led") == "low"
+    assert shade(row, "led quote") == ""
+    assert shade({"led": "no answer"}, "led") == "none"
+
+
+def test_dates_and_amounts(tmp_path: Path) -> None:
+    pytest.importorskip("dateutil")
+    cell = {"answered": True, "quote": "03/04/2025", "unit": "page", "number": 2, "score": 0.9}
+    with Filling(tmp_path / "x.csv") as filling:
+        source, wanted = Source("/a", "a", (1,)), Wanted("when", ("When?",), "date")
+        filling.add(source, {"k": cell, "n": {**cell, "quote": "1,250\ncrowns"}})
+        keys = {wanted: "k", Wanted("rent", ("How much?",), "amount"): "n"}
+        (row,) = table(keys, [source], filling)
+        assert (row["when"], row["when note"]) == ("03/04/2025", "day or month first?")
+        assert row["when place"] == "page 2"
+        assert (row["rent"], row["rent quote"]) == ("1250", "1,250\ncrowns")
+        (row,) = table(keys, [source], filling, numbers=True)
+        assert row["rent"] == 1250.0
+
+
+def test_nothing_is_asked_twice(
+    searcher: Searcher,
+    sources: list[Source],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    original = searcher.search_all
+
+    def watched(questions: list[str], **options: Any) -> Any:
+        asked.extend(questions)
+        return original(questions, **options)
+
+    monkeypatch.setattr(searcher, "search_all", watched)
+    out = tmp_path / "x.csv"
+    first = rows(searcher, sources, [LED], out)
+    assert len(asked) == 4
+    renamed = Wanted("leader", LED.ask)
+    again = rows(searcher, sources, [renamed], out)
+    assert len(asked) == 4
+    assert again[0]["leader"] == first[0]["led"]
+    rows(searcher, sources, [LED, CAME], out)  # a new column
+    assert asked[4:] == [*CAME.ask, *CAME.ask]
+    changed = [Source(sources[0].path, "a.txt", (9, 9, 9)), sources[1]]  # a new version
+    rows(searcher, changed, [LED, CAME], out)
+    assert asked[6:] == [*LED.ask, *CAME.ask]
+    keys = question_keys(searcher, [LED], answerable=0.9)  # another decision
+    with Filling(out) as filling:
+        assert fill(searcher, keys, sources, filling, answerable=0.9) == 2
+
+
+def test_a_kill_costs_the_document_that_was_asked(
+    searcher: Searcher, sources: list[Source], tmp_path: Path
+) -> None:
+    out = tmp_path / "x.csv"
+    keys = question_keys(searcher, [LED])
+    with Filling(out) as filling:
+        fill(searcher, keys, sources, filling)
+    whole = filling.path.read_bytes()
+    for cut in (len(whole) - 1, len(whole) - 40, whole.index(b"\n", 20) + 1):
+        filling.path.write_bytes(whole[:cut])
+        with Filling(out) as filling:
+            assert fill(searcher, keys, sources, filling) == 1
+        assert filling.path.read_bytes() == whole
+
+
+def test_decisions_come_into_the_table_and_stay(
+    searcher: Searcher, sources: list[Source], tmp_path: Path
+) -> None:
+    out = tmp_path / "x.csv"
+    keys = question_keys(searcher, [LED])
+    with Filling(out) as filling:
+        fill(searcher, keys, sources, filling)
+        nearest = filling.cells(sources[1])[keys[LED]]["quote"]
+        decisions = [
+            Decided("a.txt", "led", "Rollo", "rejected"),
+            Decided("b.txt", "led", nearest, "accepted"),
+            Decided("a.txt", "led", "another quote", "accepted"),
+            Decided("z.txt", "led", "Rollo", "accepted"),
+        ]
+        assert decide(decisions, keys, sources, filling) == 2
+        with pytest.raises(InputError, match="none of the decisions is on a quote of this table"):
+            decide(decisions[2:], keys, sources, filling)
+    first, second = rows(searcher, sources, [LED], out)
+    assert (first["led"], first["led quote"], first["led note"]) == ("", "Rollo", "rejected")
+    assert (second["led"], second["led note"]) == (nearest, "accepted")
+    with Filling(out) as filling:  # taken back
+        decide([Decided("a.txt", "led", "Rollo", "")], keys, sources, filling)
+    assert rows(searcher, sources, [LED], out)[0]["led"] == "Rollo"
+
+
+def test_the_file_of_what_was_found(tmp_path: Path) -> None:
+    out = tmp_path / "x.csv"
+    with Filling(out) as filling, pytest.raises(OutputError, match="another process is writing"):
+        Filling(out).__enter__()
+    for text, message in (
+        ('{"format": 2}\n', "written by a newer pullquote"),
+        ("not JSON\n", "is damaged"),
+        ("[]\n", "is damaged"),
+        ('{"format": 1}\n{"document": "a"}\n', "is damaged"),
+        ('{"format": 1}\n{"decided": {"x": 1}}\n', "is damaged"),
+    ):
+        filling.path.write_text(text)
+        with pytest.raises(ConfigError, match=message):
+            Filling(out).__enter__()
+    with pytest.raises(OutputError, match="cannot be written"):
+        Filling(filling.path / "x.csv").__enter__()
+
+
+def test_no_cell_of_a_csv_file_is_a_formula() -> None:
+    row = {"a": "=1+1", "b": "@x", "c": "-840", "d": "840", "e": 0.5, "f": None, "g": "\tx"}
+    (safe,) = without_formulas([row])
+    assert list(safe.values()) == ["'=1+1", "'@x", "'-840", "840", 0.5, None, "'\tx"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nothing", "not JSON"),
+        ("[]", "no decisions of a review"),
+        ('{"format": 2, "decisions": []}', "has format 2, of a newer pullquote"),
+        ('{"format": 1}', "no decisions of a review"),
+        ('{"format": 1, "decisions": [{"document": "a"}]}', "no decisions of a review"),
+        (
+            json.dumps(
+                {
+                    "format": 1,
+                    "decisions": [dict.fromkeys(("document", "question", "quote", "decision"), 3)],
+                }
+            ),
+            "no decisions of a review",
+        ),
+        (
+            json.dumps(
+                {
+                    "format": 1,
+                    "decisions": [
+                        dict.fromkeys(("document", "question", "quote", "decision"), "maybe")
+                    ],
+                }
+            ),
+            "a decision is 'maybe', expected accepted",
+        ),
+    ],
+)
+def test_files_that_are_no_decisions(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "d.json").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_decisions(tmp_path / "d.json")
+
+
+def test_names_of_files_that_are_no_unicode(tmp_path: Path) -> None:
+    source = Source("/a\udcff", "a\udcff", (1,))
+    with Filling(tmp_path / "x.csv") as filling:
+        filling.add(source, {})
+        assert next(table({}, [source], filling))["document"].isprintable()
