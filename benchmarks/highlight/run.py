@@ -2,6 +2,7 @@
 
     python benchmarks/highlight/run.py several --split test       # questions with several answers
     python benchmarks/highlight/run.py prune DATA -o FILE         # SQuAD, 20 passages a question
+    python benchmarks/highlight/run.py report FILE                # its tables, also in between
     python benchmarks/highlight/run.py weights FILE               # how the weights were chosen
 
 `several` counts an answer as found where a highlighted sentence has at least half of the characters
@@ -62,6 +63,9 @@ def main() -> None:
     command.add_argument("--questions", type=int, default=1000)
     command.add_argument("-o", "--output", required=True)
     command.set_defaults(run=run_prune)
+    command = commands.add_parser("report")
+    command.add_argument("file")
+    command.set_defaults(run=run_report)
     command = commands.add_parser("weights")
     command.add_argument("file")
     command.set_defaults(run=run_weights)
@@ -196,6 +200,17 @@ def run_prune(arguments: argparse.Namespace) -> None:
     _write(arguments.output, rows)
     print(f"{arguments.data}: {len(asked)} questions, seed 0; paragraph found: {len(rows)}")
     print(f"{arguments.model}: {seconds / min(len(rows), TIMED):.2f} s a question\n")
+    report(rows)
+
+
+def run_report(arguments: argparse.Namespace) -> None:
+    with open(arguments.file, encoding="utf-8") as file:
+        report([json.loads(line) for line in file])
+
+
+def report(rows: list[dict[str, Any]]) -> None:
+    """Print how much is kept and removed at several `keep`, and what each way removes."""
+    print(f"{len(rows)} questions whose paragraph was found\n")
     print("| | answers kept | words removed |\n|---|---:|---:|")
     words = sum(sum(row["words"]) for row in rows)
     for keep in KEEPS:
