@@ -35,7 +35,6 @@ def cell(quote: str, sentence: str, *, answered: bool = True, score: float = 0.9
     return {
         "asked": "How much?",
         "answered": answered,
-        "no_answer_score": 0.1,
         "quote": quote,
         "offset": PASSAGE.index(quote),
         "sentence": sentence,
@@ -55,7 +54,7 @@ def filling(tmp_path: Path) -> Iterator[Filling]:
             cell("Dogs", "Dogs are welcome."),
         )
         filling.add(SOURCES[0], {"r": rent, "p": {**pets, "score": 0.2}})
-        nothing = {"asked": "Dogs?", "answered": False, "no_answer_score": 1.0, "quote": ""}
+        nothing = {"asked": "Dogs?", "answered": False, "quote": ""}
         filling.add(SOURCES[1], {"r": {**rent, "answered": False, "score": 0.1}, "p": nothing})
         yield filling
 

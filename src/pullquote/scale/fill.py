@@ -43,8 +43,8 @@ DECISIONS = (ACCEPTED, REJECTED, YES, NO)
 
 Cell: TypeAlias = "Mapping[str, Any]"
 """What was found for a question in a document: `asked`, the wording that found most; `answered`;
-`quote`, `sentence` and `passage` with the offsets of the others in it; `unit`, `number`, `score`
-and `no_answer_score`. Of a question without an answer it is the nearest quote, "" without any."""
+`quote`, `sentence` and `passage` with the offsets of the others in it; `unit`, `number` and
+`score`. Of a question without an answer it is the nearest quote, "" without any."""
 
 
 _FIGURES = re.compile(r"(?=[\d.]{1,16}\Z)\d+(?:\.\d+)?")
@@ -250,8 +250,7 @@ def _best(results: Iterable[SearchResult]) -> Cell:
         return result.answered, result.hits[0].score if result.hits else 0.0
 
     best = max(results, key=order)
-    cell: dict[str, Any] = {"asked": best.question, "answered": best.answered}
-    cell["no_answer_score"] = best.no_answer_score
+    cell = {"asked": best.question, "answered": best.answered}
     if not best.hits:
         return {**cell, "quote": ""}
     hit = best.hits[0]
