@@ -173,6 +173,8 @@ def test_decisions_come_into_the_table_and_stay(
             Decided("z.txt", "led", "Rollo", "accepted"),
         ]
         assert decide(decisions, keys, sources, filling) == 2
+        assert filling.decision("a.txt", "led", "Rollo") == "rejected"
+        assert filling.decision("a.txt", "led", "another quote") == ""
         with pytest.raises(InputError, match="none of the decisions is on a quote of this table"):
             decide(decisions[2:], keys, sources, filling)
     first, second = rows(searcher, sources, [LED], out)
