@@ -58,7 +58,13 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """The text that is left of some passages, in their order, and where its parts come from."""
+    """The text that is left of some passages, in their order, and where its parts come from.
+
+    >>> from pullquote import prune
+    >>> pruned = prune("How much is the rent?", ["It rains. The rent is 840 crowns."])
+    >>> pruned.text, pruned.origin(0), pruned.words
+    ('The rent is 840 crowns.', (0, 10), (5, 7))
+    """
 
     text: str
     """Parts of one passage are joined by " … ", passages by an empty line."""
