@@ -174,6 +174,16 @@ def test_a_packed_file_with_broken_bytes(tmp_path: Path, method: int) -> None:
     assert "word/document.xml in it cannot be unpacked" in reason(tmp_path / "a.docx", broken)
 
 
+def test_a_packed_size_that_is_a_lie_makes_no_room(tmp_path: Path) -> None:
+    """A bit of a small file made its reader ask for 788 MB at once."""
+    data = packed(docx("<w:p/>"), zipfile.ZIP_STORED)
+    at = data.rindex(b"PK\x01\x02") + 20  # of the packed size, in the directory at the end
+    said = reason(
+        tmp_path / "a.docx", data[:at] + (788 * MIB).to_bytes(4, "little") + data[at + 4 :]
+    )
+    assert "longer than the whole file" in said
+
+
 def test_what_is_nested_deeply(tmp_path: Path) -> None:
     deep = packed(docx("<w:sdt>" * 100_000 + "</w:sdt>" * 100_000))
     assert "word/document.xml in it is broken" in reason(tmp_path / "a.docx", deep)

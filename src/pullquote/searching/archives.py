@@ -33,7 +33,8 @@ class Archive(zipfile.ZipFile):
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file)
-        self.most = self.room = max(_LARGEST, _MOST_UNPACKED * file.seek(0, io.SEEK_END))
+        self.size = file.seek(0, io.SEEK_END)
+        self.most = self.room = max(_LARGEST, _MOST_UNPACKED * self.size)
         self.encoding: Encoding | None = None
         """Of the names, where it was guessed: many programs do not say."""
         self._infos = self._named()
@@ -74,6 +75,8 @@ class Archive(zipfile.ZipFile):
 
     def _take_room(self, name: str) -> None:
         info = self._infos[name]
+        if info.compress_size > self.size:  # zipfile would make room for all of it
+            raise DocumentError(f"{name} in it is broken: it would be longer than the whole file")
         if info.file_size > _LARGEST:
             raise DocumentError(
                 f"{name} in it unpacks to {info.file_size >> 20:,} MiB; expected less than 256"
