@@ -137,6 +137,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "results")
     arguments = parser.parse_args()
     memory: list[float] = []
+    about = machine()  # before there is any load
     with tempfile.TemporaryDirectory() as folder:
         index = Path(folder) / "mill.db"
         requests = good_requests(arguments.model, index, random.Random(arguments.seed))
@@ -175,7 +176,7 @@ def main() -> None:
     result = {
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": shlex.join(["python", *sys.argv]),
-        "machine": machine(),
+        "machine": about,
         "minutes": arguments.minutes,
         "requests": dict(sorted(load.seen.items())),
         "statuses": dict(sorted(load.statuses.items())),
