@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -902,6 +903,18 @@ def test_a_cell_of_another_type_is_damage(tmp_path: Path, change: str) -> None:
     path = damaged(tmp_path, f"UPDATE {change}")
     with pytest.raises(IndexFileError, match=r"notes\.db: damaged .*make it again"):
         use(path)
+
+
+@pytest.mark.parametrize("fields", ["x", "[]", "[" * 50_000, '{"a":' * 50_000])
+def test_metadata_that_are_no_fields_are_damage(tmp_path: Path, fields: str) -> None:
+    path = tmp_path / "notes.db"
+    with Index.create(path) as index:
+        index.add_texts([{"text": "Dogs may stay.", "year": 2024}])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE metadata SET fields = ?", [fields])
+        connection.commit()
+    with Index.open(path) as index, pytest.raises(IndexFileError, match="metadata are"):
+        index.search("dogs")
 
 
 @pytest.mark.parametrize("table", ["words_docsize", "words_data"])

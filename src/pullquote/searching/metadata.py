@@ -33,7 +33,7 @@ def metadata(store: Store, documents: Collection[int]) -> dict[int, dict[str, An
 def _fields_in(text: str) -> dict[str, Any]:
     try:
         fields = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         raise damaged(f"metadata are {text[:20]!r}")
