@@ -165,7 +165,7 @@ def _explained(folder: Path) -> Iterator[None]:
         if "LockBusy" in str(error):
             raise IndexFileError(f"{folder}: another process is writing to it") from None
         # PanicException is not a subclass of Exception and cannot be imported
-        damage = isinstance(error, (ValueError, OSError, LookupError, TypeError))
+        damage = isinstance(error, (ValueError, OSError, LookupError, TypeError, RecursionError))
         if damage or type(error).__name__ == "PanicException":
             raise IndexFileError(
                 f"{folder}: not readable ({first_line(error)}); remove it, and it is made again"
