@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pullquote.errors import IndexFileError
+from pullquote.errors import IndexFileError, OutputError
 from pullquote.searching.engines import Engine, IndexedPassage, Match
 from pullquote.searching.engines.fts5 import TABLE, Fts5Engine
 from pullquote.searching.engines.tantivy import TantivyEngine
@@ -199,3 +199,16 @@ def test_two_writers_of_tantivy_are_told_apart_from_damage(tmp_path: Path) -> No
         second.add(ROWS[1:])
     first.rollback()
     first.close()
+
+
+def test_a_full_disk_is_told_apart_from_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        def add_document(self, document: object) -> None:
+            raise ValueError("An IO error occurred: 'No space left on device (os error 28)'")
+
+    engine = TantivyEngine(tmp_path / "t")
+    monkeypatch.setattr(engine, "_writer", Full())
+    with pytest.raises(OutputError, match="the disk is full"):
+        engine.add(ROWS)

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pullquote.errors import IndexFileError, MissingExtraError, first_line
+from pullquote.errors import IndexFileError, MissingExtraError, OutputError, first_line
 from pullquote.searching.engines import IndexedPassage, Match
 
 OLDEST = "0.26"  # as pyproject.toml has it; 0.25 finds nothing among chosen documents
@@ -158,12 +158,16 @@ def _check_files(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _explained(folder: Path) -> Iterator[None]:
-    """Raise `IndexFileError` in place of tantivy's errors, and of the panics of damaged files."""
+    """Raise pullquote's errors in place of tantivy's, and of the panics of damaged files."""
     try:
         yield
     except BaseException as error:
         if "LockBusy" in str(error):
             raise IndexFileError(f"{folder}: another process is writing to it") from None
+        if "No space left" in str(error):
+            raise OutputError(
+                f"{folder}: cannot be written (the disk is full); make room"
+            ) from None
         # PanicException is not a subclass of Exception and cannot be imported
         damage = isinstance(error, (ValueError, OSError, LookupError, TypeError, RecursionError))
         if damage or type(error).__name__ == "PanicException":
