@@ -61,6 +61,7 @@ _CELLS: tuple[Any, ...] = (
         "fts5",
         "tantivy",
         "lucene",
+        "highlight(0, 'a', 'b')",
         "9" * 5000,
     ),
     *("0:1", "0:-1", "5:1", "0:1 0:1", "9:1 0:1", "-1:1", ":", "٣:٣", "0:" + "9" * 5000, "line"),
@@ -227,6 +228,10 @@ class Indexes:
                         connection.execute(f"DELETE FROM {table} {some}")
                     else:
                         value = rng.choice(_CELLS)
+                        if table == "words_config":  # FTS5's settings of the table
+                            name = rng.choice(["rank", "pgsz", "hashsize", "crisismerge"])
+                            change = "INSERT OR REPLACE INTO words_config VALUES (?, ?)"
+                            connection.execute(change, [name, value])
                         connection.execute(
                             f"UPDATE OR IGNORE {table} SET {column} = ? {some}", [value]
                         )

@@ -917,6 +917,18 @@ def test_metadata_that_are_no_fields_are_damage(tmp_path: Path, fields: str) -> 
         index.search("dogs")
 
 
+@pytest.mark.parametrize("rank", ["highlight(0, 'a', 'b')", "nothing()", "bm25(0.0)"])
+def test_the_rank_that_a_file_chooses_is_not_used(tmp_path: Path, rank: str) -> None:
+    path = damaged(tmp_path)
+    with Index.open(path) as index:
+        before = index.search("rent")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO words_config VALUES ('rank', ?)", [rank])
+        connection.commit()
+    with Index.open(path) as index:
+        assert index.search("rent") == before
+
+
 @pytest.mark.parametrize("table", ["words_docsize", "words_data"])
 def test_missing_words_are_damage_and_no_empty_result(tmp_path: Path, table: str) -> None:
     path = damaged(tmp_path, f"DELETE FROM {table}")

@@ -72,10 +72,14 @@ class Fts5Engine:
                 "(SELECT value FROM json_each(?))) "
             )
             values = [json.dumps(sorted(documents))]
+        # the file may name another function than bm25 for the rank
         found = self.connection.execute(
-            f"SELECT rowid, rank FROM words WHERE words MATCH ? {within}ORDER BY rank LIMIT ?",
+            "SELECT rowid, rank FROM words WHERE words MATCH ? AND rank MATCH 'bm25()' "
+            f"{within}ORDER BY rank LIMIT ?",
             (query, *values, limit),
-        )
+        ).fetchall()
+        if any(not isinstance(rank, float) for _, rank in found):  # not a number, of odd lengths
+            raise sqlite3.DatabaseError("a rank is no number")
         matches = [Match(id, -rank) for id, rank in found]
         # FTS5 finds nothing, without an error, where some of its rows are gone
         if not matches and not self.connection.execute(_WHOLE).fetchone()[0]:
