@@ -15,7 +15,7 @@ import bisect
 import functools
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -407,6 +407,38 @@ class Index:
         return [
             RetrievedPassage(passages[one.id], one.score, one.bm25, one.cosine) for one in fused
         ]
+
+    def stretches(
+        self, words: Sequence[str], limit: int = 20, *, around: int = 1, path: str | None = None
+    ) -> list[list[Passage]]:
+        """The passages that have most of some words, each with those `around` it, joined.
+
+        >>> from pullquote import Index
+        >>> with Index.in_memory() as index:
+        ...     _ = index.add_texts(["The rent is due.", "Dogs are welcome."])
+        ...     [[passage.text for passage in run] for run in index.stretches(["rent"])]
+        [['The rent is due.']]
+
+        Each list has passages of one document that follow each other; the one with the best
+        passage comes first. Meaning does not count, as in `search`. `path` is a glob, or a name.
+        """
+        with self._store.guarded(), self._store.snapshot():
+            documents = self._chosen(path, None)
+            self._engine.refresh(self._store.generation)
+            found = [match.id for match in self._engine.search(words, limit, documents)]
+            # the passages of a document are numbered as they follow each other
+            near = {id + step for id in found for step in range(-around, around + 1)}
+            passages = self._passages(near)
+        runs: list[list[int]] = []
+        for id in sorted(passages):
+            one, before = passages[id], passages.get(id - 1)
+            if before and before.document.path == one.document.path and before.start < one.start:
+                runs[-1].append(id)
+            else:
+                runs.append([id])
+        rank = {id: place for place, id in enumerate(found)}
+        runs.sort(key=lambda run: min(rank.get(id, len(rank)) for id in run))
+        return [[passages[id] for id in run] for run in runs if not rank.keys().isdisjoint(run)]
 
     def _vectors(self, *, make: bool = False) -> Vectors | None:
         """The vectors; None where there are none, and none are to be made."""
