@@ -27,7 +27,8 @@ MODULES = {
 ROOMS = [
     *("errors", "deprecated", "progress", "settings", "types", "files", "charsets", "text"),
     "json_text",
-    *("data", "scoring", "checkpoints", "reading", "searching", "training", "publishing"),
+    *("data", "scoring", "checkpoints", "reading", "searching", "checking"),
+    *("training", "publishing"),
     *("compat", "scale", "agents", "integrations", "serving", "cli"),
 ]
 
@@ -155,6 +156,7 @@ def test_every_module_stands_in_a_room() -> None:
         ("dateutil", ("pullquote.scale.values",)),
         ("xlsxwriter", ("pullquote.scale.workbook",)),
         ("charset_normalizer", ("pullquote.charsets",)),
+        ("rapidfuzz", ("pullquote.checking.aligning",)),
         ("matplotlib", ("pullquote.training.log", "pullquote.scoring.figures")),
     ],
 )

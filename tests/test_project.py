@@ -62,9 +62,10 @@ def _requirements(*extras: str) -> Iterator[tuple[str, str]]:
             yield _same(match[1]), match[2]
 
 
-def test_reading_needs_three_packages() -> None:
+def test_the_core_needs_four_packages() -> None:
     lines = PROJECT["dependencies"]
-    assert [re.split(r"[<>=]", line)[0] for line in lines] == ["click", "numpy", "tokenizers"]
+    names = [re.split(r"[<>=]", line)[0] for line in lines]
+    assert names == ["click", "numpy", "rapidfuzz", "tokenizers"]
 
 
 def test_the_lowest_versions_are_those_that_are_tested() -> None:

@@ -28,6 +28,8 @@ from pullquote.types import (
 )
 
 if TYPE_CHECKING:
+    from pullquote.checking.check import Checker, check
+    from pullquote.checking.verdicts import Check
     from pullquote.compat.pipeline import QuestionAnsweringPipeline, pipeline
     from pullquote.reading.reader import Reader
     from pullquote.searching.index import Index
@@ -52,6 +54,9 @@ __all__ = [
     "Place",
     "Passage",
     "Document",
+    "check",
+    "Check",
+    "Checker",
     "pipeline",
     "QuestionAnsweringPipeline",
     "PullquoteError",
@@ -65,6 +70,9 @@ _LAZY = {
     "Searcher": "pullquote.searching.search",
     "prune": "pullquote.searching.prune",
     "Pruned": "pullquote.searching.prune",
+    "check": "pullquote.checking.check",
+    "Check": "pullquote.checking.verdicts",
+    "Checker": "pullquote.checking.check",
     "pipeline": "pullquote.compat.pipeline",
     "QuestionAnsweringPipeline": "pullquote.compat.pipeline",
 }

@@ -1,0 +1,433 @@
+"""Reads the quotations of a draft in Markdown, HTML, JSON or plain text.
+
+    draft = read_draft('He wrote: "It is due" (lease.pdf, p. 3).', "md")
+    draft.quotations[0].text, draft.quotations[0].citation
+
+Code is no quotation. Each comes with its line (in JSON, its path) and the words near it in which a
+source may be named. Knows marks and formats, not sources.
+"""
+
+from __future__ import annotations
+
+import bisect
+import html
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from pullquote.checking.marks import (
+    ASIDE,
+    ASIDE_END,
+    CLOSE,
+    JOINED,
+    OPEN,
+    PARAGRAPH,
+    asides,
+    quotations,
+    shown,
+    unsigned,
+)
+from pullquote.errors import InputError
+from pullquote.reading.sentences import sentence_ends
+from pullquote.searching.markdown import prose
+
+_FORMATS = {
+    **dict.fromkeys((".md", ".markdown"), "md"),
+    **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
+}
+_NEAR = 200  # characters after a quotation in which its source may be named
+_BEFORE = 120
+
+_FENCE = re.compile(r"\s{0,3}(?:[-*+] )*(`{3,}|~{3,})")
+_CODE = re.compile(r"(?<!`)(`+)(?!`)(.{1,1000}?)(?<!`)\1(?!`)", re.DOTALL)
+_LINK = re.compile(
+    r"\[([^\[\]]{0,1000})\]\(\s{0,5}<?([^()\s<>]{0,1000})>?(?:\s{1,5}(?:\"[^\"]{0,500}\"|'[^']{0,500}'))?\s{0,5}\)"
+)
+_NOTE = re.compile(r"\[\^([^\[\]\s]{1,100})\](?!:)")
+_NOTE_DEFINITION = re.compile(r"^ {0,3}\[\^([^\[\]\s]{1,100})\]:[ \t]*(.{0,500})", re.M)
+_TAG = re.compile(r"<(/?)(q|blockquote)\b[^<>]{0,2000}>", re.IGNORECASE)
+_CITE = re.compile(r"\bcite\s*=\s*[\"']([^\"'<>]{1,1000})[\"']", re.IGNORECASE)
+_CITED = re.compile(
+    rf"[^\w([{{]{{0,4}}(?:\([^()]{{1,200}}\)|\[[^\[\]]{{1,200}}\])|{ASIDE}[^{ASIDE_END}]*{ASIDE_END}"
+)
+_ALERT = re.compile(r"\[!\w{1,20}\]")
+_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,4}[.)])\s")
+_ATTRIBUTION = re.compile(r"\s*(?:—|–|--|~|―)\s*\S")
+_FRONT = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.DOTALL)
+
+_QUOTE_KEYS = ("quote", "quotation", "quoted_text", "excerpt", "verbatim")
+_SOURCE_KEYS = ("source", "document", "file", "path", "source_file", "filename", "url")
+_PLACE_KEYS = ("page", "line", "slide", "section", "paragraph", "row")
+
+
+@dataclass(frozen=True, slots=True)
+class Quotation:
+    """A quotation of a draft."""
+
+    text: str
+    where: str
+    """"line 12", or the path in JSON: "claims[0].quote"."""
+    line: int | None = None
+    citation: str = ""
+    """What follows it, in which a source may be named."""
+    before: str = ""
+    source: str = ""
+    """The source that JSON or HTML names for it."""
+    unit: str = ""
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The quotations of a draft in order, and the places of marks that are never closed."""
+
+    quotations: tuple[Quotation, ...]
+    unclosed: tuple[str, ...] = ()
+
+
+def format_of(name: str) -> str:
+    """The format of a draft by its name: "md", "html", "json" or "text".
+
+    Standard input is taken as Markdown, of which plain text is the simplest case.
+    """
+    if name == "-":
+        return "md"
+    return _FORMATS.get(Path(name).suffix.lower(), "text")
+
+
+def read_draft(text: str, format: str = "md") -> Draft:
+    """The quotations of a draft. Raises `InputError` for what is no JSON.
+
+    >>> [one.text for one in read_draft("> Dogs are welcome.\\n\\nHe said “no” twice.").quotations]
+    ['Dogs are welcome.', 'no']
+    """
+    if format == "json":
+        return _read_json(text)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = re.sub("[\ue000-\ue005]", "\ufffd", text)
+    plain = _of_html(text) if format == "html" else _of_markdown(text, format == "md")
+    return _read_plain(plain)
+
+
+def _read_plain(text: str, path: str = "") -> Draft:
+    ends = [found.start() for found in re.finditer("\n", text)]
+
+    def where(at: int) -> str:
+        return path or f"line {line(at)}"
+
+    def line(at: int) -> int:
+        return bisect.bisect_left(ends, at) + 1
+
+    unclosed: list[str] = []
+    found = list(quotations(text, lambda at: unclosed.append(where(at))))
+    quoted = []
+    for number, one in enumerate(found):
+        limit = found[number + 1].start if number + 1 < len(found) else len(text)
+        since = found[number - 1].end if number else 0
+        after = text[one.end : min(limit, one.end + _NEAR)]
+        if cited := _CITED.match(text, since, one.start) if number else None:
+            since = cited.end()
+        before = text[max(since, one.start - _BEFORE) : one.start]
+        if not one.block:
+            after = re.split(rf"\n\s*\n|{PARAGRAPH}", after)[0]
+            before = re.split(rf"\n\s*\n|{PARAGRAPH}", before)[-1]
+        # the line of its first word
+        at = one.start + 1
+        while at < one.end - 1 and (text[at].isspace() or text[at] in PARAGRAPH):
+            at += 1
+        quoted.append(
+            Quotation(
+                one.text,
+                where(at),
+                None if path else line(at),
+                f"{asides(text[one.start : one.end])} {unsigned(after)}".strip(),
+                _last_sentence(unsigned(before)),
+            )
+        )
+    return Draft(tuple(quoted), tuple(unclosed))
+
+
+def _last_sentence(text: str) -> str:
+    """What stands in the sentence of a quotation before it, rather than what others cite."""
+    ends = [0, *sentence_ends(f"{text} X")]
+    return text[ends[-1] :].strip()
+
+
+# ---- Markdown and plain text
+
+
+def _of_markdown(text: str, markup: bool) -> str:
+    """The text of Markdown with its line breaks, block quotes between signs, and no code."""
+    if markup:
+        text = _FRONT.sub(_only_breaks, text)
+        text = _without_comments(text)
+    notes = dict(_NOTE_DEFINITION.findall(text)) if markup else {}
+    pieces: list[str] = []
+    for kind, lines in _line_blocks(text.split("\n"), markup):
+        block = "\n".join(lines)
+        if kind == "code":
+            pieces.append(PARAGRAPH + "\n" * block.count("\n"))
+        elif kind == "quote":
+            pieces.append(_block_quote(lines, markup, notes))
+        else:
+            pieces.append(_inline(block, notes) if markup else block)
+    return "\n".join(pieces)
+
+
+def _line_blocks(lines: list[str], markup: bool) -> Iterator[tuple[str, list[str]]]:
+    """Runs of lines of one kind: "code", "quote" or "prose"; together they are all lines."""
+    kind = ""
+    held: list[str] = []
+    fence = ""
+    blank, in_list = True, False
+    for line in lines:
+        opened = _FENCE.match(line) if markup else None
+        if fence:
+            now = "code"
+            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
+                fence = ""
+        elif opened:
+            now, fence = "code", opened[1]
+        elif re.match(r" {0,3}>", line):
+            now = "quote"
+        elif (
+            markup
+            and not in_list
+            and re.match(r"(?: {4}|\t)\s*\S", line)
+            and (blank or kind == "code")
+        ):
+            now = "code"
+        else:
+            now = "prose"
+        if line.strip():
+            in_list = bool(_ITEM.match(line)) or (in_list and line[:1].isspace())
+        blank = not line.strip()
+        # each item, heading and row is a paragraph
+        parted = markup and now == "prose" and bool(_ITEM.match(line) or re.match(r"\s*[#|]", line))
+        if held and (now != kind or parted):
+            yield kind, held
+            held = []
+            if parted and kind == now:
+                line = PARAGRAPH + line
+        kind = now
+        held.append(line)
+    if held:
+        yield kind, held
+
+
+def _block_quote(lines: list[str], markup: bool, notes: dict[str, str]) -> str:
+    """A block quote between signs; its last line may name the source."""
+    inner = [re.sub(r"^ {0,3}(?:> ?)+", "", line) for line in lines]
+    if _ALERT.match(inner[0].strip()):
+        return PARAGRAPH + "\n".join(inner) + PARAGRAPH
+    last = len(inner)
+    while last > 1 and not inner[last - 1].strip():
+        last -= 1
+    named = last - 1 if last > 1 and _ATTRIBUTION.match(inner[last - 1]) else last
+    inside, after = "\n".join(inner[:named]), "\n".join(inner[named:])
+    if markup:
+        fenced = [
+            line
+            for kind, some in _line_blocks(inner[:named], True)
+            if kind != "code"
+            for line in some
+        ]
+        if len(fenced) < named:  # code within
+            inside = "\n".join(fenced) + "\n" * (named - len(fenced))
+        inside, after = _inline(inside, notes), _inline(after, notes)
+    end = "\n" if named < len(inner) else ""
+    return f"{PARAGRAPH}{OPEN}{inside}{CLOSE}{end}{after}"
+
+
+def _inline(text: str, notes: dict[str, str]) -> str:
+    """Some lines of Markdown without markup; marks in code, and titles of links, are no marks."""
+
+    def code(found: re.Match[str]) -> str:
+        return found[1] + re.sub("[\"'“”„‘’«»「」『』]", " ", found[2]) + found[1]
+
+    def tag(found: re.Match[str]) -> str:
+        if found[1]:
+            return CLOSE
+        cite = _CITE.search(found[0])
+        return (f"{ASIDE}{cite[1]}{ASIDE_END}" if cite else "") + OPEN
+
+    def note(found: re.Match[str]) -> str:
+        return f"{ASIDE} ({notes.get(found[1], '')}) {ASIDE_END}"
+
+    text = _CODE.sub(code, text)
+    text = _TAG.sub(tag, text)
+    text = _NOTE_DEFINITION.sub(lambda found: "\n" * found[0].count("\n"), text)
+    text = _NOTE.sub(note, text)
+    text = _LINK.sub(rf"\1{ASIDE} (\2) {ASIDE_END}", text)
+    return prose(text)
+
+
+def _without_comments(text: str) -> str:
+    pieces: list[str] = []
+    at = 0
+    while (begin := text.find("<!--", at)) >= 0 and (end := text.find("-->", begin)) >= 0:
+        pieces += [text[at:begin], "\n" * text.count("\n", begin, end)]
+        at = end + 3
+    return "".join([*pieces, text[at:]])
+
+
+def _only_breaks(found: re.Match[str]) -> str:
+    return "\n" * found[0].count("\n")
+
+
+# ---- HTML
+
+
+class _Page(HTMLParser):
+    """The text of a page with its line breaks, and signs around quotations."""
+
+    _LEFT_OUT = frozenset(("script", "style", "template", "pre", "code", "textarea", "title"))
+    _BLOCKS = frozenset(
+        [
+            "p",
+            "div",
+            "li",
+            "ul",
+            "ol",
+            "dl",
+            "dt",
+            "dd",
+            "table",
+            "tr",
+            "td",
+            "th",
+            "h1",
+            "h2",
+            "h3",
+            "h4",
+            "h5",
+            "h6",
+            "section",
+            "article",
+            "main",
+            "header",
+            "footer",
+            "nav",
+            "aside",
+            "figure",
+            "figcaption",
+            "form",
+            "hr",
+            "br",
+            "body",
+            "address",
+            "details",
+            "summary",
+        ]
+    )
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        self._line = 1
+        self._depth = 0  # of elements that are left out
+        self._quotes: list[str] = []
+
+    def _add(self, text: str) -> None:
+        line, _ = self.getpos()
+        if line > self._line:
+            self.pieces.append("\n" * (line - self._line))
+            self._line = line
+        self.pieces.append(text)
+        self._line += text.count("\n")
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in self._LEFT_OUT:
+            self._depth += 1
+        elif tag in ("q", "blockquote"):
+            cite = dict(attrs).get("cite")
+            self._quotes.append(cite or "")
+            self._add(OPEN)
+        elif tag in self._BLOCKS:
+            self._add(" " if self._quotes else PARAGRAPH)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._LEFT_OUT:
+            self._depth = max(0, self._depth - 1)
+        elif tag in ("q", "blockquote") and self._quotes:
+            cite = self._quotes.pop()
+            self._add(CLOSE + (f"{ASIDE}({cite}){ASIDE_END}" if cite else ""))
+        elif tag in self._BLOCKS:
+            self._add(" " if self._quotes else PARAGRAPH)
+
+    def handle_data(self, data: str) -> None:
+        self._add("\n" * data.count("\n") if self._depth else data)
+
+
+def _of_html(text: str) -> str:
+    page = _Page()
+    page.feed(text)
+    page.close()
+    return re.sub(r"\n(?=\s*\n)", f"\n{JOINED}", "".join(page.pieces))
+
+
+# ---- JSON
+
+
+def _read_json(text: str) -> Draft:
+    try:
+        values = [("", json.loads(text))]
+    except ValueError as error:
+        try:  # JSON Lines
+            lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+            values = [(f"line {n}", json.loads(line)) for n, line in lines]
+        except ValueError:
+            raise InputError(f"no JSON ({error}); expected a draft in JSON or JSON Lines") from None
+    except RecursionError:
+        raise InputError("JSON that is nested too deeply; expected a draft") from None
+    found: list[Quotation] = []
+    unclosed: list[str] = []
+    for path, value in values:
+        _walk(value, path, {}, found, unclosed)
+    return Draft(tuple(found), tuple(unclosed))
+
+
+def _walk(
+    value: Any, path: str, near: dict[str, Any], found: list[Quotation], unclosed: list[str]
+) -> None:
+    """Collect the quotations of a value; `near` are the source and place named beside it."""
+    if isinstance(value, str):
+        draft = _read_plain(_of_markdown(html.unescape(value), True), path or "text")
+        found += draft.quotations
+        unclosed += draft.unclosed
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            _walk(one, f"{path}[{number}]", near, found, unclosed)
+    elif isinstance(value, dict):
+        near = near | {key: value[key] for key in (*_SOURCE_KEYS, *_PLACE_KEYS) if key in value}
+        # of `pullquote ask --json`, a text with the document that it is from
+        of_answer = ("text",) if "document" in value else ()
+        for key, one in value.items():
+            below = f"{path}.{key}" if path else str(key)
+            quoted = [one] if isinstance(one, str) else one
+            listed = key in ("quotes", "quotations") and isinstance(one, list)
+            if (key in (*_QUOTE_KEYS, *of_answer) and isinstance(one, str)) or listed:
+                for number, text in enumerate(quoted):
+                    place = f"{below}[{number}]" if listed else below
+                    if isinstance(text, str):
+                        found += _explicit(text, place, near)
+                    else:
+                        _walk(text, place, near, found, unclosed)
+            elif key not in (*_SOURCE_KEYS, *_PLACE_KEYS):
+                _walk(one, below, near, found, unclosed)
+
+
+def _explicit(text: str, path: str, near: dict[str, Any]) -> Iterator[Quotation]:
+    """A text that is a quotation as a whole."""
+    if not (text := shown(text)):
+        return
+    source = next((near[key] for key in _SOURCE_KEYS if isinstance(near.get(key), str)), "")
+    unit, number = next(
+        ((key, near[key]) for key in _PLACE_KEYS if isinstance(near.get(key), int)), ("", None)
+    )
+    yield Quotation(text, path, source=source, unit=unit, number=number)

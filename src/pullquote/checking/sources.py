@@ -1,0 +1,198 @@
+"""The texts in which quotes are looked for: of files, folders, an index, or given as they are.
+
+    sources = Sources(["contracts/", "notes.db"])
+    for text in sources.texts("The rent is due on the third"):  # a few of an index, else all
+
+A document's text is put together from its passages, as every command reads it; offsets and places
+are those of the document. Files and folders are read once and kept in memory; of an index, the
+passages that have the words of a quote are read, with their neighbours.
+"""
+
+from __future__ import annotations
+
+import bisect
+import functools
+import glob
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from pullquote.checking.folding import Folded
+from pullquote.errors import DocumentError, InputError, MissingExtraError
+from pullquote.progress import Progress, no_progress
+from pullquote.searching.documents import Notes, Problem, SourceFile, find
+from pullquote.searching.index import Index
+from pullquote.searching.pool import Pool
+from pullquote.searching.texts import texts
+from pullquote.searching.words import common_words, query_words
+from pullquote.types import Document, Passage, Place
+
+From: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | Index"
+"""A path of a file, a folder or an index; `{"text": ..., "id": ...}`; or an open index."""
+
+_WORDS = 6  # of a quote by which an index is searched at once
+_SEGMENT = 40  # words of a quote that are searched by themselves
+_SEGMENTS = 4  # of a quote
+_FOUND = 10  # passages for each
+_MOST = 60  # passages with their neighbours
+_PASSAGE = 800  # characters, fewer than most passages have
+
+
+@dataclass(frozen=True)
+class SourceText:
+    """A text of a document, or a part of one: what stands from `start` on."""
+
+    passages: tuple[Passage, ...]
+    """In order, with nothing but blanks between them."""
+
+    @property
+    def document(self) -> Document:
+        """The document."""
+        return self.passages[0].document
+
+    @property
+    def start(self) -> int:
+        """The offset of the text in the document."""
+        return self.passages[0].start
+
+    @functools.cached_property
+    def folded(self) -> Folded:
+        """The text, folded; line breaks stand for the blanks between passages."""
+        pieces: list[str] = []
+        at = self.start
+        for passage in self.passages:
+            if passage.start > at:
+                pieces.append("\n" * (passage.start - at))
+            pieces.append(passage.text[max(0, at - passage.start) :])
+            at = max(at, passage.end)
+        return Folded("".join(pieces))
+
+    @functools.cached_property
+    def _starts(self) -> list[int]:
+        return [passage.start for passage in self.passages]
+
+    def place(self, offset: int) -> Place:
+        """The page, line or the like of a character of the document."""
+        passage = self.passages[max(0, bisect.bisect_right(self._starts, offset) - 1)]
+        return passage.place(min(offset - passage.start, len(passage.text) - 1))
+
+
+class Sources:
+    """Documents and indexes in which quotes are looked for.
+
+    >>> sources = Sources({"text": "The rent is due.", "id": "lease"})
+    >>> sources.names
+    ['lease']
+
+    Raises `DocumentError` where there is nothing to read, and for a path that does not exist.
+    """
+
+    def __init__(
+        self,
+        sources: From | Iterable[From],
+        *,
+        leave_out: Iterable[str | os.PathLike[str]] = (),
+        progress: Progress = no_progress,
+    ) -> None:
+        """`leave_out` are files that are no sources, such as the draft itself."""
+        self._left_out = {os.path.realpath(path) for path in leave_out}
+        self.problems: list[Problem] = []
+        """What was not read, or not all of it, and why."""
+        self._indexes: list[Index] = []
+        self._read: list[SourceText] = []
+        given = [sources] if isinstance(sources, (str, os.PathLike, Mapping, Index)) else sources
+        paths: list[str] = []
+        for one in given:
+            if isinstance(one, Index):
+                self._indexes.append(one)
+            elif isinstance(one, Mapping):
+                (text,) = texts([one])
+                if passages := tuple(text.passages()):
+                    self._read.append(SourceText(passages))
+            elif isinstance(one, (str, os.PathLike)):
+                path = os.fspath(one)
+                if Index.is_one(path):
+                    self._indexes.append(Index.open(path, encoder=None))
+                else:
+                    paths.append(path)
+            else:
+                raise InputError(
+                    f"sources: found {type(one).__name__}, expected a path, an Index, or a dict "
+                    'with a "text"'
+                )
+        self._read += self._read_files(paths, progress)
+        if not self._read and not any(map(len, self._indexes)):
+            why = f" ({self.problems[0]})" if self.problems else ""
+            beside = " beside the draft" if self._left_out else ""
+            raise DocumentError(
+                f"the sources have no text{beside}{why}; expected documents with words"
+            )
+
+    def _read_files(self, paths: list[str], progress: Progress) -> Iterator[SourceText]:
+        files: list[SourceFile] = []
+        for found in find(paths):
+            if isinstance(found, SourceFile):
+                if os.path.realpath(found.path) not in self._left_out:
+                    files.append(found)
+            else:
+                self.problems.append(found)
+        with Pool(files) as pool:
+            for done, file in enumerate(files, 1):
+                notes = Notes()
+                try:
+                    passages = tuple(pool.read(file, notes))
+                except (DocumentError, MissingExtraError) as error:
+                    self.problems.append(Problem(file.path, str(error)))
+                    continue
+                self.problems += filter(None, [notes.problem(file.path)])
+                if passages:
+                    yield SourceText(passages)
+                progress(done, len(files), "reading sources")
+
+    @functools.cached_property
+    def names(self) -> list[str]:
+        """The names of all documents."""
+        read = [text.document.path for text in self._read]
+        return read + [document.path for index in self._indexes for document in index.documents()]
+
+    def texts(self, quote: str, named: str = "") -> list[SourceText]:
+        """The texts that may have a quote, those of the document that is `named` first."""
+        found = list(self._read)
+        for index in self._indexes:
+            found += [
+                text
+                for text in _stretches(index, quote, named)
+                if text.document.path not in self._left_out
+            ]
+        return sorted(found, key=lambda text: text.document.path != named)
+
+
+def _stretches(index: Index, quote: str, named: str) -> Iterator[SourceText]:
+    """The passages of an index that have most of the rare words of a quote, joined."""
+    around = len(quote) // _PASSAGE + 1
+    most = max(1, _MOST // (2 * around + 1))
+    seen: set[tuple[str, int, int]] = set()
+    for words in _searches(quote):
+        limit = min(_FOUND, most)
+        runs = index.stretches(words, limit, around=around)
+        if named:
+            runs += index.stretches(words, limit, around=around, path=glob.escape(named))
+        for run in runs:
+            key = run[0].document.path, run[0].start, run[-1].end
+            if key not in seen:
+                seen.add(key)
+                yield SourceText(tuple(run))
+
+
+def _searches(quote: str) -> Iterator[list[str]]:
+    """The words to search for: the rarest of each part of a quote."""
+    words = quote.split()
+    parts = min(_SEGMENTS, len(words) // _SEGMENT + 1)
+    step = -(-len(words) // parts)
+    for begin in range(0, len(words), step):
+        found = query_words(" ".join(words[begin : begin + min(step, 2 * _SEGMENT)]))
+        common = common_words()
+        found.sort(key=lambda word: (word.casefold() in common, -len(word)))
+        if found:
+            yield found[:_WORDS]

@@ -1,0 +1,169 @@
+"""Drafts: quotations of each format, with their lines and what is cited beside them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from pullquote.checking.drafts import format_of, read_draft
+from pullquote.errors import InputError
+
+
+def found(text: str, format: str = "md") -> list[tuple[str, str]]:
+    return [(one.text, one.where) for one in read_draft(text, format).quotations]
+
+
+def test_markdown_without_its_markup() -> None:
+    text = '---\ntitle: "front matter"\n---\n\nIt says “the **rent** is\n[due](a.pdf "title")”.\n'
+    assert found(text) == [("the rent is due", "line 5")]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        '```\n"in code"\n```',
+        '~~~ py\n"in code"\n\n"more"\n~~~',
+        'Say `"in code"` here.',
+        'Text.\n\n    "in code"\n    "more"',
+        '<!-- "a comment" -->',
+        '[link](a.md "a title")',
+        '[link](<a b.md> "a title")',
+        "> [!NOTE]\n> No quotation.",
+    ],
+)
+def test_code_comments_and_titles_are_no_quotations(code: str) -> None:
+    assert found(f"{code}\n\nBut “this one is”.")[:-1] == []
+    assert found(f"{code}\n\nBut “this one is”.")[-1][0] == "this one is"
+
+
+def test_block_quotes_with_their_attribution() -> None:
+    text = (
+        "As he wrote:\n\n> “The rent\n> is due.”\n>\n> Dogs too.\n>\n> — lease.pdf, page 3\n\nEnd."
+    )
+    (one,) = read_draft(text).quotations
+    assert one.text == "“The rent is due.” Dogs too."
+    assert (one.where, one.before) == ("line 3", "As he wrote:")
+    assert one.citation.startswith("— lease.pdf, page 3")
+
+
+def test_a_block_quote_in_marks_is_without_them() -> None:
+    assert found("> “The rent is due.”") == [("The rent is due.", "line 1")]
+
+
+def test_code_in_a_block_quote_is_left_out() -> None:
+    assert found("> One.\n> ```\n> code\n> ```\n> Two.") == [("One. Two.", "line 1")]
+
+
+def test_items_and_headings_are_paragraphs() -> None:
+    assert found('- a “lone mark\n- an item "with one"\n# A "heading"\n') == [
+        ("with one", "line 2"),
+        ("heading", "line 3"),
+    ]
+
+
+def test_html_elements_and_marks() -> None:
+    text = """<html><head><title>"no"</title><script>"no"</script></head>
+<p class="x">He said <q cite="lease.pdf#page=2">the <b>rent</b></q> and &ldquo;no
+more&rdquo;, &quot;ever&quot;.</p>
+<blockquote><p>One.</p>
+
+<p>Two “x”.</p></blockquote><pre>"no"</pre><code>"no"</code>"""
+    assert found(text, "html") == [
+        ("the rent", "line 2"),
+        ("no more", "line 2"),
+        ("ever", "line 3"),
+        ("One. Two “x”.", "line 4"),
+    ]
+    assert "lease.pdf#page=2" in read_draft(text, "html").quotations[0].citation
+
+
+def test_html_in_markdown() -> None:
+    text = "He said <q>the rent</q>.\n\n<blockquote>\n\nOne.\n\nTwo.\n\n</blockquote>\n"
+    assert [one for one, _ in found(text)] == ["the rent", "One. Two."]
+
+
+def test_json_with_quotes_and_texts() -> None:
+    text = """{"claims": [
+        {"quote": "The rent is due", "source": "lease.pdf", "page": 3},
+        {"claim": "He said “yes indeed”."}],
+      "quotes": ["a b c", {"text": "d e f", "document": "b.txt", "line": 7}],
+      "settings": {"mode": "fast"}}"""
+    quotations = read_draft(text, "json").quotations
+    assert [(one.text, one.where) for one in quotations] == [
+        ("The rent is due", "claims[0].quote"),
+        ("yes indeed", "claims[1].claim"),
+        ("a b c", "quotes[0]"),
+        ("d e f", "quotes[1].text"),
+    ]
+    assert [(one.source, one.unit, one.number) for one in quotations] == [
+        ("lease.pdf", "page", 3),
+        ("", "", None),
+        ("", "", None),
+        ("b.txt", "line", 7),
+    ]
+
+
+def test_json_lines() -> None:
+    assert found('{"quote": "a b c"}\n{"quote": "d e f"}\n', "json") == [
+        ("a b c", "line 1.quote"),
+        ("d e f", "line 2.quote"),
+    ]
+
+
+@pytest.mark.parametrize("text", ['{"a": ', "[" * 100_000, "nothing"])
+def test_what_is_no_json_is_an_error(text: str) -> None:
+    with pytest.raises(InputError, match="expected a draft"):
+        read_draft(text, "json")
+
+
+def test_plain_text_keeps_stars_and_indented_lines() -> None:
+    assert found('    He said "the *rent* is due".', "text") == [("the *rent* is due", "line 1")]
+
+
+def test_a_footnote_is_cited_where_its_mark_stands() -> None:
+    (one,) = read_draft("It says “the rent is due”[^1].\n\n[^1]: lease.pdf, p. 3\n").quotations
+    assert "lease.pdf, p. 3" in one.citation
+
+
+def test_what_one_quotation_cites_is_not_cited_by_the_next() -> None:
+    first, second = read_draft("“One” (a.pdf, p. 1) and “two” (p. 2).").quotations
+    assert (first.citation, second.before) == ("(a.pdf, p. 1) and", "and")
+
+
+def test_marks_without_an_end_are_told_by_line() -> None:
+    assert read_draft("One.\n\n“Two.\n\nThree “four”.").unclosed == ("line 3",)
+
+
+def test_formats_by_name() -> None:
+    names = ["a.md", "A.HTML", "a.json", "a.jsonl", "a.txt", "a", "-"]
+    assert [format_of(name) for name in names] == [
+        *("md", "html", "json", "json", "text", "text", "md"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "> “a\n\n",
+        "[a](",
+        "`",
+        "<q>",
+        "<blockquote>\n",
+        "[^1]",
+        "> > ",
+        "    x\n\n",
+        "<!-- ",
+        "[" * 50,
+    ],
+)
+def test_time_grows_with_the_draft(text: str) -> None:
+    begin = time.process_time()
+    read_draft(text * (200_000 // len(text)))
+    assert time.process_time() - begin < 5
+
+
+def test_ten_thousand_quotations() -> None:
+    draft = read_draft("He said “the rent is due” (lease.pdf).\n\n" * 10_000)
+    assert len(draft.quotations) == 10_000
+    assert draft.quotations[-1].line == 19_999

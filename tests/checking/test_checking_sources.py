@@ -1,0 +1,121 @@
+"""Sources: files, folders, indexes and texts give the same verdicts and offsets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pullquote import Checker, Index, check
+from pullquote.checking.sources import Sources
+from pullquote.errors import DocumentError, InputError
+
+MILL = Path(__file__).parent.parent.parent / "examples" / "mill"
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("index") / "mill.db"
+    with Index.create(path, encoder=None) as index:
+        index.add([MILL])
+    return path
+
+
+QUOTES = [
+    ("The turbine that stands in the cellar was installed in 1931.", "exact"),
+    ("the flue is blocked. Let the boiler cool for fourty minutes", "drifted"),
+    ("The water rose by four metres in less than an hour […] Nobody died", "typographic"),
+    (
+        "The water rose by four metres in less than an hour; a permit for a week costs 14 crowns",
+        "stitched",
+    ),
+    ("Walruses considered umbrellas beneath glaciers", "absent"),
+]
+
+
+@pytest.mark.parametrize(("quote", "match"), QUOTES)
+def test_an_index_gives_what_its_folder_gives(index: Path, quote: str, match: str) -> None:
+    of_folder, of_index = check(quote, MILL), check(quote, index)
+    assert (of_folder.match, of_index.match) == (match, match)
+    assert of_folder.found == of_index.found
+
+
+def test_a_quote_may_cross_the_passages_of_an_index(tmp_path: Path) -> None:
+    sentences = [
+        f"Sentence {number} of the story tells of thing {number}." for number in range(200)
+    ]
+    source = tmp_path / "story.txt"
+    source.write_text(" ".join(sentences), "utf-8")
+    with Index.create(tmp_path / "a.db", encoder=None) as index:
+        index.add([source])
+        assert len(index) > 5
+        quote = " ".join(sentences[30:130])  # several passages
+        found = check(quote, index)
+    assert found.match == "exact"
+    assert source.read_text("utf-8")[found.found[0].start : found.found[0].end] == quote
+
+
+def test_the_named_document_of_an_index_is_searched(tmp_path: Path) -> None:
+    with Index.in_memory(encoder=None) as index:
+        index.add_texts({"id": f"d{n}", "text": f"The rent is due. Page {n}."} for n in range(50))
+        found = check("The rent is due", index, document="d33")
+    assert (found.place, found.found[0].at.path) == ("as named", "d33")
+
+
+def test_offsets_hold_in_the_file(tmp_path: Path) -> None:
+    text = (
+        "First line.\r\n\r\n  The “rent”\r\n  is due.\r\n\r\n\r\n\r\n   Dogs are welcome here.\r\n"
+    )
+    (tmp_path / "a.txt").write_bytes(text.encode())
+    for quote, there in [
+        ("The 'rent' is due", "The “rent”\r\n  is due"),
+        ("due. Dogs are", "due.\r\n\r\n\r\n\r\n   Dogs are"),
+    ]:
+        (found,) = check(quote, tmp_path / "a.txt").found
+        assert text[found.start : found.end] == there
+
+
+def test_places_are_those_of_the_passages(tmp_path: Path) -> None:
+    lines = [f"Line {n} of this long file." for n in range(1, 400)]
+    (tmp_path / "a.txt").write_text("\n".join(lines), "utf-8")
+    found = check("Line 377 of this long file.", tmp_path).found[0]
+    assert str(found.at).endswith("a.txt, line 377")
+
+
+def test_the_draft_is_no_source_of_its_own_quotes(tmp_path: Path) -> None:
+    draft = tmp_path / "draft.md"
+    draft.write_text("He said “the rent is due today”.", "utf-8")
+    with pytest.raises(DocumentError, match="no text beside the draft"):
+        Sources(tmp_path, leave_out=[draft])
+    (tmp_path / "b.txt").write_text("Another text.", "utf-8")
+    checker = Checker(Sources(tmp_path, leave_out=[draft]))
+    assert checker.check("the rent is due today").match == "absent"
+
+
+def test_what_cannot_be_read_is_told_and_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The rent is due.", "utf-8")
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 broken")
+    checker = Checker(tmp_path)
+    assert [Path(problem.path).name for problem in checker.sources.problems] == ["broken.pdf"]
+    found = checker.check("Walruses like umbrellas", named=checker.named("broken.pdf"))
+    assert found.match == "uncheckable"
+    assert found.reason.startswith("broken.pdf was not read: ")
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_empty_sources_are_an_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.txt").write_text(text, "utf-8")
+    with pytest.raises(DocumentError, match="no text"):
+        Sources(tmp_path / "a.txt")
+
+
+def test_an_empty_index_is_an_error() -> None:
+    with Index.in_memory(encoder=None) as index, pytest.raises(DocumentError, match="no text"):
+        Sources(index)
+
+
+def test_sources_of_another_type_are_an_error() -> None:
+    with pytest.raises(InputError, match="found int, expected a path"):
+        Sources([7])  # type: ignore[list-item]
+    with pytest.raises(DocumentError, match="no such file or folder"):
+        Sources("nowhere")
