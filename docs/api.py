@@ -26,6 +26,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "pullquote.settings": ("Calibration", "LogOdds", "Decision"),
     "pullquote.types": ("Correction", "Mark", "Batch", "Logits"),
+    "pullquote.checking.verdicts": ("Found", "Difference", "Named"),
+    "pullquote.checking.drafts": ("Quotation",),
+    "pullquote.checking.sources": ("Sources",),
     "pullquote.data": (
         *("load", "save", "examples_from_rows", "question_from_row", "row_from_example"),
         *("Dataset", "Dropped"),

@@ -23,6 +23,7 @@ NAVIGATION: dict[str, dict[str, str]] = {
         "Overview": "README.md",
         "Quickstart": "docs/quickstart.md",
         "Folders of documents": "docs/folders.md",
+        "Checking quotes": "docs/check.md",
         "Tables from documents": "docs/fill.md",
         "Highlights": "docs/highlight.md",
         "Concepts": "docs/concepts.md",

@@ -29,6 +29,7 @@ COMMANDS = {
     "highlight": "Mark the sentences that bear on a question.",
     "fill": "Fill a table out of documents: a row each, a column a question.",
     "index": "Index folders of documents, to ask them often.",
+    "check": "Check the quotes of a draft against their sources.",
     "passages": "Show what is read of documents, and where it stands.",
     "evaluate": "Measure a model on labelled data.",
     "compare": "Measure two models on the same data, and their difference.",

@@ -1,0 +1,217 @@
+"""pullquote check: whether the quotes of a draft stand in their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pullquote.cli.console import (
+    count,
+    echo_json,
+    ensure_writable,
+    json_option,
+    one_line,
+    printable,
+    progress_bar,
+    read_text,
+    say,
+)
+from pullquote.cli.skipped import listed, shown
+from pullquote.errors import InputError
+from pullquote.progress import tracked
+
+if TYPE_CHECKING:
+    from pullquote.checking.check import Checker
+    from pullquote.checking.drafts import Quotation
+    from pullquote.checking.report import Checked
+    from pullquote.checking.verdicts import Check, Found
+
+_COLORS = {
+    "exact": "green",
+    "typographic": "green",
+    "drifted": "yellow",
+    "stitched": "magenta",
+    "absent": "red",
+    "uncheckable": "cyan",
+}
+_WIDTH = max(map(len, _COLORS))
+_DIFFERENCES = 8  # that are shown of a quote
+_QUOTE = 160  # characters of a quote that is fine
+
+
+@click.command(
+    "check",
+    epilog="""Examples:
+
+\b
+  pullquote check report.md contracts/
+  pullquote check report.html lease.pdf letters/ --report checked.html
+  pullquote check answers.json notes.db --json
+  pullquote check --source contracts/ chapter-1.md chapter-2.md
+""",
+)
+@click.argument("paths", nargs=-1, required=True, metavar="DRAFT [SOURCE]...")
+@click.option(
+    "-s",
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="SOURCE",
+    help="A source; every PATH is then a draft. Repeatable.",
+)
+@click.option("--report", metavar="FILE", help="Write a page with each quote beside its source.")
+@click.option(
+    "--min-words",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Quotes of fewer words are not looked for.",
+)
+@json_option
+def command(
+    paths: tuple[str, ...],
+    sources: tuple[str, ...],
+    report: str | None,
+    min_words: int,
+    as_json: bool,
+) -> int:
+    """Look for each quote of DRAFT in the SOURCEs, and say what differs.
+
+    DRAFT is Markdown, HTML, JSON or plain text ("-" is standard input, as Markdown). Its quotes are
+    in quotation marks of any style, block quotes, <q> and <blockquote>; in JSON, also what stands
+    under "quote". A file name or page near a quote is where it should stand. A SOURCE is a
+    document, a folder of documents, or an index.
+
+    Verdicts: exact; typographic (the same but for marks, dashes, case, line breaks, elisions ...);
+    drifted (at least four fifths of the words in order at one place); stitched (pieces of five
+    words or more from several places); absent; uncheckable (too short, or its source is not there).
+
+    Exit code 0 if every quote is exact or typographic and stands where the draft names, or is too
+    short to be looked for; else 1.
+    """
+    from pullquote.checking.check import Checker
+    from pullquote.checking.report import counts, write_report
+    from pullquote.checking.sources import Sources
+
+    drafts, named_sources = (paths, sources) if sources else (paths[:1], paths[1:])
+    if not named_sources:
+        raise click.UsageError("no source: give DRAFT and the documents that it quotes.")
+    if report is not None:
+        ensure_writable(report)
+    texts = [(draft, _read(draft)) for draft in drafts]
+    with progress_bar("reading sources") as progress:
+        read = Sources(
+            named_sources,
+            leave_out=[draft for draft in drafts if draft != "-"],
+            progress=progress,
+        )
+    for line in listed(read.problems, [], most=None):
+        say("note", line)
+    checker = Checker(read, min_words=min_words)
+    checked = [_check(checker, draft, text) for draft, text in texts]
+    if report is not None:
+        write_report(report, checked)
+    fine = all(check.fine for draft in checked for _, check in draft.checks)
+    if as_json:
+        not_read = [{"document": one.path, "reason": one.reason} for one in read.problems]
+        echo_json(
+            {
+                "fine": fine,
+                "counts": counts(checked),
+                "drafts": [_draft_dict(draft) for draft in checked],
+                "not_read": not_read,
+            }
+        )
+    else:
+        for draft in checked:
+            _print(draft)
+        _print_summary(checked, report)
+    return 0 if fine else 1
+
+
+def _read(draft: str) -> str:
+    try:
+        return read_text(draft)
+    except InputError as error:
+        if "holds no text" in str(error):
+            raise InputError(f"{draft}: holds no text; expected a draft with quotes") from None
+        raise
+
+
+def _check(checker: Checker, name: str, text: str) -> Checked:
+    from pullquote.checking.drafts import format_of, read_draft
+    from pullquote.checking.report import Checked
+
+    try:
+        draft = read_draft(text, format_of(name))
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    found = draft.quotations
+    with progress_bar("checking") as progress:
+        tracked_ = tracked(checker.check_all(found), len(found), "checking", progress)
+        return Checked(name, list(zip(found, tracked_, strict=True)), draft.unclosed)
+
+
+def _draft_dict(draft: Checked) -> dict[str, Any]:
+    return {
+        "draft": draft.name,
+        "quotes": [
+            {"where": quotation.where, "line": quotation.line, **check.to_dict()}
+            for quotation, check in draft.checks
+        ],
+        "unclosed": list(draft.unclosed),
+    }
+
+
+def _print(draft: Checked) -> None:
+    for quotation, check in draft.checks:
+        _print_check(draft.name, quotation, check)
+    if draft.unclosed:
+        where = ", ".join(draft.unclosed)
+        say("note", f"{draft.name}: quotation marks that are never closed: {where}")
+
+
+def _print_check(name: str, quotation: Quotation, check: Check) -> None:
+    verdict = click.style(f"{check.match:{_WIDTH}}", fg=_COLORS[check.match], bold=True)
+    where = f"{name}:{quotation.line}" if quotation.line else f"{name}: {quotation.where}"
+    quote = one_line(check.quote)
+    if check.fine and len(quote) > _QUOTE:
+        quote = f"{quote[: _QUOTE - 3]}..."
+    click.echo(f'{verdict}  {printable(where)}  "{quote}"')
+    indent = " " * (_WIDTH + 2)
+    if check.reason:
+        click.echo(f"{indent}{printable(check.reason)}")
+    elif check.match == "absent":
+        click.echo(f"{indent}{'nearest: ' if check.found else 'nothing near'}", nl=not check.found)
+    for number, found in enumerate(check.found):
+        if check.reason and check.match == "uncheckable":
+            break
+        text = "" if check.match in ("exact", "typographic") else f': "{one_line(found.text)}"'
+        lead = "" if check.match == "absent" and not number else indent
+        click.echo(f"{lead}{printable(_place(found))}{text}")
+    if check.place == "elsewhere":
+        click.echo(click.style(f"{indent}named: {printable(str(check.named))}", fg="yellow"))
+    if check.match == "drifted":
+        told = [one_line(str(one)) for one in check.differences[:_DIFFERENCES]]
+        if (more := len(check.differences) - _DIFFERENCES) > 0:
+            told.append(f"and {more:,} more")
+        click.echo(f"{indent}{'; '.join(told)}")
+
+
+def _place(found: Found) -> str:
+    place = f"{shown(found.at.path)}, {found.at.unit} {found.at.number}"
+    return f"{place} to {found.last.number}" if found.last.number != found.at.number else place
+
+
+def _print_summary(drafts: Sequence[Checked], report: str | None) -> None:
+    from pullquote.checking.report import counts
+
+    total = sum(len(draft.checks) for draft in drafts)
+    kinds = ", ".join(f"{number:,} {match}" for match, number in counts(drafts).items())
+    elsewhere = sum(check.place == "elsewhere" for draft in drafts for _, check in draft.checks)
+    named = f"; {elsewhere:,} not where the draft names" if elsewhere else ""
+    where = f"; {printable(report)}" if report else ""
+    click.echo(f"{count(total, 'quote')}{': ' if kinds else ''}{kinds}{named}{where}")
