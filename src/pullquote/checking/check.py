@@ -110,7 +110,11 @@ def check(
     """
     checker = Checker(sources)
     where = checker.named(document, page) if document or page is not None else None
-    return checker.check(quote, named=where)
+    try:
+        return checker.check(quote, named=where)
+    finally:
+        if not isinstance(sources, Sources):
+            checker.sources.close()
 
 
 class Checker:

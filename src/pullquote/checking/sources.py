@@ -100,6 +100,7 @@ class Sources:
         self.problems: list[Problem] = []
         """What was not read, or not all of it, and why."""
         self._indexes: list[Index] = []
+        self._opened: list[Index] = []
         self._read: list[SourceText] = []
         given = [sources] if isinstance(sources, (str, os.PathLike, Mapping, Index)) else sources
         paths: list[str] = []
@@ -113,7 +114,8 @@ class Sources:
             elif isinstance(one, (str, os.PathLike)):
                 path = os.fspath(one)
                 if Index.is_one(path):
-                    self._indexes.append(Index.open(path, encoder=None))
+                    self._opened.append(Index.open(path, encoder=None))
+                    self._indexes.append(self._opened[-1])
                 else:
                     paths.append(path)
             else:
@@ -128,6 +130,11 @@ class Sources:
             raise DocumentError(
                 f"the sources have no text{beside}{why}; expected documents with words"
             )
+
+    def close(self) -> None:
+        """Close the indexes that were given by their paths."""
+        for index in self._opened:
+            index.close()
 
     def _read_files(self, paths: list[str], progress: Progress) -> Iterator[SourceText]:
         files: list[SourceFile] = []

@@ -112,6 +112,7 @@ def command(
         say("note", line)
     checker = Checker(read, min_words=min_words)
     checked = [_check(checker, draft, text) for draft, text in texts]
+    read.close()
     if report is not None:
         write_report(report, checked)
     fine = all(check.fine for draft in checked for _, check in draft.checks)
