@@ -275,7 +275,7 @@ class NativeBackend:
     def _free_when_closed(self) -> None:
         if self._closed and not self._reading:
             self._library.pq_model_free(self._model)
-            self._model = ctypes.c_void_p()
+            self._model = type(self._model)()  # when Python ends, the name ctypes may be gone
 
 
 _alive: weakref.WeakSet[NativeBackend] = weakref.WeakSet()
