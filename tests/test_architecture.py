@@ -146,6 +146,7 @@ def test_every_module_stands_in_a_room() -> None:
         ("prometheus_client", ("pullquote.serving.metrics", "pullquote.serving.processes")),
         ("sqlite3", ("pullquote.searching.store", "pullquote.searching.engines.fts5")),
         ("tantivy", ("pullquote.searching.engines.tantivy",)),
+        ("fsspec", ("pullquote.data.remote",)),
         ("pypdfium2", ("pullquote.searching.pdf",)),
         (
             "lxml",

@@ -17,10 +17,11 @@ import pytest
 from pullquote import Reader
 from pullquote.checkpoints.directory import open_model
 from pullquote.errors import ConfigError, DataError, InputError, OutputError
-from pullquote.scale import batch as module
+from pullquote.scale import blocks as module
 from pullquote.scale.answering import Columns
-from pullquote.scale.batch import batch, find
-from pullquote.scale.locking import locked
+from pullquote.scale.batch import batch
+from pullquote.scale.folders import folder_at
+from pullquote.scale.plan import find
 
 pq = pytest.importorskip("pyarrow.parquet")
 pa = pytest.importorskip("pyarrow")
@@ -249,8 +250,7 @@ def test_options_that_the_reader_refuses_begin_nothing(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="no such lock there")
 def test_two_processes_do_not_write_to_one_folder(tmp_path: Path) -> None:
     source, out = write(tmp_path / "in.jsonl", rows(1)), tmp_path / "out"
-    out.mkdir()
-    with locked(out), pytest.raises(OutputError, match="another process is writing"):
+    with folder_at(out).locked(), pytest.raises(OutputError, match="another process is writing"):
         batch(READER, source, out)
     batch(READER, source, out)
 

@@ -79,7 +79,7 @@ def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Cho
     """Search, read and print."""
     from pullquote.searching.search import Searcher
 
-    glob, where = _filters(filters)
+    glob, where = read_filters(filters)
     if "-" in paths:
         raise click.UsageError("- is one text, not one of several; give files and folders.")
     with open_index(paths, chosen.verbose) as index:
@@ -115,7 +115,7 @@ def write_table(
         raise click.UsageError("--json and --open are for one question; -o writes all of them.")
     check_kind(output)
     ensure_writable(output)
-    glob, where = _filters(filters)
+    glob, where = read_filters(filters)
     items = _questions(questions)
     columns = Columns(("question",), top_k=chosen.top_k, place=True)
     with open_index(paths, chosen.verbose) as index:
@@ -149,7 +149,7 @@ def _questions(file: str) -> list[Item]:
     ]
 
 
-def _filters(filters: Sequence[str]) -> tuple[str | None, dict[str, list[Any]]]:
+def read_filters(filters: Sequence[str]) -> tuple[str | None, dict[str, list[Any]]]:
     """The glob of paths, and the fields of metadata with their values, as `Searcher` takes them."""
     glob, where = None, {}
     for one in filters:

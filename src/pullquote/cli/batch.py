@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
 
 import click
 
 from pullquote.checkpoints.directory import DEFAULT_MODEL
+from pullquote.cli.asking import read_filters
 from pullquote.cli.console import (
     answerable_option,
     check_one_decision,
@@ -29,6 +30,8 @@ from pullquote.errors import PullquoteError
 \b
   pullquote batch questions.csv answers
   pullquote batch "tickets/*.parquet" answers --keep customer --keep date --top-k 3
+  pullquote batch --index contracts.db questions.parquet answers --keep question
+  pullquote batch s3://bucket/questions s3://bucket/answers
 """,
 )
 @click.argument("source", metavar="IN...", nargs=-1, required=True)
@@ -39,6 +42,18 @@ from pullquote.errors import PullquoteError
     show_default=True,
     metavar="NAME",
     help="Bundled model, directory or hub id.",
+)
+@click.option(
+    "--index",
+    metavar="INDEX",
+    help="Ask the documents of an index, in place of a text in each row.",
+)
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="With --index: as for `pullquote ask`; repeatable.",
 )
 @click.option(
     "--keep",
@@ -70,6 +85,8 @@ def command(
     source: tuple[str, ...],
     out: str,
     model: str,
+    index: str | None,
+    filters: tuple[str, ...],
     keep: tuple[str, ...],
     top_k: int,
     rows: int,
@@ -83,34 +100,48 @@ def command(
     """Answer every row of IN (files, folders or globs) into the folder OUT, each exactly once.
 
     IN is Parquet, JSON Lines, CSV, TSV or SQuAD JSON with the columns question and context, and
-    perhaps id. OUT gets Parquet files with a row for each row of IN: id, answer, start, end, score,
-    no_answer_score, and error for a row that cannot be answered. Stopped in any way, the same
-    command goes on where it was; files that were added to IN since are answered, too. Needs the
-    extra: pip install "pullquote[parquet]".
+    perhaps id; with --index the context is not needed. OUT gets Parquet files with a row for each
+    row of IN: id, answer, start, end, score, no_answer_score, and error for a row that cannot be
+    answered; with --index also document, unit (such as page) and number. Both may be URLs of an
+    object store (s3://, gs://, az://). Stopped in any way, the same command goes on where it was;
+    files that were added to IN since are answered, too. Needs the extras:
+    pip install "pullquote[parquet]", "pullquote[remote]" for URLs.
     """
     from pullquote.scale.answering import Columns  # not loaded by --help
     from pullquote.scale.batch import batch
+    from pullquote.scale.folders import folder_at
+    from pullquote.searching.index import Index
+    from pullquote.searching.search import Searcher
 
     check_one_decision(threshold, answerable)
-    columns = Columns(tuple(name.strip().lower() for name in keep), top_k)
+    if filters and not index:
+        raise click.UsageError("--filter is for the documents of an --index.")
+    path, where = read_filters(filters)
+    columns = Columns(tuple(name.strip().lower() for name in keep), top_k, place=index is not None)
     reader = open_reader(
         model, device=device, precision=precision, threads=threads, spelling=spelling
     )
     try:
-        with progress_bar("answering", words=True) as progress:
+        with contextlib.ExitStack() as stack:
+            asked: Reader | Searcher = reader
+            if index:
+                asked = Searcher(reader, stack.enter_context(Index.open(index)))
             done = batch(
-                reader,
+                asked,
                 source,
                 out,
                 columns=columns,
                 rows=rows,
                 answerable=answerable,
                 threshold=threshold,
-                progress=progress,
+                path=path,
+                where=where,
+                progress=stack.enter_context(progress_bar("answering", words=True)),
             )
     except (KeyboardInterrupt, PullquoteError):
-        if any(Path(out).glob("part-*.parquet")):
-            say("note", f"what is in {out} stays; the same command goes on from there")
+        with contextlib.suppress(PullquoteError, OSError):
+            if any(name.startswith("part-") for name in folder_at(out).names()):
+                say("note", f"what is in {out} stays; the same command goes on from there")
         raise
     again = f", {done.resumed:,} of them earlier" if done.resumed else ""
     click.echo(f"{printable(out)}: {count(done.rows, 'row')}{again}; {done.seconds:.0f} s")

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
+from pullquote.data.remote import is_url, open_url
 from pullquote.data.rows import Dataset, Dropped, Item, collect, describe, row_from_example
 from pullquote.data.tables import (
     BadRow,
@@ -77,27 +78,28 @@ def read_items(
 ) -> Iterator[Item]:
     """Yield the rows of a file of questions, unchecked, in bounded memory but for JSON.
 
-    `read` is called with the bytes that were read so far, and formats and warnings are those of
-    `load`. Raises `DataError` if the file cannot be read or is not of its format.
+    `path` may be the URL of an object store (see `remote`). `read` is called with the bytes that
+    were read so far, and formats and warnings are those of `load`. Raises `DataError` if the file
+    cannot be read or is not of its format.
     """
-    path = Path(path)
-    kind = _kind(path, format)
+    kind = _kind(Path(path), format)
 
     def tell(encoding: Encoding) -> None:
         if encoding.note:
             warnings.warn(f"{path}: {encoding.note}", PullquoteWarning, stacklevel=2)
 
     try:
-        with open(path, "rb") as file:
-            for item in _items(file, kind, tell):
-                read(file.tell())
-                yield item
+        with open_url(os.fspath(path)) if is_url(path) else open(path, "rb") as file:
+            try:
+                for item in _items(file, kind, tell):
+                    read(file.tell())
+                    yield item
+            except DataError as error:
+                raise DataError(f"{path}: {error}") from None
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
 
 
 def _items(file: BinaryIO, kind: str, tell: Tell) -> Iterator[Item]:

@@ -117,6 +117,7 @@ def ask_rows(
     items: Iterable[Item],
     columns: Columns,
     *,
+    first: int = 1,
     path: str | None = None,
     where: Mapping[str, Any] | None = None,
     threshold: float | None = None,
@@ -131,9 +132,10 @@ def ask_rows(
     >>> [result["answer"] for result in ask_rows(searcher, rows, Columns(place=True))]
     ['840 crowns']
 
-    `columns` have a place. The other options are those of `Searcher.search_all`.
+    `columns` have a place. The first row has the number `first`. The other options are those of
+    `Searcher.search_all`.
     """
-    numbered = enumerate(items, 1)
+    numbered = enumerate(items, first)
     while some := list(itertools.islice(numbered, _ASKED)):
         results, questions = [], []
         for number, item in some:

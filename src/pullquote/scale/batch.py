@@ -13,50 +13,29 @@ disk, a power cut) costs the blocks that were under way, and no row is lost or s
 
 from __future__ import annotations
 
-import glob
-import itertools
+import contextlib
 import json
 import os
-import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pullquote.data.formats import read_items
-from pullquote.data.rows import Dropped
 from pullquote.data.tables import pyarrow
-from pullquote.errors import ConfigError, DataError, OutputError
-from pullquote.files import write_json
+from pullquote.errors import ConfigError
 from pullquote.progress import Progress, no_progress
-from pullquote.reading.identity import fingerprint
-from pullquote.scale import output
-from pullquote.scale.answering import Columns, answer_rows
-from pullquote.scale.locking import locked
+from pullquote.scale.answering import Columns
+from pullquote.scale.blocks import Job, in_this_process
+from pullquote.scale.folders import folder_at
+from pullquote.scale.plan import find, plan
+from pullquote.searching.search import Searcher
 
 if TYPE_CHECKING:
-    from pullquote.data.rows import Item
     from pullquote.reading.reader import Reader
+    from pullquote.scale.blocks import Answered, Engine
 
-FORMAT = 1
-"""The version of the plan that is written, and the newest that is read."""
-PLAN = "_batch.json"  # readers of Parquet folders leave out names that begin so
 ROWS = 2048
 """Rows of a block: some seconds of work, and files that are not too many."""
-
-_ENDINGS = re.compile(r"\.(?:parquet|(?:jsonl|csv|tsv|json)(?:\.gz)?)\Z", re.I)
-_LEFT_OVER = ".pullquote-*"  # of files that were not finished
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file of questions as it was when the work began."""
-
-    path: str
-    size: int
-    modified: int
-    """`st_mtime_ns`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +52,7 @@ class Done:
 
 
 def batch(
-    reader: Reader,
+    asked: Reader | Searcher,
     source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     *,
@@ -81,15 +60,22 @@ def batch(
     rows: int = ROWS,
     answerable: float | None = None,
     threshold: float | None = None,
+    path: str | None = None,
+    where: Mapping[str, Any] | None = None,
+    engine: Engine = in_this_process,
     progress: Progress = no_progress,
 ) -> Done:
     """Answer all questions of some files; a row of OUT for each row, in their order.
 
-    `source` is a file, a folder, a glob, or several; formats are those of `pullquote.data.load`.
-    `progress` counts the bytes that were read. Started again, it goes on where it was stopped, and
-    answers files that were added since. Raises `DataError` where there is nothing to read or a file
-    is not of its format; `ConfigError` where OUT is another folder, of other settings or of files
-    that have changed since; `OutputError` where OUT cannot be written or is being written.
+    A `Reader` answers each from the text of its row, a `Searcher` from its documents (`path` and
+    `where` are those of `Searcher.search`). `source` is a file, a folder, a glob, or several;
+    formats are those of `pullquote.data.load`. Files and OUT may be URLs of an object store, such
+    as "s3://bucket/answers". `engine` does the work. `progress` counts the bytes that were read.
+
+    Started again, also with another engine, it goes on where it was stopped, and answers files that
+    were added since. Raises `DataError` where there is nothing to read or a file is not of its
+    format; `ConfigError` where OUT is another folder, of other settings or of files that have
+    changed since; `OutputError` where OUT cannot be written or is being written.
 
     >>> from pathlib import Path
     >>> from pullquote import Reader
@@ -97,209 +83,58 @@ def batch(
     >>> _ = Path("questions.csv").write_text("question,context\\nWho led?,Rollo led.\\n")
     >>> done = batch(Reader("tiny"), "questions.csv", "answers")  # doctest: +SKIP
     """
-    columns = columns or Columns()
+    of_index = isinstance(asked, Searcher)
+    columns = columns or Columns(place=of_index)
+    if columns.place != of_index:
+        raise ConfigError(f"columns.place is {columns.place}; it is True with a Searcher alone")
     if not 1 <= rows <= 1_000_000:
         raise ConfigError(f"rows is {rows}, expected 1 to 1,000,000")
     pyarrow()  # raises an error before there is any work
-    reader.answer_all(
-        (), top_k=columns.top_k, answerable=answerable, threshold=threshold
-    )  # as well
-    out = Path(out)
+    folder = folder_at(out)
+    job = Job(asked, columns, folder, rows, frozenset(), answerable, threshold, path, where)
+    job.reader.answer_all((), top_k=columns.top_k, answerable=answerable, threshold=threshold)
     sources = find(source, without=out)
-    settings = {
-        "model": reader.directory.name,
-        "weights": fingerprint(reader),
-        "columns": {"keep": list(columns.keep), "top_k": columns.top_k},
-        "rows": rows,
-        "decision": asdict(reader.config.decision(threshold=threshold, answerable=answerable)),
-        "reader": json.loads(json.dumps(asdict(reader.config))),
-    }
     began = time.monotonic()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror})") from None
-    with locked(out):
-        for left_over in out.glob(_LEFT_OVER):
-            left_over.unlink(missing_ok=True)
-        planned = _plan(out, sources, settings)
-        total = sum(entry.size for entry in planned)
-        counted = _Counts()
-        for number, entry in enumerate(planned):
-            blocks = _blocks(read_items(entry.path, read=counted.reading), rows)
-            for block, held in enumerate(blocks):
-                path = out / f"part-{number:05d}-{block:07d}.parquet"
-                if path.exists():
-                    counted.found(path, len(held))
-                else:
-                    first = 1 + block * rows
-                    if number:  # numbers begin anew in each file; those of the first are plain
-                        held = _named(held, Path(entry.path).name, first)
-                    results = answer_rows(
-                        reader,
-                        held,
-                        columns,
-                        first=first,
-                        answerable=answerable,
-                        threshold=threshold,
-                    )
-                    output.write(path, counted.seen(results), columns)
-                progress(min(counted.read, total), total, counted.rate(began))
-            counted.end_of_file(entry.size)
-        progress(total, total, counted.rate(began))
+    with folder.locked():
+        planned = plan(folder, sources, json.loads(json.dumps(job.settings())))
+        job = replace(job, done=frozenset(folder.names()))
+        counted = _Counts(sum(entry.size for entry in planned))
+        with contextlib.closing(engine(job, planned)) as all_answered:
+            for answered in all_answered:
+                counted.add(answered)
+                progress(counted.read, counted.total, counted.rate())
+        progress(counted.total, counted.total, counted.rate())
     return Done(counted.rows, counted.errors, counted.resumed, time.monotonic() - began)
-
-
-def find(
-    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    *,
-    without: Path | None = None,
-) -> list[Source]:
-    """The files of questions at a path, in a folder and those below, or that a glob matches.
-
-    Left out are files in the folder `without`, and hidden ones in folders.
-    """
-    ours = os.path.join(os.path.realpath(without), "") if without else None  # noqa: PTH118
-    given = [source] if isinstance(source, (str, os.PathLike)) else list(source)
-    paths: dict[str, None] = {}
-    for one in given:
-        name = os.fspath(one)
-        if Path(name).is_dir():
-            below = sorted(path for path in Path(name).rglob("*") if path.is_file())
-            found = [
-                str(path)
-                for path in below
-                if _ENDINGS.search(path.name) and not path.name.startswith((".", "_"))
-            ]
-        elif Path(name).exists():
-            found = [name]
-        else:
-            found = sorted(
-                path
-                for path in glob.glob(name, recursive=True)  # noqa: PTH207 -- of any path, with or without a root
-                if Path(path).is_file()
-            )
-        found = [path for path in found if not (ours and os.path.realpath(path).startswith(ours))]
-        if not found:
-            raise DataError(
-                f"{name}: no file of questions; expected .parquet, .jsonl, .csv, .tsv or .json "
-                "files, or a folder or a glob with some"
-            )
-        paths |= dict.fromkeys(os.path.realpath(path) for path in found)
-    return [
-        Source(path, status.st_size, status.st_mtime_ns)
-        for path, status in ((path, Path(path).stat()) for path in paths)
-    ]
-
-
-def _plan(out: Path, sources: list[Source], settings: dict[str, Any]) -> list[Source]:
-    """The files to answer: those that were planned before, and new ones after them."""
-    path = out / PLAN
-    known: list[Source] = []
-    if path.exists():
-        before = _read_plan(path)
-        for name, value in settings.items():
-            if before["settings"].get(name) != value:
-                raise ConfigError(
-                    f"{out}: was begun with {name} {json.dumps(before['settings'].get(name))}, "
-                    f"not {json.dumps(value)}; give the same, or another folder"
-                )
-        known = [Source(**entry) for entry in before["files"]]
-    elif any(out.iterdir()):
-        raise ConfigError(f"{out}: holds other files; expected a new or an empty folder")
-    now = {entry.path: entry for entry in sources}
-    for entry in known:
-        if entry.path in now and now[entry.path] != entry:
-            raise ConfigError(
-                f"{entry.path}: has changed since its questions were answered into {out}; answer "
-                "it into another folder"
-            )
-        if entry.path not in now:
-            raise ConfigError(
-                f"{entry.path}: was begun, and is not among the files now; name it, too, or "
-                "another folder"
-            )
-    there = set(known)
-    planned = [*known, *(entry for entry in sources if entry not in there)]
-    if planned != known:
-        files = [asdict(entry) for entry in planned]
-        write_json(path, {"format": FORMAT, "settings": settings, "files": files})
-    return planned
-
-
-def _read_plan(path: Path) -> dict[str, Any]:
-    try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
-        number = int(plan["format"])
-        if number <= FORMAT:
-            if not isinstance(plan["settings"], dict):
-                raise TypeError("settings")
-            for entry in plan["files"]:
-                Source(**entry)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: is damaged ({error}); choose another folder") from None
-    if number > FORMAT:
-        raise ConfigError(
-            f"{path}: has format {number}, written by a newer pullquote; this one reads formats up "
-            f"to {FORMAT}"
-        )
-    return dict(plan)
-
-
-def _blocks(items: Iterator[Item], rows: int) -> Iterator[list[Item]]:
-    while block := list(itertools.islice(items, rows)):
-        yield block
-
-
-def _named(items: Iterable[Item], name: str, first: int) -> list[Item]:
-    """Rows without an id get one with the name of their file, since numbers begin anew in each."""
-    named: list[Item] = []
-    for number, item in enumerate(items, first):
-        id = f"{name}:{number}"
-        if isinstance(item, Dropped):
-            item = Dropped(id, item.where, item.reason)
-        elif isinstance(item[1], dict) and item[1].get("id") in (None, ""):
-            item = item[0], {**item[1], "id": id}
-        named.append(item)
-    return named
 
 
 class _Counts:
     """Counts rows, errors and bytes."""
 
-    def __init__(self) -> None:
-        self.rows = self.errors = self.resumed = self.read = self._before = 0
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.rows = self.errors = self.resumed = self.read = 0
+        self._read: dict[int, int] = {}  # of each file
+        self._skipped = 0  # bytes whose rows had been answered before
+        self._began = time.monotonic()
 
-    def reading(self, at: int) -> None:
-        """Note how far the file that is read was read."""
-        self.read = max(self.read, self._before + at)
+    def add(self, answered: Answered) -> None:
+        self.rows += answered.rows
+        self.errors += answered.errors
+        more = max(0, answered.read - self._read.get(answered.file, 0))
+        self._read[answered.file] = self._read.get(answered.file, 0) + more
+        self.read = min(self.read + more, self.total)
+        if answered.resumed:
+            self.resumed += answered.rows
+            self._skipped += more
 
-    def end_of_file(self, size: int) -> None:
-        self.read = self._before = self._before + size
-
-    def seen(self, results: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        for result in results:
-            self.rows += 1
-            self.errors += result["error"] is not None
-            yield result
-
-    def found(self, path: Path, expected: int) -> None:
-        """Count the rows of a block that was answered before."""
-        _, pq = pyarrow()
-        try:
-            with pq.ParquetFile(path) as file:
-                errors = file.read(columns=["error"]).column(0)
-        except (OSError, ValueError) as error:
-            raise OutputError(f"{path}: is damaged ({error}); remove it, and start again") from None
-        if len(errors) != expected:
-            raise OutputError(
-                f"{path}: has {len(errors):,} rows, expected {expected:,}; remove it, and start "
-                "again"
-            )
-        self.rows += expected
-        self.resumed += expected
-        self.errors += expected - errors.null_count
-
-    def rate(self, began: float) -> str:
-        answered = self.rows - self.resumed
-        return f"{self.rows:,} rows, {answered / max(time.monotonic() - began, 1e-3):,.0f} a second"
+    def rate(self) -> str:
+        """As "40,960 rows, 812 a second, 3 min left"."""
+        seconds = max(time.monotonic() - self._began, 1e-3)
+        words = f"{self.rows:,} rows, {(self.rows - self.resumed) / seconds:,.0f} a second"
+        if (read := self.read - self._skipped) <= 0 or self.read >= self.total:
+            return words
+        left = seconds * (self.total - self.read) / read
+        for unit, size in (("h", 3600), ("min", 60)):
+            if left >= 2 * size:
+                return f"{words}, {left / size:.0f} {unit} left"
+        return f"{words}, {left:.0f} s left"

@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from pullquote.data.tables import pyarrow
 from pullquote.errors import OutputError
@@ -62,21 +62,21 @@ def write(
     counted = _Counted(results)
     with replacing(path) as temporary:
         if kind == ".parquet":
-            _write_parquet(temporary, counted, columns.names(), scores)
-        elif kind == ".xlsx":
+            return write_parquet(temporary, results, columns, scores=scores)
+        if kind == ".xlsx":
             workbook.write(temporary, map(_flat, counted), columns.names(), shade)
-        else:
-            with open(temporary, "w", encoding="utf-8", newline="") as file:
-                if kind == ".jsonl":
-                    for result in counted:
-                        file.write(f"{json.dumps(result, ensure_ascii=False)}\n")
-                else:
-                    writer = csv.DictWriter(
-                        file, columns.names(), delimiter="\t" if kind == ".tsv" else ","
-                    )
-                    writer.writeheader()
-                    for result in counted:
-                        writer.writerow(_flat(result))
+            return counted.number, counted.errors
+        with open(temporary, "w", encoding="utf-8", newline="") as file:
+            if kind == ".jsonl":
+                for result in counted:
+                    file.write(f"{json.dumps(result, ensure_ascii=False)}\n")
+            else:
+                writer = csv.DictWriter(
+                    file, columns.names(), delimiter="\t" if kind == ".tsv" else ","
+                )
+                writer.writeheader()
+                for result in counted:
+                    writer.writerow(_flat(result))
     return counted.number, counted.errors
 
 
@@ -98,21 +98,29 @@ def _flat(result: dict[str, Any]) -> dict[str, Any]:
     return {**result, "answers": json.dumps(result["answers"], ensure_ascii=False)}
 
 
-def _write_parquet(
-    path: Path, results: Iterable[dict[str, Any]], names: Iterable[str], scores: Iterable[str]
-) -> None:
+def write_parquet(
+    file: str | os.PathLike[str] | BinaryIO,
+    results: Iterable[dict[str, Any]],
+    columns: Named,
+    *,
+    scores: Collection[str] = (),
+) -> tuple[int, int]:
+    """Write results as Parquet to a path or an open file; arguments and result as of `write`."""
     pa, pq = pyarrow()
-    texts = iter(results)
-    schema = _schema(names, scores)
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    counted = _Counted(results)
+    texts = iter(counted)
+    schema = arrow_schema(columns, scores)
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         while rows := list(itertools.islice(texts, _GROUP)):
             writer.write_table(pa.Table.from_pylist(rows, schema))
+    return counted.number, counted.errors
 
 
-def _schema(names: Iterable[str], scores: Iterable[str]) -> Any:
+def arrow_schema(columns: Named, scores: Collection[str] = ()) -> Any:
+    """The names and types of the columns, as pyarrow has them."""
     pa, _ = pyarrow()
     quote = [("start", pa.int64()), ("end", pa.int64()), ("score", pa.float64())]
     types = dict(quote, no_answer_score=pa.float64(), number=pa.int64())
     types["answers"] = pa.list_(pa.struct([("text", pa.string()), *quote]))
     types |= dict.fromkeys(scores, pa.float64())
-    return pa.schema([(name, types.get(name, pa.string())) for name in names])
+    return pa.schema([(name, types.get(name, pa.string())) for name in columns.names()])

@@ -32,6 +32,7 @@ from pullquote.searching.metadata import documents_where, metadata
 from pullquote.searching.plain import is_sqlite
 from pullquote.searching.store import (
     FORMAT,
+    IN_MEMORY,
     Store,
     Transaction,
     decode_marks,
@@ -108,6 +109,7 @@ class Index:
         self._engine = engine
         self._labels = Labels(store, private=private)
         self._encoder = encoder
+        self._private = private
         self._opened: Vectors | None = None
         with store.guarded():
             self.engine_name = str(store.setting("engine"))
@@ -204,6 +206,23 @@ class Index:
     def is_one(cls, path: str | os.PathLike[str]) -> bool:
         """Whether a file is an SQLite file; `open` checks the rest."""
         return is_sqlite(path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as a path, which another process opens.
+
+        Raises `TypeError` for an index in memory, or one with an encoder that was given to it.
+        """
+        if self.path == IN_MEMORY or not isinstance(self._encoder, _Bundled):
+            raise TypeError("an Index in memory, or with an encoder of its own, does not pickle")
+        path = Path(os.path.realpath(self.path))
+        return functools.partial(Index.open, private=self._private), (path,)
+
+    @property
+    def state(self) -> str:
+        """Changes whenever a search may find something else: with updates and with new vectors."""
+        with self._store.guarded():
+            identity, generation = self._store.identity, self._store.generation
+        return f"{identity}-{generation}-{self.without_vectors()}"
 
     def __enter__(self) -> Index:
         return self

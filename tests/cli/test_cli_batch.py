@@ -1,0 +1,50 @@
+"""pullquote batch: options of the command; what it does is tested in tests/scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cli_helpers import Run
+
+pq = pytest.importorskip("pyarrow.parquet")
+
+
+def test_questions_are_asked_of_an_index(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "lease.txt").write_text("The rent is 840 crowns a month.\n")
+    (tmp_path / "mill.txt").write_text("The mill was built by Ann Harker in 1790.\n")
+    questions = tmp_path / "questions.csv"
+    questions.write_text("question,team\nHow much is the rent?,B\n,C\n")
+    index, out = tmp_path / "index.db", tmp_path / "out"
+    call("index", tmp_path / "lease.txt", tmp_path / "mill.txt", "-o", index).succeeded()
+    arguments = ("batch", "--index", index, questions, out, "--keep", "team", "--answerable", "95%")
+    done = call(*arguments, "--filter", "path=*lease*")
+    assert done.code == 0
+    assert "out: 2 rows; " in done.out
+    assert "1 row could not be answered: see the column error" in done.err
+    found = pq.read_table(out).to_pylist()
+    assert [row["team"] for row in found] == ["B", "C"]
+    assert (found[0]["unit"], found[0]["number"]) == ("line", 1)
+    assert Path(found[0]["document"]) == tmp_path / "lease.txt"
+    assert "2 rows, 2 of them earlier" in call(*arguments, "--filter", "path=*lease*").out
+    done = call(*arguments)
+    assert "was begun with index" in done.err
+    assert "the same command goes on from there" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--filter", "path=*.pdf"), "--filter is for the documents of an --index"),
+        (("--threshold", "1", "--answerable", "50%"), "--answerable"),
+    ],
+)
+def test_what_does_not_fit_together(call: Run, options: tuple[str, ...], message: str) -> None:
+    call("batch", "in.csv", "out", *options).failed(message, code=2)
+
+
+def test_a_file_that_is_no_index(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("question\nWho?\n")
+    done = call("batch", "--index", tmp_path / "in.csv", tmp_path / "in.csv", tmp_path / "out")
+    done.failed("in.csv")
+    assert not (tmp_path / "out").exists()
