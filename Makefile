@@ -13,16 +13,16 @@ QUIET := --quiet --disable-pip-version-check
 # The tests that need no torch and no browser. One score is left out, for its second decimal is
 # that of the newest ONNX Runtime.
 QUICK := tests/reading tests/searching tests/scoring tests/data tests/checkpoints tests/cli \
-    tests/compat tests/serving tests/test_files.py tests/test_text.py tests/test_types.py -W ignore::DeprecationWarning -p no:cacheprovider \
+    tests/compat tests/serving tests/scale tests/test_files.py tests/test_text.py tests/test_types.py -W ignore::DeprecationWarning -p no:cacheprovider \
     --ignore=tests/serving/test_serving_page.py --ignore=tests/cli/test_cli_train.py \
     --deselect=tests/cli/test_cli_ask.py::test_no_answer_says_so_and_names_the_nearest_quote
 QUICK_TOOLS := pytest pytest-timeout hypothesis schemathesis httpx psutil safetensors onnx \
     onnxscript
-QUICK_EXTRAS := .[hub,files,fill,onnx,parquet,tantivy,report,serve]
+QUICK_EXTRAS := .[hub,files,fill,onnx,parquet,remote,tantivy,report,serve]
 
 .PHONY: demo test check docs site bench bench-serve bench-shapes soak mutants parity golden models
 .PHONY: clean help test-floors test-integrations nightly people engine engine-sanitize engine-arm
-.PHONY: fuzz picture test-numpy test-onnx
+.PHONY: fuzz picture test-numpy test-onnx test-scale
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -63,6 +63,9 @@ test-onnx: .venv/ready engine  ## run them with the bundled models as ONNX files
 	    mv $(ONNX)/$$name/model.onnx $(ONNX)/pullquote/models/$$name && \
 	    rm $(ONNX)/pullquote/models/$$name/packed.safetensors || exit 1; done
 	PYTHONPATH=$(CURDIR)/$(ONNX) $(BIN)/python -m pytest -rs -m "not packed" $(ANSWERING)
+
+test-scale: .scale/ready  ## run the tests on Ray, on Spark (with Java 17) and on a server of S3
+	.scale/bin/python -m pytest -rs tests/scale -p no:cacheprovider
 
 test-python-%: .nightly/%/ready  # the quick tests on another Python, such as test-python-3.13
 	.nightly/$*/bin/python -m pytest -rs $(QUICK)
@@ -182,7 +185,7 @@ engine-arm: .venv/ready  ## test the engine's kernels for ARM under qemu (g++-aa
 	    build/engine-arm/check_kernels neon
 
 clean:  ## remove the environments and caches
-	rm -rf .demo .venv .hf4 .floors .floors-torch .integrations .nightly build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .demo .venv .hf4 .floors .floors-torch .integrations .scale .nightly build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The demo's environment holds the package and its three dependencies, nothing else.
 .demo/ready: pyproject.toml constraints.txt $(shell find src engine -type f -not -name '*.pyc')
@@ -232,6 +235,13 @@ NO_EMPTY_BATCH := --deselect='tests/publishing/test_quantize.py::test_inputs_of_
 	.integrations/bin/python -m pip install $(QUIET) pytest pytest-timeout hypothesis haystack-ai \
 	    langchain-core llama-index-core pandas -e '.[files]'
 	$(call path-file,.integrations)
+	touch $@
+
+.scale/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .scale
+	.scale/bin/python -m pip install $(QUIET) -c constraints.txt pytest pytest-timeout hypothesis \
+	    psutil "moto[server]" s3fs -e '.[ray,spark]'
+	$(call path-file,.scale)
 	touch $@
 
 .nightly/%/ready: pyproject.toml constraints.txt

@@ -55,6 +55,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pullquote.publishing.card": ("card", "Data"),
     "pullquote.publishing.push": ("push",),
     "pullquote.scale.batch": ("batch", "Done"),
+    "pullquote.scale.ray": ("RayEngine",),
+    "pullquote.scale.spark": ("answer_udf",),
     "pullquote.scale.answering": ("Columns", "answer_rows", "ask_rows"),
     "pullquote.serving.app": ("create_app",),
     "pullquote.serving.settings": ("Settings",),

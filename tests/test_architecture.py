@@ -147,6 +147,9 @@ def test_every_module_stands_in_a_room() -> None:
         ("sqlite3", ("pullquote.searching.store", "pullquote.searching.engines.fts5")),
         ("tantivy", ("pullquote.searching.engines.tantivy",)),
         ("fsspec", ("pullquote.data.remote",)),
+        ("ray", ("pullquote.scale.ray",)),
+        ("pyspark", ("pullquote.scale.spark",)),
+        ("pandas", ("pullquote.scale.spark",)),
         ("pypdfium2", ("pullquote.searching.pdf",)),
         (
             "lxml",

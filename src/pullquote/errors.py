@@ -82,6 +82,10 @@ class MissingExtraError(PullquoteError, ImportError):
         self.what, self.extra = what, extra
         super().__init__(f'{what} is not installed. Run: pip install "pullquote[{extra}]"')
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle as what it was made of."""
+        return MissingExtraError, (self.what, self.extra)
+
 
 def shown(value: object) -> str:
     """How a message shows a value that it found: as Python prints it, cut to 80 characters."""

@@ -35,6 +35,8 @@ def test_questions_are_asked_of_an_index(call: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (("--workers", "2"), "--workers and --gpus are for --engine ray"),
+        (("--gpus", "1"), "--workers and --gpus are for --engine ray"),
         (("--filter", "path=*.pdf"), "--filter is for the documents of an --index"),
         (("--threshold", "1", "--answerable", "50%"), "--answerable"),
     ],

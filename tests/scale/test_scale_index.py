@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pullquote import Index, Reader, Searcher
-from pullquote.errors import ConfigError, OutputError
+from pullquote.errors import ConfigError, MissingExtraError, OutputError
 from pullquote.scale.answering import Columns
 from pullquote.scale.batch import batch
 
@@ -91,6 +91,12 @@ def test_an_index_is_pickled_by_its_path(searcher: Searcher, tmp_path: Path) -> 
     for other in (Index.in_memory(), searcher.index):
         with pytest.raises(TypeError, match="does not pickle"):
             pickle.dumps(other)
+
+
+def test_an_error_of_a_worker_keeps_its_words() -> None:
+    error = pickle.loads(pickle.dumps(MissingExtraError("fsspec", "remote")))
+    assert str(error) == 'fsspec is not installed. Run: pip install "pullquote[remote]"'
+    assert error.extra == "remote"
 
 
 def test_columns_fit_what_is_asked(searcher: Searcher, source: Path, tmp_path: Path) -> None:

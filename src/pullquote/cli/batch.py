@@ -31,7 +31,7 @@ from pullquote.errors import PullquoteError
   pullquote batch questions.csv answers
   pullquote batch "tickets/*.parquet" answers --keep customer --keep date --top-k 3
   pullquote batch --index contracts.db questions.parquet answers --keep question
-  pullquote batch s3://bucket/questions s3://bucket/answers
+  pullquote batch s3://bucket/questions s3://bucket/answers --engine ray --workers 64
 """,
 )
 @click.argument("source", metavar="IN...", nargs=-1, required=True)
@@ -77,6 +77,25 @@ from pullquote.errors import PullquoteError
     metavar="N",
     help="Rows of a file in OUT: what a kill may cost.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="This process, or a Ray cluster: the one at RAY_ADDRESS, or one of this machine.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With ray: the most readers at once [default: as many as there are CPUs for].",
+)
+@click.option(
+    "--gpus",
+    type=click.FloatRange(min=0),
+    metavar="N",
+    help="With ray: GPUs of a reader [default: 0]; its CPUs are its --threads [default: 1].",
+)
 @answerable_option
 @threshold_option
 @spelling_option
@@ -90,6 +109,9 @@ def command(
     keep: tuple[str, ...],
     top_k: int,
     rows: int,
+    engine: str,
+    workers: int | None,
+    gpus: float | None,
     answerable: float | None,
     threshold: float | None,
     spelling: bool | None,
@@ -103,21 +125,27 @@ def command(
     perhaps id; with --index the context is not needed. OUT gets Parquet files with a row for each
     row of IN: id, answer, start, end, score, no_answer_score, and error for a row that cannot be
     answered; with --index also document, unit (such as page) and number. Both may be URLs of an
-    object store (s3://, gs://, az://). Stopped in any way, the same command goes on where it was;
-    files that were added to IN since are answered, too. Needs the extras:
-    pip install "pullquote[parquet]", "pullquote[remote]" for URLs.
+    object store (s3://, gs://, az://). Stopped in any way, the same command goes on where it was,
+    also with another engine; files that were added to IN since are answered, too. Needs the extras:
+    pip install "pullquote[parquet]", "pullquote[remote]" for URLs, "pullquote[ray]" for a cluster.
     """
     from pullquote.scale.answering import Columns  # not loaded by --help
     from pullquote.scale.batch import batch
+    from pullquote.scale.blocks import in_this_process
     from pullquote.scale.folders import folder_at
+    from pullquote.scale.ray import RayEngine
     from pullquote.searching.index import Index
     from pullquote.searching.search import Searcher
 
     check_one_decision(threshold, answerable)
+    if engine == "local" and (workers or gpus):
+        raise click.UsageError("--workers and --gpus are for --engine ray.")
     if filters and not index:
         raise click.UsageError("--filter is for the documents of an --index.")
     path, where = read_filters(filters)
     columns = Columns(tuple(name.strip().lower() for name in keep), top_k, place=index is not None)
+    if engine == "ray":
+        threads = threads or 1
     reader = open_reader(
         model, device=device, precision=precision, threads=threads, spelling=spelling
     )
@@ -136,6 +164,9 @@ def command(
                 threshold=threshold,
                 path=path,
                 where=where,
+                engine=RayEngine(workers, threads or 1, gpus or 0)
+                if engine == "ray"
+                else in_this_process,
                 progress=stack.enter_context(progress_bar("answering", words=True)),
             )
     except (KeyboardInterrupt, PullquoteError):

@@ -70,7 +70,8 @@ def batch(
     A `Reader` answers each from the text of its row, a `Searcher` from its documents (`path` and
     `where` are those of `Searcher.search`). `source` is a file, a folder, a glob, or several;
     formats are those of `pullquote.data.load`. Files and OUT may be URLs of an object store, such
-    as "s3://bucket/answers". `engine` does the work. `progress` counts the bytes that were read.
+    as "s3://bucket/answers". `engine` does the work: this process, or a
+    `pullquote.scale.ray.RayEngine`. `progress` counts the bytes that were read.
 
     Started again, also with another engine, it goes on where it was stopped, and answers files that
     were added since. Raises `DataError` where there is nothing to read or a file is not of its

@@ -243,7 +243,7 @@ def is_old(path: str) -> Problem | None:
         return None
     with contextlib.suppress(OSError), open(path, "rb") as file:
         if file.read(4) == _COMPOUND:
-            return Problem(path, _why_left_out(path))
+            return Problem(path, why_left_out(path))
     return None
 
 

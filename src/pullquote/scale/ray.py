@@ -1,0 +1,184 @@
+"""The engine of a Ray cluster: blocks of rows are answered on many machines.
+
+    batch(Reader(threads=1), "s3://bucket/in/*.parquet", "s3://bucket/out", engine=RayEngine())
+
+A pipeline of Ray Data: a task for each file reads blocks of it, and actors, each with a reader of
+its own, answer them into files. What Ray repeats after the loss of a worker or a machine gives the
+same files again. Knows Ray, and nothing of questions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pullquote.data.tables import pyarrow
+from pullquote.errors import ConfigError, MissingExtraError, PullquoteError, first_line
+from pullquote.scale.blocks import blocks_of
+
+if TYPE_CHECKING:
+    from pullquote.scale.blocks import Answered, Job
+    from pullquote.scale.plan import Source
+
+_FILES = 32  # that are read at once; what is read waits for the answers most of the time
+
+
+@dataclass(frozen=True, slots=True)
+class RayEngine:
+    """Answers on a Ray cluster: the one at `RAY_ADDRESS`, or else one of this machine alone.
+
+    >>> from pullquote.scale.ray import RayEngine
+    >>> RayEngine(workers=8, cpus=2).workers
+    8
+
+    Machines need pullquote, Ray, the model, and the files of questions and results under the same
+    paths or URLs. A process that is connected to a cluster already uses that one. Raises
+    `ConfigError` without a cluster, and the errors of its workers.
+    """
+
+    workers: int | None = None
+    """The most actors, each with a reader; None for as many as there are CPUs for."""
+    cpus: float = 1
+    """CPUs of an actor; make the reader with as many `threads`."""
+    gpus: float = 0
+    """GPUs of an actor."""
+    resources: tuple[tuple[str, float], ...] = ()
+    """Custom resources of an actor, such as (("reader", 1),)."""
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise ConfigError(f"workers is {self.workers}, expected 1 or more")
+        if self.cpus <= 0 or self.gpus < 0:
+            raise ConfigError(f"cpus is {self.cpus}, expected above 0; gpus {self.gpus}, 0 or more")
+
+    def __call__(self, job: Job, sources: Sequence[Source]) -> Generator[Answered, None, None]:
+        """Yield what became of each block, as they get ready."""
+        ray = _ray()
+        with _connected(ray), _quiet(ray):
+            files = ray.data.from_items(
+                [{"file": file} for file in range(len(sources))],
+                override_num_blocks=len(sources),
+            )
+            blocks = files.map_batches(
+                _Reading(tuple(sources), job.rows, job.done).blocks,
+                batch_size=1,
+                batch_format="pyarrow",
+                concurrency=min(_FILES, len(sources)),
+                num_cpus=0,  # or what is read again after a loss waits for CPUs that actors hold
+            )
+            answered = blocks.map_batches(
+                _Answering,
+                fn_constructor_args=(job,),
+                batch_size=1,
+                batch_format="pyarrow",
+                compute=ray.data.ActorPoolStrategy(min_size=1, max_size=self.workers),
+                num_cpus=self.cpus,
+                num_gpus=self.gpus or None,
+                resources=dict(self.resources) or None,
+            )
+            try:
+                for row in answered.iter_rows():
+                    result = pickle.loads(row["answered"])
+                    if isinstance(result, PullquoteError):
+                        raise result
+                    yield result
+            except ray.exceptions.RayError as error:
+                *_, last = str(error).strip().splitlines() or [""]
+                raise ConfigError(
+                    f"a worker of Ray failed ({last[:200]}); each machine needs pullquote, the "
+                    "model and the files under the same paths"
+                ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Reads files. Its blocks are the same ones each time, or Ray could not repeat it."""
+
+    sources: tuple[Source, ...]
+    rows: int
+    done: frozenset[str]
+
+    def blocks(self, files: Any) -> Iterator[Any]:
+        for file in files["file"].to_pylist():
+            try:
+                for block in blocks_of(file, self.sources[file], self.rows, self.done):
+                    yield _packed("block", block)
+            except PullquoteError as error:  # handed on: of errors that are raised Ray keeps a text
+                yield _packed("block", error)
+
+
+class _Answering:
+    """An actor: loads the reader once, and answers blocks."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def __call__(self, blocks: Any) -> Any:
+        (packed,) = blocks["block"].to_pylist()
+        block = pickle.loads(packed)
+        try:
+            result = block if isinstance(block, PullquoteError) else self.job.answer(block)
+        except PullquoteError as error:
+            result = error
+        return _packed("answered", result)
+
+
+def _packed(name: str, value: object) -> Any:
+    """A table with one row: what Ray Data carries."""
+    pa, _ = pyarrow()
+    return pa.table({name: pa.array([pickle.dumps(value)], pa.large_binary())})
+
+
+def _ray() -> Any:
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or Ray warns that it will
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what Ray repeats is no error of ours
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise MissingExtraError("ray", "ray") from None
+    return ray
+
+
+@contextlib.contextmanager
+def _connected(ray: Any) -> Iterator[None]:
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = os.environ.get("RAY_ADDRESS") or "this machine"
+        raise ConfigError(f"no Ray cluster at {where} ({first_line(error)})") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def _quiet(ray: Any) -> Iterator[None]:
+    """Settings of Ray Data while the pipeline runs: a block is a block, and no bars but ours."""
+    context = ray.data.DataContext.get_current()
+    wanted = {
+        "target_max_block_size": 1,  # byte: rows, which are blocks of ours, are never put together
+        "enable_progress_bars": False,
+        "print_on_execution_start": False,
+    }
+    before = {name: getattr(context, name) for name in wanted}
+    for name, value in wanted.items():
+        setattr(context, name, value)
+    logger = logging.getLogger("ray.data")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        for name, value in before.items():
+            setattr(context, name, value)
