@@ -21,7 +21,7 @@ pytest.importorskip("mcp")
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-NAMES = ["ask", "search", "read_passage", "list_documents"]
+NAMES = ["ask", "search", "read_passage", "highlight", "check_quotes", "list_documents"]
 Talk = Callable[[Client], Awaitable[Any]]
 
 

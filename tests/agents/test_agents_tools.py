@@ -121,9 +121,42 @@ def test_results_can_be_sent_whatever_names_and_metadata_hold(tools: Tools) -> N
         (lambda tools: tools.read_passage("sagas/order.md", -1), "start is -1, expected from 0"),
         (lambda tools: tools.read_passage("sagas/order.md", 10**6), "expected less"),
         (lambda tools: tools.read_passage("nowhere.txt"), "nowhere.txt: no document"),
+        (lambda tools: tools.check_quotes([]), "number of quotes is 0, expected 1 to 50"),
+        (lambda tools: tools.check_quotes(["x " * 1001]), "at most 2,000"),
+        (lambda tools: tools.highlight("", "sagas/order.md"), "question is blank"),
         (lambda tools: tools.list_documents(limit=501), "limit is 501, expected 1 to 500"),
     ],
 )
 def test_bad_arguments(tools: Tools, call: Callable[[Tools], Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         call(tools)
+
+
+def test_quotes_are_checked(tools: Tools) -> None:
+    exact, drifted, absent = tools.check_quotes(
+        [
+            "The Norse, led by Rollo, came.",
+            "the river runs on through the high hills",
+            "a king of the north who never came back from the sea",
+        ]
+    ).quotes
+    assert (exact.match, exact.differences) == ("exact", [])
+    (place,) = exact.found
+    assert (place.document, place.number) == ("sagas/north/norse.txt", 3)
+    part = tools.read_passage(place.document).part
+    assert part.text[place.start - part.start : place.end - part.start] == exact.quote
+    assert drifted.match == "drifted"
+    assert drifted.differences == ['added "high"']
+    assert absent.match == "absent"
+
+
+def test_sentences_that_bear_on_a_question_with_their_places(tools: Tools) -> None:
+    result = tools.highlight("Who led the Norse?", "sagas/north/norse.txt")
+    assert [one.text for one in result.sentences] == ["The Norse, led by Rollo, came."]
+    (found,) = result.sentences
+    assert (found.number, result.next_start) == (3, None)
+    assert 0.3 <= found.score <= 1
+    part = tools.read_passage("sagas/north/norse.txt").part
+    assert part.text[found.start - part.start : found.end - part.start] == found.text
+    later = tools.highlight("What runs on?", "sagas/river.txt", 5_000)
+    assert all(one.start >= 4_000 for one in later.sentences)

@@ -399,7 +399,8 @@ def _piece(folded: Folded, tokens: range, empty: int) -> tuple[int, int]:
 
 
 def _joined(folded: Folded, tokens: range) -> str:
-    return folded.folded[int(folded.starts[tokens[0]]) : int(folded.ends[tokens[-1]])]
+    joined: str = folded.folded[int(folded.starts[tokens[0]]) : int(folded.ends[tokens[-1]])]
+    return joined
 
 
 def _is_footnote(source: Folded, tokens: range) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +22,9 @@ from pullquote.cli.console import (
     threshold_option,
 )
 from pullquote.errors import PullquoteError
+
+if TYPE_CHECKING:
+    from pullquote.reading.reader import Reader
 
 
 @click.command(

@@ -44,8 +44,8 @@ def command(
     """Offer documents to an agent: tools over the Model Context Protocol, on standard input.
 
     PATH is an index, or folders and files, which are read first. The tools ask, search,
-    read_passage and list_documents see these documents and nothing else of the disk. A program
-    such as an editor starts this command; docs/agents.md says how. Over HTTP: pullquote serve
+    read_passage, highlight, check_quotes and list_documents see these documents and nothing else
+    of the disk. A program such as an editor starts this command; docs/agents.md says how. Over HTTP: pullquote serve
     --index FILE --mcp. Needs the extra: pip install "pullquote[mcp]".
     """
     from pullquote.agents.server import make_server

@@ -48,7 +48,7 @@ async def ask(body: AskRequest, services: CurrentServices, account: CurrentAccou
         [Question(found.read_as, one.passage.text, mode) for one in found.passages], account
     )
     shortlist = searcher.shortlist(found, windows)
-    (again,) = await services.read([Question(found.read_as, shortlist.text, mode)])
+    (again,) = await services.read([Question(found.read_as, shortlist.text, mode)], account)
     note = services.truncation_note(found.read_as)
 
     def decide() -> tuple[bool, str]:
