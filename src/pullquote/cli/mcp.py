@@ -45,8 +45,8 @@ def command(
 
     PATH is an index, or folders and files, which are read first. The tools ask, search,
     read_passage, highlight, check_quotes and list_documents see these documents and nothing else
-    of the disk. A program such as an editor starts this command; docs/agents.md says how. Over HTTP: pullquote serve
-    --index FILE --mcp. Needs the extra: pip install "pullquote[mcp]".
+    of the disk. A program such as an editor starts this command; docs/agents.md says how. Over
+    HTTP: pullquote serve --index FILE --mcp. Needs the extra: pip install "pullquote[mcp]".
     """
     from pullquote.agents.server import make_server
     from pullquote.agents.tools import Tools

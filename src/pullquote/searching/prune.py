@@ -164,7 +164,8 @@ def _joined(
     chosen: set[int],
 ) -> Pruned:
     """The chosen pieces; those that follow each other are one part, with the blanks between."""
-    text, kept = "", list[Kept]()
+    text = ""
+    kept: list[Kept] = []
     numbers = itertools.count()
     for passage, pieces in enumerate(found):
         adjacent = False
