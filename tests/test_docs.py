@@ -83,8 +83,9 @@ def test_commands_in_the_docs_print_what_is_shown(
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
-        check=True,
+        check=False,
     )
+    assert done.returncode == 0 or command.startswith("pullquote check "), done.stderr
     assert _PROBABILITY.split(done.stdout) == _PROBABILITY.split(shown)
     printed, told = (_PROBABILITY.findall(text) for text in (done.stdout, shown))
     # the last digit depends on what the weights are read by
