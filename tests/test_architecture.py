@@ -149,7 +149,7 @@ def test_every_module_stands_in_a_room() -> None:
         ("fsspec", ("pullquote.data.remote",)),
         ("ray", ("pullquote.scale.ray",)),
         ("pyspark", ("pullquote.scale.spark",)),
-        ("pandas", ("pullquote.scale.spark",)),
+        ("pandas", ("pullquote.scale.spark", "pullquote.integrations.frames")),
         ("pypdfium2", ("pullquote.searching.pdf",)),
         (
             "lxml",

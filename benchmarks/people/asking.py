@@ -145,8 +145,11 @@ def _ask_folder(searcher: Searcher, question: Question, folder: Path) -> Asked:
     retrieval = searcher.retrieve(question.question)
     contexts = (Example("", retrieval.read_as, p.passage.text) for p in retrieval.passages)
     windows = list(searcher.reader.read_all(contexts))
-    result = searcher.decide(retrieval, windows, NEAREST)
-    half = searcher.decide(retrieval, windows, NEAREST, answerable=0.5)
+    shortlist = searcher.shortlist(retrieval, windows)
+    (again,) = searcher.reader.read_all([Example("", retrieval.read_as, shortlist.text)])
+    looks = shortlist.looks(again)
+    result = searcher.decide(retrieval, windows, NEAREST, looks=looks)
+    half = searcher.decide(retrieval, windows, NEAREST, looks=looks, answerable=0.5)
     place = place_in_document(question, folder) if question.answers else None
     hits = result.hits[:NEAREST]
     best_at_half = half.hits[0].score if half.hits else 0.0
