@@ -57,7 +57,7 @@ def _requirements(*extras: str) -> Iterator[tuple[str, str]]:
         *(line for extra in extras or set(optional) - {"dev"} for line in optional[extra]),
     ]:
         if not line.startswith("pullquote["):
-            match = re.fullmatch(r"([\w.-]+)>=([\d.]+)(;.*)?", line)
+            match = re.fullmatch(r"([\w.-]+)>=([\d.]+)(?:,<\d+)?(;.*)?", line)
             assert match, f"{line}: expected NAME>=VERSION"
             yield _same(match[1]), match[2]
 

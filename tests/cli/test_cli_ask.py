@@ -362,9 +362,10 @@ def test_control_characters_of_a_text_do_not_reach_the_output(call: Run, tmp_pat
 def test_scores_that_were_never_calibrated_are_said_to_be_none(
     run: Run, model_dir: Path, tmp_path: Path
 ) -> None:
-    text = tmp_path / "text.txt"
+    text = tmp_path / "sagas" / "text.txt"
+    text.parent.mkdir()
     text.write_text("The Norse, led by Rollo, came by sea.")
-    for where in (text, tmp_path):
+    for where in (text, text.parent):
         err = run("ask", "Who led?", where, "--model", model_dir).succeeded().err
         assert err.count("are no probabilities, for they were never calibrated") == 1
         assert f"pullquote calibrate {model_dir} DATA" in " ".join(err.split())

@@ -17,13 +17,6 @@ def draft(tmp_path: Path) -> Path:
     return tmp_path / "draft.md"
 
 
-def test_the_docs_show_what_is_printed(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    shown = (ROOT / "docs" / "check.md").read_text("utf-8").split("```text\n")[1].split("```")[0]
-    done = call("check", "examples/quotes.md", "examples/mill")
-    assert (done.code, done.out) == (1, shown)
-
-
 def test_all_fine_is_0(call: Run, draft: Path) -> None:
     draft.write_text(GOOD, "utf-8")
     done = call("check", draft, MILL).succeeded()

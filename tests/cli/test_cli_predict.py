@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,16 @@ def test_score_says_what_was_left_out(call: Run, tmp_path: Path) -> None:
 # ---- predict
 
 
-def test_a_workbook_is_refused_rather_than_made_a_folder(call: Run, tmp_path: Path) -> None:
-    result = call("predict", "small", "d.json", "-o", "x.xlsx")
+def test_a_workbook_is_written_and_another_table_is_no_folder(
+    call: Run, dev30: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("xlsxwriter")
+    call("predict", "tiny", dev30, "-o", "x.xlsx").succeeded()
+    assert zipfile.is_zipfile(tmp_path / "x.xlsx")
+    result = call("predict", "tiny", dev30, "-o", "x.ods")
     assert result.code == 1
-    assert "x.xlsx: its ending is none of .parquet, .jsonl, .csv, .tsv; write one" in result.err
-    assert not Path(tmp_path, "x.xlsx").exists()
+    assert "x.ods: its ending is none of .parquet, .jsonl, .csv, .tsv, .xlsx; write" in result.err
+    assert not (tmp_path / "x.ods").exists()
 
 
 def test_predict_writes_four_files(call: Run, dev30: Path, tmp_path: Path, reader: Reader) -> None:

@@ -47,7 +47,10 @@ def test_joined_passages_are_the_text_again(text: str, limit: int) -> None:
 
 def test_between_joined_passages_is_an_empty_line_where_there_was_one() -> None:
     parts = [Part("Rent\n", 1, alone=True), Part("840\n\n\n", 2, alone=True), Part("End", 3)]
-    assert "".join(joined(passages(TXT, parts))) == "Rent\n840\n\nEnd"
+    found = list(passages(TXT, parts))
+    assert "".join(joined(found, blanks=2)) == "Rent\n840\n\nEnd"
+    assert "".join(joined(found)) == "Rent\n840\n\n\nEnd"  # as long as the document
+    assert "".join(joined(found[1:], found[1].start)) == "840\n\n\nEnd"
 
 
 @given(text=texts)

@@ -81,6 +81,7 @@ class SourceText:
 class Sources:
     """Documents and indexes in which quotes are looked for.
 
+    >>> from pullquote.checking.sources import Sources
     >>> sources = Sources({"text": "The rent is due.", "id": "lease"})
     >>> sources.names
     ['lease']

@@ -30,7 +30,7 @@ from pullquote.scale.answering import Columns, answer_rows
 from pullquote.scale.output import KINDS, check_kind, write
 from pullquote.scoring.predictions import save_predictions
 
-_WORKBOOKS = (".ods", ".xls", ".xlsx")  # else, they would become names of folders
+_WORKBOOKS = (".ods", ".xls")  # else, they would become names of folders
 
 
 @click.command(

@@ -311,16 +311,19 @@ class Searcher:
         every = [list(itertools.islice(read, len(one.passages))) for one in retrievals]
         both = list(zip(retrievals, every, strict=True))
         shortlists = [self.shortlist(retrieval, windows) for retrieval, windows in both]
-        again = self.reader.read_all(
-            Example("shortlist", retrieval.read_as, shortlist.text)
-            for retrieval, shortlist in zip(retrievals, shortlists, strict=True)
+        again = iter(
+            self.reader.read_all(
+                Example("shortlist", retrieval.read_as, shortlist.text)
+                for retrieval, shortlist in zip(retrievals, shortlists, strict=True)
+                if shortlist.text
+            )
         )
-        for (retrieval, windows), shortlist, second in zip(both, shortlists, again, strict=True):
+        for (retrieval, windows), shortlist in zip(both, shortlists, strict=True):
             yield self.decide(
                 retrieval,
                 windows,
                 top_k,
-                looks=shortlist.looks(second),
+                looks=shortlist.looks(next(again)) if shortlist.text else None,
                 threshold=threshold,
                 answerable=answerable,
                 each=each,

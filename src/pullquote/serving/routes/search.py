@@ -48,7 +48,10 @@ async def ask(body: AskRequest, services: CurrentServices, account: CurrentAccou
         [Question(found.read_as, one.passage.text, mode) for one in found.passages], account
     )
     shortlist = searcher.shortlist(found, windows)
-    (again,) = await services.read([Question(found.read_as, shortlist.text, mode)], account)
+    looks = None
+    if shortlist.text:
+        (again,) = await services.read([Question(found.read_as, shortlist.text, mode)], account)
+        looks = shortlist.looks(again)
     note = services.truncation_note(found.read_as)
 
     def decide() -> tuple[bool, str]:
@@ -57,7 +60,7 @@ async def ask(body: AskRequest, services: CurrentServices, account: CurrentAccou
             found,
             windows,
             body.top_k,
-            looks=shortlist.looks(again),
+            looks=looks,
             threshold=body.threshold,
             answerable=body.answerable,
         )
