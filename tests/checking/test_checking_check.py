@@ -71,6 +71,45 @@ def test_typographic(checker: Checker, quote: str, there: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("quote", "source"),
+    [
+        ("he was not able to come", "He was notable to come."),
+        ("he was notable to come", "He was not able to come."),
+        ("now here to be seen", "It is nowhere to be seen."),
+        ("see invoice 1 12 of May", "See invoice 11 2 of May."),
+        ("the rent is 84 0 crowns", "The rent is 840 crowns."),
+        ("the rent is 840 crowns", "The rent is 84\n0 crowns."),
+        ("version 1.5 dogs", "Version 1. 5 dogs."),
+        ("it is 102 metres wide", "It is 10² metres wide."),
+        ("we were not able […] and nowhere else", "We were not able to go, and now here else."),
+        (
+            "the dogs there fore stay outside with no cats",
+            "The dogs therefore stay outside with no",
+        ),
+    ],
+)
+def test_words_are_not_joined_or_split(quote: str, source: str) -> None:
+    found = check(quote, {"text": source})
+    assert not found.fine
+    assert found.match in ("drifted", "absent")
+
+
+@pytest.mark.parametrize(
+    ("quote", "source"),
+    [
+        ("a well known old house", "A well-known old house."),
+        ("a wellknown old house", "A well-\nknown old house."),
+        ("five % of 40 km", "Five\n%  of\n40 km."),
+        ("so it is — now", "So it is - now"),
+        ("a 19 year lease", "A 19-year lease"),
+        ("東京 と 京都 に行く", "東京と京都に行く"),
+    ],
+)
+def test_blanks_and_hyphens_of_other_kinds_are_typography(quote: str, source: str) -> None:
+    assert check(quote, {"text": source}).match == "typographic"
+
+
+@pytest.mark.parametrize(
     ("quote", "there", "differences"),
     [
         (

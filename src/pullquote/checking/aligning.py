@@ -30,24 +30,27 @@ _COST = 0.25  # of a token that is only in the source, in tokens that are in bot
 
 
 def same(
-    quote: str, source: Folded, begin: int = 0, end: int | None = None
+    quote: Folded, source: Folded, begin: int = 0, end: int | None = None, part: range | None = None
 ) -> Iterator[tuple[int, int]]:
-    """Yield the places of `source.folded[begin:end]` that are a folded quote, of whole words.
+    """Yield the places of `source.folded[begin:end]` that have the words of a quote.
 
-    >>> list(same("the rent", Folded("Pay the rent. The rental fee.")))
-    []
-    >>> list(same("therent", Folded("Pay the rent. The rental fee. THE RENT!")))
+    >>> list(same(Folded("the rent"), Folded("Pay the rent. The rental fee. THE RENT!")))
     [(3, 10), (24, 31)]
+
+    `part` are the characters of the folded quote to look for; None means all.
     """
     end = len(source) if end is None else end
+    part = range(len(quote)) if part is None else part
+    form = quote.folded[part.start : part.stop]
     found = 0
     for _ in range(_TRIES):
-        at = source.folded.find(quote, begin, end)
+        at = source.folded.find(form, begin, end)
         if at < 0 or found == _PLACES:
             return
-        if source.is_edge(at) and source.is_edge(at + len(quote)):
+        whole = source.is_edge(at) and source.is_edge(at + len(form))
+        if whole and quote.says(part.start, part.stop, source, at):
             found += 1
-            yield at, at + len(quote)
+            yield at, at + len(form)
         begin = at + 1
 
 

@@ -44,7 +44,7 @@ _ELISION = re.compile(
     # a row of more dots is a leader
     r"[\[(]\s?(?:…|\.\s?\.\s?\.)\s?[\])]|…|(?<!\.)(?:\.{3,4}|\. \. \.(?: \.)?)(?!\.)"
 )
-_ELIDED_END = re.compile(r"\A\.{3,4}|\.{3,4}\Z")
+_ELIDED_BEGIN = re.compile(r"\.{3,4}")
 _ENDS = ".,;:"  # of house style: they may change at the end of a quote
 
 
@@ -233,11 +233,12 @@ def _best(results: Iterator[_Result], named: Named | None) -> _Result | None:
 def _whole(asked: _Quote, texts: Sequence[SourceText]) -> Iterator[_Result]:
     """The places of a quote as a whole; without what may change at its ends, if need be."""
     folded = asked.folded
-    core = _ELIDED_END.sub("", folded.folded).rstrip(_ENDS)
-    for form in dict.fromkeys((folded.folded, core)):
+    elided = _ELIDED_BEGIN.match(folded.folded)
+    core = range(elided.end() if elided else 0, len(folded.folded.rstrip(_ENDS)))
+    for part in dict.fromkeys((range(len(folded)), core)):
         some = False
         for text in texts:
-            for begin, end in aligning.same(form, text.folded) if form else ():
+            for begin, end in aligning.same(folded, text.folded, part=part) if part else ():
                 found = _found(text, *_with_marks(folded, text.folded, begin, end), asked, 0)
                 match: Match = "exact" if found.text == asked.text else "typographic"
                 some = True
@@ -251,30 +252,32 @@ def _elided(asked: _Quote, texts: Sequence[SourceText]) -> Iterator[_Result]:
     if len(asked.parts) == 1 and asked.parts[0][0].text == asked.text:
         return
     for text in texts:
-        first = True
         for spans in _chains(asked, text.folded):
             found = tuple(
                 _found(text, *_with_marks(part, text.folded, *span), asked, begin, len(part.text))
                 for span, (part, begin) in zip(spans, asked.parts, strict=True)
             )
             yield _Result("typographic", found, asked.words)
-            first = False
-        if not first:
-            continue
 
 
 def _chains(asked: _Quote, source: Folded) -> Iterator[list[tuple[int, int]]]:
-    forms = [part.folded.strip(_ENDS) for part, _ in asked.parts]
-    for span in aligning.same(forms[0], source):
+    (first, begin), *others = [(part, _without_ends(part)) for part, _ in asked.parts]
+    for span in aligning.same(first, source, part=begin):
         spans = [span]
-        for form in forms[1:]:
+        for quote, part in others:
             at = spans[-1][1]
-            following = next(aligning.same(form, source, at, at + ELISION + len(form)), None)
-            if following is None:
+            places = aligning.same(quote, source, at, at + ELISION + len(part), part)
+            if (following := next(places, None)) is None:
                 break
             spans.append(following)
-        if len(spans) == len(forms):
+        if len(spans) == len(asked.parts):
             yield spans
+
+
+def _without_ends(part: Folded) -> range:
+    """The characters of a folded part without the points and commas around it."""
+    begin = len(part) - len(part.folded.lstrip(_ENDS))
+    return range(begin, len(part.folded.rstrip(_ENDS)))
 
 
 def _with_marks(part: Folded, source: Folded, begin: int, end: int) -> tuple[int, int]:
@@ -371,7 +374,7 @@ def _differences(
         here, there = _piece(part, ours, i + 1), _piece(source, theirs, j + 1)
         words = sum(bool(part.is_word[at]) for at in ours)
         lost = sum(bool(source.is_word[at]) for at in theirs)
-        if ours and theirs and _joined(part, ours) == _joined(source, theirs):
+        if ours and theirs and _same_words(part, ours, source, theirs):
             same += words  # "well known" and "well-known"
         elif not ours and _is_footnote(source, theirs):
             pass
@@ -398,9 +401,12 @@ def _piece(folded: Folded, tokens: range, empty: int) -> tuple[int, int]:
     return (at, at) if at >= 0 else (len(folded.text), len(folded.text))
 
 
-def _joined(folded: Folded, tokens: range) -> str:
-    joined: str = folded.folded[int(folded.starts[tokens[0]]) : int(folded.ends[tokens[-1]])]
-    return joined
+def _same_words(part: Folded, ours: range, source: Folded, theirs: range) -> bool:
+    """Whether some tokens of both texts are the same words, though parted in another way."""
+    begin, end = int(part.starts[ours[0]]), int(part.ends[ours[-1]])
+    at = int(source.starts[theirs[0]])
+    same_size = end - begin == int(source.ends[theirs[-1]]) - at
+    return same_size and part.says(begin, end, source, at)
 
 
 def _is_footnote(source: Folded, tokens: range) -> bool:

@@ -6,7 +6,8 @@
 
 Gone are case, blanks and line breaks, quotation marks, square brackets, hyphens and dashes except
 before a number, footnote marks, and compatibility forms such as ligatures. Letters, digits, signs
-and punctuation stay. Tokens are the words and signs of the folded text. Knows no quotes or sources.
+and punctuation stay. Tokens are the words and signs of the folded text; `joints` tell where blanks
+and hyphens parted its words. Knows no quotes or sources.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ _BEFORE_RAISED = re.compile(r"(?:[^\W\d_]{3}|[.,;:!?”’\"')\]])\Z")
 _BROKEN = re.compile(rf"(?<=\w)[{_HYPHENS}]\s+(?=\w)")
 
 _DROPPED, _WORD, _MARK, _SIGN, _APOSTROPHE, _DASH, _ALONE = range(7)
-_DIGIT, _CURRENCY, _BLANK, _PARTS, _POINT = 1, 2, 4, 8, 16
+_DIGIT, _CURRENCY, _BLANK, _PARTS, _POINT, _RAISED_DIGIT = 1, 2, 4, 8, 16, 32
+_PARTED, _HYPHENATED = 1, 2  # joints
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _POWERS = np.cumprod(np.full(256, _FACTOR))
@@ -71,7 +73,7 @@ def _form(character: str) -> tuple[str, int, int]:
     if _is_alone(ord(character)):
         return form, _ALONE, 0
     if category[0] in "LNM" or character == "_":
-        return form, _WORD, _DIGIT if category == "Nd" else 0
+        return form, _WORD, {"Nd": _DIGIT, "No": _RAISED_DIGIT}.get(category, 0)
     if category[0] == "S" or character in "%&@#§‰":
         return form, _SIGN, _CURRENCY if category == "Sc" else 0
     return form, _MARK, _POINT if character in ".,:" else 0
@@ -116,6 +118,9 @@ class Folded:
         parts = ((flags & _PARTS) > 0) & ~shown
         for match in _BROKEN.finditer(text):
             parts[match.start() : match.end()] = False
+        number_like = flags & (_DIGIT | _RAISED_DIGIT)
+        parts[1:] |= (number_like[1:] | number_like[:-1]) == _DIGIT | _RAISED_DIGIT  # 10², 1½
+        hyphens = (kinds == _DASH) & ~shown
 
         repeated = np.where(shown, lengths[which], 0)  # (N,) how many characters each one gives
         total = int(repeated.sum())
@@ -129,6 +134,7 @@ class Folded:
         self.folded = self._codes.tobytes().decode("utf-32-le", "surrogatepass")
         self._kinds, self._flags = kinds[self.offsets], flags[self.offsets]
         self._parted = np.cumsum(parts, dtype=np.int32)[self.offsets]  # (M,)
+        self._hyphens = np.cumsum(hyphens, dtype=np.int32)[self.offsets]  # (M,)
 
     def _shown(self, kinds: NDArray[np.uint8], flags: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Which characters have a place in the folded text."""
@@ -166,6 +172,46 @@ class Folded:
             return True
         inner = (_WORD, _APOSTROPHE)
         return not (self._kinds[at - 1] in inner and self._kinds[at] in inner)
+
+    def says(self, begin: int, end: int, other: Folded, at: int) -> bool:
+        """Whether `folded[begin:end]` and what another text has from `at` on have the same words.
+
+        >>> one = Folded("It was not able.")
+        >>> one.says(0, len(one), Folded("it was\\nnot able."), 0)
+        True
+        >>> one.says(0, len(one), Folded("It was notable."), 0)
+        False
+
+        The characters and where words end are the same; a hyphen may be a blank or nothing.
+        """
+        if self.folded[begin:end] != other.folded[at : at + end - begin]:
+            return False
+        ours, theirs = self.joints[begin + 1 : end], other.joints[at + 1 : at + end - begin]
+        hyphenated = (ours == _HYPHENATED) | (theirs == _HYPHENATED)
+        return bool(((ours == theirs) | hyphenated).all())
+
+    @functools.cached_property
+    def joints(self) -> NDArray[np.uint8]:
+        """(M,) what stands before each character of a word or number, after another one.
+
+        0 for nothing, `_PARTED` for a blank or a dash, `_HYPHENATED` for a hyphen, except between
+        digits.
+        """
+        joints = np.zeros(len(self), np.uint8)
+        if len(self) < 2:
+            return joints
+        digit = np.pad((self._flags & _DIGIT) > 0, 1)
+        point = np.pad((self._flags & _POINT) > 0, 1)
+        # "1. 5" is not "1.5"
+        number = point[1:-1] & digit[:-2] & digit[2:]
+        inner = (self._kinds == _WORD) | (self._kinds == _APOSTROPHE) | number
+        between = inner[1:] & inner[:-1]
+        parted = np.diff(self._parted) > 0
+        hyphen = np.diff(self._hyphens) > 0
+        digits = digit[1:-2] & digit[2:-1]
+        joints[1:][between & (parted | (hyphen & digits))] = _PARTED
+        joints[1:][between & hyphen & ~digits] = _HYPHENATED
+        return joints
 
     # ---- tokens, which are made when they are first needed
 
