@@ -111,7 +111,9 @@ def test_json_lines() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ['{"a": ', "[" * 100_000, "nothing"])
+@pytest.mark.parametrize(
+    "text", ['{"a": ', "[" * 100_000, "1\n" + "[" * 200_000, "[" * 5000 + "]" * 5000, "nothing"]
+)
 def test_what_is_no_json_is_an_error(text: str) -> None:
     with pytest.raises(InputError, match="expected a draft"):
         read_draft(text, "json")
@@ -161,6 +163,16 @@ def test_time_grows_with_the_draft(text: str) -> None:
     begin = time.process_time()
     read_draft(text * (200_000 // len(text)))
     assert time.process_time() - begin < 5
+
+
+@pytest.mark.parametrize("format", ["md", "html", "text"])
+@pytest.mark.parametrize(
+    "text", ["“a" + "\n" * 20_000 + "b”", "> a\n" * 10_000, "<q>a" + " \n" * 20_000 + "b</q>"]
+)
+def test_time_grows_with_blank_lines(text: str, format: str) -> None:
+    begin = time.process_time()
+    read_draft(text, format)
+    assert time.process_time() - begin < 2
 
 
 def test_ten_thousand_quotations() -> None:

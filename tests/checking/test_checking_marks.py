@@ -86,6 +86,7 @@ def test_places_are_those_of_the_marks() -> None:
         "„a“ ",
         "\ue000",
         "\ue000a\ue001",
+        "\ue000" + "\n" * 20_000 + "a\ue001",
     ],
 )
 def test_time_grows_with_the_text(text: str) -> None:

@@ -98,7 +98,7 @@ def test_usage_is_2(call: Run, draft: Path) -> None:
     [
         ("none.md", None, [MILL], "none.md: no such file"),
         ("blank.md", " ", [MILL], "blank.md: holds no text; expected a draft with quotes"),
-        ("a.json", "{", [MILL], "a.json: no JSON"),
+        ("a.json", "{", [MILL], "a.json: not JSON"),
         ("a.md", "“x y z”", ["nowhere"], "nowhere: no such file or folder"),
     ],
 )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import bisect
 import html
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +30,8 @@ from pullquote.checking.marks import (
     shown,
     unsigned,
 )
-from pullquote.errors import InputError
+from pullquote.errors import DataError, InputError
+from pullquote.json_text import parse_json
 from pullquote.reading.sentences import sentence_ends
 from pullquote.searching.markdown import prose
 
@@ -368,7 +368,11 @@ def _of_html(text: str) -> str:
     page = _Page()
     page.feed(text)
     page.close()
-    return re.sub(r"\n(?=\s*\n)", f"\n{JOINED}", "".join(page.pieces))
+
+    def joined(found: re.Match[str]) -> str:
+        return found[1].replace("\n", f"\n{JOINED}") + "\n"
+
+    return re.sub(r"(\n\s*)\n", joined, "".join(page.pieces))
 
 
 # ---- JSON
@@ -376,19 +380,20 @@ def _of_html(text: str) -> str:
 
 def _read_json(text: str) -> Draft:
     try:
-        values = [("", json.loads(text))]
-    except ValueError as error:
+        values = [("", parse_json(text))]
+    except DataError as error:
         try:  # JSON Lines
             lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
-            values = [(f"line {n}", json.loads(line)) for n, line in lines]
-        except ValueError:
-            raise InputError(f"no JSON ({error}); expected a draft in JSON or JSON Lines") from None
-    except RecursionError:
-        raise InputError("JSON that is nested too deeply; expected a draft") from None
+            values = [(f"line {n}", parse_json(line)) for n, line in lines]
+        except DataError:
+            raise InputError(f"{error}; expected a draft in JSON or JSON Lines") from None
     found: list[Quotation] = []
     unclosed: list[str] = []
-    for path, value in values:
-        _walk(value, path, {}, found, unclosed)
+    try:
+        for path, value in values:
+            _walk(value, path, {}, found, unclosed)
+    except RecursionError:
+        raise InputError("JSON that is nested too deeply; expected a draft") from None
     return Draft(tuple(found), tuple(unclosed))
 
 

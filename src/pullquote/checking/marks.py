@@ -24,6 +24,7 @@ JOINED = "\ue005"
 
 _MARK = re.compile("[\"“”„‟«»「」『』‘’‚']")
 _PARAGRAPH = re.compile(rf"\n[^\S\n]*\n\s*|{PARAGRAPH}")
+_BLANK_LINES = re.compile(r"\n\s*\n\s*")
 _ASIDES = re.compile(f"{ASIDE}[^{ASIDE_END}]*{ASIDE_END}")
 _SIGNS = re.compile(f"[{OPEN}{CLOSE}{PARAGRAPH}{JOINED}]")
 _CLOSERS = {"“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』", '"': '"', "”": "”"}
@@ -90,7 +91,8 @@ def shown(text: str) -> str:
     'The rent is due.'
     """
     # each paragraph of a long quotation begins with a mark of its own
-    text = re.sub(r"(?<=\n)\s*\n\s*[\"“„«»‘]", "\n", _ASIDES.sub("", text))
+    text = _BLANK_LINES.sub("\n\n", _ASIDES.sub("", text))
+    text = re.sub(r"\n\n[\"“„«»‘]", "\n", text)
     text = " ".join(_SIGNS.sub(" ", text).split())
     if len(text) > 1 and text[-1] in _CLOSERS.get(text[0], "") and _around(text):
         text = text[1:-1].strip()
