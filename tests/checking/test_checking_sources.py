@@ -86,10 +86,32 @@ def test_the_draft_is_no_source_of_its_own_quotes(tmp_path: Path) -> None:
     draft = tmp_path / "draft.md"
     draft.write_text("He said “the rent is due today”.", "utf-8")
     with pytest.raises(DocumentError, match="no text beside the draft"):
-        Sources(tmp_path, leave_out=[draft])
+        Sources(tmp_path).without(draft)
     (tmp_path / "b.txt").write_text("Another text.", "utf-8")
-    checker = Checker(Sources(tmp_path, leave_out=[draft]))
-    assert checker.check("the rent is due today").match == "absent"
+    sources = Sources(tmp_path)
+    for some, match in ((sources.without(draft), "absent"), (sources, "exact")):
+        assert Checker(some).check("the rent is due today").match == match
+
+
+def test_a_draft_in_an_index_is_no_source_of_its_own_quotes(tmp_path: Path) -> None:
+    draft = tmp_path / "draft.txt"
+    draft.write_text("He said: the rent is due today.", "utf-8")
+    (tmp_path / "b.txt").write_text("Another text.", "utf-8")
+    with Index.in_memory(encoder=None) as index:
+        index.add([tmp_path])
+        checker = Checker(Sources(index).without(draft))
+        assert checker.check("the rent is due today").match == "absent"
+        assert checker.named("draft.txt").documents == ()
+
+
+def test_what_cannot_be_opened_leaves_no_index_open(
+    index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+    monkeypatch.setattr(Index, "close", lambda self: closed.append(self))
+    with pytest.raises(DocumentError, match="no such file or folder"):
+        Sources([index, "nowhere"])
+    assert len(closed) == 1
 
 
 def test_what_cannot_be_read_is_told_and_named(tmp_path: Path) -> None:

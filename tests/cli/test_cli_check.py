@@ -75,6 +75,37 @@ def test_several_drafts_as_pre_commit_gives_them(call: Run, tmp_path: Path) -> N
     assert "2 quotes: 1 exact, 1 drifted" in done.out
 
 
+def test_a_draft_is_left_out_for_its_own_quotes_only(call: Run, tmp_path: Path) -> None:
+    draft, letter = tmp_path / "draft.md", tmp_path / "docs" / "letter.txt"
+    letter.parent.mkdir()
+    letter.write_text("The rent is due today. He wrote “the dogs are welcome”.", "utf-8")
+    draft.write_text("She wrote “the rent is due today” (letter.txt).", "utf-8")
+    other = letter.with_name("other.txt")
+    other.write_text("Nothing of the kind.", "utf-8")
+    done = call("check", draft, letter, "--source", letter.parent, "--json")
+    matches = [[one["match"] for one in of["quotes"]] for of in done.json["drafts"]]
+    assert matches == [["typographic"], ["absent"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.md", "block quotes, <q>"),
+        ("a.txt", "and block quotes"),
+        ("a.json", 'texts under "quote"'),
+        ("a.html", "<q> and <blockquote>"),
+    ],
+)
+def test_what_was_looked_for_is_told_where_nothing_is(
+    call: Run, tmp_path: Path, name: str, words: str
+) -> None:
+    (tmp_path / name).write_text("[1]", "utf-8")
+    done = call("check", tmp_path / name, MILL)
+    assert (done.code, done.out) == (0, "0 quotes\n")
+    assert f"{name}: no quotes; looked for " in done.err
+    assert words in done.err
+
+
 def test_standard_input(run: Run) -> None:
     done = run("check", "-", MILL, stdin=GOOD.encode()).succeeded()
     assert done.out.startswith("exact        -:1  ")
@@ -113,7 +144,7 @@ def test_errors_are_one_line(
     if content is not None:
         (tmp_path / name).write_text(content, "utf-8")
     done = call("check", tmp_path / name, *sources)
-    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert message in done.err
 
 

@@ -11,6 +11,7 @@ passages that have the words of a quote are read, with their neighbours.
 from __future__ import annotations
 
 import bisect
+import copy
 import functools
 import glob
 import os
@@ -23,6 +24,7 @@ from pullquote.errors import DocumentError, InputError, MissingExtraError
 from pullquote.progress import Progress, no_progress
 from pullquote.searching.documents import Notes, Problem, SourceFile, find
 from pullquote.searching.index import Index
+from pullquote.searching.passages import joined
 from pullquote.searching.pool import Pool
 from pullquote.searching.texts import texts
 from pullquote.searching.words import common_words, query_words
@@ -59,14 +61,7 @@ class SourceText:
     @functools.cached_property
     def folded(self) -> Folded:
         """The text, folded; line breaks stand for the blanks between passages."""
-        pieces: list[str] = []
-        at = self.start
-        for passage in self.passages:
-            if passage.start > at:
-                pieces.append("\n" * (passage.start - at))
-            pieces.append(passage.text[max(0, at - passage.start) :])
-            at = max(at, passage.end)
-        return Folded("".join(pieces))
+        return Folded("".join(joined(self.passages, self.start)))
 
     @functools.cached_property
     def _starts(self) -> list[int]:
@@ -89,20 +84,20 @@ class Sources:
     Raises `DocumentError` where there is nothing to read, and for a path that does not exist.
     """
 
-    def __init__(
-        self,
-        sources: From | Iterable[From],
-        *,
-        leave_out: Iterable[str | os.PathLike[str]] = (),
-        progress: Progress = no_progress,
-    ) -> None:
-        """`leave_out` are files that are no sources, such as the draft itself."""
-        self._left_out = {os.path.realpath(path) for path in leave_out}
+    def __init__(self, sources: From | Iterable[From], *, progress: Progress = no_progress) -> None:
+        self._left_out = ""
         self.problems: list[Problem] = []
         """What was not read, or not all of it, and why."""
         self._indexes: list[Index] = []
         self._opened: list[Index] = []
         self._read: list[SourceText] = []
+        try:
+            self._add(sources, progress)
+        except BaseException:
+            self.close()
+            raise
+
+    def _add(self, sources: From | Iterable[From], progress: Progress) -> None:
         given = [sources] if isinstance(sources, (str, os.PathLike, Mapping, Index)) else sources
         paths: list[str] = []
         for one in given:
@@ -125,12 +120,31 @@ class Sources:
                     'with a "text"'
                 )
         self._read += self._read_files(paths, progress)
+        self._check_text("")
+
+    def _check_text(self, beside: str) -> None:
         if not self._read and not any(map(len, self._indexes)):
             why = f" ({self.problems[0]})" if self.problems else ""
-            beside = " beside the draft" if self._left_out else ""
             raise DocumentError(
                 f"the sources have no text{beside}{why}; expected documents with words"
             )
+
+    def without(self, draft: str | os.PathLike[str]) -> Sources:
+        """The same sources, but for a file: a draft is no source of its own quotes.
+
+        Raises `DocumentError` if nothing is left. Close the sources that it is made from.
+        """
+        others = copy.copy(self)
+        others.__dict__.pop("names", None)  # the cache
+        left_out = others._left_out = os.path.realpath(draft)
+        others._read = [
+            text for text in self._read if os.path.realpath(text.document.path) != left_out
+        ]
+        others.problems = [
+            problem for problem in self.problems if os.path.realpath(problem.path) != left_out
+        ]
+        others._check_text(" beside the draft")
+        return others
 
     def close(self) -> None:
         """Close the indexes that were given by their paths."""
@@ -141,8 +155,7 @@ class Sources:
         files: list[SourceFile] = []
         for found in find(paths):
             if isinstance(found, SourceFile):
-                if os.path.realpath(found.path) not in self._left_out:
-                    files.append(found)
+                files.append(found)
             else:
                 self.problems.append(found)
         with Pool(files) as pool:
@@ -162,7 +175,8 @@ class Sources:
     def names(self) -> list[str]:
         """The names of all documents."""
         read = [text.document.path for text in self._read]
-        return read + [document.path for index in self._indexes for document in index.documents()]
+        indexed = [document.path for index in self._indexes for document in index.documents()]
+        return read + [path for path in indexed if path != self._left_out]
 
     def texts(self, quote: str, named: str = "") -> list[SourceText]:
         """The texts that may have a quote, those of the document that is `named` first."""
@@ -171,7 +185,7 @@ class Sources:
             found += [
                 text
                 for text in _stretches(index, quote, named)
-                if text.document.path not in self._left_out
+                if text.document.path != self._left_out
             ]
         return sorted(found, key=lambda text: text.document.path != named)
 

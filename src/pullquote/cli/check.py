@@ -19,7 +19,7 @@ from pullquote.cli.console import (
     say,
 )
 from pullquote.cli.skipped import listed, shown
-from pullquote.errors import InputError
+from pullquote.errors import InputError, PullquoteError
 from pullquote.progress import tracked
 
 if TYPE_CHECKING:
@@ -39,6 +39,13 @@ _COLORS = {
 _WIDTH = max(map(len, _COLORS))
 _DIFFERENCES = 8  # that are shown of a quote
 _QUOTE = 160  # characters of a quote that is fine
+_MARKS = 'quotation marks (“…”, "…", «…» ...)'
+_LOOKED_FOR = {
+    "md": f"{_MARKS}, block quotes, <q> and <blockquote>",
+    "html": f"{_MARKS}, <q> and <blockquote>",
+    "json": f'texts under "quote", answers of pullquote ask --json, and {_MARKS} in other texts',
+    "text": f"{_MARKS} and block quotes",
+}
 
 
 @click.command(
@@ -90,34 +97,56 @@ def command(
     words or more from several places); absent; uncheckable (too short, or its source is not there).
 
     Exit code 0 if every quote is exact or typographic and stands where the draft names, or is too
-    short to be looked for; else 1.
+    short to be looked for; 1 if some are not; 2 if they could not be checked, as without a draft.
     """
-    from pullquote.checking.check import Checker
-    from pullquote.checking.report import counts, write_report
-    from pullquote.checking.sources import Sources
-
     drafts, named_sources = (paths, sources) if sources else (paths[:1], paths[1:])
     if not named_sources:
         raise click.UsageError("no source: give DRAFT and the documents that it quotes.")
+    try:
+        return 0 if _run(drafts, named_sources, report, min_words, as_json) else 1
+    except PullquoteError as error:  # is no verdict
+        say("error", error)
+        return 2
+
+
+def _run(
+    drafts: Sequence[str],
+    sources: Sequence[str],
+    report: str | None,
+    min_words: int,
+    as_json: bool,
+) -> bool:
+    """Check the drafts and print what was found; whether all quotes are fine."""
+    from pullquote.checking.check import Checker
+    from pullquote.checking.drafts import format_of
+    from pullquote.checking.report import counts, write_report
+    from pullquote.checking.sources import Sources
+
     if report is not None:
         ensure_writable(report)
-    texts = [(draft, _read(draft)) for draft in drafts]
+    texts = [_read(draft) for draft in drafts]
     with progress_bar("reading sources") as progress:
-        read = Sources(
-            named_sources,
-            leave_out=[draft for draft in drafts if draft != "-"],
-            progress=progress,
-        )
-    for line in listed(read.problems, [], most=None):
-        say("note", line)
-    checker = Checker(read, min_words=min_words)
-    checked = [_check(checker, draft, text) for draft, text in texts]
-    read.close()
+        read = Sources(sources, progress=progress)
+    try:
+        # a draft is no source of its own quotes
+        others = [read if draft == "-" else read.without(draft) for draft in drafts]
+        problems = [one for one in read.problems if any(one in other.problems for other in others)]
+        for line in listed(problems, [], most=None):
+            say("note", line)
+        checked = [
+            _check(Checker(other, min_words=min_words), draft, text)
+            for draft, text, other in zip(drafts, texts, others, strict=True)
+        ]
+    finally:
+        read.close()
+    for one in checked:
+        if not one.checks:
+            say("note", f"{one.name}: no quotes; looked for {_LOOKED_FOR[format_of(one.name)]}")
     if report is not None:
         write_report(report, checked)
     fine = all(check.fine for draft in checked for _, check in draft.checks)
     if as_json:
-        not_read = [{"document": one.path, "reason": one.reason} for one in read.problems]
+        not_read = [{"document": one.path, "reason": one.reason} for one in problems]
         echo_json(
             {
                 "fine": fine,
@@ -130,7 +159,7 @@ def command(
         for draft in checked:
             _print(draft)
         _print_summary(checked, report)
-    return 0 if fine else 1
+    return fine
 
 
 def _read(draft: str) -> str:
