@@ -51,6 +51,47 @@ def test_a_block_quote_in_marks_is_without_them() -> None:
     assert found("> “The rent is due.”") == [("The rent is due.", "line 1")]
 
 
+@pytest.mark.parametrize(
+    ("text", "quotes"),
+    [
+        (
+            '> He wrote: "The excess is 500 euros for each claim."',
+            ["The excess is 500 euros for each claim."],
+        ),
+        ("> Ann: “The rent is due.”", ["The rent is due."]),
+        (
+            "> “The rent is due on the third,” he wrote, “and so is the fee.”",
+            ["The rent is due on the third,", "and so is the fee."],
+        ),
+        (
+            "> “The rent,” he said, is due on the third.",
+            ["“The rent,” he said, is due on the third."],
+        ),
+        ("<blockquote>He wrote: “One of all.”</blockquote>", ["One of all."]),
+        ("> > One of\n>  >  all.", ["One of all."]),
+    ],
+)
+def test_a_block_that_is_mostly_in_marks_is_what_the_marks_hold(
+    text: str, quotes: list[str]
+) -> None:
+    assert [one for one, _ in found(text)] == quotes
+
+
+@pytest.mark.parametrize(
+    ("line", "cited"),
+    [
+        ("(policy.pdf, p. 1)", True),
+        ("[policy.pdf, p. 1].", True),
+        ("[the policy](policy.pdf)", True),
+        ("(but not always)", False),
+    ],
+)
+def test_a_last_line_in_brackets_may_name_the_source(line: str, cited: bool) -> None:
+    (one,) = read_draft(f"> The rent is due.\n> {line}\n").quotations
+    assert (one.text == "The rent is due.") == cited
+    assert ("policy" in one.citation) == cited
+
+
 def test_code_in_a_block_quote_is_left_out() -> None:
     assert found("> One.\n> ```\n> code\n> ```\n> Two.") == [("One. Two.", "line 1")]
 
@@ -101,6 +142,15 @@ def test_json_with_quotes_and_texts() -> None:
         ("", "", None),
         ("", "", None),
         ("b.txt", "line", 7),
+    ]
+
+
+def test_answers_about_a_single_text() -> None:
+    answer = '{"text": "due on the third", "start": 3, "score": 0.9, "start_logit": 4.0}'
+    text = f'{{"question": "When?", "answer": {answer}, "answers": [{answer}]}}'
+    assert found(text, "json") == [
+        ("due on the third", "answer.text"),
+        ("due on the third", "answers[0].text"),
     ]
 
 

@@ -58,6 +58,10 @@ _CITED = re.compile(
 _ALERT = re.compile(r"\[!\w{1,20}\]")
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,4}[.)])\s")
 _ATTRIBUTION = re.compile(r"\s*(?:—|–|--|~|―)\s*\S")
+# with a number or the name of a file: "(lease.pdf, p. 3)", "[lease](lease.pdf)."
+_BRACKETED = re.compile(
+    r"[(\[](?=[^()\[\]]{0,200}?(?:\d|\.\w{2,5}\b|\]\())[^()\[\]]{1,200}[)\]](?:\([^()]{1,1000}\))?\.?"
+)
 _FRONT = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.DOTALL)
 
 _QUOTE_KEYS = ("quote", "quotation", "quoted_text", "excerpt", "verbatim")
@@ -222,13 +226,14 @@ def _line_blocks(lines: list[str], markup: bool) -> Iterator[tuple[str, list[str
 
 def _block_quote(lines: list[str], markup: bool, notes: dict[str, str]) -> str:
     """A block quote between signs; its last line may name the source."""
-    inner = [re.sub(r"^ {0,3}(?:> ?)+", "", line) for line in lines]
+    inner = [re.sub(r"^(?: {0,3}> ?)+", "", line) for line in lines]
     if _ALERT.match(inner[0].strip()):
         return PARAGRAPH + "\n".join(inner) + PARAGRAPH
     last = len(inner)
     while last > 1 and not inner[last - 1].strip():
         last -= 1
-    named = last - 1 if last > 1 and _ATTRIBUTION.match(inner[last - 1]) else last
+    names = _ATTRIBUTION.match(inner[last - 1]) or _BRACKETED.fullmatch(inner[last - 1].strip())
+    named = last - 1 if last > 1 and names else last
     inside, after = "\n".join(inner[:named]), "\n".join(inner[named:])
     if markup:
         fenced = [
@@ -410,8 +415,8 @@ def _walk(
             _walk(one, f"{path}[{number}]", near, found, unclosed)
     elif isinstance(value, dict):
         near = near | {key: value[key] for key in (*_SOURCE_KEYS, *_PLACE_KEYS) if key in value}
-        # of `pullquote ask --json`, a text with the document that it is from
-        of_answer = ("text",) if "document" in value else ()
+        # of `pullquote ask --json`: an answer names its document, if there were several
+        of_answer = ("text",) if "document" in value or "start_logit" in value else ()
         for key, one in value.items():
             below = f"{path}.{key}" if path else str(key)
             quoted = [one] if isinstance(one, str) else one

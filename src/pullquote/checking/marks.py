@@ -65,9 +65,28 @@ def quotations(text: str, unclosed: Callable[[int], object] = lambda _: None) ->
         pieces += [text[at:start], PARAGRAPH + " " * (end - start - 1)]
         at = end
     rest = _ASIDES.sub(lambda found: " " * len(found[0]), "".join([*pieces, text[at:]]))
-    found = [Marked(shown(text[a + 1 : b - 1]), a, b, block=True) for a, b in blocks]
+    found = [one for a, b in blocks for one in _of_block(text, a, b)]
     found += [Marked(shown(text[a + 1 : b - 1]), a, b) for a, b in _pairs(rest, unclosed)]
     yield from (one for one in sorted(found, key=lambda one: one.start) if one.text)
+
+
+def _of_block(text: str, begin: int, end: int) -> Iterator[Marked]:
+    """The quotations of a block: all of it, or those in marks if they are most of it.
+
+    # > He wrote: "The rent is due."      the words in marks
+    # > "The rent is due," he wrote. He left the house that day.      all
+    """
+    inside = _ASIDES.sub(lambda found: " " * len(found[0]), text[begin + 1 : end - 1])
+    inner = list(_pairs(inside, lambda _: None))
+    ends = [0, *(at for pair in inner for at in pair), len(inside)]
+    rest = [shown(inside[a:b]) for a, b in zip(ends[::2], ends[1::2], strict=True)]
+    leads_in = len(inner) == 1 and rest[0].endswith(":") and not rest[1]
+    if any(rest) and inner and (leads_in or 4 * sum(map(len, rest)) <= len(shown(inside))):
+        for a, b in inner:
+            start, stop = begin + 1 + a, begin + 1 + b
+            yield Marked(shown(text[start + 1 : stop - 1]), start, stop, block=True)
+    else:
+        yield Marked(shown(text[begin + 1 : end - 1]), begin, end, block=True)
 
 
 def asides(text: str) -> str:
