@@ -75,6 +75,47 @@ def test_offsets_hold_in_the_file(tmp_path: Path) -> None:
         assert text[found.start : found.end] == there
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "quote", "rendered"),
+    [
+        (
+            "a.csv",
+            "name,role,phone\r\nAda Ek,baker,555-0100\r\nAnna Pohl,cook,555-0101\r\n",
+            "Anna Pohl,cook,555-0101",
+            "name: Anna Pohl; role: cook",
+        ),
+        (
+            "a.md",
+            "# Rooms\n\n| room | size | year |\n|---|---|---|\n| Cellar | 18 | 2021 |\n",
+            "Cellar | 18 | 2021",
+            "room: Cellar; size: 18",
+        ),
+    ],
+)
+def test_a_row_of_a_table_may_be_quoted_as_it_is_read_or_as_it_stands(
+    tmp_path: Path, name: str, text: str, quote: str, rendered: str
+) -> None:
+    (tmp_path / name).write_bytes(text.encode())
+    checker = Checker(tmp_path)
+    found = checker.check(quote)
+    (one,) = found.found
+    line = text[: text.index(quote)].count("\n") + 1
+    assert (found.match, one.raw, text[one.start : one.end]) == ("exact", True, quote)
+    assert (one.at.number, one.last.number) == (line, line)
+    found = checker.check(rendered)
+    assert (found.match, found.found[0].raw) == ("exact", False)
+    assert checker.check(quote.replace("1", "7")).match in ("drifted", "absent")
+
+
+def test_a_text_that_is_given_is_no_file_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text("Dogs are welcome here.", "utf-8")
+    source = {"id": "a.txt", "text": "The rent is due."}
+    assert check("Dogs are welcome here.", source).match == "absent"
+
+
 def test_places_are_those_of_the_passages(tmp_path: Path) -> None:
     lines = [f"Line {n} of this long file." for n in range(1, 400)]
     (tmp_path / "a.txt").write_text("\n".join(lines), "utf-8")

@@ -171,10 +171,12 @@ class Checker:
         if asked.words < self.min_words:
             reason = f"too short: fewer than {self.min_words} words"
             return replace(verdict, reason=reason, short=True)
-        texts = self.sources.texts(text, named.documents[0] if named and named.documents else "")
+        document = named.documents[0] if named and named.documents else ""
+        texts = self.sources.texts(text, document)
         result = (
             _best(_whole(asked, texts), named)
             or _best(_elided(asked, texts), named)
+            or _best(_whole(asked, self.sources.raw_texts(document)), named)
             or _drifted(asked, texts)
         )
         if result is None or result.words < DRIFTED * asked.words:
@@ -445,6 +447,7 @@ def _found(
         text=text.folded.text[start:end],
         start=offset + start,
         end=offset + end,
+        raw=text.raw,
         at=text.place(offset + start),
         last=text.place(offset + end - 1),
         before=text.folded.text[around.start : start],

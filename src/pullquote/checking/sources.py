@@ -15,23 +15,29 @@ import copy
 import functools
 import glob
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from pullquote.checking.folding import Folded
-from pullquote.errors import DocumentError, InputError, MissingExtraError
+from pullquote.errors import DocumentError, InputError, MissingExtraError, TextError
 from pullquote.progress import Progress, no_progress
+from pullquote.searching import plain
 from pullquote.searching.documents import Notes, Problem, SourceFile, find
 from pullquote.searching.index import Index
 from pullquote.searching.passages import joined
 from pullquote.searching.pool import Pool
 from pullquote.searching.texts import texts
 from pullquote.searching.words import common_words, query_words
-from pullquote.types import Document, Passage, Place
+from pullquote.text import decode
+from pullquote.types import Document, Mark, Passage, Place
 
 From: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | Index"
 """A path of a file, a folder or an index; `{"text": ..., "id": ...}`; or an open index."""
+
+_RAW = (*plain.ENDINGS, ".md", ".markdown", ".csv", ".tsv", ".jsonl", ".ndjson")
 
 _WORDS = 6  # of a quote by which an index is searched at once
 _SEGMENT = 40  # words of a quote that are searched by themselves
@@ -47,6 +53,10 @@ class SourceText:
 
     passages: tuple[Passage, ...]
     """In order, with nothing but blanks between them."""
+    raw: bool = False
+    """Whether it is a file's own text, with its markup, instead of what is read of it."""
+    is_file: bool = False
+    """Whether the document's path is that of a file, whose own text may be quoted, too."""
 
     @property
     def document(self) -> Document:
@@ -62,6 +72,20 @@ class SourceText:
     def folded(self) -> Folded:
         """The text, folded; line breaks stand for the blanks between passages."""
         return Folded("".join(joined(self.passages, self.start)))
+
+    @functools.cached_property
+    def of_file(self) -> SourceText | None:
+        """The own text of the file, by lines; None if it is not text, or has gone."""
+        path = self.document.path
+        if not path.lower().endswith(_RAW):
+            return None
+        try:
+            text = decode(Path(path).read_bytes()).text
+        except (OSError, TextError, MissingExtraError):
+            return None
+        starts = [0, *(found.end() for found in re.finditer(r"\r\n?|\n", text))]
+        marks = tuple(Mark(start, line) for line, start in enumerate(starts, 1))
+        return SourceText((Passage(Document(path, "line"), text, 0, marks),), raw=True)
 
     @functools.cached_property
     def _starts(self) -> list[int]:
@@ -168,7 +192,7 @@ class Sources:
                     continue
                 self.problems += filter(None, [notes.problem(file.path)])
                 if passages:
-                    yield SourceText(passages)
+                    yield SourceText(passages, is_file=True)
                 progress(done, len(files), "reading sources")
 
     @functools.cached_property
@@ -177,6 +201,11 @@ class Sources:
         read = [text.document.path for text in self._read]
         indexed = [document.path for index in self._indexes for document in index.documents()]
         return read + [path for path in indexed if path != self._left_out]
+
+    def raw_texts(self, named: str = "") -> list[SourceText]:
+        """The own texts of files that are text, that of the document that is `named` first."""
+        found = [raw for text in self._read if text.is_file and (raw := text.of_file)]
+        return sorted(found, key=lambda text: text.document.path != named)
 
     def texts(self, quote: str, named: str = "") -> list[SourceText]:
         """The texts that may have a quote, those of the document that is `named` first."""

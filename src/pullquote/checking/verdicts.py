@@ -71,6 +71,9 @@ class Found:
     quote_start: int
     """The characters of the quote that it stands for: `quote[quote_start:quote_end]`."""
     quote_end: int
+    raw: bool = False
+    """Whether the offsets are those of the file itself, such as a line of CSV, rather than those of
+    the text that is read of it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Its text and offsets, and the keys of its place (`document`, `page`, `link`)."""
@@ -85,6 +88,7 @@ class Found:
             "after": self.after,
             "quote_start": self.quote_start,
             "quote_end": self.quote_end,
+            "raw": self.raw,
         }
 
 
