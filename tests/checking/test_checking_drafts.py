@@ -217,7 +217,7 @@ def test_time_grows_with_the_draft(text: str) -> None:
 
 @pytest.mark.parametrize("format", ["md", "html", "text"])
 @pytest.mark.parametrize(
-    "text", ["“a" + "\n" * 20_000 + "b”", "> a\n" * 10_000, "<q>a" + " \n" * 20_000 + "b</q>"]
+    "text", ["“a" + "\n" * 20_000 + "b”", "> a\n" * 10_000, "<q>a" + " \n" * 100_000 + "b</q>"]
 )
 def test_time_grows_with_blank_lines(text: str, format: str) -> None:
     begin = time.process_time()

@@ -140,7 +140,9 @@ def test_a_draft_in_an_index_is_no_source_of_its_own_quotes(tmp_path: Path) -> N
     (tmp_path / "b.txt").write_text("Another text.", "utf-8")
     with Index.in_memory(encoder=None) as index:
         index.add([tmp_path])
-        checker = Checker(Sources(index).without(draft))
+        sources = Sources(index)
+        assert len(sources.names) == 2
+        checker = Checker(sources.without(draft))
         assert checker.check("the rent is due today").match == "absent"
         assert checker.named("draft.txt").documents == ()
 
