@@ -63,6 +63,29 @@ def test_dates_in_doubt(quote: str, why: str) -> None:
         ("$3.4 million", "3400000"),
         ("2 thousand", "2000"),
         ("sixty (60) days", "60"),
+        ("two hundred and sixty (260) days", "260"),
+        ("five (5) million crowns", "5000000"),
+        ("$3bn", "3000000000"),
+        ("US$1.5bn.", "1500000000"),
+        ("5k euros", "5000"),
+        ("€40K", "40000"),
+        ("£2m", "2000000"),
+        ("EUR 3 mn", "3000000"),
+        ("CHF40", "40"),
+        ("3.4 trillion", "3400000000000"),
+        ("4 dozen", "48"),
+        ("7 hundred euros", "700"),
+        ("2 hundred thousand", "200000"),
+        ("minus 12 euros", "-12"),
+        ("minus €12", "-12"),
+        ("a rent of 840 crowns (heating included)", "840"),
+        ("a 12-month term", "12"),
+        ("840/month", "840"),
+        ("840 EUR", "840"),
+        ("45 m²", "45"),
+        ("840, each month", "840"),
+        ("1" * 40, "1" * 40),
+        (f"minus {'1' * 40}", f"-{'1' * 40}"),
     ],
 )
 def test_amounts_without_doubt(quote: str, value: str) -> None:
@@ -78,6 +101,33 @@ def test_amounts_without_doubt(quote: str, value: str) -> None:
         ("12,34,56", "not one number"),
         ("-840", "negative, or a range?"),
         ("− £840", "negative, or a range?"),
+        *(
+            (quote, "which amount?")
+            for quote in (
+                *(
+                    "1.5 Mio",
+                    "3 mn",
+                    "10 lakh",
+                    "3 crore",
+                    "$5 US million",
+                    "5 Mrd. Euro",
+                    "5 EUR tn",
+                ),
+                *("2½ million", "2 ½ million", "5 and a half crowns", "5 million and a half", ".5"),
+                *("(1,200)", "loss of (1,200)", "1.250,50-", "5%", "5 %", "5 per cent", "5²"),
+                *(
+                    "5 m",
+                    "5m",
+                    "5k run",
+                    "A4",
+                    "4th",
+                    "5kg",
+                    "in thousands: 840",
+                    "12 thousand minus",
+                ),
+                *("minus about 12 euros", "twenty 5", "5 or six crowns", "5 to seven crowns"),
+            )
+        ),
     ],
 )
 def test_amounts_in_doubt(quote: str, why: str) -> None:

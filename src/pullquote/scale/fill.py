@@ -47,7 +47,7 @@ Cell: TypeAlias = "Mapping[str, Any]"
 `score`. Of a question without an answer it is the nearest quote, "" without any."""
 
 
-_FIGURES = re.compile(r"(?=[\d.]{1,16}\Z)\d+(?:\.\d+)?")
+_FIGURES = re.compile(r"-?(?=[\d.]{1,16}\Z)\d+(?:\.\d+)?")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _Values: TypeAlias = "tuple[str, str, str, float | None, str]"
