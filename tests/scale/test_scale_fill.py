@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,8 +174,8 @@ def test_decisions_come_into_the_table_and_stay(
             Decided("z.txt", "led", "Rollo", "accepted"),
         ]
         assert decide(decisions, keys, sources, filling) == 2
-        assert filling.decision("a.txt", "led", "Rollo") == "rejected"
-        assert filling.decision("a.txt", "led", "another quote") == ""
+        assert filling.decision(sources[0], "led", "Rollo") == "rejected"
+        assert filling.decision(sources[0], "led", "another quote") == ""
         with pytest.raises(InputError, match="none of the decisions is on a quote of this table"):
             decide(decisions[2:], keys, sources, filling)
     first, second = rows(searcher, sources, [LED], out)
@@ -183,6 +184,49 @@ def test_decisions_come_into_the_table_and_stay(
     with Filling(out) as filling:  # taken back
         decide([Decided("a.txt", "led", "Rollo", "")], keys, sources, filling)
     assert rows(searcher, sources, [LED], out)[0]["led"] == "Rollo"
+
+
+def test_decisions_stay_when_a_folder_is_added(tmp_path: Path) -> None:
+    cell = {"answered": True, "quote": "840", "unit": "line", "number": 1, "score": 0.9}
+    wanted = Wanted("rent", ("How much?",))
+    alone, below = Source("/x/docs/a.txt", "a.txt"), Source("/x/docs/b/a.txt", "b/a.txt")
+    with Filling(tmp_path / "x.csv") as filling:
+        filling.add(alone, {"k": cell})
+        filling.add(below, {"k": cell})
+        decided = [Decided("a.txt", "rent", "840", "accepted")]
+        assert decide(decided, {wanted: "k"}, [alone, below], filling) == 0
+    state = filling.path.read_text()
+    without = state.replace(', "path": "/x/docs/a.txt"', "")
+    assert without != state
+    for text in (state, without):  # the latter is of an older pullquote
+        filling.path.write_text(text)
+        with Filling(tmp_path / "x.csv") as filling:
+            added = Source("/x/docs/a.txt", "docs/a.txt"), Source("/x/docs/b/a.txt", "docs/b/a.txt")
+            first, second = table({wanted: "k"}, added, filling)
+            assert (first["rent note"], second["rent note"]) == ("accepted", "")
+    filling.path.write_text(without.replace("/x/docs/b/a.txt", "/x/more/a.txt"))
+    with pytest.raises(ConfigError, match=r"which is /x/docs/a\.txt or /x/more/a\.txt; remove"):
+        Filling(tmp_path / "x.csv").__enter__()
+
+
+def test_what_is_decided_already_is_not_written_again(tmp_path: Path) -> None:
+    source, twice = Source("/a", "a"), Decided("a", "rent", "840", "rejected")
+    with Filling(tmp_path / "x.csv") as filling:
+        filling.decide([(source, replace(twice, decision="accepted"))])
+        before = filling.path.read_text()
+        filling.decide([(source, twice), (source, replace(twice, decision="accepted"))])
+        filling.decide([(source, Decided("a", "other", "840", ""))])
+        assert filling.path.read_text() == before
+        filling.decide([(source, twice)])
+        assert filling.decision(source, "rent", "840") == "rejected"
+
+
+def test_newer_rules_of_reading_ask_again(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = question_keys(searcher, [LED])
+    monkeypatch.setattr("pullquote.scale.fill.READING", 10**6)
+    assert question_keys(searcher, [LED]) != before
 
 
 def test_the_file_of_what_was_found(tmp_path: Path) -> None:

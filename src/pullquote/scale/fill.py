@@ -7,7 +7,8 @@
 
 What is found goes into a file beside the table, a line a document, at once. So whatever stops the
 work costs the document that was being asked, and the same call goes on; and a question is asked of
-a document again only if its wordings, the model, the decision or the document have changed.
+a document again only if its wordings, the model, the decision, the document or the rules by which
+documents are read have changed.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pullquote.reading.identity import fingerprint
 from pullquote.scale.locking import locked
 from pullquote.scale.values import amount_value, date_value
 from pullquote.scale.wanted import DOCUMENT, ERROR, Wanted
+from pullquote.searching.update import READING
 from pullquote.text import without_surrogates
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ class Filling:
         table = Path(table)
         self.path = table.parent / f".{table.name}.filled"
         self._found: dict[str, _Found] = {}
-        self._decided: dict[tuple[str, str], Decided] = {}
+        self._decided: dict[tuple[str, str], Decided] = {}  # by path and question
         self._file: IO[str] | None = None
 
     def __enter__(self) -> Filling:
@@ -116,6 +118,8 @@ class Filling:
             for line in self._lines():
                 try:
                     self._take(line)
+                except ConfigError:
+                    raise
                 except (KeyError, TypeError, ValueError) as error:
                     raise self._damaged(error) from None
             self._file = open(self.path, "a", encoding="utf-8")
@@ -139,13 +143,26 @@ class Filling:
         kept = {**self.cells(source), **cells}
         self._write({"document": source.path, "stamp": source.stamp, "cells": kept})
 
-    def decide(self, decided: Decided) -> None:
-        """Keep a decision in place of an earlier one on the same cell."""
-        self._write({"decided": asdict(decided)})
+    def decide(self, decided: Iterable[tuple[Source, Decided]]) -> None:
+        """Keep decisions in place of earlier ones on the same cells."""
+        latest = {(source.path, one.question): one for source, one in decided}
+        self._write(
+            *(
+                {"decided": asdict(one), "path": path}
+                for (path, _), one in latest.items()
+                if not self._is_so(path, one)
+            )
+        )
 
-    def decision(self, document: str, question: str, quote: str) -> str:
+    def _is_so(self, path: str, one: Decided) -> bool:
+        before = self._decided.get((path, one.question))
+        if before is None:
+            return not one.decision
+        return (before.quote, before.decision) == (one.quote, one.decision)
+
+    def decision(self, source: Source, question: str, quote: str) -> str:
         """What was decided on a cell with this quote; "" if nothing was."""
-        decided = self._decided.get((document, question))
+        decided = self._decided.get((source.path, question))
         return decided.decision if decided and decided.quote == quote else ""
 
     def _lines(self) -> list[dict[str, Any]]:
@@ -175,19 +192,39 @@ class Filling:
     def _take(self, line: dict[str, Any]) -> None:
         if "decided" in line:
             decided = Decided(**line["decided"])
-            self._decided[decided.cell] = decided
+            path = line["path"] if "path" in line else self._path_of(decided)
+            self._decided[path, decided.question] = decided
         else:
             self._found[line["document"]] = _Found(tuple(line["stamp"]), dict(line["cells"]))
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def _path_of(self, decided: Decided) -> str:
+        """The document of a decision that has but its name, as an older pullquote kept them.
+
+        Names begin below the folder that the documents shared then: "a.txt" is docs/a.txt rather
+        than docs/old/a.txt.
+        """
+        ending = os.sep + decided.document
+        paths = sorted((path for path in self._found if path.endswith(ending)), key=len)
+        if len(paths) > 1 and len(paths[0]) == len(paths[1]):
+            raise ConfigError(
+                f"{self.path}: an older pullquote kept a decision on {decided.document!r}, which "
+                f'is {paths[0]} or {paths[1]}; remove the lines with "decided" and no "path", and '
+                "give the file of decisions again with --decisions"
+            )
+        return paths[0] if paths else decided.document
+
+    def _write(self, *lines: dict[str, Any]) -> None:
         assert self._file, "used outside its `with`"
+        if not lines:
+            return
         try:
-            self._file.write(f"{json.dumps(line)}\n")
+            self._file.writelines(f"{json.dumps(line)}\n" for line in lines)
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from None
-        self._take(line)
+        for line in lines:
+            self._take(line)
 
 
 def question_keys(
@@ -205,6 +242,7 @@ def question_keys(
         asdict(decision),
         asdict(reader.config),
         asdict(searcher.ranking),
+        READING,
     ]
     texts = {one: json.dumps([*settings, one.ask]) for one in wanted}
     return {one: hashlib.sha256(text.encode()).hexdigest()[:24] for one, text in texts.items()}
@@ -279,21 +317,24 @@ def decide(
 
     Raises `InputError` where that is none of them.
     """
-    quotes: dict[tuple[str, str], str] = {}
+    quotes: dict[tuple[str, str], tuple[Source, str]] = {}
     for source in sources:
         found = filling.cells(source)
         quotes |= {
-            (source.name, one.name): quote_of(one, found[key])
+            (source.name, one.name): (source, quote_of(one, found[key]))
             for one, key in keys.items()
             if key in found
         }
-    fitting = [one for one in decided if one.quote and quotes.get(one.cell) == one.quote]
+    fitting = [
+        (quotes[one.cell][0], one)
+        for one in decided
+        if one.quote and one.cell in quotes and quotes[one.cell][1] == one.quote
+    ]
     if decided and not fitting:
         raise InputError(
             "none of the decisions is on a quote of this table; expected those of its own review"
         )
-    for one in fitting:
-        filling.decide(one)
+    filling.decide(fitting)
     return len(decided) - len(fitting)
 
 
@@ -332,7 +373,7 @@ def table(
         for one, key in keys.items():
             values: _Values = ("", "", "", None, "")
             if cell := cells.get(key):
-                values = _values(one, cell, filling, source.name, low)
+                values = _values(one, cell, filling, source, low)
             for column, value in zip(one.columns(), values, strict=True):
                 row[column] = without_surrogates(value) if isinstance(value, str) else value
             if numbers and one.kind == "amount" and _FIGURES.fullmatch(values[0]):
@@ -345,10 +386,10 @@ def quote_of(wanted: Wanted, cell: Cell) -> str:
     return str(cell["sentence"] if wanted.kind == "yes/no" and cell["quote"] else cell["quote"])
 
 
-def _values(wanted: Wanted, cell: Cell, filling: Filling, document: str, low: float) -> _Values:
+def _values(wanted: Wanted, cell: Cell, filling: Filling, source: Source, low: float) -> _Values:
     """The value of a cell, its quote, its place, its score and a note."""
     quote = quote_of(wanted, cell)
-    decision = filling.decision(document, wanted.name, quote) if quote else ""
+    decision = filling.decision(source, wanted.name, quote) if quote else ""
     if not cell["answered"] and decision in ("", REJECTED):
         return NO_ANSWER, "", "", None, decision
     place = f"{cell['unit']} {cell['number']}"

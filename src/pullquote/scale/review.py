@@ -1,7 +1,7 @@
 """The review of a filled table: one HTML page, and the decisions that a person saves from it.
 
     write_review("review.html", review(keys, sources, filling))
-    for decided in read_decisions("decisions.json"): filling.decide(decided)
+    left_out = decide(read_decisions("decisions.json"), keys, sources, filling)
 
 The page needs nothing else, and its content security policy lets it load nothing: what documents
 say is shown as text.
@@ -68,7 +68,7 @@ def review(
                     "after": cell["passage"][start + len(quote) :],
                     "place": f"{cell['unit']} {cell['number']}",
                     "score": cell["score"],
-                    "decision": filling.decision(source.name, one.name, quote),
+                    "decision": filling.decision(source, one.name, quote),
                 }
             cells.append(shown)
         yield {"document": source.name, "error": row[ERROR], "cells": cells}
