@@ -24,8 +24,8 @@ from pullquote.scale.fill import (
     question_keys,
     shade,
     table,
-    without_formulas,
 )
+from pullquote.scale.output import write
 from pullquote.scale.review import read_decisions
 from pullquote.scale.wanted import Wanted
 
@@ -75,7 +75,7 @@ def rows(
 def test_a_row_for_each_document(searcher: Searcher, sources: list[Source], tmp_path: Path) -> None:
     broken = Source(str(tmp_path / "docs" / "c.pdf"), "c.pdf", (), "not readable as a PDF")
     first, second, third = rows(searcher, [*sources, broken], [LED], tmp_path / "x.csv")
-    assert tuple(first) == FillColumns((LED,)).names()
+    assert tuple(first) == tuple(FillColumns((LED,)).types())
     assert (first["led"], first["led quote"], first["led place"]) == ("Rollo", "Rollo", "line 3")
     assert 0.5 < first["led score"] <= 1
     assert (first["led note"], first["error"]) == ("", None)
@@ -247,10 +247,19 @@ def test_the_file_of_what_was_found(tmp_path: Path) -> None:
         Filling(filling.path / "x.csv").__enter__()
 
 
-def test_no_cell_of_a_csv_file_is_a_formula() -> None:
-    row = {"a": "=1+1", "b": "@x", "c": "-840", "d": "840", "e": 0.5, "f": None, "g": "\tx"}
-    (safe,) = without_formulas([row])
-    assert list(safe.values()) == ["'=1+1", "'@x", "'-840", "840", 0.5, None, "'\tx"]
+@pytest.mark.parametrize("name", ["start", "end", "score", "number", "answers", "no_answer_score"])
+def test_a_question_may_have_the_name_of_a_column_of_answers(tmp_path: Path, name: str) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    wanted = Wanted(name, ("How much?",))
+    cell = {"answered": True, "quote": "840", "unit": "line", "number": 1, "score": 0.75}
+    with Filling(tmp_path / "x.csv") as filling:
+        filling.add(source := Source("/a", "a"), {"k": cell})
+        rows = list(table({wanted: "k"}, [source], filling))
+    write(tmp_path / "x.parquet", rows, FillColumns((wanted,)))
+    assert pq.read_table(tmp_path / "x.parquet").to_pylist() == rows
+    write(tmp_path / "x.csv", rows, FillColumns((wanted,)))
+    _, line = (tmp_path / "x.csv").read_text().splitlines()
+    assert line == "a,840,840,line 1,0.75,,"
 
 
 @pytest.mark.parametrize(

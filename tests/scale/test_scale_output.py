@@ -70,3 +70,21 @@ def test_an_error_leaves_the_older_file(tmp_path: Path, kind: str) -> None:
 def test_an_unknown_kind_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"x\.doc: its ending is none of \.parquet"):
         write(tmp_path / "x.doc", [], COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        *(("=1+1", "'=1+1"), ("@x", "'@x"), ("+1", "'+1"), ("-840+1", "'-840+1"), ("\tx", "'\tx")),
+        *(("-840", "-840"), ("-8.5", "-8.5"), ("840", "840"), ("'x", "'x")),
+    ],
+)
+def test_no_cell_of_a_csv_file_is_a_formula(tmp_path: Path, text: str, cell: str) -> None:
+    row = {**dict.fromkeys(Columns(("team",)).names()), "id": "1", "team": text, "start": -1}
+    for kind, delimiter in (("csv", ","), ("tsv", "\t")):
+        write(tmp_path / f"x.{kind}", [dict(row)], Columns(("team",)))
+        with open(tmp_path / f"x.{kind}", newline="") as file:
+            (found,) = csv.DictReader(file, delimiter=delimiter)
+        assert (found["team"], found["start"]) == (cell, "-1")
+    write(tmp_path / "x.jsonl", [dict(row)], Columns(("team",)))
+    assert json.loads((tmp_path / "x.jsonl").read_text())["team"] == text

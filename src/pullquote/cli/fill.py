@@ -114,7 +114,6 @@ def command(
         question_keys,
         shade,
         table,
-        without_formulas,
     )
     from pullquote.scale.output import check_kind, write
     from pullquote.scale.review import read_decisions, write_review
@@ -153,12 +152,9 @@ def command(
             say("note", "what was found stays; the same command goes on from there")
             raise
         left_out = decide(decided, keys, sources, filling)
-        kind = Path(output).suffix.lower()
-        rows = table(keys, sources, filling, low=low, numbers=kind == ".xlsx")
-        if kind in (".csv", ".tsv"):
-            rows = without_formulas(rows)
-        columns = FillColumns(tuple(wanted))
-        _, errors = write(output, rows, columns, scores=columns.scores(), shade=shade)
+        numbers = Path(output).suffix.lower() == ".xlsx"
+        rows = table(keys, sources, filling, low=low, numbers=numbers)
+        _, errors = write(output, rows, FillColumns(wanted), shade=shade)
         if review:
             write_review(review, rows_of_review(keys, sources, filling, low=low))
     click.echo(f"{printable(output)}: {count(len(sources), 'document')}")

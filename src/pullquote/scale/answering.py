@@ -25,9 +25,15 @@ if TYPE_CHECKING:
     from pullquote.searching.search import Searcher, SearchResult
     from pullquote.types import Answer, Example, Hit, Prediction
 
-OURS = ("id", "answer", "start", "end", "score", "no_answer_score", "answers", "error")
-"""The columns of a result. `answer`, `start`, `end` and `score` are None where there is none."""
-PLACE = ("document", "unit", "number")
+OURS = {
+    **{"id": "text", "answer": "text", "start": "integer", "end": "integer", "score": "number"},
+    **{"no_answer_score": "number", "answers": "quotes", "error": "text"},
+}
+"""The columns of a result and their types.
+
+`answer`, `start`, `end` and `score` are None where there is none.
+"""
+PLACE = {"document": "text", "unit": "text", "number": "integer"}
 """Columns of where a quote stands, between `answer` and `start`: "lease.pdf", "page", 3."""
 
 
@@ -53,11 +59,17 @@ class Columns:
         if not 1 <= self.top_k <= 100:
             raise ConfigError(f"top_k is {self.top_k}, expected 1 to 100")
 
+    def types(self) -> dict[str, str]:
+        """What each column holds, by its name, in order, as `pullquote.scale.output` has it."""
+        types = {"id": OURS["id"], **dict.fromkeys(self.keep, "text"), "answer": OURS["answer"]}
+        types |= {**(PLACE if self.place else {}), **OURS}
+        if self.top_k == 1:
+            del types["answers"]
+        return types
+
     def names(self) -> tuple[str, ...]:
         """The names of all columns, in order."""
-        left_out = () if self.top_k > 1 else ("answers",)
-        id, answer, *rest = (name for name in OURS if name not in left_out)
-        return (id, *self.keep, answer, *(PLACE if self.place else ()), *rest)
+        return tuple(self.types())
 
 
 def answer_rows(

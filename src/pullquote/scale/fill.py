@@ -50,7 +50,6 @@ Cell: TypeAlias = "Mapping[str, Any]"
 
 
 _FIGURES = re.compile(r"-?(?=[\d.]{1,16}\Z)\d+(?:\.\d+)?")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _Values: TypeAlias = "tuple[str, str, str, float | None, str]"
 
@@ -344,13 +343,10 @@ class FillColumns:
 
     wanted: tuple[Wanted, ...]
 
-    def names(self) -> tuple[str, ...]:
-        """The names of all columns, in order."""
-        return (DOCUMENT, *(column for one in self.wanted for column in one.columns()), ERROR)
-
-    def scores(self) -> tuple[str, ...]:
-        """Those that hold numbers."""
-        return tuple(one.columns()[3] for one in self.wanted)
+    def types(self) -> dict[str, str]:
+        """What each column holds, by its name, in order, as `pullquote.scale.output` has it."""
+        names = [DOCUMENT, *(column for one in self.wanted for column in one.columns()), ERROR]
+        return dict.fromkeys(names, "text") | {one.columns()[3]: "number" for one in self.wanted}
 
 
 def table(
@@ -418,16 +414,3 @@ def shade(row: Mapping[str, Any], column: str) -> str:
     if row[column] == NO_ANSWER:
         return "none"
     return "low" if "low score" in str(row.get(f"{column} note") or "") else ""
-
-
-def without_formulas(rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows in which a text that a spreadsheet would take for a formula begins with "'".
-
-    Programs that open CSV files run what begins so, whatever its column says it is; a document
-    could hold such a text. Other formats tell texts from formulas.
-    """
-    for row in rows:
-        yield {
-            name: f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-            for name, value in row.items()
-        }

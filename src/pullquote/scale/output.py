@@ -3,7 +3,8 @@
     write("answers.parquet", results, Columns(keep=("team",)))
 
 Knows columns and files, not readers. A CSV or XLSX file has a number where the others have one, ""
-for nothing, and JSON in the column `answers`.
+for nothing, and JSON for a list. In CSV and TSV a "'" stands before a text that a spreadsheet would
+take for a formula.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import csv
 import itertools
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -21,8 +23,11 @@ from pullquote.errors import OutputError
 from pullquote.files import replacing
 from pullquote.scale import workbook
 
+QUOTE = {"text": "text", "start": "integer", "end": "integer", "score": "number"}
+"""The fields of each entry of a column of quotes, and their types."""
 KINDS = (".parquet", ".jsonl", ".csv", ".tsv", ".xlsx")
 _GROUP = 4096  # rows of a row group, and held at once
+_FORMULA = re.compile(r"(?!-?\d+(?:\.\d+)?\Z)[=+\-@\t\r]")  # -840 is a number
 
 
 def check_kind(path: str | os.PathLike[str]) -> None:
@@ -38,8 +43,11 @@ def check_kind(path: str | os.PathLike[str]) -> None:
 class Named(Protocol):
     """The columns of a table."""
 
-    def names(self) -> tuple[str, ...]:
-        """Their names, in order; one is "error"."""
+    def types(self) -> Mapping[str, str]:
+        """What each holds, by its name, in order: "text", "integer", "number" or "quotes".
+
+        One is "error".
+        """
 
 
 def write(
@@ -47,13 +55,12 @@ def write(
     results: Iterable[dict[str, Any]],
     columns: Named,
     *,
-    scores: Collection[str] = (),
     shade: workbook.Shade = workbook.unshaded,
 ) -> tuple[int, int]:
     """Write results to a new or replaced file of the kind that its name tells.
 
-    Returns how many there were, and how many of them with an error. `scores` are columns of numbers
-    besides those of answers, `shade` says which cells of a workbook are coloured.
+    Returns how many there were, and how many of them with an error. `shade` says which cells of a
+    workbook are coloured.
 
     Raises `OutputError` where the file cannot be written, or for another kind.
     """
@@ -62,9 +69,9 @@ def write(
     counted = _Counted(results)
     with replacing(path) as temporary:
         if kind == ".parquet":
-            return write_parquet(temporary, results, columns, scores=scores)
+            return write_parquet(temporary, results, columns)
         if kind == ".xlsx":
-            workbook.write(temporary, map(_flat, counted), columns.names(), shade)
+            workbook.write(temporary, map(_flat, counted), tuple(columns.types()), shade)
             return counted.number, counted.errors
         with open(temporary, "w", encoding="utf-8", newline="") as file:
             if kind == ".jsonl":
@@ -72,11 +79,11 @@ def write(
                     file.write(f"{json.dumps(result, ensure_ascii=False)}\n")
             else:
                 writer = csv.DictWriter(
-                    file, columns.names(), delimiter="\t" if kind == ".tsv" else ","
+                    file, columns.types(), delimiter="\t" if kind == ".tsv" else ","
                 )
                 writer.writeheader()
                 for result in counted:
-                    writer.writerow(_flat(result))
+                    writer.writerow(_without_formulas(_flat(result)))
     return counted.number, counted.errors
 
 
@@ -92,35 +99,41 @@ class _Counted:
 
 
 def _flat(result: dict[str, Any]) -> dict[str, Any]:
-    """A result whose list of answers is one text."""
-    if result.get("answers") is None:
-        return result
-    return {**result, "answers": json.dumps(result["answers"], ensure_ascii=False)}
+    """A result whose lists are texts."""
+    return {
+        name: json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+        for name, value in result.items()
+    }
+
+
+def _without_formulas(row: dict[str, Any]) -> dict[str, Any]:
+    """A row that no program runs: they take texts for formulas by how they begin."""
+    return {
+        name: f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+        for name, value in row.items()
+    }
 
 
 def write_parquet(
     file: str | os.PathLike[str] | BinaryIO,
     results: Iterable[dict[str, Any]],
     columns: Named,
-    *,
-    scores: Collection[str] = (),
 ) -> tuple[int, int]:
     """Write results as Parquet to a path or an open file; arguments and result as of `write`."""
     pa, pq = pyarrow()
     counted = _Counted(results)
     texts = iter(counted)
-    schema = arrow_schema(columns, scores)
+    schema = arrow_schema(columns)
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         while rows := list(itertools.islice(texts, _GROUP)):
             writer.write_table(pa.Table.from_pylist(rows, schema))
     return counted.number, counted.errors
 
 
-def arrow_schema(columns: Named, scores: Collection[str] = ()) -> Any:
+def arrow_schema(columns: Named) -> Any:
     """The names and types of the columns, as pyarrow has them."""
     pa, _ = pyarrow()
-    quote = [("start", pa.int64()), ("end", pa.int64()), ("score", pa.float64())]
-    types = dict(quote, no_answer_score=pa.float64(), number=pa.int64())
-    types["answers"] = pa.list_(pa.struct([("text", pa.string()), *quote]))
-    types |= dict.fromkeys(scores, pa.float64())
-    return pa.schema([(name, types.get(name, pa.string())) for name in columns.names()])
+    types = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64()}
+    quote = {name: types[kind] for name, kind in QUOTE.items()}
+    types["quotes"] = pa.list_(pa.struct(list(quote.items())))
+    return pa.schema([(name, types[kind]) for name, kind in columns.types().items()])
