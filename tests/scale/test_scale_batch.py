@@ -211,6 +211,31 @@ def test_a_damaged_plan_is_named(tmp_path: Path, content: str) -> None:
         batch(READER, write(tmp_path / "in.jsonl", rows(1)), out)
 
 
+def test_files_of_one_name_have_ids_of_their_own(tmp_path: Path) -> None:
+    question = [{key: row[key] for key in ("question", "context")} for row in rows(1)]
+    for folder in "xyz":
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        write(tmp_path / "in" / folder / "a.jsonl", question)
+    batch(READER, tmp_path / "in", tmp_path / "out")
+    assert [row["id"] for row in read(tmp_path / "out")] == ["1", "a.jsonl:1", "z/a.jsonl:1"]
+
+
+def test_a_part_that_cannot_be_unpacked_is_named(tmp_path: Path) -> None:
+    source, out = write(tmp_path / "in.jsonl", rows(3)), tmp_path / "out"
+    batch(READER, source, out)
+    part = out / "part-00000-0000000.parquet"
+    with pq.ParquetFile(part) as file:
+        column = file.metadata.row_group(0).column(file.schema.names.index("error"))
+    content = bytearray(part.read_bytes())
+    start = column.dictionary_page_offset or column.data_page_offset
+    content[start + 8 : start + column.total_compressed_size] = bytes(
+        column.total_compressed_size - 8
+    )
+    part.write_bytes(content)
+    with pytest.raises(OutputError, match=r"part-00000-0000000\.parquet: is damaged .*remove it"):
+        batch(READER, source, out)
+
+
 def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     source, out = write(tmp_path / "in.jsonl", rows(6)), tmp_path / "out"
     batch(READER, source, out, rows=3)

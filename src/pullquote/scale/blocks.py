@@ -1,6 +1,6 @@
 """Blocks of rows, each answered into a file of its own: the unit of work of every engine.
 
-    for block in blocks_of(0, source, rows):    # wherever the file is read
+    for block in blocks_of(0, sources, rows):   # wherever the file is read
         job.answer(block)                       # wherever there is a reader, here or on a cluster
 
 A block whose file is there is not answered again. Answered twice at once, as a cluster may do when
@@ -23,6 +23,7 @@ from pullquote.errors import OutputError
 from pullquote.reading.identity import fingerprint
 from pullquote.scale import output
 from pullquote.scale.answering import Columns, answer_rows, ask_rows
+from pullquote.scale.plan import names
 from pullquote.searching.search import Searcher
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ class Answered:
 
 
 def blocks_of(
-    file: int, source: Source, rows: int, done: frozenset[str] = frozenset()
+    file: int, sources: Sequence[Source], rows: int, done: frozenset[str] = frozenset()
 ) -> Iterator[Block]:
-    """Yield the blocks of a file, the same ones each time, in bounded memory but for JSON.
+    """Yield the blocks of a planned file, the same each time, in bounded memory but for JSON.
 
     Those whose results are among the files `done` have no items.
     """
@@ -74,7 +75,7 @@ def blocks_of(
         nonlocal read
         read = max(read, at)
 
-    items = read_items(source.path, read=reading)
+    items = read_items(sources[file].path, read=reading)
     for block in itertools.count():
         held = list(itertools.islice(items, rows))
         if not held:
@@ -84,7 +85,7 @@ def blocks_of(
         if part in done:
             held = []
         elif file:  # numbers begin anew in each file; those of the first are plain
-            held = _named(held, source.name, first)
+            held = _named(held, names(sources)[file], first)
         yield Block(file, part, first, count, held, read)
 
 
@@ -167,8 +168,8 @@ Engine: TypeAlias = "Callable[[Job, Sequence[Source]], Generator[Answered, None,
 
 def in_this_process(job: Job, sources: Sequence[Source]) -> Generator[Answered, None, None]:
     """The engine of one machine: block after block."""
-    for file, source in enumerate(sources):
-        yield from map(job.answer, blocks_of(file, source, job.rows, job.done))
+    for file in range(len(sources)):
+        yield from map(job.answer, blocks_of(file, sources, job.rows, job.done))
 
 
 def _named(items: Iterable[Item], name: str, first: int) -> list[Item]:
@@ -187,12 +188,14 @@ def _named(items: Iterable[Item], name: str, first: int) -> list[Item]:
 def _errors_in(folder: Folder, block: Block) -> int:
     """How many rows of a block that was answered before have an error."""
     _, pq = pyarrow()
+    content = folder.read(block.part)
     try:
-        with pq.ParquetFile(io.BytesIO(folder.read(block.part))) as file:
+        with pq.ParquetFile(io.BytesIO(content)) as file:
             errors = file.read(columns=["error"]).column(0)
-    except ValueError as error:
+    except (ValueError, OSError, LookupError) as error:  # OSError of what cannot be unpacked
+        why = " ".join(str(error).split())
         raise OutputError(
-            f"{folder}/{block.part}: is damaged ({error}); remove it, and start again"
+            f"{folder}/{block.part}: is damaged ({why}); remove it, and start again"
         ) from None
     if len(errors) != block.rows:
         raise OutputError(

@@ -41,11 +41,6 @@ class Source:
     modified: int
     """In nanoseconds since 1970; 0 where a store does not tell."""
 
-    @property
-    def name(self) -> str:
-        """Its name without the folders."""
-        return self.path.rsplit("/", 1)[-1] if is_url(self.path) else Path(self.path).name
-
 
 def find(
     source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
@@ -70,6 +65,22 @@ def find(
             )
         found |= dict.fromkeys(some)
     return list(found)
+
+
+def names(sources: Sequence[Source]) -> list[str]:
+    """A name for each file: the shortest end of its path that none before it has.
+
+    The first counts for none, since its rows need no name. More files leave names as they are.
+
+    >>> names([Source(path, 0, 0) for path in ("/x/a.csv", "/y/a.csv", "/z/a.csv", "/z/b.csv")])
+    ['a.csv', 'a.csv', 'z/a.csv', 'b.csv']
+    """
+    found: list[str] = []
+    for source in sources:
+        parts = (source.path if is_url(source.path) else Path(source.path).as_posix()).split("/")
+        ends = ("/".join(parts[at:]) for at in reversed(range(len(parts))))
+        found.append(next(end for end in ends if end not in found[1:]))
+    return found
 
 
 def _on_disk(name: str) -> list[Source]:

@@ -106,7 +106,7 @@ class _Reading:
     def blocks(self, files: Any) -> Iterator[Any]:
         for file in files["file"].to_pylist():
             try:
-                for block in blocks_of(file, self.sources[file], self.rows, self.done):
+                for block in blocks_of(file, self.sources, self.rows, self.done):
                     yield _packed("block", block)
             except PullquoteError as error:  # handed on: of errors that are raised Ray keeps a text
                 yield _packed("block", error)
