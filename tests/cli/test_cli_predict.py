@@ -89,6 +89,9 @@ def test_a_workbook_is_written_and_another_table_is_no_folder(
     assert result.code == 1
     assert "x.ods: its ending is none of .parquet, .jsonl, .csv, .tsv, .xlsx; write" in result.err
     assert not (tmp_path / "x.ods").exists()
+    call("predict", "tiny", dev30, "-o", "p.foo").failed("p.foo: its ending is none of")
+    (tmp_path / "p.foo").mkdir()
+    call("predict", "tiny", dev30, "-o", "p.foo").succeeded()
 
 
 def test_predict_writes_four_files(call: Run, dev30: Path, tmp_path: Path, reader: Reader) -> None:

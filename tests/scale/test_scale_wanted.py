@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from pullquote.errors import ConfigError
+from pullquote.errors import ConfigError, MissingExtraError
 from pullquote.scale.wanted import Wanted, read_wanted
 
 
@@ -69,3 +70,11 @@ def test_what_is_refused(tmp_path: Path, text: str, message: str) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nothing\.toml"):
         read_wanted(tmp_path / "nothing.toml")
+
+
+def test_the_extra_of_fill_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "q.toml").write_text("")
+    for library in ("tomllib", "tomli"):
+        monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingExtraError, match=r"pullquote\[fill\]"):
+        read_wanted(tmp_path / "q.toml")

@@ -120,9 +120,12 @@ def command(
     from pullquote.scale.review import review as rows_of_review
     from pullquote.scale.values import check_installed
     from pullquote.scale.wanted import read_wanted
+    from pullquote.searching.index import Index
     from pullquote.searching.search import Searcher
 
     check_one_decision(threshold, answerable)
+    for path in filter(Index.is_one, paths):
+        raise click.UsageError(f"{path} is an index; fill takes documents: folders, or files.")
     wanted = read_wanted(questions)
     check_kind(output)
     if any(one.kind == "date" for one in wanted):

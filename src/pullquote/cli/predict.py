@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import click
@@ -24,13 +25,13 @@ from pullquote.cli.console import (
 )
 from pullquote.data.formats import read_items
 from pullquote.data.rows import collect
-from pullquote.errors import DataError
+from pullquote.errors import DataError, OutputError
 from pullquote.progress import tracked
 from pullquote.scale.answering import Columns, answer_rows
 from pullquote.scale.output import KINDS, check_kind, write
 from pullquote.scoring.predictions import save_predictions
 
-_WORKBOOKS = (".ods", ".xls")  # else, they would become names of folders
+_ENDING = re.compile(r"\.[a-z]{1,5}", re.I)  # of a file, rather than of a folder that is new
 
 
 @click.command(
@@ -56,7 +57,7 @@ To search the best threshold yourself, write answers that never abstain:
     "--output",
     required=True,
     metavar="DIR",
-    help="Where the files go; or a table to write instead: .csv, .tsv, .jsonl or .parquet.",
+    help="Where the files go; or a table to write instead: .csv, .tsv, .jsonl, .parquet or .xlsx.",
 )
 @answerable_option
 @threshold_option
@@ -96,8 +97,11 @@ def command(
     if table:
         check_kind(output)
         ensure_writable(output)
-    elif Path(output).suffix.lower() in _WORKBOOKS:
-        check_kind(output)
+    elif _ENDING.fullmatch(Path(output).suffix) and not Path(output).is_dir():
+        raise OutputError(
+            f"{output}: its ending is none of {', '.join(KINDS)}; write one of these, or make the "
+            "folder first"
+        )
     else:
         ensure_folder(output, ["predictions.json"])
     reader = open_reader(

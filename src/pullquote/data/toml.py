@@ -16,15 +16,15 @@ from pullquote.errors import ConfigError, DataError, MissingExtraError
 from pullquote.json_text import decode_text
 
 
-def read_toml(path: str | Path) -> dict[str, Any]:
-    """The keys and values of a TOML file."""
+def read_toml(path: str | Path, *, extra: str = "train") -> dict[str, Any]:
+    """The keys and values of a TOML file; `extra` is the one with `tomli`, which an error names."""
     try:
         if sys.version_info >= (3, 11):
             import tomllib
         else:
             import tomli as tomllib
     except ImportError as error:
-        raise MissingExtraError("tomli", "train") from error
+        raise MissingExtraError("tomli", extra) from error
     try:
         values: dict[str, Any] = tomllib.loads(decode_text(read_bytes(Path(path))))
         return values

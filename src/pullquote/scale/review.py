@@ -103,6 +103,8 @@ def read_decisions(path: str | os.PathLike[str]) -> list[Decided]:
     """The decisions of a file that the page saved. Raises `DataError` for another file."""
     try:
         values = parse_json(decode_text(read_bytes(Path(path))))
+        if not isinstance(values, dict) or not {"format", "decisions"} <= set(values):
+            raise TypeError("another file")
         if values["format"] > FORMAT:
             raise DataError(f"has format {values['format']}, of a newer pullquote")
         decisions = [Decided(**entry) for entry in values["decisions"]]
@@ -116,9 +118,9 @@ def read_decisions(path: str | os.PathLike[str]) -> list[Decided]:
                 )
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, TypeError):
         raise DataError(
-            f"{path}: no decisions of a review ({shown(str(error))}); expected the file that the "
-            "page saves"
+            f"{path}: no decisions of a review; expected the file that its page saves: a format, "
+            "and decisions, each with document, question, quote and decision"
         ) from None
     return decisions

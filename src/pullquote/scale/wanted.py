@@ -50,7 +50,7 @@ def read_wanted(path: str | os.PathLike[str]) -> tuple[Wanted, ...]:
     >>> read_wanted("questions.toml")
     (Wanted(name='rent', ask=('How much is the rent?',), kind='text'),)
     """
-    values = read_toml(os.fspath(path))
+    values = read_toml(os.fspath(path), extra="fill")
     entries = values.pop("question", None)
     if values:
         raise ConfigError(
