@@ -50,3 +50,21 @@ def test_a_file_that_is_no_index(call: Run, tmp_path: Path) -> None:
     done = call("batch", "--index", tmp_path / "in.csv", tmp_path / "in.csv", tmp_path / "out")
     done.failed("in.csv")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_column_that_no_row_has_is_named(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("question,context,team\nWho led?,Rollo led.,B\nWho?,He.,\n")
+    arguments = ("batch", "in.csv", "out", "--keep", "nocol", "--keep", "team", "--rows", "1")
+    for _ in range(2):  # the second finds it answered
+        done = call(*arguments, "--model", "tiny")
+        assert done.code == 0
+        assert "no row of the input has a value in the column to --keep: nocol\n" in done.err
+        assert "without a context" not in done.err
+
+
+def test_rows_without_a_context_have_a_hint(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("question\nWho led?\n")
+    for command in (("batch", "in.csv", "out"), ("predict", "tiny", "in.csv", "-o", "a.csv")):
+        done = call(*command)
+        assert done.code == 0
+        assert "rows without a context are asked of documents: pullquote batch --index" in done.err

@@ -149,6 +149,15 @@ def _questions(file: str) -> list[Item]:
     ]
 
 
+def note_no_text(given: str) -> None:
+    """Say how questions without a text to read can be asked."""
+    say(
+        "note",
+        "rows without a context are asked of documents: pullquote batch --index INDEX "
+        f"{given} OUT, or pullquote ask --questions {given} FOLDER -o TABLE",
+    )
+
+
 def read_filters(filters: Sequence[str]) -> tuple[str | None, dict[str, list[Any]]]:
     """The glob of paths, and the fields of metadata with their values, as `Searcher` takes them."""
     glob, where = None, {}

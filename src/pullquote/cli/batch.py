@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pullquote.checkpoints.directory import DEFAULT_MODEL
-from pullquote.cli.asking import read_filters
+from pullquote.cli.asking import note_no_text, read_filters
 from pullquote.cli.console import (
     answerable_option,
     check_one_decision,
@@ -182,3 +182,8 @@ def command(
     click.echo(f"{printable(out)}: {count(done.rows, 'row')}{again}; {done.seconds:.0f} s")
     if done.errors:
         say("note", f"{count(done.errors, 'row')} could not be answered: see the column error")
+    if done.errors == done.rows and not index:
+        note_no_text("IN")
+    if done.missing and done.rows:
+        names = ", ".join(map(printable, done.missing))
+        say("note", f"no row of the input has a value in the column to --keep: {names}")

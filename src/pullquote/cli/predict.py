@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from pullquote.cli.asking import note_no_text
 from pullquote.cli.console import (
     answerable_option,
     check_one_decision,
@@ -120,6 +121,8 @@ def command(
         if errors:
             cannot = f"{count(errors, 'row')} of {len(items):,} cannot be asked"
             say("note", f"{data}: {cannot}: see the column error")
+        if errors == len(items):
+            note_no_text("DATA")
         return
     try:
         dataset = collect(items, data, labels=False)

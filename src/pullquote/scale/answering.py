@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from pullquote.searching.search import Searcher, SearchResult
     from pullquote.types import Answer, Example, Hit, Prediction
 
+_NAMES = ("id", "answer", "start", "end", "score", "no_answer_score", "answers", "error")
 OURS = {
-    **{"id": "text", "answer": "text", "start": "integer", "end": "integer", "score": "number"},
-    **{"no_answer_score": "number", "answers": "quotes", "error": "text"},
+    **dict.fromkeys(_NAMES, "text"),
+    **dict.fromkeys(("start", "end"), "integer"),
+    **dict.fromkeys(("score", "no_answer_score"), "number"),
+    "answers": "quotes",
 }
 """The columns of a result and their types.
 

@@ -49,6 +49,8 @@ class Done:
     resumed: int
     """Rows that had been answered before."""
     seconds: float
+    missing: tuple[str, ...] = ()
+    """Columns to keep of which no row has a value."""
 
 
 def batch(
@@ -105,7 +107,9 @@ def batch(
                 counted.add(answered)
                 progress(counted.read, counted.total, counted.rate())
         progress(counted.total, counted.total, counted.rate())
-    return Done(counted.rows, counted.errors, counted.resumed, time.monotonic() - began)
+    missing = tuple(name for name in columns.keep if name not in counted.kept)
+    seconds = time.monotonic() - began
+    return Done(counted.rows, counted.errors, counted.resumed, seconds, missing)
 
 
 class _Counts:
@@ -114,6 +118,7 @@ class _Counts:
     def __init__(self, total: int) -> None:
         self.total = total
         self.rows = self.errors = self.resumed = self.read = 0
+        self.kept: frozenset[str] = frozenset()
         self._read: dict[int, int] = {}  # of each file
         self._skipped = 0  # bytes whose rows had been answered before
         self._began = time.monotonic()
@@ -121,6 +126,7 @@ class _Counts:
     def add(self, answered: Answered) -> None:
         self.rows += answered.rows
         self.errors += answered.errors
+        self.kept |= answered.kept
         more = max(0, answered.read - self._read.get(answered.file, 0))
         self._read[answered.file] = self._read.get(answered.file, 0) + more
         self.read = min(self.read + more, self.total)

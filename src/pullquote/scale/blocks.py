@@ -60,6 +60,8 @@ class Answered:
     resumed: bool
     """Whether it had been answered before."""
     read: int
+    kept: frozenset[str] = frozenset()
+    """The columns to keep of which some row has a value."""
 
 
 def blocks_of(
@@ -140,12 +142,19 @@ class Job:
         Raises `OutputError` where the file cannot be written, or is not what was written.
         """
         if block.part in self.done:
-            errors = _errors_in(self.folder, block)
-            return Answered(block.file, block.rows, errors, True, block.read)
+            errors, kept = _read_part(self.folder, block, self.columns.keep)
+            return Answered(block.file, block.rows, errors, True, block.read, kept)
         file = io.BytesIO()
-        rows, errors = output.write_parquet(file, self._results(block), self.columns)
+        found: set[str] = set()
+
+        def results() -> Iterator[dict[str, Any]]:
+            for result in self._results(block):
+                found.update(name for name in self.columns.keep if result[name] is not None)
+                yield result
+
+        rows, errors = output.write_parquet(file, results(), self.columns)
         self.folder.write(block.part, file.getvalue())
-        return Answered(block.file, rows, errors, False, block.read)
+        return Answered(block.file, rows, errors, False, block.read, frozenset(found))
 
     def _results(self, block: Block) -> Iterator[dict[str, Any]]:
         decision = {"answerable": self.answerable, "threshold": self.threshold}
@@ -185,13 +194,15 @@ def _named(items: Iterable[Item], name: str, first: int) -> list[Item]:
     return named
 
 
-def _errors_in(folder: Folder, block: Block) -> int:
-    """How many rows of a block that was answered before have an error."""
+def _read_part(folder: Folder, block: Block, keep: Sequence[str]) -> tuple[int, frozenset[str]]:
+    """Of a block that was answered before: how many rows have an error, and `Answered.kept`."""
     _, pq = pyarrow()
     content = folder.read(block.part)
     try:
         with pq.ParquetFile(io.BytesIO(content)) as file:
-            errors = file.read(columns=["error"]).column(0)
+            table = file.read(columns=["error", *keep])
+            errors = table["error"]
+            kept = frozenset(name for name in keep if table[name].null_count < len(table))
     except (ValueError, OSError, LookupError) as error:  # OSError of what cannot be unpacked
         why = " ".join(str(error).split())
         raise OutputError(
@@ -202,4 +213,4 @@ def _errors_in(folder: Folder, block: Block) -> int:
             f"{folder}/{block.part}: has {len(errors):,} rows, expected {block.rows:,}; remove it, "
             "and start again"
         )
-    return block.rows - int(errors.null_count)
+    return block.rows - int(errors.null_count), kept
