@@ -181,6 +181,25 @@ def test_a_huge_part_is_cut_as_if_it_came_at_once(
         assert list(passages(Document("a.txt", "line"), parts, limit=200, overlap=40)) == whole
 
 
+def test_headings_and_captions_stand_with_every_row_of_a_table() -> None:
+    rows = [Part("Size: 10\n\n", 5, alone=True), Part("Size: 12\n\n", 6, alone=True)]
+    intro = Part("We sell tools.\n\n", 1)
+    heading, caption = Part("Saws\n\n", 2, open=True), Part("Prices:\n\n", 4)
+
+    def said(*above: Part) -> list[tuple[str, int]]:
+        found = passages(Document("a.md", "line"), [*above, *rows])
+        return [(one.text, one.place(len(one.text) - 1).number) for one in found]
+
+    both = [("Saws\n\nSize: 10", 5), ("Saws\n\nSize: 12", 6)]
+    assert said(intro, heading) == [("We sell tools.", 1), *both]
+    text = Part("They are sharp.\n\n", 3)
+    assert said(intro, heading, text)[1:] == both
+    both = [("Saws\n\nPrices:\n\nSize: 10", 5), ("Saws\n\nPrices:\n\nSize: 12", 6)]
+    assert said(heading, caption) == both
+    assert said(intro, heading, caption) == [("We sell tools.", 1), *both]
+    assert said(heading, text, caption) == [("Saws\n\nThey are sharp.", 3), *both]
+
+
 def test_of_a_huge_part_little_is_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is held is copied for each passage: of one row with 32 MB this took minutes."""
     held: list[int] = []

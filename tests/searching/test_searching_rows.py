@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -52,6 +52,17 @@ def test_a_sentence_is_followed_by_no_semicolon() -> None:
         ("Country,Capital", False),
         ("Contract,€ 12.50|Rent,€ 840", False),
         (f"Item,{'long ' * 20}|door,oak", False),
+        ("Landlord,Rosa Klein|Tenant,Milo Franke|Rent,930 euros|Deposit,1860 euros", False),
+        ("Landlord,Rosa Klein|Tenant,Milo Franke|Rent,930 euros", False),
+        ("Tenant,Milo Franke|Born,12 May 1980|Since,2019-05-12|Rent,930 euros", False),
+        ("Tenant,Milo Franke|Rent,930 euros|Term,12 months|Area,65 m²", False),
+        ("Tenant:,Milo Franke|Rent:,930 euros|Deposit:,1860 euros", False),
+        ("Landlord,Rosa Klein|Tenant,Milo Franke", None),  # or people and their tasks
+        ("Item,Price|oak door,840|pine door,-|ash door,310", True),
+        ("Item,Due|rent,1 day|heating,14 days|deposit,30 days", True),
+        ("Item,Price|door,840|door,310|door,on request", True),  # no names of values
+        ("Day,Price,Note|Monday,840,none|Sunday,310,cash", True),
+        (f"Item,Price|{'|'.join(f'door no. {n}a,{n}' for n in range(15))}|gate,free", True),
     ],
 )
 def test_a_header_is_told_by_what_is_below(table: str, expected: bool | None) -> None:
@@ -86,6 +97,21 @@ def test_pairs_of_a_name_and_a_text_need_no_header() -> None:
     assert texts("Name,Place", "Ann Lee,Aldwater", header=True) == [
         "2 Name: Ann Lee; Place: Aldwater"
     ]
+
+
+def test_a_form_has_no_header_because_of_its_amounts() -> None:
+    form = ["Landlord,Rosa Klein", "Tenant,Milo Franke", "Rent,930 euros"]
+    assert texts(*form) == [
+        "1 Landlord: Rosa Klein",
+        "2 Tenant: Milo Franke",
+        "3 Rent: 930 euros",
+    ]
+    assert texts(*form, header=True)[1] == "3 Landlord: Rent; Rosa Klein: 930 euros"
+
+
+def test_a_corner_may_be_empty() -> None:
+    assert texts(",Price", "oak door,840", "pine door,310")[-1] == "3 pine door: 310"
+    assert texts(",Stock,Price", "oak door,9,840")[-1] == "2 oak door; Stock: 9; Price: 840"
 
 
 def test_three_columns_of_words_have_a_header() -> None:
@@ -133,14 +159,15 @@ THINGS = (
     *("pine door", "oak gate", "pine gate", "oak window", "ash door", "pine window"),
     *("oak door", "ash gate", "beech door", "ash window", "beech gate", "beech window"),
 )
-ROWS = [
+Cells: TypeAlias = "Sequence[Sequence[str]]"
+ROWS: Cells = [
     ("Item", "Stock", "Price"),
     *((thing, str(40 - 3 * n), f"{310 + 53 * n} crowns") for n, thing in enumerate(THINGS)),
 ]
 
 
-def rows_of(row: str, cell: str) -> str:
-    return "".join(row % "".join(cell % text for text in cells) for cells in ROWS)
+def rows_of(row: str, cell: str, rows: Cells = ROWS) -> str:
+    return "".join(row % "".join(cell % text for text in cells) for cells in rows)
 
 
 def write_html(folder: Path) -> Path:
@@ -157,9 +184,9 @@ def write_markdown(folder: Path) -> Path:
     return path
 
 
-def write_docx(folder: Path) -> Path:
+def write_docx(folder: Path, rows: Cells = ROWS) -> Path:
     text = "<w:p><w:r><w:t>%s</w:t></w:r></w:p>"
-    table = f"<w:tbl>{rows_of('<w:tr>%s</w:tr>', f'<w:tc>{text}</w:tc>')}</w:tbl>"
+    table = f"<w:tbl>{rows_of('<w:tr>%s</w:tr>', f'<w:tc>{text}</w:tc>', rows)}</w:tbl>"
     space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
     body = f"{text % 'The joiner.'}{text % 'Table 1. Price list.'}{table}{text % 'End.'}"
     files = {
@@ -169,9 +196,9 @@ def write_docx(folder: Path) -> Path:
     return zipped(folder / "a.docx", files)
 
 
-def write_odt(folder: Path) -> Path:
+def write_odt(folder: Path, rows: Cells = ROWS) -> Path:
     cell = "<table:table-cell><text:p>%s</text:p></table:table-cell>"
-    table = rows_of("<table:table-row>%s</table:table-row>", cell)
+    table = rows_of("<table:table-row>%s</table:table-row>", cell, rows)
     names = ("office", "text", "table")
     spaces = " ".join(f'xmlns:{name}="urn:oasis:{name}:1.0"' for name in names)
     body = f"<text:h>Price list</text:h><table:table>{table}</table:table>"
@@ -207,6 +234,35 @@ def write_pptx(folder: Path) -> Path:
     return zipped(folder / "a.pptx", files)
 
 
+def write_plain_html(folder: Path, rows: Cells) -> Path:
+    path = folder / "a.html"
+    path.write_text(f"<table>{rows_of('<tr>%s</tr>', '<td>%s</td>', rows)}</table>")
+    return path
+
+
+def write_csv(folder: Path, rows: Cells) -> Path:
+    path = folder / "a.csv"
+    path.write_text("".join(f"{';'.join(cells)}\n" for cells in rows))
+    return path
+
+
+def write_xlsx(folder: Path, rows: Cells) -> Path:
+    cell = '<c t="inlineStr"><is><t>%s</t></is></c>'
+    main = "http://schemas.openxmlformats.org"
+    spaces = (
+        f'xmlns="{main}/spreadsheetml/2006/main" xmlns:r="{main}/officeDocument/2006/relationships"'
+    )
+    sheets = '<sheets><sheet name="Lease" sheetId="1" r:id="s1"/></sheets>'
+    table = f"<sheetData>{rows_of('<row>%s</row>', cell, rows)}</sheetData>"
+    files = {
+        "_rels/.rels": related(("rId1", "officeDocument", "xl/workbook.xml")),
+        "xl/workbook.xml": f"<workbook {spaces}>{sheets}</workbook>",
+        "xl/_rels/workbook.xml.rels": related(("s1", "worksheet", "worksheets/1.xml")),
+        "xl/worksheets/1.xml": f"<worksheet {spaces}>{table}</worksheet>",
+    }
+    return zipped(folder / "a.xlsx", files)
+
+
 WRITERS: list[Writer] = [write_html, write_markdown, write_docx, write_odt, write_pptx]
 TITLES = {".docx": "Table 1. Price list."}
 
@@ -223,6 +279,34 @@ def test_each_row_of_a_table_is_a_passage_below_its_title(write: Writer, tmp_pat
     assert found.count(row) == 1
     assert sum("Item: " in text for text in found) in (12, 24)
     assert all(text.count("Item: ") <= 1 for text in found)
+
+
+FORM = [
+    *(("Landlord", "Rosa Klein"), ("Tenant", "Milo Franke"), ("Rent", "930 euros")),
+    ("Deposit", "1,860 euros"),
+]
+
+
+@pytest.mark.parametrize("write", [write_docx, write_odt, write_plain_html, write_csv, write_xlsx])
+def test_forms_and_headers_in_all_formats(
+    write: Callable[[Path, Cells], Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("lxml")
+
+    def lines(rows: Cells) -> list[str]:
+        (file,) = find([write(tmp_path, rows)])
+        assert isinstance(file, SourceFile)
+        said = "\n".join(passage.text for passage in read(file)).split("\n")
+        return [line for line in said if ": " in line]
+
+    for form in (FORM, FORM[:3]):
+        assert lines(form) == [f"{name}: {value}" for name, value in form]
+    prices = [("Item", "Price"), ("oak door", "840 euros"), ("gate", "310 euros")]
+    assert lines(prices) == ["Item: oak door; Price: 840 euros", "Item: gate; Price: 310 euros"]
+    born = [("Name", "Born"), ("Ann", "12 May 1980"), ("Bob", "1 June 1975")]
+    assert lines(born) == ["Name: Ann; Born: 12 May 1980", "Name: Bob; Born: 1 June 1975"]
+    three = [("Item", "Wood", "Price"), ("door", "oak", "840 euros")]
+    assert lines(three) == ["Item: door; Wood: oak; Price: 840 euros"]
 
 
 @pytest.mark.parametrize("write", WRITERS)

@@ -18,6 +18,7 @@ from pullquote.searching.rows import (
     SAMPLE,
     TableRow,
     has_header,
+    is_form,
     one_line,
     row_text,
 )
@@ -90,6 +91,7 @@ def page_rows(etree: Any, table: Any) -> Iterator[TableRow]:
     grid = list(_grid([cells for _, _, cells in rows], count))
     if count in (0, len(rows)):
         count = int(has_header(grid[: SAMPLE + 1]) is True)
+    form = not count and is_form(grid[: SAMPLE + 1])
     for header in grid[:count]:
         names += [""] * (len(header) - len(names))
         for column, name in enumerate(header):
@@ -102,7 +104,7 @@ def page_rows(etree: Any, table: Any) -> Iterator[TableRow]:
         is_pair = len(cells) == len(said) == 2 and not names
         if len(cells) == len(said) == 1 and 1 < cells[0].columns >= len(names):
             yield TableRow(line, row_text((), said), is_title=True)
-        elif is_pair and (cells[0].is_name or said[0].endswith(":")):
+        elif is_pair and (form or cells[0].is_name or said[0].endswith(":")):
             yield TableRow(line, row_text(said[:1], said[1:]))
         else:
             yield TableRow(line, row_text(names, texts), is_record=bool(names))

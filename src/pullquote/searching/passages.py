@@ -44,9 +44,11 @@ def passages(
     marks: list[Mark] = []  # offsets in `held`
     ends: list[int] = []  # offsets in `held` at which paragraphs end
     for part in titled(document.unit, parts):
-        if part.alone and ends:  # headings alone stay with the row
-            yield from _passage(document, held, start, marks)
-            held, start, marks, ends = "", start + len(held), [], []
+        if part.alone and ends:  # headings stay with the row
+            cut = ends[-1]
+            yield from _passage(document, held[:cut], start, marks)
+            marks = _marks_from(document.unit, held, marks, cut)
+            held, start, ends = held[cut:], start + cut, []
         marks.append(Mark(len(held), part.number))
         for begin in range(0, max(len(part.text), 1), _PIECE):
             held += part.text[begin : begin + _PIECE]
@@ -102,6 +104,7 @@ def titled(unit: str, parts: Iterable[Part]) -> Iterator[Part]:
     """
     heading: Part | None = None
     above: list[Part] = []
+    earlier: Part | None = None
     before: Part | None = None  # held back until it is clear whether a row follows
     for part in parts:
         elsewhere = unit in _CONTAINERS and before is not None and before.number != part.number
@@ -111,16 +114,23 @@ def titled(unit: str, parts: Iterable[Part]) -> Iterator[Part]:
             caption = before if before and not elsewhere and _is_caption(before) else None
             before = replace(caption, open=True) if caption else before
             above = [one for one in (heading, caption) if one]
+            if caption and heading and earlier is not heading:
+                yield _above(heading, caption.number)
         if before:
             yield before
         if part.alone and not (before and before.open):
             for one in above:
-                yield Part(f"{one.text.strip()}\n\n", part.number, open=True)
+                yield _above(one, part.number)
         if part.open and _is_title(part):
             heading = part
-        before = part
+        earlier, before = before, part
     if before:
         yield before
+
+
+def _above(title: Part, number: int) -> Part:
+    """A heading or caption again, with the number of the row that it stands above."""
+    return Part(f"{title.text.strip()}\n\n", number, open=True)
 
 
 def _is_title(part: Part) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,7 +28,10 @@ _VALUE = re.compile(
     r"\W{0,3}\d[\d\s.,'’/:%+-]*[^\w\s]{0,2}(?:[^\W\d]{1,10}\.?)?"
     r"|\d{1,2}\.?\s[^\W\d]{3,}\.?\s\d{4}|[^\W\d]{3,}\.?\s\d{1,2},\s\d{4}"
 )
+_DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}|\d{1,2}:\d\d(:\d\d)?|.*[^\W\d]{3}.*\d{4}")
+_NO_UNIT = re.compile(r"[\d\s.,'’/:+-]")
 _YEAR = re.compile(r"1[89]\d\d|20\d\d")
+_UNIFORM = 0.9  # the least share of a kind in a column that has a header
 _MOST_TITLES = 3  # rows of one cell above a table
 LONGEST_REPEATED = 100
 """Characters of a merged cell that is repeated in each of the rows that it spans."""
@@ -95,6 +99,7 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool | None:
 
     It does if some column holds numbers or dates below a word. It does not if it holds numbers or
     dates itself (but years may be names), long texts, or what another row has in the same column.
+    A form has no header.
 
     >>> has_header([["item", "price"], ["oak door", "840"]])
     True
@@ -105,6 +110,8 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool | None:
     body = rows[1 : 1 + SAMPLE]
     named = [column for column, cell in enumerate(first) if cell]
     if not body or (len(named) < 2 and max(map(len, body)) > 1):
+        return False
+    if is_form(rows):
         return False
     told: bool | None = None
     for column in named:
@@ -118,6 +125,44 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool | None:
         if below and 2 * values > len(below):
             told = True
     return told
+
+
+def is_form(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether some rows, the first included, are pairs of a name and its value.
+
+    Names differ and are no numbers. They end with colons, or the values below the first row are not
+    of one kind: texts, dates, or numbers with a unit. A price list with few rows and a text among
+    its prices is taken for a form, too, which costs it the names of two columns. A form with a
+    header would have wrong names.
+
+    >>> is_form([["Tenant", "Milo Franke"], ["Landlord", "Rosa Klein"], ["Rent", "930 euros"]])
+    True
+    >>> is_form([["Item", "Price"], ["oak door", "840 euros"], ["pine door", "310 euros"]])
+    False
+    """
+    if max(map(_width, rows)) != 2:
+        return False
+    pairs = [[cell.strip() for cell in row[:2]] for row in rows if _width(row) == 2]
+    names = [name for name, _ in pairs if name]
+    if len(names) < 2 or len(set(names)) < len(names) or max(map(len, names)) > _LONGEST_NAME:
+        return False
+    if any(map(_is_value, names)):
+        return False
+    # a dash or a question mark in place of a value is of any kind
+    kinds = Counter(_kind(value) for _, value in pairs[1:] if any(map(str.isalnum, value)))
+    mixed = bool(kinds) and max(kinds.values()) < _UNIFORM * kinds.total()
+    return mixed or all(name.endswith(":") for name in names)
+
+
+def _kind(cell: str) -> str:
+    """What the cells of a column have in common: "date", "text", or the beginning of a unit.
+
+    >>> [_kind(cell) for cell in ("12 May 2019", "oak", "€ 840", "1 crown", "80 crowns", "7")]
+    ['date', 'text', '€', 'cr', 'cr', '']
+    """
+    if not _is_value(cell):
+        return "text"
+    return "date" if _DATE.fullmatch(cell) else _NO_UNIT.sub("", cell)[:2].casefold()
 
 
 def _is_value(cell: str) -> bool:
