@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -190,6 +191,31 @@ def test_a_damaged_file_of_tantivy_is_an_error_and_no_crash(tmp_path: Path, endi
 
     with pytest.raises(IndexFileError, match=r"not readable \(.*remove it, and it is made again"):
         use()
+
+
+def test_files_of_tantivy_are_checked_in_blocks_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Shelf("tantivy", tmp_path)
+    shelf.add(*ROWS)
+    shelf.engine.close()
+    checked: list[int] = []
+    crc32 = zlib.crc32
+
+    def counted(data: bytes, value: int = 0) -> int:
+        checked.append(len(data))
+        return crc32(data, value)
+
+    monkeypatch.setattr("pullquote.searching.engines.tantivy._BLOCK", 7)
+    monkeypatch.setattr(zlib, "crc32", counted)
+    for _ in range(2):
+        engine = TantivyEngine(tmp_path / "t")
+        engine.add(ROWS[:0])
+        assert engine.writer
+        engine.close()
+        sizes = [len(file.read_bytes()) for file in (tmp_path / "t").iterdir()]
+        assert max(checked) == 7
+        assert 0 < sum(checked) < sum(sizes)
 
 
 def test_two_writers_of_tantivy_are_told_apart_from_damage(tmp_path: Path) -> None:

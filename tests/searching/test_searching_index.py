@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -664,6 +665,59 @@ def test_documents_of_an_older_index_are_read_again(tmp_path: Path) -> None:
         assert [found.passage.start for found in index.search("rent")] == [0]
         again = index.add()
         assert (again.changed, again.unchanged, again.reread) == (0, 1, False)
+
+
+def read_by_older(path: Path) -> None:
+    """Make an index one whose documents were read by older rules."""
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.execute("DELETE FROM settings WHERE name = 'reading'")
+        old.execute("UPDATE passages SET start = 7")
+        old.commit()
+
+
+def test_a_folder_that_was_gone_when_all_was_read_again_is_read_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text(f"The rent of {name}.")
+    with Index.create(tmp_path / "i.db") as index:
+        index.add([tmp_path / "one", tmp_path / "two"])
+        text = {"id": "notice", "text": "The rent of a text."}
+        index.add_texts([text])
+    read_by_older(tmp_path / "i.db")
+    (tmp_path / "one").rename(tmp_path / "away")
+    with Index.open(tmp_path / "i.db") as index:
+        done = index.add()
+        assert (done.changed, done.unchanged, done.reread) == (1, 0, True)
+        assert len(index) == 3
+        (tmp_path / "away").rename(tmp_path / "one")
+        done = index.add()
+        assert (done.changed, done.unchanged, done.reread) == (1, 1, False)
+        assert sorted(one.passage.start for one in index.search("rent")) == [0, 0, 7]
+        assert index.add_texts([text]).unchanged == 1  # it is no file that could be read again
+
+
+def test_reading_all_again_goes_on_where_it_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pullquote.searching.update.PASSAGES_HELD", 1)  # a batch a document
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.txt").write_text("The rent is due.")
+    with Index.create(tmp_path / "i.db") as index:
+        index.add(sorted(tmp_path.glob("*.txt")))
+    read_by_older(tmp_path / "i.db")
+
+    def interrupted(done: int, total: int, path: str) -> None:
+        if path.endswith("c.txt"):
+            raise KeyboardInterrupt
+
+    with Index.open(tmp_path / "i.db") as index:
+        with pytest.raises(KeyboardInterrupt):
+            index.add(progress=interrupted)
+        done = index.add()
+        assert (done.changed, done.unchanged) == (1, 2)
+        assert [one.passage.start for one in index.search("rent")] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -47,6 +47,7 @@ READING = 4
 
 _OWN_ENDINGS = ("-journal", "-shm", "-wal", ".vectors")
 _READ_BY = "SELECT value FROM settings WHERE name = 'reading'"
+_SET_READING = "INSERT OR REPLACE INTO settings VALUES ('reading', ?)"
 _READ_AGAIN: Stamp = (-1, 0, 0)  # no file has this stamp: the next update reads the document again
 
 
@@ -278,12 +279,22 @@ def _reading(store: Store) -> int:
 
 
 def _index_again(store: Store, engine: Engine) -> None:
-    """Index the words of all passages as it is done now, so that they can be removed one by one."""
+    """Index the words of all passages as it is done now, so that they can be removed one by one.
+
+    Files are marked as changed in the same transaction: those that are not there at the moment are
+    read when they are back, and an update that is killed goes on where it was.
+    """
     with Transaction(store, engine) as batch:
         batch.begin()
         engine.clear()
         rows = store.each("SELECT id, document, text FROM passages ORDER BY id")
         engine.add(IndexedPassage(id, document, text) for id, document, text in rows)
+        store.connection.execute(
+            "UPDATE documents SET size = ?, modified = ?, changed = ? "
+            "WHERE id NOT IN (SELECT document FROM metadata)",
+            _READ_AGAIN,
+        )
+        store.connection.execute(_SET_READING, (READING,))
 
 
 def _remember(store: Store, engine: Engine, left_out: Mapping[str, Problem]) -> None:
@@ -294,7 +305,7 @@ def _remember(store: Store, engine: Engine, left_out: Mapping[str, Problem]) -> 
     with Transaction(store, engine) as batch:
         batch.begin()
         execute, several = store.connection.execute, store.connection.executemany
-        execute("INSERT OR REPLACE INTO settings VALUES ('reading', ?)", (READING,))
+        execute(_SET_READING, (READING,))
         execute("DELETE FROM skipped WHERE what = ?", (FILE,))
         several(
             "INSERT INTO skipped VALUES (?, ?, ?)",

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pullquote.errors import IndexFileError, MissingExtraError, OutputError, first_line
 from pullquote.searching.engines import IndexedPassage, Match
@@ -23,6 +23,8 @@ OLDEST = "0.26"  # as pyproject.toml has it; 0.25 finds nothing among chosen doc
 _HEAP = 128_000_000  # bytes for a batch of new passages
 _STAMP = 0  # the id of the document that holds the generation; ids of passages start at 1
 _END, _FOOTER = struct.Struct("<II"), 1337
+_BLOCK = 1 << 20  # bytes of a file that are checked at once
+_checked: set[tuple[str, int, int, int]] = set()
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -145,15 +147,33 @@ def _check_files(folder: Path) -> None:
     """Raise `ValueError` for a file whose checksum is not that of its content.
 
     A writer merges files in threads of its own, where a panic over a damaged one ends the process.
-    A file ends with its checksum as JSON, the length of that, and a number.
+    A file ends with its checksum as JSON, the length of that, and a number. It is not written to
+    again, so that a process checks it once.
     """
-    for file in folder.iterdir():
-        content = file.read_bytes() if file.is_file() else b""
-        length, number = _END.unpack(content[-_END.size :].rjust(_END.size))
-        if number == _FOOTER:
-            body, footer = content[: -_END.size - length], content[-_END.size - length : -_END.size]
-            if zlib.crc32(body) != json.loads(footer)["crc"]:
-                raise ValueError(f"{file.name} is damaged")
+    for path in filter(Path.is_file, folder.iterdir()):
+        now = path.stat()
+        seen = (str(path), now.st_ino, now.st_size, now.st_mtime_ns)
+        if seen not in _checked:
+            with path.open("rb") as file:
+                _check_file(file, now.st_size)
+            _checked.add(seen)
+
+
+def _check_file(file: BinaryIO, size: int) -> None:
+    file.seek(max(size - _END.size, 0))
+    length, number = _END.unpack(file.read(_END.size).rjust(_END.size))
+    if number != _FOOTER:
+        return
+    body = size - _END.size - length
+    file.seek(max(body, 0))
+    known = json.loads(file.read(length))["crc"]
+    file.seek(0)
+    found = 0
+    while body > 0 and (block := file.read(min(body, _BLOCK))):
+        found = zlib.crc32(block, found)
+        body -= len(block)
+    if found != known:
+        raise ValueError(f"{Path(file.name).name} is damaged")
 
 
 @contextlib.contextmanager
