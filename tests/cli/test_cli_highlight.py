@@ -40,7 +40,21 @@ def test_json_of_a_folder(call: Run, folder: Path) -> None:
 
 def test_nothing_is_said_plainly(call: Run, folder: Path) -> None:
     done = call("highlight", QUESTION, folder / "mill.md", "--least", "99%").succeeded()
-    assert done.out.splitlines()[1] == "  nothing that bears on the question"
+    assert done.out == "1 document has nothing that bears on the question\n"
+
+
+def test_of_several_documents_only_those_with_something_are_listed(call: Run, folder: Path) -> None:
+    (folder / "wheel.txt").write_text("The wheel is of oak.\n")
+    done = call("highlight", QUESTION, folder, "--least", "50%").succeeded()
+    name, *sentences, last = done.out.splitlines()
+    assert name.endswith("bread.txt")
+    assert [sentence[:2] for sentence in sentences] == ["  ", "  "]
+    assert last == "2 documents have nothing that bears on the question"
+
+
+def test_all_sentences_at_least_0(call: Run, folder: Path) -> None:
+    done = call("highlight", QUESTION, folder / "bread.txt", "--least", "0").succeeded()
+    assert "It rains." in done.out
 
 
 def test_a_document_that_cannot_be_read(call: Run, folder: Path) -> None:
@@ -60,5 +74,10 @@ def test_what_it_refuses(call: Run, folder: Path) -> None:
     (folder.parent / "empty").mkdir()
     call("highlight", QUESTION, folder.parent / "empty").failed("no documents in it")
     call("highlight", QUESTION, "nowhere").failed("no such file or folder")
+    call("index", folder, "-o", folder.parent / "n.db").succeeded()
+    said = "n.db: a database, such as an index, and no document; give the files and folders"
+    call("highlight", QUESTION, folder.parent / "n.db").failed(said)
+    call("highlight", QUESTION, folder, folder.parent / "n.db").failed(said)
+    call("highlight", QUESTION, folder, "--least", "many").failed("is not between", code=2)
     call("highlight", " ", folder).failed("blank")
     call("highlight", QUESTION, folder, "--least", "2").failed("is not between 0 and 1", code=2)

@@ -100,16 +100,31 @@ threshold_option = click.option(
 
 
 def share(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
-    """Parse a share of questions such as 80% or 0.8."""
+    """Parse a share of questions such as 80% or 0.8, above 0."""
     if value is None:
         return None
-    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(%?)\s*", value)
-    parsed = float(match[1]) / (100 if match[2] else 1) if match else 0.0
+    parsed = _share(value)
     if not 0 < parsed <= 1:
         raise click.BadParameter(
             f"{value!r} is not between 0 and 1, nor 0% and 100%; expected one such as 80% or 0.8."
         )
     return parsed
+
+
+def probability(_context: click.Context, _option: click.Parameter, value: str) -> float:
+    """Parse a probability such as 30% or 0.3, from 0 to 1."""
+    parsed = _share(value)
+    if not 0 <= parsed <= 1:
+        raise click.BadParameter(
+            f"{value!r} is not between 0 and 1, nor 0% and 100%; expected one such as 30% or 0.3."
+        )
+    return parsed
+
+
+def _share(value: str) -> float:
+    """80% or 0.8 as a number; -1 if it is none."""
+    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(%?)\s*", value)
+    return float(match[1]) / (100 if match[2] else 1) if match else -1.0
 
 
 answerable_option = click.option(

@@ -17,9 +17,9 @@ from pullquote.cli.console import (
     open_reader,
     percent,
     printable,
+    probability,
     read_text,
     say,
-    share,
     spelling_option,
 )
 from pullquote.cli.skipped import shown
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, required=True, metavar="FILE...")
 @click.option(
     "--least",
-    callback=share,
+    callback=probability,
     default="30%",
     show_default=True,
     metavar="P",
@@ -83,6 +83,7 @@ def command(
         model, device=device, precision=precision, threads=threads, spelling=spelling
     )
     results: list[dict[str, Any]] = []
+    without = 0  # documents
     texts = [("standard input", read_text("-"), [])] if paths == ("-",) else _documents(paths)
     for name, text, passages in texts:
         found = reader.highlight(question, text, least=least)
@@ -93,12 +94,16 @@ def command(
                 for one, place in zip(found, places, strict=True)
             ]
             continue
+        if not found:
+            without += 1
+            continue
         click.secho(printable(shown(name)), bold=True)
         for one, place in zip(found, places, strict=True):
             where = f", {place['unit']} {place['number']}" if place else ""
             click.echo(f"  {percent(one.score):>6}  {_marked(one, text)}{where}")
-        if not found:
-            click.echo("  nothing that bears on the question")
+    if without:
+        has = "has" if without == 1 else "have"
+        click.echo(f"{count(without, 'document')} {has} nothing that bears on the question")
     if as_json:
         echo_json({"question": question, "model": model, "highlights": results})
 
@@ -107,8 +112,14 @@ def _documents(paths: Iterable[str]) -> Iterable[tuple[str, str, list[Passage]]]
     """The path, text and passages of each document; others are named on standard error."""
     from pullquote.searching.documents import Problem, SourceFile, find
     from pullquote.searching.passages import joined
+    from pullquote.searching.plain import is_sqlite
     from pullquote.searching.pool import Pool
 
+    for path in filter(is_sqlite, paths):
+        raise DocumentError(
+            f"{path}: a database, such as an index, and no document; give the files and folders "
+            "that the index was made of"
+        )
     found = list(find(paths))
     files = [file for file in found if isinstance(file, SourceFile)]
     problems = [one for one in found if isinstance(one, Problem)]

@@ -47,6 +47,7 @@ READING = 4
 
 _OWN_ENDINGS = ("-journal", "-shm", "-wal", ".vectors")
 _READ_BY = "SELECT value FROM settings WHERE name = 'reading'"
+_IS_FILE = "id NOT IN (SELECT document FROM metadata)"
 _SET_READING = "INSERT OR REPLACE INTO settings VALUES ('reading', ?)"
 _READ_AGAIN: Stamp = (-1, 0, 0)  # no file has this stamp: the next update reads the document again
 
@@ -113,8 +114,7 @@ def update(
         known = {
             os.fsdecode(path): (size, modified, changed)
             for path, size, modified, changed in store.rows(
-                "SELECT path, size, modified, changed FROM documents "
-                "WHERE id NOT IN (SELECT document FROM metadata)"
+                f"SELECT path, size, modified, changed FROM documents WHERE {_IS_FILE}"
             )
         }
         if reread := bool(known) and _reading(store) < READING:
@@ -290,8 +290,7 @@ def _index_again(store: Store, engine: Engine) -> None:
         rows = store.each("SELECT id, document, text FROM passages ORDER BY id")
         engine.add(IndexedPassage(id, document, text) for id, document, text in rows)
         store.connection.execute(
-            "UPDATE documents SET size = ?, modified = ?, changed = ? "
-            "WHERE id NOT IN (SELECT document FROM metadata)",
+            f"UPDATE documents SET size = ?, modified = ?, changed = ? WHERE {_IS_FILE}",
             _READ_AGAIN,
         )
         store.connection.execute(_SET_READING, (READING,))
