@@ -72,6 +72,23 @@ def test_a_long_document_is_read_part_by_part(tools: Tools, folder: Path) -> Non
     assert tools.read_passage("sagas/river.txt", 3_000).part.start <= 3_000
 
 
+def test_a_table_of_short_rows_is_read_to_its_end(tmp_path: Path) -> None:
+    """Each row is a passage, and many more than are fetched at first fit into a part."""
+    rows = "\n".join(f"lamp {n},{n} crowns" for n in range(300))
+    (tmp_path / "prices.csv").write_text(f"item,price\n{rows}\n")
+    with Index.in_memory() as index:
+        index.add([tmp_path / "prices.csv"])
+        (document,) = index.documents()
+        few = Tools(Searcher(Reader(), index))
+        first = few.read_passage(document.path)
+        assert 5_900 < first.part.end <= 6_000
+        assert first.next_start is not None
+        second = few.read_passage(document.path, first.next_start)
+    assert second.part.start == first.next_start
+    assert "lamp 299" in second.part.text
+    assert second.next_start is None
+
+
 def test_all_documents_are_listed_a_page_at_a_time(tools: Tools) -> None:
     every = tools.list_documents()
     assert every.total == len(every.documents) == 5

@@ -35,6 +35,7 @@ _MOST_DOCUMENTS = 500
 _MOST_CHECKED = 50
 _FOUND = 20  # places and differences of a quote that are told
 _READ = 6_000  # characters of a document that one call reads, to the end of a passage
+_PASSAGES = 60  # that are fetched for a part at first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,8 +267,12 @@ class Tools:
         if "?" in document:
             names = (one.path for one in index.documents())
             document = next((name for name in names if _encodable(name) == document), document)
-        # one passage more than fits, to know whether the document goes on
-        passages = index.passages(document, start, limit=1 + _READ // 100)
+        limit = _PASSAGES
+        passages = index.passages(document, start, limit=limit)
+        # until one does not fit, so that it is known where to go on; rows of a table are short
+        while len(passages) == limit and passages[-1].end - passages[0].start <= _READ:
+            limit *= 2
+            passages = index.passages(document, start, limit=limit)
         if not passages or start >= passages[-1].end:
             raise InputError(
                 f"start is {start}, and {document} has "
