@@ -6,7 +6,8 @@
     ├── DataError          a data or prediction file that is not valid
     ├── TextError          bytes that are not text, or text in an unknown encoding
     ├── DocumentError      a document that cannot be read, or a folder without documents
-    ├── IndexFileError     an index that is damaged, empty or busy, or another kind of file
+    ├── IndexFileError     an index that is damaged or empty, or another kind of file
+    │   └── IndexBusyError an index that another process is writing to
     ├── ModelError         a model directory, file or name that cannot be loaded
     │   └── OldFormError   a checkpoint with pickled weights, or without a tokenizer.json
     ├── TrainingError      training that cannot continue, for example because the loss is NaN
@@ -52,7 +53,11 @@ class DocumentError(PullquoteError, ValueError):
 
 
 class IndexFileError(PullquoteError):
-    """An index that is damaged, empty, busy or of another version, or another kind of file."""
+    """An index that is damaged, empty or of another version, or another kind of file."""
+
+
+class IndexBusyError(IndexFileError):
+    """An index that another process is writing to; it is sound, and can be used later."""
 
 
 class ModelError(PullquoteError):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -115,6 +117,19 @@ def test_decisions(call: Run, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "d.json").write_text(text.replace(quote, "other"))
     done = call("fill", "q.toml", folder, "-o", "table.csv", "--decisions", "d.json")
     done.failed("none of the decisions is on a quote of this table")
+
+
+def test_a_cache_whose_damage_is_seen_late_is_made_again(
+    call: Run, folder: Path, tmp_path: Path
+) -> None:
+    call("fill", "q.toml", folder, "-o", "table.csv").succeeded()
+    (kept,) = (tmp_path / "cache" / "folders").glob("*.db")
+    with contextlib.closing(sqlite3.connect(kept)) as connection:
+        connection.execute("DELETE FROM words_docsize")
+        connection.commit()
+    call("fill", "q.toml", folder, "-o", "other.csv").failed("damaged", "ask again")
+    call("fill", "q.toml", folder, "-o", "other.csv").succeeded()
+    assert rows(tmp_path / "other.csv") == rows(tmp_path / "table.csv")
 
 
 def test_what_it_refuses(call: Run, folder: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from cli_helpers import LIGHTHOUSE, ROOT, Run
 from pullquote import Index
 from pullquote.cli import asking
 from pullquote.cli.console import percent
-from pullquote.searching import pool
+from pullquote.searching import pool, store
 from pullquote.searching.index import bundled
 
 MILL = ROOT / "examples" / "mill"
@@ -295,6 +295,22 @@ def test_a_cache_whose_damage_is_seen_late_is_removed(call: Run, cache: Path) ->
         connection.execute("DELETE FROM words_docsize")
         connection.commit()
     call("ask", NOTICE, MILL).failed("damaged", "ask again")
+    assert call("ask", NOTICE, MILL).succeeded().out.startswith("three months\n")
+
+
+def test_a_cache_that_another_process_writes_to_is_kept(
+    call: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(store._CONNECTION, "timeout", 0.01)
+    call("ask", NOTICE, MILL).succeeded()
+    (kept,) = (cache / "folders").glob("*.db")
+    with contextlib.closing(sqlite3.connect(kept)) as writer:
+        writer.execute("PRAGMA locking_mode = EXCLUSIVE")
+        writer.execute("BEGIN EXCLUSIVE")
+        writer.execute("CREATE TABLE being_written (x)")
+        before = kept.stat().st_ino
+        call("ask", NOTICE, MILL).failed("another process is writing to it")
+        assert kept.stat().st_ino == before
     assert call("ask", NOTICE, MILL).succeeded().out.startswith("three months\n")
 
 

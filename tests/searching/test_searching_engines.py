@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pullquote.errors import IndexFileError, OutputError
+from pullquote.errors import IndexBusyError, IndexFileError, OutputError
 from pullquote.searching.engines import Engine, IndexedPassage, Match
 from pullquote.searching.engines.fts5 import TABLE, Fts5Engine
 from pullquote.searching.engines.tantivy import TantivyEngine
@@ -221,7 +221,7 @@ def test_files_of_tantivy_are_checked_in_blocks_and_once(
 def test_two_writers_of_tantivy_are_told_apart_from_damage(tmp_path: Path) -> None:
     first, second = TantivyEngine(tmp_path / "t"), TantivyEngine(tmp_path / "t")
     first.add(ROWS[:1])
-    with pytest.raises(IndexFileError, match="another process is writing to it"):
+    with pytest.raises(IndexBusyError, match="another process is writing to it"):
         second.add(ROWS[1:])
     first.rollback()
     first.close()

@@ -30,7 +30,7 @@ from pullquote.cli.console import (
     sentence,
 )
 from pullquote.cli.skipped import in_one_line, listed, shown
-from pullquote.errors import DocumentError, IndexFileError
+from pullquote.errors import DocumentError, IndexBusyError, IndexFileError
 from pullquote.files import cache_directory
 from pullquote.progress import tracked
 from pullquote.searching.plain import is_plain
@@ -195,16 +195,28 @@ def open_index(paths: Sequence[str], verbose: bool, *, private: bool = False) ->
             note_missing(index, index.without_vectors(), f"run pullquote index -o {paths[0]}")
             yield index
         return
-    index, found = cached_index(paths, private=private)
+    with cached_index(paths, private=private) as (index, found):
+        if not len(index):
+            raise DocumentError(nothing_in(paths, found))
+        left = make_vectors(index, _VECTOR_SECONDS)
+        note_skipped(found.problems, found.left_out, verbose)
+        note_guesses(found)
+        note_missing(index, left, "the next questions make more of them")
+        yield index
+
+
+@contextlib.contextmanager
+def cached_index(paths: Sequence[str], *, private: bool = False) -> Iterator[tuple[Index, Update]]:
+    """An index of the documents at some paths, kept in the cache, and what is new of them.
+
+    A damaged one is removed: at once where opening shows it, else when the block ends.
+    """
+    index, found = _open_cached(paths, private)
     try:
         with index:
-            if not len(index):
-                raise DocumentError(nothing_in(paths, found))
-            left = make_vectors(index, _VECTOR_SECONDS)
-            note_skipped(found.problems, found.left_out, verbose)
-            note_guesses(found)
-            note_missing(index, left, "the next questions make more of them")
-            yield index
+            yield index, found
+    except IndexBusyError:
+        raise
     except IndexFileError:  # damage that is seen only when it is asked
         _remove(index.path)
         raise IndexFileError(
@@ -213,8 +225,7 @@ def open_index(paths: Sequence[str], verbose: bool, *, private: bool = False) ->
         ) from None
 
 
-def cached_index(paths: Sequence[str], *, private: bool = False) -> tuple[Index, Update]:
-    """An index of the documents at some paths, kept in the cache, and what is new of them."""
+def _open_cached(paths: Sequence[str], private: bool) -> tuple[Index, Update]:
     import hashlib  # OpenSSL is not loaded for a plain text
 
     from pullquote.searching.documents import existing
@@ -229,6 +240,8 @@ def cached_index(paths: Sequence[str], *, private: bool = False) -> tuple[Index,
     file = cache_directory() / "folders" / f"{key}.db"
     try:
         return _cached(file, paths, private)
+    except IndexBusyError:
+        raise
     except IndexFileError:  # damaged, or of another version: it can be made again
         _remove(file)
         return _cached(file, paths, private)

@@ -138,8 +138,7 @@ def command(
         model, device=device, precision=precision, threads=threads, spelling=spelling
     )
     files = _files(paths)  # before the index, which then holds these versions or newer ones
-    index, found = cached_index(paths)
-    with index, Filling(output) as filling:
+    with cached_index(paths) as (index, found), Filling(output) as filling:
         sources = list(_sources(paths, files, index, ours))
         if not sources:
             raise DocumentError(nothing_in(paths, found))

@@ -24,7 +24,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from pullquote.errors import IndexFileError, OutputError
+from pullquote.errors import IndexBusyError, IndexFileError, OutputError
 from pullquote.files import cannot_write
 from pullquote.searching.engines import Engine
 from pullquote.searching.engines.fts5 import SHADOWS, TABLE
@@ -456,7 +456,7 @@ def _explained(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         message = str(error)
         if "locked" in message:
-            raise IndexFileError(
+            raise IndexBusyError(
                 f"{path}: another process is writing to it; try again when it is done"
             ) from None
         if "no such module: fts5" in message:

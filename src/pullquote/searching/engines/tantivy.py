@@ -16,7 +16,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pullquote.errors import IndexFileError, MissingExtraError, OutputError, first_line
+from pullquote.errors import (
+    IndexBusyError,
+    IndexFileError,
+    MissingExtraError,
+    OutputError,
+    first_line,
+)
 from pullquote.searching.engines import IndexedPassage, Match
 
 OLDEST = "0.26"  # as pyproject.toml has it; 0.25 finds nothing among chosen documents
@@ -183,7 +189,7 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except BaseException as error:
         if "LockBusy" in str(error):
-            raise IndexFileError(f"{folder}: another process is writing to it") from None
+            raise IndexBusyError(f"{folder}: another process is writing to it") from None
         if "No space left" in str(error):
             raise OutputError(
                 f"{folder}: cannot be written (the disk is full); make room"
