@@ -118,6 +118,39 @@ def test_an_error_is_the_last_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (error["code"], error["error"]) == ("busy", "the queue is full")
 
 
+def test_a_failure_is_logged_and_is_the_last_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(progress, "INTERVAL", 0.02)
+    _, error = respond(0.1, RuntimeError("out of luck"), most=9)
+    assert error["code"] == "internal"
+    assert "out of luck" not in error["error"]
+    assert "out of luck" in caplog.text
+
+
+def test_the_work_of_a_response_that_is_never_sent_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "INTERVAL", 0.02)
+
+    async def main() -> bool:
+        work = asyncio.ensure_future(asyncio.sleep(5, JSONResponse({})))
+        await progress.respond(work, lambda: 0.25, 9)
+        await asyncio.wait([work], timeout=1)
+        return work.cancelled()
+
+    assert asyncio.run(main())
+
+
+def test_many_texts_that_are_read_together_are_progress(
+    make_client: MakeClient, slow: Callable[[float], None]
+) -> None:
+    slow(0.15)
+    contexts = [f"The river rises in hill {n}." for n in range(20)]
+    asked = {"question": "Who led the Norse?", "context": contexts}
+    with make_client(max_seconds=0.6, max_batch=2) as client:
+        lines = client.post("/v1/answer", json=asked, headers=LINES).text.splitlines()
+    assert len(json.loads(lines[-1])["results"]) == 20
+
+
 def test_texts_count_by_their_lengths() -> None:
     share = progress.Share([300, 100])
     assert share() == 0

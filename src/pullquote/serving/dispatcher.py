@@ -127,8 +127,13 @@ class Dispatcher:
                 (one,) = questions
                 options = {**asdict(mode), "progress": one.progress}
                 return [_charged(one, self.reader.answer(one.question, one.context, **options))]
-            predictions = self.reader.answer_all(examples, **asdict(mode))
-            return list(map(_charged, questions, predictions))
+            answers = []
+            for one, answer in zip(
+                questions, self.reader.answer_all(examples, **asdict(mode)), strict=True
+            ):
+                one.progress(len(one.context), len(one.context), "reading")
+                answers.append(_charged(one, answer))
+            return answers
         items = [{"question": one.question, "context": one.context} for one in questions]
         answers = self.pipeline(items, **asdict(mode.options))
         return list(map(_charged, questions, answers if len(items) > 1 else [answers]))

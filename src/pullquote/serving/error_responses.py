@@ -38,6 +38,8 @@ CODES = {
     504: ("timeout", "the answer took too long and was given up"),
 }
 """Status to `code` and its meaning, as the OpenAPI document states them."""
+FAILED = "the server failed; its log says how"
+"""What a 500 tells; the log has the traceback."""
 
 
 class Detail(BaseModel):

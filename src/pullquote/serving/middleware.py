@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pullquote.serving.arrivals import Arrival, Arrivals
-from pullquote.serving.error_responses import ApiError, error_response
+from pullquote.serving.error_responses import FAILED, ApiError, error_response
 from pullquote.serving.memory import Account, Memory, MemoryFullError
 from pullquote.serving.metrics import Metrics
 from pullquote.serving.settings import Settings
@@ -140,7 +140,7 @@ class RequestMiddleware:
         except Exception:  # noqa: BLE001  # logged; the server goes on
             _log.exception("%s %s failed", scope["method"], path)
             if status == 499:
-                response = error_response(500, "the server failed; its log says how")
+                response = error_response(500, FAILED)
                 await response(scope, receive, send_with_status)
         finally:
             method = scope["method"] if scope["method"] in METHODS else "other"

@@ -12,16 +12,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from pullquote.progress import Progress
-from pullquote.serving.error_responses import ApiError, error_response
+from pullquote.serving.error_responses import FAILED, ApiError, error_response
 
 MEDIA_TYPE = "application/x-ndjson"
+_log = logging.getLogger("pullquote.serving")
+
 INTERVAL = 0.5
 """Seconds until the first line, and between two; what is ready sooner is an ordinary response."""
 
@@ -78,6 +82,8 @@ class _Lines(Response):
         super().__init__()
         del self.headers["content-length"]  # unknown yet
         self._task, self._share, self._most = task, share, most
+        unsent = weakref.finalize(self, task.cancel)  # a response that is never sent ends its work
+        unsent.atexit = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def say(line: bytes, *, is_last: bool = False) -> None:
@@ -106,3 +112,6 @@ class _Lines(Response):
             return self._task.result()
         except ApiError as error:
             return error_response(error.status, error.error)
+        except Exception:  # noqa: BLE001  # logged; the response has begun, and needs its last line
+            _log.exception("a response failed after its first line")
+            return error_response(500, FAILED)
