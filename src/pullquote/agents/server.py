@@ -7,6 +7,7 @@ Knows the SDK and the tools. An agent sees the documents of one index, and nothi
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 from collections.abc import Callable
@@ -35,8 +36,15 @@ INSTRUCTIONS = (
 )
 
 
-def make_server(tools: Tools) -> MCPServer[Any]:
-    """A server of the tools. It only reads, and needs nothing but the index and the reader."""
+def make_server(
+    tools: Tools,
+    *,
+    within: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+) -> MCPServer[Any]:
+    """A server of the tools. It only reads, and needs nothing but the index and the reader.
+
+    Each call runs in a context of `within()`, which may limit it: its `ToolError` is the result.
+    """
     server: MCPServer[Any] = MCPServer(
         "pullquote", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING"
     )
@@ -47,11 +55,13 @@ def make_server(tools: Tools) -> MCPServer[Any]:
         *(tools.ask, tools.search, tools.read_passage),
         *(tools.highlight, tools.check_quotes, tools.list_documents),
     ):
-        server.add_tool(_explained(tool), annotations=reads)
+        server.add_tool(_explained(tool, within), annotations=reads)
     return server
 
 
-def _explained(tool: Callable[..., Any]) -> Callable[..., Any]:
+def _explained(
+    tool: Callable[..., Any], within: Callable[[], contextlib.AbstractContextManager[None]]
+) -> Callable[..., Any]:
     """A tool whose errors reach the agent as they read; those of the index, which name its file,
     go to the log.
     """
@@ -59,7 +69,8 @@ def _explained(tool: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(tool)
     def explained(*args: Any, **kwargs: Any) -> Any:
         try:
-            return tool(*args, **kwargs)
+            with within():
+                return tool(*args, **kwargs)
         except InputError as error:
             raise ToolError(str(error)) from None
         except PullquoteError as error:

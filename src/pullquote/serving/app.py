@@ -49,8 +49,8 @@ def create_app(
     """An ASGI application that answers with `reader` within the limits of `settings`.
 
     `/v1/ask` searches `index`, which should be opened with `private=True`, so that responses hold
-    no paths above the indexed folders. The application closes it when it shuts down. With
-    `agents`, it is offered to agents at `/mcp`, too (extra `mcp`). Raises `InputError` for `agents`
+    no paths above the indexed folders. The application closes it when it shuts down, and cannot
+    start again. With `agents`, it is offered to agents at `/mcp`, too (extra `mcp`). Raises `InputError` for `agents`
     without an index.
 
     >>> from pullquote import Reader  # doctest: +SKIP
@@ -91,11 +91,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Metrics]]:
 
 
 def _agents(app: FastAPI, services: Services) -> contextlib.AbstractAsyncContextManager[None]:
-    if services.searcher is None:
+    if services.index is None:
         raise InputError("agents are offered the documents of an index; give one: --index FILE")
     from pullquote.serving.routes.agents import add_tools  # needs an extra of its own
 
-    return add_tools(app, services.searcher)
+    return add_tools(app, services.dispatcher, services.index)
 
 
 def _add_middleware(app: FastAPI, services: Services) -> None:

@@ -1,0 +1,91 @@
+"""The limits of the tools for agents over HTTP: how many read at once, and until when."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+pytest.importorskip("mcp")
+
+from pullquote import Index, Reader
+from pullquote.reading.backends.scripted import ScriptedBackend
+from pullquote.serving.app import create_app
+from pullquote.serving.settings import Settings
+
+SECONDS = 1.0  # of a request
+BATCH = 0.1  # seconds that a batch takes
+
+
+class Slow(ScriptedBackend):
+    """Reads slowly, and counts who reads."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.open, self.most, self.last = inner, 0, 0, 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self, batch: Any, *, alone: bool = True) -> Any:
+        with self._lock:
+            self.open += 1
+            self.most = max(self.most, self.open)
+        time.sleep(BATCH)
+        with self._lock:
+            self.open -= 1
+            self.last = time.monotonic()
+        return self.inner(batch, alone=alone)
+
+
+@contextmanager
+def offered(reader: Reader, text: str, tmp_path: Path) -> Iterator[TestClient]:
+    with Index.create(tmp_path / "i.db") as index:
+        index.add_texts([{"id": "river", "text": text}])
+    app = create_app(
+        reader, Settings(max_seconds=SECONDS), index=Index.open(tmp_path / "i.db"), agents=True
+    )
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+def call(client: TestClient, name: str, **arguments: Any) -> tuple[int, dict[str, Any]]:
+    """The status of a call of a tool, and its result."""
+    params = {"name": name, "arguments": arguments}
+    response = client.post(
+        "/mcp",
+        json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params},
+        headers={"accept": "application/json, text/event-stream"},
+    )
+    return response.status_code, response.json().get("result", {})
+
+
+def test_no_more_read_at_once_than_there_are_workers(reader: Reader, tmp_path: Path) -> None:
+    slow = reader.backend = Slow(reader.backend)
+    text = "The Norse, led by Rollo, came by sea."
+    asked = {"question": "Who led?", "document": "river"}
+    with offered(reader, text, tmp_path) as client, ThreadPoolExecutor(12) as pool:
+        calls = [pool.submit(call, client, "highlight", **asked) for _ in range(12)]
+        results = [one.result() for one in calls]
+    assert slow.most == slow.workers == 1
+    assert {status for status, _ in results} == {200}
+    busy = [result for _, result in results if result["isError"]]
+    assert 0 < len(busy) < 12
+    assert all("is busy" in result["content"][0]["text"] for result in busy)
+
+
+def test_reading_ends_at_the_deadline(reader: Reader, tmp_path: Path) -> None:
+    slow = reader.backend = Slow(reader.backend)
+    reader.backend.batch_tokens = 1
+    text = "The river rises in the hills. " * 190
+    with offered(reader, text, tmp_path) as client:
+        started = time.monotonic()
+        status, result = call(client, "highlight", question="Who led?", document="river")
+        assert status == 504 or "no answer in time" in result["content"][0]["text"]
+        time.sleep(3 * BATCH)
+        assert slow.open == 0
+        assert slow.last - started < SECONDS + 2 * BATCH
