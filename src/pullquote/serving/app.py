@@ -50,8 +50,8 @@ def create_app(
 
     `/v1/ask` searches `index`, which should be opened with `private=True`, so that responses hold
     no paths above the indexed folders. The application closes it when it shuts down, and cannot
-    start again. With `agents`, it is offered to agents at `/mcp`, too (extra `mcp`). Raises `InputError` for `agents`
-    without an index.
+    start again. With `agents`, it is offered to agents at `/mcp`, too (extra `mcp`). Raises
+    `InputError` for `agents` without an index.
 
     >>> from pullquote import Reader  # doctest: +SKIP
     >>> from pullquote.serving.app import create_app  # doctest: +SKIP
