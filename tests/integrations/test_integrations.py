@@ -111,6 +111,26 @@ def test_langchain_retriever_gives_each_passage_once_with_its_place(tmp_path: Pa
     assert best["quote"] == "three months"
 
 
+def test_langchain_retriever_gives_as_many_passages_as_are_asked_for(tmp_path: Path) -> None:
+    """However many quotes stand in the best of them."""
+    pytest.importorskip("langchain_core")
+    from pullquote import Index
+    from pullquote.integrations.langchain import QuoteRetriever
+
+    names = [
+        f"{first}{last}" for first in ("Al", "Be", "Da") for last in ("ton", "nna", "rik", "so")
+    ]
+    many = [
+        f"{' '.join(f'{name}{n} signed the lease.' for name in names)} It is lease {n}."
+        for n in range(15)
+    ]
+    few = [f"The weather of lease {n} was fine and dry all summer." for n in range(5)]
+    with Index.create(tmp_path / "i.db") as index:
+        index.add_texts({"id": str(n), "text": text} for n, text in enumerate(many + few))
+    retriever = QuoteRetriever(index=str(tmp_path / "i.db"), top_k=20)
+    assert len(retriever.invoke("Who signed the lease?")) == 20
+
+
 def test_llama_index_postprocessor_leaves_the_given_nodes_alone() -> None:
     pytest.importorskip("llama_index.core")
     from llama_index.core.schema import NodeWithScore, TextNode

@@ -17,13 +17,10 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.retrievers import BaseRetriever
 
 from pullquote.checkpoints.directory import DEFAULT_MODEL
-from pullquote.integrations.texts import number_of, passages
+from pullquote.integrations.texts import number_of, passages, quote_fields
 from pullquote.reading.reader import Reader
 from pullquote.searching.index import Index
 from pullquote.searching.search import Searcher
-from pullquote.types import Hit
-
-_QUOTES = 50  # that are looked at for the best of each passage
 
 
 class QuoteCompressor(BaseDocumentCompressor):
@@ -53,11 +50,8 @@ class QuoteCompressor(BaseDocumentCompressor):
             document = documents[number_of(hit)]
             metadata = {
                 **document.metadata,
-                "quote": hit.text,
-                "quote_start": hit.start,
-                "quote_end": hit.end,
+                **quote_fields(hit, result.answered),
                 "score": hit.score,
-                "answered": result.answered,
             }
             kept.append(Document(page_content=hit.sentence, metadata=metadata, id=document.id))
         return kept
@@ -87,13 +81,12 @@ class QuoteRetriever(BaseRetriever):
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[Document]:
-        # several quotes may stand in one passage
-        result = self._searcher.search(query, _QUOTES, path=self.path, where=self.where)
+        found = self._searcher.retrieve(query, path=self.path, where=self.where)
+        result = self._searcher.search_among(
+            query, (one.passage for one in found.passages), self.top_k, each=True
+        )
         if self.only_answered and not result.answered:
             return []
-        best: dict[tuple[str, int], Hit] = {}
-        for hit in result.hits:
-            best.setdefault((hit.place.path, hit.passage.start), hit)
         return [
             Document(
                 page_content=hit.passage.text,
@@ -101,14 +94,11 @@ class QuoteRetriever(BaseRetriever):
                     **hit.passage.document.metadata,
                     "source": hit.place.path,
                     hit.place.unit: hit.place.number,
-                    "quote": hit.text,
-                    "quote_start": hit.offset,
-                    "quote_end": hit.offset + len(hit.text),
+                    **quote_fields(hit, result.answered),
                     "score": hit.score,
-                    "answered": result.answered,
                 },
             )
-            for hit in list(best.values())[: self.top_k]
+            for hit in result.hits[: self.top_k]
         ]
 
     @functools.cached_property

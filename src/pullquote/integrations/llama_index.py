@@ -14,7 +14,7 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 
 from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.errors import InputError
-from pullquote.integrations.texts import number_of, passages
+from pullquote.integrations.texts import number_of, passages, quote_fields
 from pullquote.reading.reader import Reader
 from pullquote.searching.search import Searcher
 
@@ -51,12 +51,7 @@ class QuotePostprocessor(BaseNodePostprocessor):
         kept = []
         for hit in result.hits[: self.top_k]:
             node = nodes[number_of(hit)].node.model_copy(deep=True)
-            node.metadata |= {
-                "quote": hit.text,
-                "quote_start": hit.start,
-                "quote_end": hit.end,
-                "answered": result.answered,
-            }
+            node.metadata |= quote_fields(hit, result.answered)
             kept.append(NodeWithScore(node=node, score=hit.score))
         return kept
 

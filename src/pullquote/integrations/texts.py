@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pullquote.types import Document, Mark, Passage
 
@@ -17,6 +17,16 @@ def passages(texts: Iterable[str]) -> list[Passage]:
         Passage(Document(str(number), "line"), text, 0, (Mark(0, 1),))
         for number, text in enumerate(texts)
     ]
+
+
+def quote_fields(hit: Hit, answered: bool) -> dict[str, Any]:
+    """The metadata of a quote: its characters in the passage, and whether there is an answer."""
+    return {
+        "quote": hit.text,
+        "quote_start": hit.offset,
+        "quote_end": hit.offset + len(hit.text),
+        "answered": answered,
+    }
 
 
 def number_of(hit: Hit) -> int:
