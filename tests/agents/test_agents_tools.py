@@ -89,6 +89,27 @@ def test_a_table_of_short_rows_is_read_to_its_end(tmp_path: Path) -> None:
     assert second.next_start is None
 
 
+def test_documents_that_were_not_read_are_told(tmp_path: Path) -> None:
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
+    (tmp_path / "prices.csv").write_text("item,price\nlamp,12\n")
+    with Index.create(tmp_path / "i.db") as index:
+        index.add([tmp_path / "broken.pdf", tmp_path / "prices.csv"])
+    with Index.open(tmp_path / "i.db", private=True) as index:
+        listed = Tools(Searcher(Reader(), index)).list_documents()
+    (document,) = listed.documents
+    assert (document.document, document.unit) == ("prices.csv", "line")
+    (broken,) = listed.not_read
+    assert broken.document == "broken.pdf"
+    assert "PDF" in broken.reason
+    assert str(tmp_path) not in broken.reason
+
+
+def test_a_quote_that_cannot_be_checked_has_a_reason(tools: Tools) -> None:
+    short, exact = tools.check_quotes(["Rollo", "The Norse, led by Rollo, came."]).quotes
+    assert (short.match, exact.reason) == ("uncheckable", "")
+    assert "too short" in short.reason
+
+
 def test_all_documents_are_listed_a_page_at_a_time(tools: Tools) -> None:
     every = tools.list_documents()
     assert every.total == len(every.documents) == 5
@@ -124,8 +145,8 @@ def test_results_can_be_sent_whatever_names_and_metadata_hold(tools: Tools) -> N
     for result in results:
         json.dumps(dataclasses.asdict(result), ensure_ascii=False).encode()
     names = [one.document for one in tools.list_documents().documents]
-    assert "sagas/caf?.txt" in names
-    assert tools.read_passage("sagas/caf?.txt").part.text == "The cafe closes at noon."
+    assert "sagas/caf\ufffd.txt" in names
+    assert tools.read_passage("sagas/caf\ufffd.txt").part.text == "The cafe closes at noon."
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from pullquote.checking.check import Checker
 from pullquote.errors import InputError
 from pullquote.searching.labels import matches
-from pullquote.searching.passages import joined
+from pullquote.searching.passages import joined, place_at
+from pullquote.text import without_surrogates
 
 if TYPE_CHECKING:
     from pullquote.checking.verdicts import Check
@@ -32,6 +33,7 @@ _LONGEST = 2_000  # characters of a question
 _MOST_QUOTES = 20
 _MOST_PASSAGES = 50
 _MOST_DOCUMENTS = 500
+_MOST_NOT_READ = 100
 _MOST_CHECKED = 50
 _FOUND = 20  # places and differences of a quote that are told
 _READ = 6_000  # characters of a document that one call reads, to the end of a passage
@@ -121,6 +123,8 @@ class CheckedQuote:
     found: list[Text]
     """Where it stands, or, of an absent one, the nearest passage."""
     differences: list[str]
+    reason: str
+    """Why it is uncheckable; "" for all others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,11 +145,21 @@ class ListedDocument:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotRead:
+    """A document that could not be read, or not whole, and why."""
+
+    document: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Documents:
     """Some of the documents, and how many there are."""
 
     documents: list[ListedDocument]
     total: int
+    not_read: list[NotRead]
+    """Documents that could not be read, or not whole, at most 100."""
     note: str = NOTE
 
 
@@ -237,8 +251,7 @@ class Tools:
         found = []
         for one in self.searcher.reader.highlight(question, text):
             at = passages[0].start + one.start
-            inside = next(p for p in reversed(passages) if p.start <= at)
-            place = _where(inside.place(at - inside.start), at, passages[0].start + one.end)
+            place = _where(place_at(passages, at), at, passages[0].start + one.end)
             found.append(Sentence(**place, text=one.text, score=one.score))
         return Sentences(sentences=found, next_start=more)
 
@@ -264,9 +277,11 @@ class Tools:
         """The passages of a part of a document, and where the next part begins."""
         _check_number("start", start, 0, None)
         index = self.searcher.index
-        if "?" in document:
+        if "\ufffd" in document:  # stands for a byte of a name that is not UTF-8
             names = (one.path for one in index.documents())
-            document = next((name for name in names if _encodable(name) == document), document)
+            document = next(
+                (name for name in names if without_surrogates(name) == document), document
+            )
         limit = _PASSAGES
         passages = index.passages(document, start, limit=limit)
         # until one does not fit, so that it is known where to go on; rows of a table are short
@@ -288,6 +303,8 @@ class Tools:
     ) -> Documents:
         """List the documents by name, with their metadata, and how many there are in all.
 
+        `not_read` names documents that could not be read, or not whole, and why.
+
         `path` is a glob such as "letters/*"; `first` and `limit` page through a long list.
         """
         _check_number("first", first, 0, None)
@@ -297,21 +314,30 @@ class Tools:
             for one in self.searcher.index.documents()
             if path is None or matches(one.path, path)
         ]
+        problems = [*self.searcher.index.problems(), *self.searcher.index.partly_read()]
         return Documents(
             documents=[
                 ListedDocument(
-                    document=_encodable(one.path), unit=one.unit, metadata=_metadata(one)
+                    document=without_surrogates(one.path),
+                    unit="line" if one.unit == "block" else one.unit,
+                    metadata=_metadata(one),
                 )
                 for one in documents[first : first + limit]
             ],
             total=len(documents),
+            not_read=[
+                NotRead(
+                    document=without_surrogates(one.path), reason=without_surrogates(one.reason)
+                )
+                for one in problems[:_MOST_NOT_READ]
+            ],
         )
 
 
 def _where(place: Place, start: int, end: int) -> dict[str, Any]:
     """The fields of `Where`."""
     return {
-        "document": _encodable(place.path),
+        "document": without_surrogates(place.path),
         "unit": place.unit,
         "number": place.number,
         "start": start,
@@ -321,14 +347,9 @@ def _where(place: Place, start: int, end: int) -> dict[str, Any]:
 
 def _metadata(document: Document) -> dict[str, Any]:
     fields: dict[str, Any] = json.loads(
-        _encodable(json.dumps(dict(document.metadata), ensure_ascii=False))
+        without_surrogates(json.dumps(dict(document.metadata), ensure_ascii=False))
     )
     return fields
-
-
-def _encodable(text: str) -> str:
-    """A name with "?" for each lone surrogate, which stands for a byte that is not UTF-8."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _checked(check: Check) -> CheckedQuote:
@@ -341,6 +362,7 @@ def _checked(check: Check) -> CheckedQuote:
             for one in check.found[:_FOUND]
         ],
         differences=[str(one) for one in check.differences[:_FOUND]],
+        reason=check.reason,
     )
 
 

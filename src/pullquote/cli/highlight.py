@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -140,13 +140,14 @@ def _documents(paths: Iterable[str]) -> Iterable[tuple[str, str, list[Passage]]]
         raise DocumentError(f"{', '.join(paths)}: no documents in it")
 
 
-def _place(found: Highlight, passages: Iterable[Passage]) -> dict[str, Any]:
+def _place(found: Highlight, passages: Sequence[Passage]) -> dict[str, Any]:
     """The unit and number of the place of a quote; {} in a text that is no document."""
-    for passage in passages:
-        if passage.start <= found.quote.start < passage.end:
-            place = passage.place(found.quote.start - passage.start)
-            return {"unit": place.unit, "number": place.number}
-    return {}
+    from pullquote.searching.passages import place_at
+
+    if not passages:
+        return {}
+    place = place_at(passages, found.quote.start)
+    return {"unit": place.unit, "number": place.number}
 
 
 def _marked(found: Highlight, text: str) -> str:

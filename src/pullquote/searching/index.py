@@ -16,7 +16,7 @@ import functools
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -260,12 +260,21 @@ class Index:
     def problems(self) -> list[Problem]:
         """The documents that could not be read, or have no text, and why, sorted by path."""
         with self._store.guarded():
-            return unread(self._store)
+            return self._shown(unread(self._store))
 
     def partly_read(self) -> list[Problem]:
         """The documents of which parts were skipped, and which, sorted by path."""
         with self._store.guarded():
-            return partly_read(self._store)
+            return self._shown(partly_read(self._store))
+
+    def _shown(self, problems: list[Problem]) -> list[Problem]:
+        """Problems under the names of their documents, also within the reasons."""
+        name = self._labels.namer()
+        names = [name(os.fsencode(one.path)) for one in problems]
+        return [
+            replace(one, path=shown, reason=one.reason.replace(one.path, shown))
+            for one, shown in zip(problems, names, strict=True)
+        ]
 
     def left_out(self) -> list[Problem]:
         """The files in the folders that were no documents by their names at the last update."""

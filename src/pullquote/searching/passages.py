@@ -11,14 +11,15 @@ row of a table has a passage of its own, below the heading and the caption of th
 
 from __future__ import annotations
 
+import bisect
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pullquote.reading.sentences import sentence_ends
 from pullquote.searching.parts import Part
-from pullquote.types import Document, Mark, Passage, line_breaks
+from pullquote.types import Document, Mark, Passage, Place, line_breaks
 
 LIMIT = 1200
 """The most bytes of UTF-8 in a passage: about 270 tokens of English, which leave room for the
@@ -95,6 +96,21 @@ def joined(found: Iterable[Passage], start: int = 0, *, blanks: int | None = Non
             gap = min(gap, blanks) if end > start else 0
         yield "\n" * gap + passage.text[max(end - passage.start, 0) :]
         end = max(end, passage.end)
+
+
+def place_at(found: Sequence[Passage], at: int) -> Place:
+    """The position of the character `at` of a document, from some of its passages in order.
+
+    >>> from pullquote.types import Mark
+    >>> document = Document("a.txt", "line")
+    >>> found = [Passage(document, "To be", 0, (Mark(0, 1),))]
+    >>> str(place_at(found, 3))
+    'a.txt, line 1'
+
+    The last passage that begins before it counts, the first if none does.
+    """
+    inside = found[max(bisect.bisect_right(found, at, key=lambda one: one.start) - 1, 0)]
+    return inside.place(max(at - inside.start, 0))
 
 
 def titled(unit: str, parts: Iterable[Part]) -> Iterator[Part]:
