@@ -15,6 +15,6 @@ shape() { # NAME LAYERS WIDTH
 # shellcheck disable=SC2046
 exec .venv/bin/python benchmarks/run.py \
     --data "$shared/data/squad2/dev-v2.0.json.gz" --hf4-python .hf4/bin/python \
-    --questions 60 --repeats 1 --starts 3 --out benchmarks/results/shapes \
+    --questions 40 --repeats 1 --starts 3 --out benchmarks/results/shapes \
     $(shape distilbert-base 6 768) $(shape minilm-l12 12 384) $(shape roberta-base 12 768) \
     --model "small=$small:small" --model "tiny=src/pullquote/models/tiny:tiny"
