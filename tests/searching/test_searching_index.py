@@ -933,10 +933,11 @@ def test_a_trigger_in_the_name_of_a_table_of_the_words_is_refused(tmp_path: Path
     path = damaged(
         tmp_path,
         "PRAGMA writable_schema = ON",
-        "UPDATE sqlite_master SET type = 'trigger', sql = 'CREATE TRIGGER words_config AFTER "
+        "UPDATE sqlite_master SET type = 'trigger', tbl_name = 'passages', rootpage = 0, "
+        "sql = 'CREATE TRIGGER words_config AFTER "
         "INSERT ON passages BEGIN DELETE FROM documents; END' WHERE name = 'words_config'",
     )
-    with pytest.raises(IndexFileError):
+    with pytest.raises(IndexFileError, match="not as pullquote makes an index"):
         Index.open(path)
 
 
