@@ -987,8 +987,9 @@ def test_the_rank_that_a_file_chooses_is_not_used(tmp_path: Path, rank: str) -> 
 @pytest.mark.parametrize("table", ["words_docsize", "words_data"])
 def test_missing_words_are_damage_and_no_empty_result(tmp_path: Path, table: str) -> None:
     path = damaged(tmp_path, f"DELETE FROM {table}")
-    with pytest.raises(IndexFileError, match="damaged"):
-        use(path)
+    for words in ("rent", "zebra"):
+        with pytest.raises(IndexFileError, match="damaged"), Index.open(path) as index:
+            index.search(words)
 
 
 @pytest.mark.parametrize(
