@@ -31,7 +31,7 @@ demo: .demo/ready  ## answer three questions about a text, offline, with the bun
 	@sh examples/demo.sh .demo/bin/pullquote examples/lighthouse.txt
 
 test: .venv/ready engine  ## run the tests (COVERAGE=1: and say what they reach)
-	@echo "The tests take about 7 minutes on 2 cores$(if $(COVERAGE), and a third more for the coverage)."
+	@echo "The tests take about 17 minutes on 2 cores$(if $(COVERAGE), and a third more for the coverage)."
 	PULLQUOTE_SHARED=$(abspath $(wildcard $(SHARED))) $(BIN)/python -m pytest -rs \
 	    $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
 

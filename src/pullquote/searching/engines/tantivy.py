@@ -157,12 +157,13 @@ def _check_files(folder: Path) -> None:
     again, so that a process checks it once.
     """
     for path in filter(Path.is_file, folder.iterdir()):
-        now = path.stat()
-        seen = (str(path), now.st_ino, now.st_size, now.st_mtime_ns)
-        if seen not in _checked:
-            with path.open("rb") as file:
-                _check_file(file, now.st_size)
-            _checked.add(seen)
+        with contextlib.suppress(FileNotFoundError):  # another writer has done with it
+            now = path.stat()
+            seen = (str(path), now.st_ino, now.st_size, now.st_mtime_ns)
+            if seen not in _checked:
+                with path.open("rb") as file:
+                    _check_file(file, now.st_size)
+                _checked.add(seen)
 
 
 def _check_file(file: BinaryIO, size: int) -> None:
