@@ -241,15 +241,20 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self._is_answered():
             self._send_refusal()
         else:
-            self.flow.pause_reading()  # `on_response_complete` sends it
+            self._read_no_more()  # `on_response_complete` sends it
 
     def _send_refusal(self) -> None:
         self.transport.write(self._refusal)
         self.transport.write_eof()
         # To close with data unread resets the connection, and the client may lose the response.
-        self.flow.pause_reading()
+        self._read_no_more()
         linger = LINGER if len(self.connections) <= MAX_CONNECTIONS + MAX_LINGERING else 0
         self.loop.call_later(linger, self.transport.close)
+
+    def _read_no_more(self) -> None:
+        """Pause for good; uvicorn would resume for a request that waits for its client to leave."""
+        self.flow.pause_reading()
+        self.transport.is_refused = True
 
     def _count(self, why: str) -> None:
         if metrics := self.app_state.get("metrics"):
@@ -259,8 +264,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 class _Transport:
     """A transport on which all is allowed after its client has left, as with asyncio's own.
 
-    uvloop's raises RuntimeError between the loss of a connection and `connection_lost`.
+    uvloop's raises RuntimeError between the loss of a connection and `connection_lost`. Once
+    `is_refused`, it reads no more.
     """
+
+    is_refused = False
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
@@ -281,6 +289,8 @@ class _Transport:
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
+        if self.is_refused:
+            return
         with contextlib.suppress(RuntimeError):
             self._transport.resume_reading()
 
