@@ -165,7 +165,7 @@ def large_body(port: int, rng: random.Random) -> list[int]:
 
 
 def documents(port: int, rng: random.Random) -> list[int]:
-    """Have a document read that costs its reader much; 404 where the server reads none."""
+    """Have a document read that costs its reader much."""
     ending = rng.choice((*MAKERS, ".bomb"))
     if ending == ".bomb":
         ending, data = (

@@ -49,6 +49,16 @@ _NO_ENCODINGS = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "un
 _SAVE = "save it as UTF-8, such as: iconv -f ENCODING -t utf8"
 
 
+_BROKEN = "UTF-8 with broken bytes"
+
+
+def guess_note(label: str) -> str:
+    """What to tell the user of an encoding that was guessed, by its `Encoding.label`."""
+    if label == _BROKEN:
+        return f"{label}, which are read as U+FFFD"
+    return f"not UTF-8; read as {label}, which is a guess"
+
+
 @dataclass(frozen=True, slots=True)
 class Encoding:
     """How bytes are to be read."""
@@ -63,16 +73,14 @@ class Encoding:
         """The name that people know: `"Windows-1252"`."""
         from pullquote.charsets import LABELS
 
+        if self.guessed and self.name == "utf-8":
+            return _BROKEN
         return LABELS.get(self.name, self.name.upper().replace("-SIG", ""))
 
     @property
     def note(self) -> str:
         """What to tell the user; "" unless it was guessed."""
-        if not self.guessed:
-            return ""
-        if self.name == "utf-8":
-            return "UTF-8 with broken bytes, which are read as U+FFFD"
-        return f"not UTF-8; read as {self.label}, which is a guess"
+        return guess_note(self.label) if self.guessed else ""
 
 
 @dataclass(frozen=True, slots=True)

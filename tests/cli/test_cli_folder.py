@@ -460,7 +460,7 @@ def test_all_that_was_skipped_is_shown(call: Run, tmp_path: Path) -> None:
     assert "line 6: not JSON" in notes[0]
     assert notes[1].startswith("pullquote: note: not read: d/encrypted.pdf: encrypted")
     assert notes[2] == "pullquote: note: left out: d/c.png: .png is no ending of documents"
-    assert notes[3] == "pullquote: note: d/b.txt: not UTF-8; read as Windows-1252, a guess"
+    assert notes[3] == "pullquote: note: d/b.txt: not UTF-8; read as Windows-1252, which is a guess"
     told = call("passages", "d", "--json").json
     for key in ("not_read", "read_in_part", "left_out", "guessed"):
         assert len(told[key]) == 1, key

@@ -12,6 +12,7 @@ from pullquote.checkpoints.directory import open_model
 from pullquote.checkpoints.encoder_weights import Sevens, dequantized
 from pullquote.checkpoints.read_weights import read_weights
 from pullquote.errors import ConfigError, DataError, ModelError
+from pullquote.publishing import rounding
 from pullquote.publishing.pack import pack_checkpoint
 from pullquote.publishing.rounding import quantize_array, round_matrix, second_moments
 from pullquote.types import Example
@@ -22,12 +23,17 @@ EXAMPLES = [Example(str(i), question, CONTEXT, ()) for i, question in enumerate(
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_products_change_less_than_by_rounding_to_the_nearest(seed: int) -> None:
+def test_products_change_less_than_by_rounding_to_the_nearest(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     random = np.random.default_rng(seed)
     mixed = random.normal(size=(24, 24)) @ np.diag(np.geomspace(4, 0.1, 24))
     x = (random.normal(size=(500, 24)) @ mixed).astype(np.float32)  # inputs that vary together
     weight = random.normal(size=(16, 24)).astype(np.float32)
     found = round_matrix(weight, x.T.astype(float) @ x)
+    monkeypatch.setattr(rounding, "_COLUMNS", 7)  # a part of the columns at a time: the same
+    parts = round_matrix(weight, x.T.astype(float) @ x)
+    np.testing.assert_array_equal(parts.codes, found.codes)
     codes, scales = quantize_array(weight, axis=1, bits=7)
     np.testing.assert_allclose(found.scales, scales, rtol=1e-6)
     assert np.abs(found.codes).max() == 63

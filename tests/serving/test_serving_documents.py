@@ -64,6 +64,9 @@ def test_a_guessed_encoding_is_told(client: TestClient, name: str) -> None:
     _, found = send(client, name, "Das Café schließt früh.".encode("latin-1"))
     assert found["text"] == "Das Café schließt früh."
     assert found["note"] == "not UTF-8; read as Windows-1252, which is a guess"
+    broken = "Das Café schließt früh. ".encode() * 40 + b"\xff"
+    _, found = send(client, name, broken)
+    assert found["note"] == "UTF-8 with broken bytes, which are read as U+FFFD"
 
 
 def test_what_was_skipped_is_told(client: TestClient) -> None:

@@ -10,6 +10,7 @@ import click
 from pullquote.cli.console import count, echo_json, json_option, printable, say
 from pullquote.cli.skipped import listed, shown
 from pullquote.errors import DocumentError, MissingExtraError
+from pullquote.text import guess_note
 
 if TYPE_CHECKING:
     from pullquote.searching.documents import Problem
@@ -65,7 +66,7 @@ def command(paths: tuple[str, ...], as_json: bool) -> None:
     for line in listed(problems, left_out, most=None):
         say("note", line)
     for guess in guessed:
-        say("note", f"{shown(guess['document'])}: not UTF-8; read as {guess['encoding']}, a guess")
+        say("note", f"{shown(guess['document'])}: {guess_note(guess['encoding'])}")
     if as_json:
         echo_json(
             {

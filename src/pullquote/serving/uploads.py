@@ -19,7 +19,7 @@ from pullquote.searching.documents import TEXT, Notes, SourceFile, kind_of, stam
 from pullquote.searching.passages import joined
 from pullquote.searching.pool import Pool
 from pullquote.serving.schema import DocumentText
-from pullquote.text import decode
+from pullquote.text import decode, guess_note
 
 _log = logging.getLogger("pullquote.serving")
 
@@ -73,7 +73,7 @@ def _read(file: SourceFile, most: int, abandoned: Callable[[], bool]) -> Documen
     problem = notes.problem("")
     if not pieces:
         raise DocumentError(problem.reason if problem else "there is no text in it")
-    guess = f"not UTF-8; read as {notes.encoding}, which is a guess" if notes.encoding else ""
+    guess = guess_note(notes.encoding) if notes.encoding else ""
     said = [problem.reason if problem else "", guess]
     return _text("".join(pieces), most, "; ".join(filter(None, said)))
 
