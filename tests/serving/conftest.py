@@ -17,6 +17,13 @@ from pullquote.serving.app import create_app
 from pullquote.serving.settings import Settings
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Servers have limits of time and memory, which other tests would use up."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker("alone")
+
+
 @pytest.fixture
 def reader(model_dir: Path, wordpiece: Tokenizer) -> Reader:
     """Quotes "Rollo" wherever it stands and abstains elsewhere: logits +10, -10, and 0 for null."""

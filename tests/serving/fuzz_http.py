@@ -2,9 +2,11 @@
 
     python tests/serving/fuzz_http.py --minutes 60 --seed 0
 
-Starts `pullquote serve tiny` and sends connections of several requests to it. Each request has one
-response at most, in order, with a status that its client may expect; the server stays alive.
-Prints how many of what were sent and answered, and exits with 1 when something was wrong.
+Starts `pullquote serve tiny` with documents, which agents may ask, too, and sends connections of
+several requests to it: questions, documents (`fuzz_documents.broken`) and calls of tools.
+Each request has one response at most, in order, with a status that its client may expect; the
+server stays alive. Prints how many of what were sent and answered, and exits with 1 when something
+was wrong.
 """
 # ruff: noqa: T201
 
@@ -14,14 +16,22 @@ import argparse
 import json
 import random
 import sys
+import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from serving_helpers import exchange, responses, serving
 
-STATUSES = {200, 400, 401, 404, 405, 408, 413, 421, 422, 431, 503, 504}
+from pullquote import Index
+
+sys.path.append(str(Path(__file__).parent.parent))
+from fuzz_documents import MILL, broken
+
+STATUSES = {200, 202, 400, 401, 404, 405, 406, 408, 413, 415, 421, 422, 431, 503, 504}
+ERROR, AGENTS_ERROR = {"error", "code", "details"}, {"jsonrpc", "id", "error"}  # keys of bodies
 _NORSE = "The Norse, led by Rollo, came by sea."
 
 METHODS = [b"POST"] * 25 + [
@@ -34,10 +44,15 @@ METHODS = [b"POST"] * 25 + [
     b"PRI",
     b"get",
 ]
-TARGETS = [b"/v1/answer"] * 30 + [
-    *(b"/v1/answer", b"/", b"/v1/ask", b"/v1/model", b"/healthz", b"/metrics", b"/page.js"),
-    *(b"/%00", b"//x", b"*", b"http://localhost/", b"/?" + b"q" * 5000, b"/\xff", b"", b"a:1"),
-]
+TARGETS = (
+    [b"/v1/answer"] * 30
+    + [b"/v1/text?name="] * 6
+    + [b"/mcp"] * 6
+    + [
+        *(b"/v1/answer", b"/", b"/v1/ask", b"/v1/model", b"/healthz", b"/metrics", b"/page.js"),
+        *(b"/%00", b"//x", b"*", b"http://localhost/", b"/?" + b"q" * 5000, b"/\xff", b"", b"a:1"),
+    ]
+)
 HEADERS = [
     *(b"connection: upgrade", b"upgrade: h2c", b"upgrade: websocket", b"connection: close"),
     *(b"transfer-encoding: chunked", b"transfer-encoding: gzip, chunked", b"expect: 100-continue"),
@@ -66,6 +81,12 @@ VALUES = [
     ),
 ]
 KEYS = ["question", "context", "top_k", "threshold", "answerable", "inputs", "parameters", "x"]
+METHODS_OF_AGENTS = [
+    *(*["tools/call"] * 8, "tools/list", "initialize", "notifications/initialized", "ping"),
+    *("resources/list", "prompts/get", "completion/complete", "x", ""),
+]
+TOOLS = ["ask", "search", "read_passage", "check_quotes", "highlight", "list_documents", "x"]
+ARGUMENTS = ["question", "questions", "quotes", "document", "documents", "start", "limit", "top_k"]
 
 
 @dataclass
@@ -111,9 +132,12 @@ def connection(port: int, rng: random.Random) -> tuple[int, list[int] | str]:
     try:
         statuses = []
         for status, body in responses(received.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")):
-            statuses.append(status)
-            if status >= 400 and body and set(json.loads(body)) != {"error", "code", "details"}:
+            keys = set(json.loads(body)) if status >= 400 and body else ERROR
+            if keys == AGENTS_ERROR:  # of a request that was read, unlike our own 400
+                status = 422
+            elif keys != ERROR:
                 return sent, f"status {status} with {body[:100]!r}"
+            statuses.append(status)
     except (AssertionError, ValueError) as error:
         is_head = b"HEAD " in data  # whose responses have a length and no body
         return sent, [] if is_head else f"no HTTP: {error}"[:300]
@@ -122,8 +146,18 @@ def connection(port: int, rng: random.Random) -> tuple[int, list[int] | str]:
 
 def make_request(rng: random.Random) -> bytes:
     """Return a request, mostly with something wrong."""
-    body = json.dumps(make_body(rng)).encode()
-    headers = [b"host: localhost", b"content-type: application/json"]
+    target, kind = rng.choice(TARGETS), b"application/json"
+    if target == b"/v1/text?name=":
+        ending, body = broken(rng)
+        target += b"a" + ending.encode()
+        kind = b"application/octet-stream"
+    elif target == b"/mcp":
+        body = json.dumps(make_call(rng)).encode()
+    else:
+        body = json.dumps(make_body(rng)).encode()
+    headers = [b"host: localhost", b"content-type: " + kind]
+    if target == b"/mcp" and rng.random() < 0.95:
+        headers.append(b"accept: application/json, text/event-stream")
     headers += rng.sample(HEADERS, rng.choice((0, 0, 0, 0, 1, 1, 2, 4)))
     if rng.random() < 0.95 and not any(
         one.startswith((b"content-l", b"transfer")) for one in headers
@@ -132,7 +166,7 @@ def make_request(rng: random.Random) -> bytes:
     if b"transfer-encoding: chunked" in headers and rng.random() < 0.7:
         body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
     rng.shuffle(headers)
-    line = b"%b %b HTTP/1.1" % (rng.choice(METHODS), rng.choice(TARGETS))
+    line = b"%b %b HTTP/1.1" % (rng.choice(METHODS), target)
     data = bytearray(b"\r\n".join((line, *headers, b"", body)))
     if rng.random() < 0.2:
         for _ in range(rng.randrange(1, 4)):
@@ -153,6 +187,21 @@ def make_body(rng: random.Random) -> object:
     return {"question": "Who?", "context": _NORSE, **body}
 
 
+def make_call(rng: random.Random) -> object:
+    """Return a message of an agent, as JSON-RPC has it."""
+    if rng.random() < 0.1:
+        return rng.choice([*VALUES, [{"jsonrpc": "2.0", "id": 1, "method": "ping"}] * 3])
+    values = [*VALUES, "lease.pdf", ["lease.pdf"], 5]
+    arguments = {name: rng.choice(values) for name in rng.sample(ARGUMENTS, rng.randrange(4))}
+    if rng.random() < 0.7:
+        arguments["question"] = "How much is the rent?"
+    params = {"name": rng.choice(TOOLS), "arguments": arguments}
+    message = {"jsonrpc": "2.0", "id": 1, "method": rng.choice(METHODS_OF_AGENTS), "params": params}
+    for name in rng.sample(sorted(message), rng.choice((0, 0, 0, 0, 1, 2))):
+        message[name] = rng.choice(VALUES)
+    return message
+
+
 def main() -> None:
     """Run a campaign until the time is over."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -161,16 +210,21 @@ def main() -> None:
     arguments = parser.parse_args()
     over = time.monotonic() + 60 * arguments.minutes
     total = Found()
-    with serving("--max-seconds", "5") as server:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "mill.db")
+        with Index.create(file) as index:
+            index.add([MILL])
+        options = ("--max-seconds", "5", "--index", str(file), "--mcp")
         seed = arguments.seed
-        while time.monotonic() < over and server.process.poll() is None:
-            found = campaign(server.port, seed=seed, count=500)
-            total.connections += found.connections
-            total.requests += found.requests
-            total.statuses += found.statuses
-            total.wrong += found.wrong
-            seed += 1
-        code, log = server.stop()
+        with serving(*options) as server:
+            while time.monotonic() < over and server.process.poll() is None:
+                found = campaign(server.port, seed=seed, count=500)
+                total.connections += found.connections
+                total.requests += found.requests
+                total.statuses += found.statuses
+                total.wrong += found.wrong
+                seed += 1
+            code, log = server.stop()
     statuses = ", ".join(f"{n:,} x {status}" for status, n in sorted(total.statuses.items()))
     print(
         f"{total.connections:,} connections with {total.requests:,} requests in "

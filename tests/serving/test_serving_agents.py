@@ -89,3 +89,14 @@ def test_reading_ends_at_the_deadline(reader: Reader, tmp_path: Path) -> None:
         time.sleep(3 * BATCH)
         assert slow.open == 0
         assert slow.last - started < SECONDS + 2 * BATCH
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/jsonx", ""])
+def test_another_content_type_is_refused_as_elsewhere(
+    reader: Reader, tmp_path: Path, kind: str
+) -> None:
+    with offered(reader, "The Norse came by sea.", tmp_path) as client:
+        response = client.post("/mcp", content="{}", headers={"content-type": kind})
+    assert response.status_code == 422
+    found = repr(kind) if kind else "missing"
+    assert response.json()["error"] == f"headers.content-type: {found}, expected application/json"

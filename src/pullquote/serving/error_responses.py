@@ -109,7 +109,7 @@ def install(app: FastAPI) -> None:
     async def on_invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         if isinstance(error.body, bytes):  # FastAPI did not parse it: the content type is not JSON
-            details = [_not_json(request.headers.get("content-type"))]
+            details = [_other_type(request.headers.get("content-type"), "application/json")]
         else:
             # unknown keys first: one may be the misspelling of a key that is missing
             errors = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
@@ -122,9 +122,17 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, on_invalid)
 
 
-def _not_json(kind: str | None) -> Detail:
-    found = "missing" if kind is None else repr(kind)
-    return Detail(where="headers.content-type", message=f"{found}, expected application/json")
+def check_content_type(request: Request, expected: str) -> None:
+    """Raise `ApiError` (422) unless the body has this content type, whatever its parameters."""
+    kind = request.headers.get("content-type")
+    if (kind or "").partition(";")[0].strip().lower() != expected:
+        detail = _other_type(kind, expected)
+        raise ApiError(422, f"{detail.where}: {detail.message}")
+
+
+def _other_type(kind: str | None, expected: str) -> Detail:
+    found = repr(kind[:100]) if kind else "missing"
+    return Detail(where="headers.content-type", message=f"{found}, expected {expected}")
 
 
 def _detail(error: Mapping[str, Any]) -> Detail:

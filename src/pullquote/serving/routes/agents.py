@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.requests import Request
 from starlette.routing import Route
 
 from pullquote.agents.server import make_server
 from pullquote.agents.tools import Tools
 from pullquote.searching.search import Searcher
+from pullquote.serving.error_responses import check_content_type
 from pullquote.serving.workers import AbandonedError, SharedBackend
 
 if TYPE_CHECKING:
@@ -57,12 +59,13 @@ def add_tools(
 
 
 class _WithDeadline:
-    """Passes the deadline of a request on to the thread in which a tool runs."""
+    """Takes JSON, and passes the deadline of a request on to the thread in which a tool runs."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        check_content_type(Request(scope), "application/json")
         _deadline.set(scope["state"]["account"].deadline)
         await self._app(scope, receive, send)
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from pullquote.errors import DocumentError, MissingExtraError, OutputError
-from pullquote.serving.error_responses import ApiError, documented
+from pullquote.serving.error_responses import ApiError, check_content_type, documented
 from pullquote.serving.memory import utf8_length
 from pullquote.serving.schema import DocumentText
 from pullquote.serving.services import CurrentAccount, CurrentServices, input_errors
@@ -50,10 +50,7 @@ async def text(
     """
     # Browsers ask before they send this type to another site: no page elsewhere can have a
     # document read by the server of someone who only visits it.
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != BYTES:
-        found = repr(kind[:100]) if kind else "missing"
-        raise ApiError(422, f"headers.content-type: {found}, expected {BYTES}")
+    check_content_type(request, BYTES)
     data = await request.body()
     given_up = threading.Event()
     try:
