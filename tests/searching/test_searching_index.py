@@ -960,6 +960,12 @@ def test_a_cell_of_another_type_is_damage(tmp_path: Path, change: str) -> None:
         use(path)
 
 
+def test_a_passage_that_is_longer_than_passages_are_is_damage(tmp_path: Path) -> None:
+    path = damaged(tmp_path, "UPDATE passages SET text = text || hex(zeroblob(500000))")
+    with pytest.raises(IndexFileError, match=r"damaged .*a passage has 1,000,\d+ characters"):
+        use(path)
+
+
 @pytest.mark.parametrize("fields", ["x", "[]", "[" * 50_000, '{"a":' * 50_000])
 def test_metadata_that_are_no_fields_are_damage(tmp_path: Path, fields: str) -> None:
     path = tmp_path / "notes.db"

@@ -89,7 +89,8 @@ def serving_app(app: Any, loop: str = "auto") -> Iterator[int]:
 def exchange(port: int, *pieces: bytes, patience: float = 10, pause: float = 0) -> bytes:
     """Send pieces, `pause` seconds apart; what comes until the server closes, or is patient for."""
     answer = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=patience) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.settimeout(patience)
         with suppress(OSError):  # it may close while we still send
             for piece in pieces:
                 connection.sendall(piece)

@@ -28,6 +28,7 @@ from pullquote.errors import IndexBusyError, IndexFileError, OutputError
 from pullquote.files import cannot_write
 from pullquote.searching.engines import Engine
 from pullquote.searching.engines.fts5 import SHADOWS, TABLE
+from pullquote.searching.passages import LIMIT
 from pullquote.searching.plain import is_sqlite
 from pullquote.types import Mark
 
@@ -161,14 +162,14 @@ class Store:
         """All rows of a query. Raises `sqlite3.DatabaseError` for a cell of another type."""
         cursor = self.connection.execute(query, values)
         rows = cursor.fetchall()
-        _check_types(cursor, rows)
+        _check_cells(cursor, rows)
         return rows
 
     def each(self, query: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, a few in memory at a time, checked as by `rows`."""
         cursor = self.connection.execute(query)
         while rows := cursor.fetchmany(1000):
-            _check_types(cursor, rows)
+            _check_cells(cursor, rows)
             yield from rows
 
     def setting(self, name: str) -> str | int:
@@ -346,12 +347,18 @@ _CELLS: dict[str, frozenset[type]] = {
     "value": frozenset({str, int}),
 }
 """The types of the cells of each column. SQLite takes anything in any column."""
+_LONGEST = 2 * LIMIT  # characters of a passage, which pullquote cuts to LIMIT bytes
 
 
-def _check_types(cursor: sqlite3.Cursor, rows: Sequence[tuple[Any, ...]]) -> None:
+def _check_cells(cursor: sqlite3.Cursor, rows: Sequence[tuple[Any, ...]]) -> None:
     for place, (name, *_) in enumerate(cursor.description or ()):
         if name in _CELLS and (odd := {type(row[place]) for row in rows} - _CELLS[name]):
             raise damaged(f"a cell of {name} holds {odd.pop().__name__}")
+        if (
+            name == "text"
+            and (most := max((len(row[place]) for row in rows), default=0)) > _LONGEST
+        ):
+            raise damaged(f"a passage has {most:,} characters")
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
