@@ -1,6 +1,7 @@
 """Load a server: 32 clients at once, its requests gathered into batches beside one at a time.
 
     python benchmarks/serve.py --data dev-v2.0.json.gz --model tiny --model small
+    python benchmarks/serve.py ... --other /tmp/old/bin/pullquote    # another version, too
 
 `wrk` makes the load (Debian: apt-get install wrk): a closed loop, each client asks when it has its
 answer. Every question comes with its own paragraph, drawn as benchmarks/run.py draws them. Both
@@ -65,10 +66,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--option", action="append", default=[], help="of pullquote serve")
+    parser.add_argument("--other", type=Path, help="the command of another version, to compare")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     arguments = parser.parse_args()
     if not shutil.which("wrk"):
         parser.error("wrk is not installed: apt-get install wrk")
+    own = Path(sysconfig.get_path("scripts"), "pullquote")
+    ways = {way: (own, options) for way, options in WAYS.items()}
+    if arguments.other:
+        ways["gathered, by the other version"] = (arguments.other, [])
     git = ["git", "-C", HERE, "describe", "--always", "--dirty"]
     result = {
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -77,7 +83,7 @@ def main() -> None:
         "machine": machine(),
         "settings": {k: getattr(arguments, k) for k in ("clients", "seconds", "rounds", "seed")},
         "questions": arguments.questions,
-        "models": {model: {way: [] for way in WAYS} for model in arguments.model},
+        "models": {model: {way: [] for way in ways} for model in arguments.model},
     }
     with tempfile.TemporaryDirectory() as folder:
         questions = pick(arguments.data, arguments.questions, arguments.seed)["shuffled"]
@@ -90,20 +96,20 @@ def main() -> None:
             )
         )
         for number in range(arguments.rounds):
-            for model, ways in result["models"].items():
-                for way, runs in ways.items():
+            for model, found in result["models"].items():
+                for way, (command, options) in ways.items():
                     print(f"{model}, {way}: {number + 1} of {arguments.rounds}", file=sys.stderr)
-                    options = [*WAYS[way], *arguments.option]
-                    runs.append(measure(model, options, bodies, script, arguments))
+                    line = [command, "serve", model, "--port", "0", *options, *arguments.option]
+                    found[way].append(measure(line, bodies, script, arguments))
     write_json(
         arguments.out / f"{result['date'][:10]}-serve-{result['machine']['slug']}.json", result
     )
     print(markdown(result))
 
 
-def measure(model: str, options: list[str], bodies: Path, script: Path, arguments) -> dict:
+def measure(line: list, bodies: Path, script: Path, arguments) -> dict:
     """Start a server, warm it, time one client and then many."""
-    with server(model, options) as (url, process):
+    with server(line) as (url, process):
 
         def load(clients: int, seconds: int) -> dict:
             command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "60s", "-s"]
@@ -147,10 +153,9 @@ def tree(process: psutil.Process) -> list[psutil.Process]:
 
 
 @contextmanager
-def server(model: str, options: list[str]):
-    """Run `pullquote serve` on a free port; yield its address and process."""
-    command = [Path(sysconfig.get_path("scripts"), "pullquote"), "serve", model, "--port", "0"]
-    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
+def server(line: list):
+    """Run a command line that serves on a free port; yield its address and process."""
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
     try:
         yield re.search(r"http://\S+", process.stdout.readline())[0], psutil.Process(process.pid)
     finally:
@@ -180,7 +185,7 @@ def markdown(result: dict) -> str:
         "memory, MiB": "rss_mib",
     }
     for model, ways in result["models"].items():
-        lines += ["", f"| `{model}` | {' | '.join(WAYS)} |", f"|---|{'---:|' * len(WAYS)}"]
+        lines += ["", f"| `{model}` | {' | '.join(ways)} |", f"|---|{'---:|' * len(ways)}"]
         for label, key in rows.items():
             cells = " | ".join(cell([run[key] for run in runs]) for runs in ways.values())
             lines.append(f"| {label} | {cells} |")
