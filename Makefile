@@ -30,10 +30,13 @@ help:  ## list the verbs
 demo: .demo/ready  ## answer three questions about a text, offline, with the bundled model
 	@sh examples/demo.sh .demo/bin/pullquote examples/lighthouse.txt
 
+# Those that watch a clock, a terminal or a server's limits run after the others, alone.
+PYTEST := PULLQUOTE_SHARED=$(abspath $(wildcard $(SHARED))) $(BIN)/python -m pytest -rs
 test: .venv/ready engine  ## run the tests (COVERAGE=1: and say what they reach)
-	@echo "The tests take about 17 minutes on 2 cores$(if $(COVERAGE), and a third more for the coverage)."
-	PULLQUOTE_SHARED=$(abspath $(wildcard $(SHARED))) $(BIN)/python -m pytest -rs \
-	    $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
+	@echo "The tests take about 12 minutes on 2 cores$(if $(COVERAGE), and a third more for the coverage)."
+	$(PYTEST) -n auto --dist loadfile -m "not alone" \
+	    $(if $(COVERAGE),--cov --cov-report= --cov-fail-under=0)
+	$(PYTEST) -m alone $(if $(COVERAGE),--cov --cov-append --cov-report=term:skip-covered)
 
 test-floors: .floors/ready  ## run the quick tests at the lowest versions (FULL=1: with torch, all)
 	@echo "The quick tests take about 4 minutes on 2 cores."
@@ -106,7 +109,7 @@ bench-serve: .venv/ready engine  ## load a server, batches beside one at a time 
 soak: .venv/ready engine  ## half an hour of mixed load, hostile requests among it: no wrong answer, no growth
 	$(BIN)/python benchmarks/soak.py --minutes 30
 
-mutants: .venv/ready engine  ## break the code in many places, one at a time: each time a test has to fail (3 minutes)
+mutants: .venv/ready engine  ## break the code in many places, one at a time: each time a test has to fail (10 minutes)
 	$(BIN)/python tests/mutants.py
 
 MINUTES ?= 60

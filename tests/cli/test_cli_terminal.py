@@ -16,6 +16,7 @@ import pytest
 from cli_helpers import ENVIRONMENT, LIGHTHOUSE, Run, question, squad
 
 pty = pytest.importorskip("pty")
+pytestmark = pytest.mark.alone
 
 NORSE = "The Norse, led by Rollo, came by sea."
 ASK = ("ask", "Who led the Norse?", "--context", NORSE, "--threshold", "9999")

@@ -316,6 +316,7 @@ def slow() -> NativeBackend:
     return NativeBackend(weights, kernels="portable", threads=2)
 
 
+@pytest.mark.alone
 def test_a_deadline_ends_a_read(slow: NativeBackend) -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError, match="deadline"):

@@ -50,6 +50,7 @@ def timed(recipe: Recipe) -> Recipe:
     return replace(recipe, minutes=SECONDS / 60)
 
 
+@pytest.mark.alone
 def test_a_run_by_the_clock_ends_in_time(timed: Recipe, tmp_path: Path) -> None:
     rates = []
     step = module._step
@@ -73,6 +74,7 @@ def test_a_run_by_the_clock_ends_in_time(timed: Recipe, tmp_path: Path) -> None:
     assert rates[len(rates) // 2] < max(rates)
 
 
+@pytest.mark.alone
 def test_progress_by_the_clock_guesses_the_number_of_steps(timed: Recipe, tmp_path: Path) -> None:
     told: list[tuple[int, int, str]] = []
     report = train(timed, tmp_path / "run", progress=lambda *call: told.append(call))
@@ -82,6 +84,7 @@ def test_progress_by_the_clock_guesses_the_number_of_steps(timed: Recipe, tmp_pa
     assert told[-1][2] == "fitting the threshold"
 
 
+@pytest.mark.alone
 def test_a_run_by_the_clock_goes_on_where_it_stopped(
     timed: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
