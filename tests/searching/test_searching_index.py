@@ -667,6 +667,47 @@ def test_documents_of_an_older_index_are_read_again(tmp_path: Path) -> None:
         assert (again.changed, again.unchanged, again.reread) == (0, 1, False)
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_document_of_an_index_of_an_older_format_is_removed(tmp_path: Path, number: int) -> None:
+    with closing(sqlite3.connect(tmp_path / "i.db")) as old:
+        old.executescript(FORMAT_1)
+        if number == 2:
+            old.executescript(f"{store._SKIPPED}; PRAGMA user_version = 2")
+    with Index.open(tmp_path / "i.db") as index:
+        assert index.remove(["/old/lease.pdf"]) == 1
+        assert (len(index), index.search("rent")) == (0, [])
+
+
+@pytest.mark.parametrize("by", ["remove", "add_texts"])
+def test_words_that_an_older_pullquote_indexed_are_gone_with_their_document(
+    tmp_path: Path, by: str
+) -> None:
+    """A word that was indexed in another form would stay, and count for later passages."""
+    path = tmp_path / "a.txt"
+    path.write_text("The oﬃce keeper is Ann Lee.", encoding="utf-8")
+    with Index.create(tmp_path / "i.db") as index:
+        index.add([path])
+    with closing(sqlite3.connect(tmp_path / "i.db")) as old:
+        old.executescript(
+            "INSERT INTO words(words) VALUES ('delete-all');"
+            "INSERT INTO words(rowid, text) SELECT id, text FROM passages;"
+            "UPDATE settings SET value = 2 WHERE name = 'reading'"
+        )
+    with Index.open(tmp_path / "i.db") as index:
+        if by == "remove":
+            assert index.remove([os.path.realpath(path)]) == 1
+        else:
+            index.add_texts([{"id": os.path.realpath(path), "text": "The mill."}])
+        index._store.connection.execute("INSERT INTO words(words) VALUES ('integrity-check')")
+        assert index._store.rows("SELECT rowid FROM words WHERE words MATCH '\"oﬃce\"'") == []
+
+
+def test_texts_alone_are_not_taken_for_those_of_an_older_index(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "i.db") as index:
+        index.add_texts(["The rent is due."])
+        assert not index.add().reread
+
+
 def read_by_older(path: Path) -> None:
     """Make an index one whose documents were read by older rules."""
     with contextlib.closing(sqlite3.connect(path)) as old:

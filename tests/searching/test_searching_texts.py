@@ -208,6 +208,13 @@ def test_a_blank_text_is_a_problem_and_costs_no_other(index: Index) -> None:
     assert [problem.path for problem in index.problems()] == ["a", "text 3", "text 5"]
 
 
+def test_a_text_comes_back_after_a_blank_one_of_its_name(index: Index) -> None:
+    index.add_texts([ROWS[0]])
+    done = index.add_texts([{"id": "lease", "text": " "}, ROWS[0]])
+    assert (done.changed, done.unchanged, len(done.problems)) == (1, 0, 1)
+    assert names(index) == {"lease"}
+
+
 def test_a_searcher_warns_of_blank_texts() -> None:
     with pytest.warns(UserWarning, match=r"1 text is not searched; text 1: texts\[0\]: its text"):
         searcher = Searcher(Reader(), ["", "The rent is 840 crowns."])

@@ -75,7 +75,7 @@ class Update:
     left_out: tuple[Problem, ...] = ()
     """Files in the folders that are no documents by their names."""
     reread: bool = False
-    """All documents were read again, since the index was made by an older pullquote."""
+    """All documents were read again, since another version of pullquote made the index."""
     upgraded: bool = False
     """The index was of an older format, and now has this one: passages can have vectors."""
 
@@ -110,16 +110,8 @@ def update(
         found += find(others, left_out.append)
         if new - earlier:
             _add_roots(store, engine, new - earlier)
-        upgraded = store.upgrade()
-        known = {
-            os.fsdecode(path): (size, modified, changed)
-            for path, size, modified, changed in store.rows(
-                f"SELECT path, size, modified, changed FROM documents WHERE {_IS_FILE}"
-            )
-        }
-        if reread := bool(known) and _reading(store) < READING:
-            known = dict.fromkeys(known, _READ_AGAIN)
-            _index_again(store, engine)
+        upgraded, reread = _renew(store, engine)
+        known = _stamps(store, f"WHERE {_IS_FILE}")
         if not drop_missing:
             found += _missing_folders(earlier - new - set(others), known)
         own = _own_files(store.path)
@@ -143,29 +135,23 @@ def add_texts(
     text; those before it may have been added.
     """
     with store.guarded():
-        store.upgrade()
-        known = {
-            os.fsdecode(path): (size, modified, changed)
-            for path, size, modified, changed in store.rows(
-                "SELECT path, size, modified, changed FROM documents"
-            )
-        }
+        _renew(store, engine)
+        known = _stamps(store)
         added, changed, unchanged = 0, 0, 0
         problems: list[Problem] = []
         before = store.passage_count()
         with Transaction(store, engine) as batch:
             writer = DocumentWriter(store, engine, batch)
             for number, text in enumerate(texts(sources), 1):
-                if text.problem:
-                    problems.append(Problem(writer.write(text), text.problem))
-                    continue
-                if known.get(text.name) == text.stamp:
+                if not text.problem and known.get(text.name) == text.stamp:
                     unchanged += 1
                     continue
-                added, changed = added + (text.name not in known), changed + (text.name in known)
-                writer.write(text)
-                if text.name:
-                    known[text.name] = text.stamp
+                name = writer.write(text)
+                if text.problem:
+                    problems.append(Problem(name, text.problem))
+                else:
+                    added, changed = added + (name not in known), changed + (name in known)
+                known[name] = text.stamp
                 progress(number, 0, text.name)
         if added or changed:
             _settle(store, engine, before)
@@ -176,10 +162,12 @@ def remove(store: Store, engine: Engine, names: Iterable[str]) -> int:
     """Remove documents by their paths or names, as far as they are there; how many they were."""
     if isinstance(names, str):
         raise InputError(f"names is one text ({names[:40]!r}), expected a list of names")
-    with store.guarded(), Transaction(store, engine) as batch:
-        writer = DocumentWriter(store, engine, batch)
-        batch.begin()
-        return sum(writer.remove(name) for name in names)
+    with store.guarded():
+        _renew(store, engine)
+        with Transaction(store, engine) as batch:
+            writer = DocumentWriter(store, engine, batch)
+            batch.begin()
+            return sum(writer.remove(name) for name in names)
 
 
 def unread(store: Store) -> list[Problem]:
@@ -278,35 +266,45 @@ def _reading(store: Store) -> int:
     return next((number_in(value) for (value,) in store.rows(_READ_BY)), 1)
 
 
-def _index_again(store: Store, engine: Engine) -> None:
-    """Index the words of all passages as it is done now, so that they can be removed one by one.
+def _stamps(store: Store, which: str = "") -> dict[str, Stamp]:
+    """The stamps of documents by their paths or names; `which` is a condition in SQL."""
+    rows = store.rows(f"SELECT path, size, modified, changed FROM documents {which}")
+    return {os.fsdecode(path): (size, modified, changed) for path, size, modified, changed in rows}
 
+
+def _renew(store: Store, engine: Engine) -> tuple[bool, bool]:
+    """Give an index of another pullquote this one's tables and rules; whether it lacked either.
+
+    The words of all passages are indexed as it is done now, so that they can be removed one by one.
     Files are marked as changed in the same transaction: those that are not there at the moment are
     read when they are back, and an update that is killed goes on where it was.
     """
+    upgraded = store.upgrade()
+    if _reading(store) == READING:
+        return upgraded, False
+    others = bool(store.rows("SELECT id FROM documents LIMIT 1"))
     with Transaction(store, engine) as batch:
         batch.begin()
-        engine.clear()
-        rows = store.each("SELECT id, document, text FROM passages ORDER BY id")
-        engine.add(IndexedPassage(id, document, text) for id, document, text in rows)
-        store.connection.execute(
-            f"UPDATE documents SET size = ?, modified = ?, changed = ? WHERE {_IS_FILE}",
-            _READ_AGAIN,
-        )
+        if others:
+            engine.clear()
+            rows = store.each("SELECT id, document, text FROM passages ORDER BY id")
+            engine.add(IndexedPassage(id, document, text) for id, document, text in rows)
+            store.connection.execute(
+                f"UPDATE documents SET size = ?, modified = ?, changed = ? WHERE {_IS_FILE}",
+                _READ_AGAIN,
+            )
         store.connection.execute(_SET_READING, (READING,))
+    return upgraded, others
 
 
 def _remember(store: Store, engine: Engine, left_out: Mapping[str, Problem]) -> None:
-    """Store which files are no documents, and by which rules the documents were read."""
-    same = {path: problem.reason for path, problem in left_out.items()} == dict(store.skipped(FILE))
-    if same and _reading(store) == READING:
+    """Store which files are no documents."""
+    if {path: problem.reason for path, problem in left_out.items()} == dict(store.skipped(FILE)):
         return
     with Transaction(store, engine) as batch:
         batch.begin()
-        execute, several = store.connection.execute, store.connection.executemany
-        execute(_SET_READING, (READING,))
-        execute("DELETE FROM skipped WHERE what = ?", (FILE,))
-        several(
+        store.connection.execute("DELETE FROM skipped WHERE what = ?", (FILE,))
+        store.connection.executemany(
             "INSERT INTO skipped VALUES (?, ?, ?)",
             [(os.fsencode(path), FILE, problem.reason) for path, problem in left_out.items()],
         )
