@@ -160,6 +160,31 @@ def test_heads_and_feet_of_pages_come_once(end: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("heads", "kept"),
+    [
+        (["The Mill, page 7", "The Mill, page 8", "The Mill, page 9"], 1),
+        (["The Mill", "The Mill", "The Mill"], 1),
+        (["page ix", "page x", "page xi"], 1),
+        (["A 12", "B 13", "A 14", "B 15"], 2),  # left and right pages
+        (["7", "8", "45", "46"], 2),
+        (["Bill 7, total 840", "Bill 8, total 310", "Bill 9, total 95"], 3),
+        (["The rent is 840 crowns.", "The rent is 310 crowns."], 2),
+        (["9" * 5000, "8" * 5000], 2),
+    ],
+)
+def test_only_the_number_of_a_page_may_differ_in_its_head(heads: list[str], kept: int) -> None:
+    pages = [f"{head}\n\nText {letter}." for head, letter in zip(heads, "abcd", strict=False)]
+    found = list(read_text(io.BytesIO("\f".join(["", *pages]).encode())))
+    assert sum(bool(part.text.strip()) for part in found) == len(heads) + kept  # type: ignore[union-attr]
+
+
+def test_a_page_of_one_short_paragraph_stays() -> None:
+    pages = ["Ann Lee\nRoom 7", "Ann Lee\nRoom 8", "Ann Lee\nRoom 9", "The end."]
+    found = [part.text.split() for part in read_text(io.BytesIO("\f".join(pages).encode()))]  # type: ignore[union-attr]
+    assert found == [page.split() for page in pages]
+
+
 def test_a_sentence_over_a_form_feed_goes_on() -> None:
     text = "The rent is due on\n\fthe third.\n\n12\n\fHeat is not.\n\n13\n\fThe end.\n"
     parts = [part for part in read_text(io.BytesIO(text.encode())) if isinstance(part, Part)]

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from pullquote import text
 from pullquote.errors import DocumentError, TextError
-from pullquote.searching.contents import listed, may_be_listed
+from pullquote.searching.contents import listed, may_be_listed, number_of
 from pullquote.searching.pages import CLOSED
 from pullquote.searching.parts import Note, Part, guessed
 from pullquote.text import Encoding
@@ -35,8 +35,9 @@ _EMPTY_LINE = re.compile(r"(?:\r\n|\n|\r(?!\n))[^\S\r\n]*(?:\r\n|\n|\r|\f)\s*|\f
 _HEADING = re.compile(r"#{1,6}(?:\s[^\r\n]*)?|[^\r\n]+(?:\r\n|\n|\r)(?:=+|-+|~+|\^+)")
 # the foot of a page in a Request for Comments, also where form feeds were lost
 _PAGE_FOOT = re.compile(r".*\[Page \w{1,6}\]")
-_DIGITS = re.compile(r"\d+|\b[ivxlc]+\b")
+_NUMBER = re.compile(r"\d{1,9}|\b[ivxlc]+\b")
 _MOST_HEAD = 3  # lines
+_NEAR = 3  # pages between a head and the same one again, at most
 
 
 def read_text(file: BinaryIO) -> Iterator[Part | Note]:
@@ -73,12 +74,15 @@ def paragraphs(blocks: Iterable[str]) -> Iterator[Part]:
 
 
 def _without_heads(parts: Iterable[Part]) -> Iterator[Part]:
-    """Leave out heads and feet of pages that differ from earlier ones in numbers only.
+    """Leave out heads and feet of pages that differ from earlier ones in the page's number only.
 
-    They are the paragraphs next to a form feed, or to a foot with "[Page 7]", of a few lines. A
-    paragraph before them that ends in mid-sentence goes on behind them.
+    They are the paragraphs next to a form feed, or to a foot with "[Page 7]", of a few lines; the
+    only one of a page stays. A paragraph before them that ends in mid-sentence goes on behind them.
+
+        # The Mill, page 7  / The Mill, page 8        the second is left out
+        # Bill 7, total 840 / Bill 8, total 310       both stay
     """
-    seen: set[str] = set()
+    seen: dict[str, list[int]] = {}  # numbers, by the words around them
     waiting: Part | None = None
     after_page = False
     for part in parts:
@@ -86,14 +90,14 @@ def _without_heads(parts: Iterable[Part]) -> Iterator[Part]:
         foot = shown.endswith("]") and _PAGE_FOOT.fullmatch(shown) is not None
         ends_page = foot or "\f" in part.text[len(part.text.rstrip()) :]
         lines = shown.count("\n") + 1
-        if (ends_page or after_page) and lines <= _MOST_HEAD:
-            form = " ".join(_DIGITS.sub("#", shown).split())
-            if form in seen:
+        if ends_page != after_page and lines <= _MOST_HEAD:
+            form = " ".join(_NUMBER.sub("#", shown).split())
+            earlier, seen[form] = seen.get(form), [*map(number_of, _NUMBER.findall(shown))]
+            if earlier is not None and _count_on(earlier, seen[form]):
                 if waiting and not CLOSED.search(waiting.text.rstrip()):
                     waiting = replace(waiting, text=f"{waiting.text.rstrip()}\n", open=True)
                 after_page = ends_page
                 continue
-            seen.add(form)
         elif ends_page and shown and not CLOSED.search(shown):
             part = replace(part, open=True)
         if waiting:
@@ -101,6 +105,12 @@ def _without_heads(parts: Iterable[Part]) -> Iterator[Part]:
         waiting, after_page = part, ends_page
     if waiting:
         yield waiting
+
+
+def _count_on(earlier: list[int], numbers: list[int]) -> bool:
+    """Whether one number at most differs from the earlier one, as that of a page does."""
+    steps = [now - before for before, now in zip(earlier, numbers, strict=True) if now != before]
+    return not steps or (len(steps) == 1 and 0 < steps[0] <= _NEAR)
 
 
 def without_contents(parts: Iterable[Part]) -> Iterator[Part]:
