@@ -41,6 +41,23 @@ def test_of_two_forms_of_a_text_one_is_read(tmp_path: Path) -> None:
     assert eml(tmp_path, mail)[0] == f"{HEAD} / It is 841 crowns."
 
 
+def test_what_is_attached_to_the_form_that_is_not_read_is_read(tmp_path: Path) -> None:
+    """Apple's Mail puts attachments into the HTML form of a message."""
+    (tmp_path / "a.eml").write_text(
+        "Subject: x\nContent-Type: multipart/alternative; boundary=a\n\n"
+        "--a\nContent-Type: text/plain\n\nIt is 840 crowns.\n"
+        "--a\nContent-Type: multipart/mixed; boundary=b\n\n"
+        "--b\nContent-Type: text/html\n\n<p>It is <b>840</b> crowns.\n"
+        '--b\nContent-Type: text/csv\nContent-Disposition: inline; filename="doors.csv"\n\n'
+        "item,price\noak door,310\n"
+        '--b\nContent-Type: image/png\nContent-Disposition: attachment; filename="a.png"\n\nx\n'
+        "--b--\n--a--\n"
+    )
+    text, notes = text_and_notes(tmp_path / "a.eml")
+    assert text == "Subject: x / It is 840 crowns.\ndoors.csv / item: oak door; price: 310"
+    assert notes == ["message 1, attachment a.png: image/png, which is not read"]
+
+
 def test_attached_documents_are_read_and_others_named(tmp_path: Path) -> None:
     mail = message()
     mail.add_attachment(b"item,price\noak door,840\n", "text", "csv", filename="doors.CSV")
@@ -102,6 +119,7 @@ def test_encodings(tmp_path: Path, head: bytes, body: bytes, expected: str, gues
         ("Miete für Mai".encode(), "Miete für Mai"),
         (b"=?nonsense?q?x=41?=", "xA"),
         (b"=?utf-8?q?unfinished", "=?utf-8?q?unfinished"),
+        ("Straße, Łódź €9 =?utf-8?q?=C2=A3840?=".encode(), "Straße, Łódź €9 £840"),
     ],
 )
 def test_subjects(tmp_path: Path, subject: bytes, expected: str) -> None:

@@ -153,27 +153,34 @@ class _Messages:
             yield Part(f"{text}\n\n", self.count, open=True)
         yield from self._part(message, self.count, depth)
 
-    def _part(self, part: Message, number: int, depth: int) -> Iterator[Part | Note]:
-        """The text of a message's part, or of the parts in it."""
+    def _part(
+        self, part: Message, number: int, depth: int, *, files: bool = False
+    ) -> Iterator[Part | Note]:
+        """The text of a message's part, or of the parts in it; with `files`, attachments alone."""
         kind = part.get_content_type()
         name = header_text(part.get_filename())
         where = f"message {number}"
         if depth > _DEEPEST:
             yield Skipped(where, f"more than {_DEEPEST} parts in parts")
         elif kind == "multipart/alternative" and _inner(part):
-            yield from self._part(_best(part), number, depth + 1)
+            best = _best(part)
+            yield from self._part(best, number, depth + 1, files=files)
+            for form in _inner(part):  # a form that is not read may hold what is attached
+                if form is not best and form.is_multipart():
+                    yield from self._part(form, number, depth + 1, files=True)
         elif kind == "message/rfc822" and isinstance(part.get_payload(), list):
             for inner in _inner(part):
                 yield from self._message(inner, depth + 1)
         elif part.is_multipart():
             for inner in _inner(part):
-                yield from self._part(inner, number, depth + 1)
+                yield from self._part(inner, number, depth + 1, files=files)
         elif kind in _NO_CONTENT or (part.get("Content-ID") and kind.startswith("image/")):
             return  # a signature, or a picture of the text
         elif part.get_content_disposition() != "attachment" and (
             kind in _TEXTS or (kind.startswith(("text/", "multipart/")) and not name)
         ):
-            yield from self._text(part, kind, number)
+            if not files:
+                yield from self._text(part, kind, number)
         else:
             yield from self._attachment(part, name, where, number)
 
@@ -250,10 +257,16 @@ def header_text(value: str | None) -> str:
     raw = value.encode("utf-8", "surrogateescape")
     try:
         text = decode(raw, nul=True).text
-        pieces = [
-            piece if isinstance(piece, str) else decode(piece, declared=charset, nul=True).text
-            for piece, charset in decode_header(text)
-        ]
+        pieces = [_piece(piece, charset) for piece, charset in decode_header(text)]
     except (MessageError, TextError, MissingExtraError, ValueError):
         return one_line(raw.decode("utf-8", "replace"))
     return one_line("".join(pieces))
+
+
+def _piece(piece: str | bytes, charset: str | None) -> str:
+    """The text of a piece that `decode_header` gives."""
+    if isinstance(piece, str):
+        return piece
+    if charset is None:  # what stands beside encoded words, in an encoding of Python's own
+        return piece.decode("raw-unicode-escape")
+    return decode(piece, declared=charset, nul=True).text
