@@ -131,6 +131,14 @@ def test_rows_have_the_names_of_their_columns(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("said", ["0", "-1", "x", "1" * 5000])
+def test_a_cell_that_spans_no_number_of_columns_takes_one(tmp_path: Path, said: str) -> None:
+    cell = f'<w:tc><w:tcPr><w:gridSpan w:val="{said}"/></w:tcPr>{paragraph(run("shed"))}</w:tc>'
+    row = f"<w:tr>{cell}<w:tc>{paragraph(run('7'))}</w:tc></w:tr>"
+    body = table("Item,Price", "door,840").replace("</w:tbl>", f"{row}</w:tbl>")
+    assert text_and_notes(docx(tmp_path / "a.docx", body))[0].endswith("Item: shed; Price: 7")
+
+
 def test_a_table_may_say_that_it_has_a_header(tmp_path: Path) -> None:
     said = "<w:trPr><w:tblHeader/></w:trPr>"
     body = table("Country,Capital", "Norway,Oslo")

@@ -217,6 +217,9 @@ def test_files_that_are_no_spreadsheets(tmp_path: Path) -> None:
         (1.5, "[h]:mm", "36:00"),
         (43597, "[$-F800]dddd\\, mmmm dd\\, yyyy", "2019-05-12"),
         (9e9, "yyyy", "9000000000"),
+        (2958465, "yyyy-mm-dd", "9999-12-31"),
+        (2958465.9999999, "yyyy-mm-dd", "2958465.9999999"),
+        (float("inf"), "yyyy-mm-dd", "inf"),
         (7, '"Day" 0', "Day 7"),
         (7, "@", "7"),
     ],
@@ -229,6 +232,7 @@ def test_days_from_1904() -> None:
     styles = '<s><cellXfs><xf numFmtId="14"/></cellXfs></s>'
     assert Formats(parse_xml(styles.encode(), "x"), True).shown("42135", "0") == "2019-05-12"
     assert Formats(None, True).shown("x", "9") == "x"
+    assert Formats(parse_xml(styles.encode(), "x"), True).shown("2958465", "0") == "2958465"
 
 
 @pytest.mark.parametrize(

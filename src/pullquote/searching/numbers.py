@@ -28,7 +28,6 @@ _SHOWN = re.compile(
 )  # what is left are signs that stand for themselves
 _DIGITS = re.compile(r"[#0?][#0?,.]*(?:[Ee][+-]?[#0]+)?")
 _LONGEST = 255  # characters of a format, as in Excel
-_LAST_DAY = 2_958_466  # of the year 9999
 
 
 class Formats:
@@ -79,11 +78,13 @@ def formatted(
     """
     code = code.split(";")[0][:_LONGEST]
     plain = _LITERAL.sub("", code).lower()
-    if re.search(r"\[h+\]|\[m+\]", code.lower()) and 0 <= number < _LAST_DAY:
+    # up to the year 9999, in which Python's dates end
+    is_day = 0 <= number * 86_400 < (datetime.datetime.max - first).total_seconds() - 1
+    if re.search(r"\[h+\]|\[m+\]", code.lower()) and is_day:
         minutes, seconds = divmod(round(number * 86_400), 60)
         end = f":{seconds:02}" if "s" in plain else ""
         return f"{minutes // 60}:{minutes % 60:02}{end}"
-    if plain.strip() != "general" and re.search("[dmyhs]", plain) and 0 <= number < _LAST_DAY:
+    if plain.strip() != "general" and re.search("[dmyhs]", plain) and is_day:
         return _date(number, plain, first)
     digits = _DIGITS.search(_LITERAL.sub(lambda found: "\0" * len(found[0]), code))
     if digits is None or "e" in plain or "?" in plain or abs(number) >= 1e15:

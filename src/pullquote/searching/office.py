@@ -198,7 +198,8 @@ def _span(cell: Any) -> int:
     space = _space(cell)
     said = cell.find(f"{space}tcPr/{space}gridSpan")
     value = "" if said is None else said.get(f"{space}val", "")
-    return min(int(value), 100) if value.isascii() and value.isdecimal() and int(value) else 1
+    usable = value.isascii() and value.isdecimal() and len(value) < 8
+    return max(1, min(int(value), 100)) if usable else 1
 
 
 def _text(paragraph: Any) -> str:
