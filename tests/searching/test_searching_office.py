@@ -131,6 +131,14 @@ def test_rows_have_the_names_of_their_columns(tmp_path: Path) -> None:
     )
 
 
+def test_a_long_cell_is_not_repeated_in_the_rows_that_it_spans(tmp_path: Path) -> None:
+    body = table("Item,Wood,Price", f"{'word ' * 30},oak,840", "^,pine,310", "^,ash,95")
+    assert text_and_notes(docx(tmp_path / "a.docx", body))[0].split("\n")[1:] == [
+        "Wood: pine; Price: 310",
+        "Wood: ash; Price: 95",
+    ]
+
+
 @pytest.mark.parametrize("said", ["0", "-1", "x", "1" * 5000])
 def test_a_cell_that_spans_no_number_of_columns_takes_one(tmp_path: Path, said: str) -> None:
     cell = f'<w:tc><w:tcPr><w:gridSpan w:val="{said}"/></w:tcPr>{paragraph(run("shed"))}</w:tc>'

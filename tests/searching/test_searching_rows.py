@@ -136,6 +136,19 @@ def test_a_list_of_single_cells_has_no_titles() -> None:
     assert not any(row.is_title for row in rows)
 
 
+def test_a_long_title_is_not_repeated_in_each_row() -> None:
+    note, other = "They are sold as they are. " * 9, "Caption " * 30
+    cells = [(1, [note]), (2, ["Doors"]), (3, ["Item", "Price"]), (4, ["oak", "840"])]
+    cells.append((5, ["pine", "310"]))
+    found = [(part.number, part.text.strip()) for part in row_parts(table_rows(cells), other)]
+    assert found == [
+        (1, other.strip()),
+        (1, note.strip()),
+        (4, "Doors\n\nItem: oak; Price: 840"),
+        (5, "Doors\n\nItem: pine; Price: 310"),
+    ]
+
+
 def test_records_have_passages_of_their_own_below_the_titles() -> None:
     rows = [
         *(TableRow(1, "Doors", is_title=True), TableRow(2, "item: oak", is_record=True)),

@@ -28,7 +28,7 @@ from pullquote.searching.packages import (
     relations,
 )
 from pullquote.searching.parts import Note, Part, Skipped, guessed, numbered, paragraph
-from pullquote.searching.rows import one_line, row_parts, table_rows
+from pullquote.searching.rows import LONGEST_REPEATED, one_line, row_parts, table_rows
 from pullquote.text import decode
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -147,7 +147,8 @@ class _Word:
                 text = " ".join(filter(None, paragraphs))
                 merged = cell.find(f"{space}tcPr/{space}vMerge")
                 if merged is not None and merged.get(f"{space}val") != "restart" and rows:
-                    text = text or "".join(rows[-1][len(texts) : len(texts) + 1])
+                    above = "".join(rows[-1][len(texts) : len(texts) + 1])
+                    text = text or (above if len(above) <= LONGEST_REPEATED else "")
                 texts += [text, *[""] * (_span(cell) - 1)]
             rows.append(texts)
         first = found[0].find(f"{space}trPr/{space}tblHeader") is not None

@@ -14,6 +14,9 @@ from typing import TypeAlias
 
 from pullquote.text import Encoding
 
+LONGEST_TITLE = 200
+"""Characters of a title, heading or caption that is repeated above each row of its table."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pullquote.reading.sentences import sentence_ends
-from pullquote.searching.parts import Part
+from pullquote.searching.parts import LONGEST_TITLE, Part
 from pullquote.types import Document, Mark, Passage, Place, line_breaks
 
 LIMIT = 1200
@@ -28,7 +28,6 @@ OVERLAP = 240
 """The fewest bytes that two passages share where a paragraph is cut: more than an answer of 30
 tokens, and usually a sentence."""
 
-_LONGEST_TITLE = 200  # characters
 _NUMBERED = re.compile(r"[^\W\d_]{2,12}\.?\s\d")  # "Table 3", "Tab. 3"
 _CONTAINERS = ("message", "section", "slide")  # units in which a heading ends with its number
 _PIECE = 1 << 15  # characters of a part that are added at once, since what is held is copied often
@@ -151,7 +150,7 @@ def _above(title: Part, number: int) -> Part:
 
 def _is_title(part: Part) -> bool:
     text = part.text.strip()
-    return 0 < len(text) <= _LONGEST_TITLE and "\n" not in text
+    return 0 < len(text) <= LONGEST_TITLE and "\n" not in text
 
 
 def _is_caption(part: Part) -> bool:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pullquote.searching.parts import Part
+from pullquote.searching.parts import LONGEST_TITLE, Part
 
 SAMPLE = 20
 """How many rows tell whether the first is a header."""
@@ -53,20 +53,25 @@ def row_parts(rows: Iterable[TableRow], title: str = "", *, alone: bool = False)
     """Yield rows as parts: a record is a passage by itself, below the titles of the table.
 
     Other rows, such as the pairs of a form ("Name: Ann Lee"), say more together and share passages;
-    with `alone`, they do not.
+    with `alone`, they do not. A title that is too long to be repeated is a row.
     """
-    fixed = titles = [title] if title else []
+    long = title if len(title) > LONGEST_TITLE else ""
+    fixed = titles = [title] if title and not long else []
     above: list[str] = []  # the titles of the row before
     after_title = False
     for row in rows:
-        if row.is_title:
+        if long:
+            yield Part(f"{long}\n\n", row.number, alone=alone)
+            long = ""
+        is_title = row.is_title and len(row.text) <= LONGEST_TITLE
+        if is_title:
             titles = [*(titles if after_title else fixed), row.text]
         else:
             apart = alone or row.is_record
             said = titles if apart or titles != above else []
             yield Part("\n\n".join([*said, row.text, ""]), row.number, alone=apart)
             above = titles
-        after_title = row.is_title
+        after_title = is_title
     if after_title:
         yield Part("\n\n".join([*titles[len(fixed) :], ""]), row.number, alone=alone)
 
