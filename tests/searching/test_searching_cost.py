@@ -92,9 +92,10 @@ def test_the_cost_of_finding_page_numbers_and_contents_is_linear(text: str) -> N
     begin = time.process_time()
     for blank in (" ", ".", ". ", "a-", "i"):
         line = text.replace("{}", blank * 50_000)
-        pages.running([[line], [line], [line]])
+        pages.running([[line.replace("7", str(number))] for number in (7, 8, 9)])
         pages.paragraphs([line + "-", line], pages.Words([line, line + "-"]))
         contents.listed(["Contents", *[line] * 5])
+        contents.listed(["Index", ", 7" * 20_000 + " " + line])
     assert time.process_time() - begin < 4  # quadratic: 25 s
 
 

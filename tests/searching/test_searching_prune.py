@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,9 +73,29 @@ def test_what_is_left_out_within_a_passage_shows(reader: Reader) -> None:
     check(pruned, passages)
 
 
-def test_the_best_come_first_until_their_sum_reaches_keep() -> None:
+def test_the_best_come_first_until_their_sum_reaches_keep(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     known = np.array([[math.log(p) / 0.47] for p in (0.1, 0.6, 0.3)])
     assert shares_of(known).tolist() == pytest.approx([0.1, 0.6, 0.3])
+    monkeypatch.setattr("pullquote.searching.prune.evidence", lambda *_: known)
+
+    def left(keep: float) -> str:
+        return prune(WHO, ["Rollo led. The sea. The king."], keep=keep, reader=reader).text
+
+    assert left(0.59) == "The sea."
+    assert left(0.61) == left(0.89) == "The sea. The king."
+    assert left(0.91) == "Rollo led. The sea. The king."
+
+
+def test_the_cost_of_keeping_all_is_linear(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Reader, "read_all", lambda *_, **__: iter([[], []]))
+    begin = time.process_time()
+    pruned = prune(
+        WHO, ["Rollo led them here. " * 20_000, "The sea. " * 50_000], keep=1, reader=reader
+    )
+    assert time.process_time() - begin < 5  # quadratic: 20 s
+    assert pruned.words == (180_000, 180_000)
 
 
 @given(keep=st.floats(0.01, 1))

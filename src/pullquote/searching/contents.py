@@ -32,7 +32,7 @@ _INDEX = re.compile(
     r"(?:[\w-]+ ){0,2}(?:index|register|stichwortverzeichnis|sachregister|índice alfabético)\W*",
     re.IGNORECASE,
 )
-_PAGES_AT_END = re.compile(r"[,\s]\s?\d{1,4}(?:[-–]\d{1,4})?(?:, ?\d{1,4}(?:[-–]\d{1,4})?)*,?\Z")
+_PAGES_AT_END = re.compile(r"[,\s]\d{1,4}(?:[-–]\d{1,4})?,?\Z")  # the last of them
 
 
 def listed(lines: Sequence[str]) -> list[bool]:

@@ -34,7 +34,7 @@ _AT_END = re.compile(
 )
 _ALONE = re.compile(rf"[^\w\n]{{0,3}}(?:{_PAGE})?{_NUMBER}{_OF}[^\w\n]{{0,3}}", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]{2}")
-_SIGNS_AROUND = re.compile(r"\A[\W_]+|[^\w.!?)\]]+\Z")
+_SIGNS_AROUND = re.compile(r"[\W_]*((?:.*[\w.!?)\]])?).*", re.DOTALL)
 
 # a line that ends like this may end a paragraph: with a sentence, or as the head of a list
 CLOSED = re.compile(r"""[.!?:;…。！？]["'”’»)\]]*\Z""")
@@ -134,7 +134,7 @@ def _without_number(line: str, counting: set[int]) -> tuple[str, bool]:
     line = line.strip()
     for pattern in (_AT_START.match, _AT_END.search):
         if (match := pattern(line)) and number_of(match[1]) in counting:
-            rest = _SIGNS_AROUND.sub("", line[: match.start()] + line[match.end() :])
+            rest = _SIGNS_AROUND.sub(r"\1", line[: match.start()] + line[match.end() :], count=1)
             return (rest if _LETTERS.search(rest) else ""), True
     return line, False
 

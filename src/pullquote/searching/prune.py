@@ -164,26 +164,20 @@ def _joined(
     chosen: set[int],
 ) -> Pruned:
     """The chosen pieces; those that follow each other are one part, with the blanks between."""
-    text = ""
+    parts: list[str] = []
+    joints: list[str] = []  # what stands before each part
     kept: list[Kept] = []
-    numbers = itertools.count()
+    first = 0  # the number of a passage's first piece
     for passage, pieces in enumerate(found):
-        adjacent = False
-        for piece in pieces:
-            number = next(numbers)
-            if number not in chosen:
-                adjacent = False
-                continue
-            start, score = piece.span.start, float(shares[number])
-            if adjacent:
-                last = kept.pop()
-                start, score = last.offset, score + last.score
-                text = text[: last.start]
-            elif kept:
-                text += _CUT if kept[-1].passage == passage else _NEXT
-            part = texts[passage][start : piece.span.end]
-            kept.append(Kept(len(text), len(text) + len(part), passage, start, score))
-            text += part
-            adjacent = True
-    words = len(" ".join(texts[k.passage][k.offset :][: k.end - k.start] for k in kept).split())
-    return Pruned(text, tuple(kept), (words, sum(len(text.split()) for text in texts)))
+        runs = itertools.groupby(enumerate(pieces, first), lambda one: one[0] in chosen)
+        first += len(pieces)
+        for run in (list(run) for is_chosen, run in runs if is_chosen):
+            start, end = run[0][1].span.start, run[-1][1].span.end
+            joints.append("" if not kept else _CUT if kept[-1].passage == passage else _NEXT)
+            at = (kept[-1].end if kept else 0) + len(joints[-1])
+            score = sum(float(shares[number]) for number, _ in run)
+            kept.append(Kept(at, at + end - start, passage, start, score))
+            parts.append(texts[passage][start:end])
+    text = "".join(itertools.chain(*zip(joints, parts, strict=True)))
+    words = sum(len(part.split()) for part in parts), sum(len(text.split()) for text in texts)
+    return Pruned(text, tuple(kept), words)
