@@ -150,6 +150,21 @@ def test_rows_of_data_frames() -> None:
     assert (row.name, row.metadata) == ("7", {"tags": ["a", 0.5]})
 
 
+def test_missing_cells_of_pandas() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {
+            "text": pandas.array(["The rent.", None], dtype="string"),
+            "day": pandas.to_datetime(["2024-05-01", None]),
+            "rooms": pandas.array([3, None], dtype="Int64"),
+        }
+    )
+    first, second = texts(frame)
+    assert first.metadata == {"day": "2024-05-01 00:00:00", "rooms": 3}
+    assert second.problem == "texts[1]: its text is blank, expected words"
+    assert second.metadata == {"day": None, "rooms": None}
+
+
 # ---- asking
 
 

@@ -176,7 +176,7 @@ def clean(value: object) -> object:
     if not isinstance(value, Mapping):
         return value
     row = {
-        name: None if _is_nan(cell) else cell
+        name: None if is_missing(cell) else cell
         for name, cell in zip(_plain_names([*value]), value.values(), strict=True)
     }
     answers = row.get("answers")
@@ -186,7 +186,8 @@ def clean(value: object) -> object:
     return row
 
 
-def _is_nan(cell: object) -> bool:
+def is_missing(cell: object) -> bool:
+    """Whether a cell is NaN, or what pandas has in its place."""
     if type(cell).__name__ in ("NAType", "NaTType"):  # of pandas, which compare with nothing
         return True
     return isinstance(cell, Real) and bool(cell != cell)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from pullquote.data.tables import is_missing
 from pullquote.errors import InputError
 from pullquote.searching.passages import passages
 from pullquote.searching.text import paragraphs
@@ -93,7 +94,7 @@ def plain(value: Any) -> Any:
     """A value as JSON can hold it: numpy's numbers as Python's, dates as texts, NaN as None."""
     if hasattr(value, "tolist") and not isinstance(value, (str, Mapping)):
         value = value.tolist()
-    if isinstance(value, float) and not math.isfinite(value):
+    if is_missing(value) or (isinstance(value, float) and math.isinf(value)):
         return None
     if value is None or isinstance(value, (str, int, float)):
         return value
