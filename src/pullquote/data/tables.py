@@ -347,7 +347,11 @@ def _cells(blocks: Iterator[str], delimiters: str) -> Iterator[Row | BadRow]:
         where = f"line {number}"
         if isinstance(cells, str):
             yield BadRow(where, number, cells)
-        elif len(cells) > _MOST_COLUMNS:
+            continue
+        if len(cells) > _MOST_COLUMNS:  # without empty ones at the end, if any is filled
+            filled = (column for column, cell in enumerate(cells, 1) if cell.strip())
+            del cells[max(filled, default=len(cells)) :]
+        if len(cells) > _MOST_COLUMNS:
             reason = f"{len(cells):,} columns, expected at most {_MOST_COLUMNS:,}"
             yield BadRow(where, number, reason)
         elif any(map(str.strip, cells)):
