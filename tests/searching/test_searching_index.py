@@ -667,6 +667,16 @@ def test_documents_of_an_older_index_are_read_again(tmp_path: Path) -> None:
         assert (again.changed, again.unchanged, again.reread) == (0, 1, False)
 
 
+def test_a_path_with_the_signs_of_a_glob_finds_itself(index: Index, tmp_path: Path) -> None:
+    for name in ("rent [draft].txt", "rent d.txt", "rent.txt"):
+        (tmp_path / name).write_text(f"The rent of {name}.")
+    index.add(sorted(tmp_path.glob("*.txt")))
+    for path in ("rent [draft].txt", os.path.realpath(tmp_path / "rent [draft].txt")):
+        assert texts(index, "rent", path=path)[0] == "The rent of rent [draft].txt."
+    assert len(texts(index, "rent", path="rent [draft].txt")) == 2  # the glob counts, too
+    assert texts(index, "rent", path="t [draft].txt") == []
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_document_of_an_index_of_an_older_format_is_removed(tmp_path: Path, number: int) -> None:
     with closing(sqlite3.connect(tmp_path / "i.db")) as old:

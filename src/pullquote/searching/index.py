@@ -405,8 +405,9 @@ class Index:
         """The passages that fit a question best, by their words and their meaning, best first.
 
         `path` is a glob, such as "*.pdf" or "contracts/*", that a document's path must match,
-        whole or from some folder on. `where` are fields of its metadata with the value that they
-        must have, or a list of values. Raises `InputError` for a field that no document has.
+        whole or from some folder on; or it is that path. `where` are fields of its metadata with
+        the value that they must have, or a list of values. Raises `InputError` for a field that no
+        document has.
         """
         words = query_words(question)
         if not words:
@@ -448,7 +449,7 @@ class Index:
         [['The rent is due.']]
 
         Each list has passages of one document that follow each other; the one with the best
-        passage comes first. Meaning does not count, as in `search`. `path` is a glob, or a name.
+        passage comes first. Meaning does not count, unlike in `search`. `path` is as there.
         """
         with self._store.guarded(), self._store.snapshot():
             documents = self._chosen(path, None)

@@ -49,14 +49,18 @@ class Labels:
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Whether a glob matches a name, or its end from some folder on.
+    """Whether a glob matches a name, or its end from some folder on; what is that end does, too.
 
     >>> matches("letters/2019/rent.txt", "2019/*")
     True
     >>> matches("letters/2019/rent.txt", "19/*")
     False
+    >>> matches("letters/rent [draft].txt", "rent [draft].txt")
+    True
     """
-    return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, f"*{os.sep}{pattern}")
+    globs = pattern, f"*{os.sep}{pattern}"
+    same = f"{os.sep}{name}".endswith(f"{os.sep}{pattern}")
+    return same or any(fnmatch.fnmatchcase(name, glob) for glob in globs)
 
 
 def private_namer(roots: Iterable[str]) -> Callable[[bytes], str]:
