@@ -85,7 +85,9 @@ def test_commands_in_the_docs_print_what_is_shown(
         encoding="utf-8",
         check=False,
     )
-    assert done.returncode == 0 or command.startswith("pullquote check "), done.stderr
+    # 1: a check that found quotes that are not right
+    expected = (0, 1) if command.startswith("pullquote check ") else (0,)
+    assert done.returncode in expected, done.stderr
     assert _PROBABILITY.split(done.stdout) == _PROBABILITY.split(shown)
     printed, told = (_PROBABILITY.findall(text) for text in (done.stdout, shown))
     # the last digit depends on what the weights are read by

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from pullquote.errors import DocumentError, MissingExtraError, TextError, first_line
-from pullquote.searching.html import check_tags, decoded
+from pullquote.searching.html import check_tags, decoded, lxml
 from pullquote.text import Encoding, decode
 
 _LARGEST = 256 << 20  # bytes of one unpacked file: a small zip file must not fill the memory
@@ -120,10 +120,7 @@ def open_archive(file: BinaryIO, kind: str) -> Archive:
 
 def parse_xml(source: bytes, name: str) -> Any:
     """The root element of XML. Raises `DocumentError` if it is broken, or has too many tags."""
-    try:
-        from lxml import etree
-    except ImportError:
-        raise MissingExtraError("lxml, which reads DOCX, EPUB and the like,", "files") from None
+    etree, _ = lxml()
     # no entity is expanded and nothing is fetched: a document must not read other files
     parser = etree.XMLParser(
         resolve_entities=False,

@@ -31,6 +31,7 @@ from pullquote.searching.mail import mailbox_reader, message_reader, read_mht
 from pullquote.searching.markdown import read_markdown
 from pullquote.searching.office import read_docx, read_pptx
 from pullquote.searching.opendocument import read_odp, read_odt
+from pullquote.searching.packages import OLD_OR_ENCRYPTED
 from pullquote.searching.parts import Note, Part, Skipped
 from pullquote.searching.passages import passages
 from pullquote.searching.pdf import read_pdf
@@ -86,7 +87,6 @@ KINDS = (
     _LISTS,
 )
 _OLD = {".doc": ".docx", ".ppt": ".pptx", ".xls": ".xlsx", ".xlsb": ".xlsx"}
-_COMPOUND = b"\xd0\xcf\x11\xe0"  # how a file of an old format begins
 _BY_ENDING = {ending: kind for kind in KINDS for ending in kind.endings}
 
 Stamp: TypeAlias = "tuple[int, int, int]"
@@ -242,7 +242,7 @@ def is_old(path: str) -> Problem | None:
     if Path(path).suffix.lower() not in _OLD:
         return None
     with contextlib.suppress(OSError), open(path, "rb") as file:
-        if file.read(4) == _COMPOUND:
+        if file.read(4) == OLD_OR_ENCRYPTED:
             return Problem(path, why_left_out(path))
     return None
 

@@ -53,7 +53,7 @@ def blocks(
 
     With `whole`, all of it is content, as in a chapter of a book: it has no menus.
     """
-    etree, html = _lxml()
+    etree, html = lxml()
     # huge_tree: without it, a page ends silently at 256 nested elements or 10 MB of one text
     parser = html.HTMLParser(
         encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True
@@ -214,9 +214,11 @@ def decoded(data: bytes) -> Decoded:
         raise DocumentError(str(error)) from None
 
 
-def _lxml() -> tuple[Any, Any]:
+def lxml() -> tuple[Any, Any]:
+    """`lxml.etree` and `lxml.html`. Raises `MissingExtraError`."""
     try:
         from lxml import etree, html
     except ImportError:
-        raise MissingExtraError("lxml, which reads HTML, DOCX and EPUB,", "files") from None
+        what = "lxml, which reads HTML, EPUB and the files of offices,"
+        raise MissingExtraError(what, "files") from None
     return etree, html

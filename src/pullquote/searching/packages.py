@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 from pullquote.errors import DocumentError
 from pullquote.searching.archives import Archive, local_name, open_archive
 
-_OLE = b"\xd0\xcf\x11\xe0"
+OLD_OR_ENCRYPTED = b"\xd0\xcf\x11\xe0"
+"""How a file begins that is no ZIP file: of an old format, or with a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def main_part(archive: Archive, root: str, usual: str, what: str) -> tuple[str, 
 def open_package(file: BinaryIO, kind: str, old: str) -> Archive:
     """Open a package. Raises `DocumentError` for one with a password, or of an old format."""
     file.seek(0)
-    if file.read(4) == _OLE:
+    if file.read(4) == OLD_OR_ENCRYPTED:
         raise DocumentError(
             f"encrypted, or an old .{old}; save it as .{kind.lower()} without a password"
         )

@@ -174,7 +174,7 @@ class _Quote:
 
     value: float
     first: float  # the same without the second reading
-    rank: int  # of its passage, 0 for the best
+    rank: int  # of its window: those of the best passage come first
     location: _Location
     null_score_diff: float
 
@@ -348,8 +348,9 @@ class Searcher:
         >>> Searcher(Reader()).search_among("Who built the mill?", passages).hits[0].text
         'Ann'
 
-        A passage may be longer than a window. With `each`, the hits are the best quote of each
-        passage, though another's may read the same.
+        A passage may be longer than a window; the paths of their documents tell passages apart.
+        With `each`, the hits are the best quote of each passage, though another's may read the
+        same.
         """
         _check_question(question)
         _check_top_k(top_k)
@@ -405,7 +406,7 @@ class Searcher:
 
         `windows[i]` are what `Reader.read_all` returned for `retrieval.passages[i]`.
         """
-        best: dict[int, _Quote] = {}
+        best: dict[int, _Quote] = {}  # by the rank of the window
         for quote in sorted(self._quotes(retrieval.passages, windows), key=lambda one: one.order):
             best.setdefault(quote.rank, quote)
         return Shortlist.of((one.location.passage, one.location.span) for one in best.values())

@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO, TypeAlias
 
-from pullquote.errors import DocumentError, MissingExtraError, first_line
+from pullquote.errors import DocumentError, first_line
 from pullquote.searching.archives import Archive, local_name
+from pullquote.searching.html import lxml
 from pullquote.searching.numbers import Formats
 from pullquote.searching.office import drawn
 from pullquote.searching.opendocument import MOST_REPEATED, OpenDocument, repeated
@@ -218,10 +219,7 @@ def _beside(archive: Archive, path: str) -> Iterator[Part]:
 
 def _stream(source: bytes, *names: str) -> Iterator[Any]:
     """The elements of some names, one by one, so that a large part is not held whole."""
-    try:
-        from lxml import etree
-    except ImportError:
-        raise MissingExtraError("lxml, which reads XLSX,", "files") from None
+    etree, _ = lxml()
     found = etree.iterparse(
         io.BytesIO(source),
         tag=[f"{{*}}{name}" for name in names],

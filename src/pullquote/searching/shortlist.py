@@ -1,6 +1,6 @@
 """A second look: the sentences of the best quotes, as one text that is read once more.
 
-    shortlist = Shortlist.of(best)             # the best quote of each passage, best first
+    shortlist = Shortlist.of(best)             # the best quote of each window, best first
     looks = shortlist.looks(read_again)        # what a reader says of `shortlist.text`
     looks.of(passage, span)                    # the logit and null logit of a quote there
 
