@@ -69,6 +69,27 @@ def test_a_table_that_goes_on(call: Run, folder: Path, tmp_path: Path) -> None:
     assert [row["rent"] for row in rows(folder / "table.csv")][4] == "90"
 
 
+def test_a_document_that_was_read_in_part_is_asked(call: Run, folder: Path, tmp_path: Path) -> None:
+    text = '{"text": "The rent of the barn is 90 crowns."}\n{"text":\n'
+    (folder / "rows.jsonl").write_text(text)
+    first = call("fill", "q.toml", folder, "-o", "table.csv")
+    assert first.err == ("pullquote: note: 1 document not read, or in part: see the column error\n")
+    barn = rows(tmp_path / "table.csv")[2]
+    assert (barn["document"], barn["rent"]) == ("rows.jsonl", "90")
+    assert "line 2: not JSON" in barn["error"]
+    again = call("fill", "q.toml", folder, "-o", "table.csv")
+    assert "4 documents as before: not asked again" in again.err
+
+
+def test_low_scores_are_marked_from_0_to_100_per_cent(
+    call: Run, folder: Path, tmp_path: Path
+) -> None:
+    for low, note in (("0", ""), ("100%", "low score")):
+        call("fill", "q.toml", folder, "-o", f"{low}.csv", "--low", low).succeeded()
+        assert [row["rent note"] for row in rows(tmp_path / f"{low}.csv")] == [note] * 3
+    call("fill", "q.toml", folder, "-o", "x.csv", "--low", "101%").failed("is not between", code=2)
+
+
 def test_every_kind_of_table(call: Run, folder: Path, tmp_path: Path) -> None:
     pq = pytest.importorskip("pyarrow.parquet")
     pytest.importorskip("xlsxwriter")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -19,18 +16,13 @@ from pullquote.cli.console import (
     model_options,
     open_reader,
     printable,
+    probability,
     progress_bar,
     say,
-    share,
     spelling_option,
     threshold_option,
 )
 from pullquote.errors import DocumentError
-
-if TYPE_CHECKING:
-    from pullquote.scale.fill import Source
-    from pullquote.searching.documents import Problem, SourceFile
-    from pullquote.searching.index import Index
 
 
 @click.command(
@@ -64,7 +56,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--low",
-    callback=share,
+    callback=probability,
     default="50%",
     show_default=True,
     metavar="P",
@@ -113,6 +105,7 @@ def command(
         fill,
         question_keys,
         shade,
+        sources_of,
         table,
     )
     from pullquote.scale.output import check_kind, write
@@ -133,13 +126,12 @@ def command(
     for path in filter(None, (output, review)):
         ensure_writable(path)
     decided = read_decisions(decisions) if decisions else []
-    ours = {os.path.realpath(path) for path in (questions, output, review, decisions) if path}
+    ours = [path for path in (questions, output, review, decisions) if path]
     reader = open_reader(
         model, device=device, precision=precision, threads=threads, spelling=spelling
     )
-    files = _files(paths)  # before the index, which then holds these versions or newer ones
     with cached_index(paths) as (index, found), Filling(output) as filling:
-        sources = list(_sources(paths, files, index, ours))
+        sources = sources_of(paths, index, without=ours)
         if not sources:
             raise DocumentError(nothing_in(paths, found))
         make_vectors(index)
@@ -162,43 +154,9 @@ def command(
     click.echo(f"{printable(output)}: {count(len(sources), 'document')}")
     if review:
         click.echo(printable(review))
-    if before := sum(not source.problem for source in sources) - asked:
+    if before := sum(source.readable for source in sources) - asked:
         say("note", f"{count(before, 'document')} as before: not asked again")
     if left_out:
         say("note", f"{count(left_out, 'decision')} left out: the cells have other quotes now")
     if errors:
         say("note", f"{count(errors, 'document')} not read, or in part: see the column error")
-
-
-def _files(paths: Sequence[str]) -> dict[str, SourceFile | Problem]:
-    from pullquote.searching.documents import find
-
-    return {file.path: file for file in find(paths)}
-
-
-def _sources(
-    paths: Sequence[str],
-    files: Mapping[str, SourceFile | Problem],
-    index: Index,
-    ours: set[str],
-) -> Iterator[Source]:
-    """The documents, sorted by path, under names that begin below the folder they share."""
-    from pullquote.scale.fill import Source
-    from pullquote.searching.documents import Problem
-
-    folders = [path if Path(path).is_dir() else os.path.dirname(path) for path in paths]  # noqa: PTH120
-    base = os.path.commonpath([os.path.realpath(folder or ".") for folder in folders])
-    problems = {one.path: one for one in (*index.problems(), *index.partly_read())}
-    read = {document.path for document in index.documents()}
-    for path, file in sorted(files.items()):
-        if path in ours:
-            continue
-        name = os.path.relpath(path, base)
-        problem = file if isinstance(file, Problem) else problems.get(path)
-        if not problem and path not in read:
-            problem = Problem(path, "was removed while documents were read")
-        stamp = () if isinstance(file, Problem) else file.stamp
-        if problem:
-            yield Source(path, name, stamp, problem.reason, problem.partly)
-        else:
-            yield Source(path, name, stamp)

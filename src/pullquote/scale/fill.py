@@ -1,6 +1,7 @@
 """Fills a table out of documents: one row a document, one column a question, with its quote.
 
     keys = question_keys(searcher, read_wanted("questions.toml"))
+    sources = sources_of(["leases/"], index)
     with Filling("leases.csv") as filling:           # what was found before stays
         fill(searcher, keys, sources, filling)
         write("leases.csv", table(keys, sources, filling), FillColumns(tuple(keys)))
@@ -30,10 +31,12 @@ from pullquote.reading.identity import fingerprint
 from pullquote.scale.locking import locked
 from pullquote.scale.values import amount_value, date_value
 from pullquote.scale.wanted import DOCUMENT, ERROR, Wanted
+from pullquote.searching.documents import Problem, find
 from pullquote.searching.update import READING
 from pullquote.text import without_surrogates
 
 if TYPE_CHECKING:
+    from pullquote.searching.index import Index
     from pullquote.searching.search import Searcher, SearchResult
 
 FORMAT = 1
@@ -49,7 +52,7 @@ Cell: TypeAlias = "Mapping[str, Any]"
 `score`. Of a question without an answer it is the nearest quote, "" without any."""
 
 
-_FIGURES = re.compile(r"-?(?=[\d.]{1,16}\Z)\d+(?:\.\d+)?")
+_FIGURES = re.compile(r"-?(?=(?:\d\.?){1,15}\Z)\d+(?:\.\d+)?")
 
 _Values: TypeAlias = "tuple[str, str, str, float | None, str]"
 
@@ -63,9 +66,14 @@ class Source:
 
     path: str
     name: str
-    stamp: tuple[int, ...] = ()
+    stamp: tuple[int, ...]
     problem: str = ""
     partly: bool = False
+
+    @property
+    def readable(self) -> bool:
+        """Whether there is any text to ask."""
+        return self.partly or not self.problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +125,6 @@ class Filling:
             for line in self._lines():
                 try:
                     self._take(line)
-                except ConfigError:
-                    raise
                 except (KeyError, TypeError, ValueError) as error:
                     raise self._damaged(error) from None
             self._file = open(self.path, "a", encoding="utf-8")
@@ -191,26 +197,9 @@ class Filling:
     def _take(self, line: dict[str, Any]) -> None:
         if "decided" in line:
             decided = Decided(**line["decided"])
-            path = line["path"] if "path" in line else self._path_of(decided)
-            self._decided[path, decided.question] = decided
+            self._decided[line["path"], decided.question] = decided
         else:
             self._found[line["document"]] = _Found(tuple(line["stamp"]), dict(line["cells"]))
-
-    def _path_of(self, decided: Decided) -> str:
-        """The document of a decision that has but its name, as an older pullquote kept them.
-
-        Names begin below the folder that the documents shared then: "a.txt" is docs/a.txt rather
-        than docs/old/a.txt.
-        """
-        ending = os.sep + decided.document
-        paths = sorted((path for path in self._found if path.endswith(ending)), key=len)
-        if len(paths) > 1 and len(paths[0]) == len(paths[1]):
-            raise ConfigError(
-                f"{self.path}: an older pullquote kept a decision on {decided.document!r}, which "
-                f'is {paths[0]} or {paths[1]}; remove the lines with "decided" and no "path", and '
-                "give the file of decisions again with --decisions"
-            )
-        return paths[0] if paths else decided.document
 
     def _write(self, *lines: dict[str, Any]) -> None:
         assert self._file, "used outside its `with`"
@@ -224,6 +213,36 @@ class Filling:
             raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from None
         for line in lines:
             self._take(line)
+
+
+def sources_of(
+    paths: Sequence[str | os.PathLike[str]],
+    index: Index,
+    *,
+    without: Iterable[str | os.PathLike[str]] = (),
+) -> list[Source]:
+    """The documents at some paths as an index, which is not private, has read them; by their paths.
+
+    Names begin below the folder that the paths share. Left out are the files `without`, such as the
+    table itself. Raises `DocumentError` for a path that does not exist.
+    """
+    folders = [path if Path(path).is_dir() else Path(path).parent for path in paths]
+    base = os.path.commonpath([os.path.realpath(folder) for folder in folders])
+    ours = {os.path.realpath(path) for path in without}
+    problems = {one.path: one for one in (*index.problems(), *index.partly_read())}
+    stamps = index.stamps()
+    sources = []
+    for file in sorted(find(paths), key=lambda file: file.path):
+        path = file.path
+        if path in ours:
+            continue
+        problem = file if isinstance(file, Problem) else problems.get(path)
+        if problem is None and path not in stamps:
+            problem = Problem(path, "is not in the index; it came while documents were read")
+        reason, partly = (problem.reason, problem.partly) if problem else ("", False)
+        name = os.path.relpath(path, base)
+        sources.append(Source(path, name, stamps.get(path, ()), reason, partly))
+    return sources
 
 
 def question_keys(
@@ -265,7 +284,7 @@ def fill(
     """
     asked = 0
     for source in tracked(sources, len(sources), "asking", progress):
-        if source.problem and not source.partly:
+        if not source.readable:
             continue
         known = filling.cells(source)
         new = [one for one, key in keys.items() if key not in known]

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pullquote.deprecated import moved_names
 from pullquote.errors import IndexFileError, InputError
 from pullquote.progress import Progress, no_progress
-from pullquote.searching.documents import Problem
+from pullquote.searching.documents import Problem, Stamp
 from pullquote.searching.engines import Engine, IndexedPassage
 from pullquote.searching.engines.fts5 import Fts5Engine
 from pullquote.searching.fusion import FLOOR, fuse
@@ -47,6 +47,7 @@ from pullquote.searching.update import (
     no_documents,
     partly_read,
     remove,
+    stamps,
     unread,
     update,
 )
@@ -256,6 +257,13 @@ class Index:
             name = self._labels.namer()
             fields = metadata(self._store, [id for id, *_ in rows])
         return (Document(name(path), unit, fields.get(id, {})) for id, path, unit in rows)
+
+    def stamps(self) -> dict[str, Stamp]:
+        """The size and times of each document that was read, as they were then, by its path."""
+        with self._store.guarded():
+            found = stamps(self._store, "problem IS NULL")
+            name = self._labels.namer()
+        return {name(os.fsencode(path)): stamp for path, stamp in found.items()}
 
     def problems(self) -> list[Problem]:
         """The documents that could not be read, or have no text, and why, sorted by path."""

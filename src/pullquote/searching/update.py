@@ -111,7 +111,7 @@ def update(
         if new - earlier:
             _add_roots(store, engine, new - earlier)
         upgraded, reread = _renew(store, engine)
-        known = _stamps(store, f"WHERE {_IS_FILE}")
+        known = stamps(store, _IS_FILE)
         if not drop_missing:
             found += _missing_folders(earlier - new - set(others), known)
         own = _own_files(store.path)
@@ -136,7 +136,7 @@ def add_texts(
     """
     with store.guarded():
         _renew(store, engine)
-        known = _stamps(store)
+        known = stamps(store)
         added, changed, unchanged = 0, 0, 0
         problems: list[Problem] = []
         before = store.passage_count()
@@ -168,6 +168,12 @@ def remove(store: Store, engine: Engine, names: Iterable[str]) -> int:
             writer = DocumentWriter(store, engine, batch)
             batch.begin()
             return sum(writer.remove(name) for name in names)
+
+
+def stamps(store: Store, where: str = "true") -> dict[str, Stamp]:
+    """What tells the versions of documents apart, by their paths; `where` is a condition of SQL."""
+    rows = store.rows(f"SELECT path, size, modified, changed FROM documents WHERE {where}")
+    return {os.fsdecode(path): (size, modified, changed) for path, size, modified, changed in rows}
 
 
 def unread(store: Store) -> list[Problem]:
@@ -264,12 +270,6 @@ def _add_roots(store: Store, engine: Engine, roots: Iterable[str]) -> None:
 def _reading(store: Store) -> int:
     """By which rules the documents were read; 1 before there was a number."""
     return next((number_in(value) for (value,) in store.rows(_READ_BY)), 1)
-
-
-def _stamps(store: Store, which: str = "") -> dict[str, Stamp]:
-    """The stamps of documents by their paths or names; `which` is a condition in SQL."""
-    rows = store.rows(f"SELECT path, size, modified, changed FROM documents {which}")
-    return {os.fsdecode(path): (size, modified, changed) for path, size, modified, changed in rows}
 
 
 def _renew(store: Store, engine: Engine) -> tuple[bool, bool]:
