@@ -69,6 +69,21 @@ def test_a_document_that_cannot_be_read(call: Run, folder: Path) -> None:
     )
 
 
+def test_a_document_that_is_read_in_part_counts_as_read(call: Run, folder: Path) -> None:
+    rows = folder.parent / "rows.jsonl"
+    rows.write_text('{"text": "For the bread you need flour."}\n{"text":\n')
+    done = call("highlight", QUESTION, rows)
+    assert done.code == 0
+    assert "flour" in done.out
+    note, told = done.err.split("rows.jsonl: ")
+    assert note == "pullquote: note: read in part: "
+    assert told.startswith("line 2: not JSON")
+    (folder / "page.html").write_text("<p>")
+    done = call("highlight", QUESTION, folder / "mill.md", folder / "page.html", "--least", "99%")
+    assert done.out == "1 document has nothing that bears on the question\n"
+    assert "page.html: there is no text in it" in done.err
+
+
 def test_what_it_refuses(call: Run, folder: Path) -> None:
     call("highlight", QUESTION, "-", folder).failed("- is one text", code=2)
     (folder.parent / "empty").mkdir()

@@ -22,7 +22,7 @@ from pullquote.cli.console import (
     say,
     spelling_option,
 )
-from pullquote.cli.skipped import shown
+from pullquote.cli.skipped import listed, shown
 from pullquote.errors import DocumentError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def command(
 
 
 def _documents(paths: Iterable[str]) -> Iterable[tuple[str, str, list[Passage]]]:
-    """The path, text and passages of each document; others are named on standard error."""
-    from pullquote.searching.documents import Problem, SourceFile, find
+    """The path, text and passages of each document; what was not read is said at the end."""
+    from pullquote.searching.documents import Notes, Problem, SourceFile, find
     from pullquote.searching.passages import joined
     from pullquote.searching.plain import is_sqlite
     from pullquote.searching.pool import Pool
@@ -125,17 +125,21 @@ def _documents(paths: Iterable[str]) -> Iterable[tuple[str, str, list[Passage]]]
     problems = [one for one in found if isinstance(one, Problem)]
     with Pool(files) as pool:
         for file in files:
+            notes = Notes()
             try:
-                passages = list(pool.read(file))
+                passages = list(pool.read(file, notes))
             except (DocumentError, MissingExtraError) as error:
                 problems.append(Problem(file.path, str(error)))
                 continue
-            yield file.path, "".join(joined(passages)), passages
-    if problems and len(problems) == len(found):
-        first = f"{shown(problems[0].path)}: {problems[0].reason}"
+            problems += filter(None, [notes.problem(file.path)])
+            if passages:
+                yield file.path, "".join(joined(passages)), passages
+    unread = [one for one in problems if not one.partly]
+    if unread and len(unread) == len(found):
+        first = f"{shown(unread[0].path)}: {unread[0].reason}"
         raise DocumentError(f"none of {count(len(found), 'document')} could be read; {first}")
-    for problem in problems:
-        say("note", f"not read: {shown(problem.path)}: {problem.reason}")
+    for line in listed(problems, [], most=None):
+        say("note", line)
     if not found:
         raise DocumentError(f"{', '.join(paths)}: no documents in it")
 
