@@ -28,7 +28,7 @@ def test_questions_are_asked_of_an_index(call: Run, tmp_path: Path) -> None:
     assert Path(found[0]["document"]) == tmp_path / "lease.txt"
     assert "2 rows, 2 of them earlier" in call(*arguments, "--filter", "path=*lease*").out
     done = call(*arguments)
-    assert "was begun with index" in done.err
+    assert 'was begun with index.path "*lease*", not null; give the same' in done.err
     assert "the same command goes on from there" in done.err
 
 

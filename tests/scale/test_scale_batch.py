@@ -174,10 +174,13 @@ def test_a_file_that_is_added_is_answered_and_ids_tell_files_apart(tmp_path: Pat
     ("change", "message"),
     [
         ({"rows": 5}, r"was begun with rows 4, not 5"),
-        ({"columns": Columns(("n",))}, r"was begun with columns"),
-        ({"answerable": 0.2}, r"was begun with decision"),
-        ({"reader": Reader("tiny", spelling=False)}, r"was begun with reader \{"),
-        ({"reader": Reader("small")}, r"was begun with model"),
+        ({"columns": Columns(("n",))}, r'was begun with columns\.keep \[\], not \["n"\]; give'),
+        ({"answerable": 0.2}, r"was begun with decision\.answerable 0\.\d+, not 0\.2; give"),
+        (
+            {"reader": Reader("tiny", spelling=False)},
+            r"was begun with reader\.spelling true, not false; give",
+        ),
+        ({"reader": Reader("small")}, r'was begun with model "tiny", not "small"; give'),
     ],
     ids=["rows", "columns", "decision", "spelling", "model"],
 )
@@ -200,14 +203,22 @@ def test_files_that_changed_or_are_gone_are_refused(tmp_path: Path) -> None:
         batch(READER, write(tmp_path / "other.jsonl", rows(2)), out)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"format": 1}', '{"format": 99}', "\xff"])
-def test_a_damaged_plan_is_named(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        *((content, r"_batch\.json: is damaged \([^)]") for content in ("{", "[]", "\xff")),
+        ('{"format": 2}', r"_batch\.json: is damaged \('settings'\)"),
+        ('{"format": 99}', r"_batch\.json: has format 99, written by a newer"),
+        ('{"format": 1}', r"out: was begun by an older pullquote; choose another folder"),
+    ],
+)
+def test_a_plan_that_cannot_be_gone_on_with_is_named(
+    tmp_path: Path, content: str, message: str
+) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "_batch.json").write_text(content, encoding="latin-1")
-    with pytest.raises(
-        ConfigError, match=r"_batch\.json: (?:is damaged \([^)]|has format 99, written by a newer)"
-    ):
+    with pytest.raises(ConfigError, match=message):
         batch(READER, write(tmp_path / "in.jsonl", rows(1)), out)
 
 

@@ -13,7 +13,7 @@ import glob
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,8 @@ from pullquote.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from pullquote.scale.folders import Folder
 
-FORMAT = 1
-"""The version of the plan that is written, and the newest that is read."""
+FORMAT = 2
+"""The version of the plan that is written and read."""
 PLAN = "_batch.json"  # readers of Parquet folders leave out names that begin so
 
 _ENDINGS = re.compile(r"\.(?:parquet|(?:jsonl|csv|tsv|json)(?:\.gz)?)\Z", re.I)
@@ -153,10 +153,9 @@ def plan(folder: Folder, sources: list[Source], settings: dict[str, Any]) -> lis
     if PLAN in there:
         before = _read(folder)
         for name, value in settings.items():
-            if before["settings"].get(name) != value:
+            if differ := "; ".join(_differences(name, before["settings"].get(name), value)):
                 raise ConfigError(
-                    f"{folder}: was begun with {name} {json.dumps(before['settings'].get(name))}, "
-                    f"not {json.dumps(value)}; give the same, or another folder"
+                    f"{folder}: was begun with {differ}; give the same, or another folder"
                 )
         known = [Source(**entry) for entry in before["files"]]
     elif there:
@@ -182,11 +181,20 @@ def plan(folder: Folder, sources: list[Source], settings: dict[str, Any]) -> lis
     return planned
 
 
+def _differences(name: str, before: Any, now: Any) -> Iterator[str]:
+    """What differs of a setting, as "reader.spelling true, not false"."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in before | now:
+            yield from _differences(f"{name}.{key}", before.get(key), now.get(key))
+    elif before != now:
+        yield f"{name} {json.dumps(before)}, not {json.dumps(now)}"
+
+
 def _read(folder: Folder) -> dict[str, Any]:
     try:
         found = json.loads(folder.read(PLAN).decode())
         number = int(found["format"])
-        if number <= FORMAT:
+        if number == FORMAT:
             if not isinstance(found["settings"], dict):
                 raise TypeError("settings")
             for entry in found["files"]:
@@ -196,6 +204,8 @@ def _read(folder: Folder) -> dict[str, Any]:
     if number > FORMAT:
         raise ConfigError(
             f"{folder}/{PLAN}: has format {number}, written by a newer pullquote; this one reads "
-            f"formats up to {FORMAT}"
+            f"format {FORMAT}"
         )
+    if number < FORMAT:
+        raise ConfigError(f"{folder}: was begun by an older pullquote; choose another folder")
     return dict(found)
