@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -15,6 +17,7 @@ from pullquote.checkpoints.bundled import BUNDLED
 from pullquote.checkpoints.directory import open_model
 from pullquote.cli import COMMANDS, cli
 from pullquote.cli.console import decision_words
+from pullquote.errors import MissingExtraError
 from pullquote.reading.backends.choose import choose
 from pullquote.settings import Decision
 
@@ -66,6 +69,47 @@ def test_every_option_says_what_it_does() -> None:
             command = found
         silent = [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
         assert silent == [], name
+
+
+READER = "reading.reader:Reader"
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "function"),
+    [
+        *(
+            (command, option, READER)
+            for command in ("ask", "batch", "fill", "highlight", "mcp")
+            for option in ("model", "device", "precision")
+        ),
+        ("ask", "top_k", f"{READER}.answer"),
+        ("batch", "rows", "scale.batch:batch"),
+        ("batch", "top_k", "scale.answering:Columns"),
+        ("card", "language", "publishing.card:card"),
+        ("card", "licence", "publishing.card:card"),
+        ("check", "min_words", "checking.check:Checker"),
+        ("fill", "low", "scale.fill:table"),
+        ("highlight", "least", f"{READER}.highlight"),
+        ("push", "message", "publishing.push:push"),
+        ("quantize", "max_loss", "publishing.bit_search:quantize_to_fit"),
+        ("quantize", "questions", "publishing.bit_search:quantize_to_fit"),
+        *(("serve", option, "serving.run:Serving") for option in ("host", "port", "workers")),
+    ],
+)
+def test_the_default_of_an_option_is_the_library_s(
+    command: str, option: str, function: str
+) -> None:
+    """Written twice where the module of the library would take long to import."""
+    try:
+        called = pkgutil.resolve_name(f"pullquote.{function}")
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    found = cli.get_command(click.Context(cli), command)
+    assert found is not None
+    context = click.Context(found)
+    (parameter,) = [one for one in found.params if one.name == option]
+    default = parameter.process_value(context, parameter.get_default(context))
+    assert default == inspect.signature(called).parameters[option].default
 
 
 @pytest.mark.parametrize("name", commands())

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.cli.console import (
     Near,
     answerable_option,
@@ -18,6 +17,7 @@ from pullquote.cli.console import (
     echo_json,
     echo_read_as,
     json_option,
+    model_option,
     model_options,
     one_line,
     open_reader,
@@ -63,15 +63,9 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     metavar="TABLE",
-    help="With --questions: the table to write, .csv, .tsv, .jsonl or .parquet.",
+    help="With --questions: the table to write, .csv, .tsv, .jsonl, .parquet or .xlsx.",
 )
-@click.option(
-    "--model",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    metavar="MODEL",
-    help="A bundled name, a directory or a hub id.",
-)
+@model_option
 @click.option(
     "--top-k",
     type=click.IntRange(min=1),

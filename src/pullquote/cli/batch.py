@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.cli.asking import note_no_text, read_filters
 from pullquote.cli.console import (
     answerable_option,
     check_one_decision,
     count,
+    model_option,
     model_options,
     open_reader,
     printable,
@@ -40,13 +40,7 @@ if TYPE_CHECKING:
 )
 @click.argument("source", metavar="IN...", nargs=-1, required=True)
 @click.argument("out", metavar="OUT")
-@click.option(
-    "--model",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    metavar="NAME",
-    help="Bundled model, directory or hub id.",
-)
+@model_option
 @click.option(
     "--index",
     metavar="INDEX",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.errors import DataError, InputError, MissingExtraError, OutputError, TextError
 from pullquote.files import cannot_write
 from pullquote.progress import Progress, no_progress
@@ -32,6 +33,15 @@ _LEAST = 0.01  # the probability from which a near quote is worth a line
 _QUOTE = 42  # characters of a near quote that are shown
 _PATIENCE = 2.0  # seconds before a progress bar appears
 _LISTED = 20  # dropped entries that are listed one by one
+
+
+model_option = click.option(
+    "--model",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    metavar="MODEL",
+    help="A bundled name, a directory or a hub id.",
+)
 
 
 def model_options(function: Callable[..., Any]) -> Callable[..., Any]:

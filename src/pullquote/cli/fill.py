@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.cli.asking import cached_index, make_vectors, note_guesses, nothing_in
 from pullquote.cli.console import (
     answerable_option,
     check_one_decision,
     count,
     ensure_writable,
+    model_option,
     model_options,
     open_reader,
     printable,
@@ -62,13 +62,7 @@ from pullquote.errors import DocumentError
     metavar="P",
     help="Mark cells with a lower score.",
 )
-@click.option(
-    "--model",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    metavar="MODEL",
-    help="A bundled name, a directory or a hub id.",
-)
+@model_option
 @answerable_option
 @threshold_option
 @spelling_option

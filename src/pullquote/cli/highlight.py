@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.cli.console import (
     count,
     echo_json,
     json_option,
+    model_option,
     model_options,
     one_line,
     open_reader,
@@ -49,13 +49,7 @@ if TYPE_CHECKING:
     metavar="P",
     help="The least probability that a sentence holds an answer.",
 )
-@click.option(
-    "--model",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    metavar="MODEL",
-    help="A bundled name, a directory or a hub id.",
-)
+@model_option
 @spelling_option
 @model_options
 @json_option

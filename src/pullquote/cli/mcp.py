@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.cli.console import (
     answerable_option,
+    model_option,
     model_options,
     open_reader,
     spelling_option,
@@ -24,9 +24,7 @@ from pullquote.cli.console import (
 """,
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option(
-    "-m", "--model", default=DEFAULT_MODEL, show_default=True, metavar="NAME", help="The model."
-)
+@model_option
 @answerable_option
 @spelling_option
 @verbose_option
