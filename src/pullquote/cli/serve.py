@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,8 +15,22 @@ from pullquote.errors import InputError
 from pullquote.serving.settings import Settings
 
 _USUAL = Settings()
+_FROM_1 = click.IntRange(min=1)
 _NEAR = ("127.0.0.1", "localhost", "::1")
 _NAMES = ("127.0.0.1", "localhost", "[::1]")  # as they stand in a browser's Host header
+
+
+def _limit(
+    flag: str,
+    default: float,
+    unit: str,
+    help: str,
+    kind: click.IntRange | click.FloatRange = _FROM_1,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option for a limit of `Settings`."""
+    return click.option(
+        flag, type=kind, default=default, show_default=True, metavar=unit, help=help
+    )
 
 
 @click.command(
@@ -83,77 +99,33 @@ _NAMES = ("127.0.0.1", "localhost", "[::1]")  # as they stand in a browser's Hos
     help="Another name under which it answers. Without a token, a server that listens on this "
     "machine alone answers under localhost, 127.0.0.1 and [::1] only. Repeatable.",
 )
-@click.option(
-    "--max-batch",
-    type=click.IntRange(min=1),
-    default=_USUAL.max_batch,
-    show_default=True,
-    metavar="N",
-    help="Questions read together; 1 reads one after the other.",
+@_limit(
+    "--max-batch", _USUAL.max_batch, "N", "Questions read together; 1 reads one after the other."
 )
-@click.option(
+@_limit(
     "--max-wait",
-    type=click.FloatRange(0, 1000),
-    default=_USUAL.max_wait_ms,
-    show_default=True,
-    metavar="MS",
-    help="How long a question waits for others while some are read.",
+    _USUAL.max_wait_ms,
+    "MS",
+    "How long a question waits for others while some are read.",
+    click.FloatRange(0, 1000),
 )
-@click.option(
-    "--max-queue",
-    type=click.IntRange(min=1),
-    default=_USUAL.max_queue,
-    show_default=True,
-    metavar="N",
-    help="Questions that may wait; more get 503.",
-)
-@click.option(
-    "--max-body",
-    type=click.IntRange(min=1),
-    default=_USUAL.max_body,
-    show_default=True,
-    metavar="BYTES",
-    help="The largest request.",
-)
-@click.option(
+@_limit("--max-queue", _USUAL.max_queue, "N", "Questions that may wait; more get 503.")
+@_limit("--max-body", _USUAL.max_body, "BYTES", "The largest request.")
+@_limit(
     "--max-file",
-    type=click.IntRange(min=1),
-    default=_USUAL.max_file,
-    show_default=True,
-    metavar="BYTES",
-    help="The largest document that is dropped on the page, or sent to /v1/text.",
+    _USUAL.max_file,
+    "BYTES",
+    "The largest document that is dropped on the page, or sent to /v1/text.",
 )
-@click.option(
-    "--max-question",
-    type=click.IntRange(min=1),
-    default=_USUAL.max_question,
-    show_default=True,
-    metavar="N",
-    help="Characters of the longest question.",
-)
-@click.option(
-    "--max-context",
-    type=click.IntRange(min=1),
-    default=_USUAL.max_context,
-    show_default=True,
-    metavar="N",
-    help="Characters of the longest text.",
-)
-@click.option(
-    "--max-pairs",
-    type=click.IntRange(min=1),
-    default=_USUAL.max_pairs,
-    show_default=True,
-    metavar="N",
-    help="Questions times texts of one request.",
-)
-@click.option(
+@_limit("--max-question", _USUAL.max_question, "N", "Characters of the longest question.")
+@_limit("--max-context", _USUAL.max_context, "N", "Characters of the longest text.")
+@_limit("--max-pairs", _USUAL.max_pairs, "N", "Questions times texts of one request.")
+@_limit(
     "--max-seconds",
-    type=click.FloatRange(min=0, min_open=True, max=86_400),
-    default=_USUAL.max_seconds,
-    show_default=True,
-    metavar="S",
-    help="How long a request may take; then it gets 504.",
+    _USUAL.max_seconds,
+    "S",
+    "How long a request may take; then it gets 504.",
+    click.FloatRange(min=0, min_open=True, max=86_400),
 )
 @click.option("--log-requests", is_flag=True, help="Print a line for each request.")
 @model_options
