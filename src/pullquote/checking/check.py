@@ -414,7 +414,8 @@ def _same_words(part: Folded, ours: range, source: Folded, theirs: range) -> boo
 def _is_footnote(source: Folded, tokens: range) -> bool:
     """Whether a token is the number of a footnote: "due.3 The"."""
     start, end = source.token_span(tokens[0], tokens[-1])
-    number, before, after = source.text[start:end], source.text[:start][-1:], source.text[end:][:1]
+    number, after = source.text[start:end], source.text[end : end + 1]
+    before = source.text[max(0, start - 1) : start]
     attached = bool(before) and not before.isspace() and not before.isdigit()
     return number.isdigit() and len(number) <= 3 and attached and (not after or after.isspace())
 

@@ -141,7 +141,7 @@ def _questions(file: str) -> list[Item]:
 
     if not is_plain(file):
         return list(read_items(file))
-    lines = read_text(file).splitlines()
+    lines = read_text(file, "a question in each line").splitlines()
     return [
         (f"line {number}", {"id": str(number), "question": line.strip()})
         for number, line in enumerate(lines, 1)

@@ -65,7 +65,7 @@ def command(
             language=language,
             dataset=dataset,
             base_model=base_model,
-            notes=read_text(notes) if notes else "",
+            notes=read_text(notes, "Markdown for the section Limits") if notes else "",
             progress=progress,
         )
     with atomic_write(file) as out:

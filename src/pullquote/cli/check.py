@@ -124,7 +124,7 @@ def _run(
 
     if report is not None:
         ensure_writable(report)
-    texts = [_read(draft) for draft in drafts]
+    texts = [read_text(draft, "a draft with quotes") for draft in drafts]
     with progress_bar("reading sources") as progress:
         read = Sources(sources, progress=progress)
     try:
@@ -160,15 +160,6 @@ def _run(
             _print(draft)
         _print_summary(checked, report)
     return fine
-
-
-def _read(draft: str) -> str:
-    try:
-        return read_text(draft)
-    except InputError as error:
-        if "holds no text" in str(error):
-            raise InputError(f"{draft}: holds no text; expected a draft with quotes") from None
-        raise
 
 
 def _check(checker: Checker, name: str, text: str) -> Checked:

@@ -410,8 +410,11 @@ def _bar(label: str, words: bool) -> Iterator[Progress]:
                 bar.render_finish()
 
 
-def read_text(path: str) -> str:
-    """The text of a file, or of standard input for "-". Raises `InputError` for what is no text."""
+def read_text(path: str, expected: str = "some to look for the answer in") -> str:
+    """The text of a file, or of standard input for "-". Raises `InputError` for what is no text.
+
+    The error for a blank text says what was `expected`.
+    """
     name = "standard input" if path == "-" else path
     try:
         if path != "-":
@@ -436,7 +439,7 @@ def read_text(path: str) -> str:
     if decoded.encoding.note:
         say("note", f"{name}: {decoded.encoding.note}")
     if not text.strip():
-        raise InputError(f"{name}: holds no text; expected some to look for the answer in")
+        raise InputError(f"{name}: holds no text; expected {expected}")
     return text
 
 

@@ -2,7 +2,7 @@
 
     fingerprint(Reader("small")) == fingerprint(Reader("small"))
 
-Knows the files of a model, not their content.
+Hashes the bytes of a model's files; knows which files are read, not what stands in them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Folders of results, on this machine or in an object store: each file whole or not at all.
 
-    with open_folder("s3://bucket/answers") as folder:
+    folder = folder_at("s3://bucket/answers")
+    with folder.locked():
         folder.write("part-00000-0000000.parquet", data)
 
 Knows files by their names, not what they hold.
