@@ -1,4 +1,4 @@
-"""What the tests of searching share: where their documents are, and an encoder."""
+"""What the tests of searching share: where their documents are, makers of some, and an encoder."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from pullquote.searching.documents import Notes, SourceFile, find, read
 
 MILL = Path(__file__).parent.parent.parent / "examples" / "mill"
 FILES = Path(__file__).parent / "files"
+
+FONT = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
 
 MakeFolder: TypeAlias = Callable[..., Path]
 
@@ -71,3 +73,62 @@ def related(*entries: tuple[str, str, str]) -> str:
         for id, kind, target in entries
     )
     return f'<Relationships xmlns="{space}">{inner}</Relationships>'
+
+
+def pdf(
+    path: Path,
+    *pages: Sequence[str] | bytes,
+    fields: Sequence[tuple[str, int, int, str]] = (),
+    producer: str = "",
+) -> Path:
+    """A PDF of some pages: lines of Helvetica, or a packed stream of PDF's own operators.
+
+    `fields` are filled in on the first page: the entries that tell their kind, x and y in points
+    from the lower left corner, and the value.
+    """
+    objects = [b"", b"", f"<</Producer({producer})>>".encode()]
+
+    def add(content: bytes) -> int:
+        objects.append(content)
+        return len(objects)
+
+    annotations = [
+        add(
+            f"<</Type/Annot/{kind}/F 4/T(f{y}){name}({value})/DA(/F 12 Tf)"
+            f"/Rect[{x} {y - 4} {x + 150} {y + 12}]>>".encode("latin-1")
+        )
+        for kind, x, y, value in fields
+        for name in ["/Contents" if "FreeText" in kind else "/V"]
+    ]
+    kids = []
+    for page in pages:
+        if isinstance(page, bytes):
+            stream = add(
+                b"<</Filter/FlateDecode/Length %d>>stream\n" % len(page) + page + b"endstream"
+            )
+        else:
+            lines = " ".join(f"({line}) Tj T*" for line in page)
+            body = f"BT /F 12 Tf 72 780 Td 14 TL {lines} ET".encode("latin-1")
+            stream = add(b"<</Length %d>>stream\n" % len(body) + body + b"\nendstream")
+        shown = " ".join(f"{number} 0 R" for number in annotations)
+        annotations = []
+        kids.append(
+            add(
+                f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents {stream} 0 R"
+                f"/Resources<</Font<</F {FONT}>>>>/Annots[{shown}]>>".encode()
+            )
+        )
+    refs = " ".join(f"{4 + place} 0 R" for place in range(len(fields)))
+    form = f"/AcroForm<</Fields[{refs}]/DR<</Font<</F {FONT}>>>>>>" if fields else ""
+    objects[0] = f"<</Type/Catalog/Pages 2 0 R{form}>>".encode()
+    numbers = " ".join(f"{kid} 0 R" for kid in kids)
+    objects[1] = f"<</Type/Pages/Kids[{numbers}]/Count {len(kids)}>>".encode()
+    out, offsets = b"%PDF-1.7\n", []
+    for number, content in enumerate(objects, start=1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n" % number + content + b"\nendobj\n"
+    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
+    end = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}trailer<</Size "
+    end += f"{len(objects) + 1}/Root 1 0 R/Info 3 0 R>>\nstartxref\n{len(out)}\n%%EOF"
+    path.write_bytes(out + end.encode())
+    return path

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pullquote.searching.contents import number_of
 from pullquote.searching.words import common_words
 
-_EDGE = 4  # lines at the top and at the bottom of a page that may be running heads or feet
+EDGE = 4
+"""How many lines at the top and at the bottom of a page may be running heads or feet."""
 _NEAR = 3  # pages before and after one that are compared with it
 
 _NUMBER = r"(?:\d{1,4}|[ivxlcdmIVXLCDM]{1,8}(?![^\W\d_]))"
@@ -73,9 +74,9 @@ def running(pages: Sequence[Sequence[str]]) -> list[Page]:
     is repeated: on three pages near each other, in a short document on two.
     """
     filled = [[at for at, line in enumerate(page) if line.strip()] for page in pages]
-    tops = [[page[at] for at in ats[:_EDGE]] for page, ats in zip(pages, filled, strict=True)]
+    tops = [[page[at] for at in ats[:EDGE]] for page, ats in zip(pages, filled, strict=True)]
     feet = [
-        [page[at] for at in ats[: -_EDGE - 1 : -1]] for page, ats in zip(pages, filled, strict=True)
+        [page[at] for at in ats[: -EDGE - 1 : -1]] for page, ats in zip(pages, filled, strict=True)
     ]
     seen: set[str] = set()
     found = []
@@ -199,13 +200,16 @@ class Words:
 # ---- paragraphs
 
 
-def paragraphs(lines: Sequence[str], words: Words) -> list[str]:
+def paragraphs(
+    lines: Sequence[str], words: Words, *, page: Sequence[str] | None = None
+) -> list[str]:
     """Join the lines of a page to paragraphs, with a blank where a line was full.
 
     A paragraph ends at an empty line, or with a sentence in a short line. A line that ends early
-    for no visible reason, as in addresses and tables, keeps its line break.
+    for no visible reason, as in addresses and tables, keeps its line break. Where only some lines
+    of a `page` are joined, all of them tell how long a line is.
     """
-    lengths = [len(line.strip()) for line in lines if line.strip()]
+    lengths = [len(line.strip()) for line in page or lines if line.strip()]
     usual = statistics.quantiles(lengths, n=4)[2] if len(lengths) > 1 else 0
     found: list[str] = []
     pieces: list[str] = []

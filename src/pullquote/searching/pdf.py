@@ -2,26 +2,30 @@
 
     for part in read_pdf(file): ...
 
-Knows PDFium; what is made of the lines of pages is in `pages` and `contents`. A form feed separates
-pages. A paragraph that continues on the next page is one paragraph. The value of a filled field is
-put behind its label.
+Knows PDFium; what is made of the lines of pages is in `pages` and `contents`, and `pdf_tables`
+finds tables, which become rows. A form feed separates pages. A paragraph that continues on the next
+page is one paragraph. The value of a filled field is put behind its label.
 """
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import ctypes
+import functools
 import itertools
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, BinaryIO, TypeAlias
 
 from pullquote.errors import DocumentError, MissingExtraError, first_line
 from pullquote.searching.contents import listed
-from pullquote.searching.pages import CLOSED, Words, paragraphs, running
+from pullquote.searching.pages import CLOSED, EDGE, Page, Words, paragraphs, running
 from pullquote.searching.parts import Part, Skipped
+from pullquote.searching.pdf_tables import Box, Table, tables
+from pullquote.searching.rows import one_line, row_parts, table_rows
 from pullquote.searching.words import common_words
 
 _PASSWORD = 4  # FPDF_ERR_PASSWORD
@@ -44,6 +48,24 @@ _GAP = 0.15  # of the height of a letter: letters touch, and the narrowest blank
 _LARGEST_STREAM = 64 << 20  # bytes, unpacked
 
 
+class _Row(str):
+    """A row of a table, among the lines of a page, with which it may be a running head."""
+
+    cells: tuple[tuple[str, ...], ...]
+    """The lines of each cell."""
+    header: bool
+    """It is known to name the columns."""
+
+    def __new__(cls, text: str, cells: tuple[tuple[str, ...], ...], *, header: bool) -> _Row:
+        row = super().__new__(cls, text)
+        row.cells, row.header = cells, header
+        return row
+
+
+_Block: TypeAlias = "tuple[int, bool, list[Any]]"
+"""A page, whether what follows is a table, and its rows or lines."""
+
+
 def read_pdf(file: BinaryIO) -> Iterator[Part | Skipped]:
     """Yield the paragraphs of a PDF; their numbers are pages.
 
@@ -54,53 +76,110 @@ def read_pdf(file: BinaryIO) -> Iterator[Part | Skipped]:
     `MissingExtraError` without pypdfium2.
     """
     pdfium = _pdfium()
-    texts: list[str] = []
+    pages: list[list[str]] = []
     skipped: list[Skipped] = []
     with contextlib.closing(_opened(pdfium, file)) as pdf:
         form = _form(pdf)
         for index in range(len(pdf)):
-            text, why = _text(pdfium, pdf, form, index)
-            texts.append(text)
+            lines, why = _lines(pdfium, pdf, form, index)
+            pages.append(lines)
             if why:
                 skipped.append(Skipped(f"page {index + 1}", why))
         skipped += [
             Skipped(f"attachment {_name(pdf, number)}", "files in a PDF are not read; save it")
             for number in range(pdf.count_attachments())
         ]
-    if not any(text.strip() for text in texts):
+    if not any(line.strip() for lines in pages for line in lines):
         raise DocumentError(
-            f"no text in its {len(texts):,} page{'s' * (len(texts) != 1)}, as in scanned ones; "
+            f"no text in its {len(pages):,} page{'s' * (len(pages) != 1)}, as in scanned ones; "
             "recognise it first, such as: ocrmypdf in.pdf out.pdf"
         )
-    yield from _parts([_LINE_END.split(text) for text in texts])
+    yield from _parts(pages)
     yield from skipped
 
 
 def _parts(pages: list[list[str]]) -> Iterator[Part]:
-    """The paragraphs of some pages."""
-    words = Words(line for page in pages for line in page)
+    """The paragraphs of some pages, and the rows of their tables."""
+    words = Words(itertools.chain(*(_said(line) for page in pages for line in page)))
     flowing = running(pages)
     left_out = iter(listed([line for page in flowing for line in page.lines]))
     bodies = [[line for line in page.lines if not next(left_out)] for page in flowing]
-    heads: list[Part] = []  # and feet; they wait until a paragraph ends
-    goes_on = False
-    last = max((number for number, body in enumerate(bodies, start=1) if body), default=0)
-    for number, (page, body) in enumerate(zip(flowing, bodies, strict=True), start=1):
-        heads += [Part(f"{head}\n\n", number) for head in page.heads]
-        found = paragraphs(body, words)
-        for place, text in enumerate(found, start=1):
+    blocks: list[_Block] = []
+    for number, body in enumerate(bodies, start=1):
+        for is_table, group in itertools.groupby(body, lambda line: isinstance(line, _Row)):
+            if any(map(str.strip, lines := list(group))):
+                blocks.append((number, is_table, lines))
+    waiting: list[Part] = []  # heads, feet, and tables at the top of a page, till a paragraph ends
+    rows: list[tuple[int, Any]] = []  # of a table that may continue
+    page, goes_on = 0, False
+    for place, (number, is_table, lines) in enumerate(blocks, start=1):
+        waiting += _heads(flowing[page:number], page + 1)
+        page = number
+        if is_table:
+            rows += ((number, row) for row in lines)
+            if not _continues(rows[-1], blocks[place : place + 1]):
+                waiting += _rows(rows, words)
+                rows = []
             if not goes_on:
-                yield from heads
-                heads.clear()
+                yield from waiting
+                waiting = []
+            continue
+        page_text = [line for line in bodies[number - 1] if not isinstance(line, _Row)]
+        found = paragraphs(lines, words, page=page_text)
+        for count, text in enumerate(found, start=1):
+            if not goes_on:
+                yield from waiting
+                waiting = []
             goes_on = False
-            if place < len(found) or number == last:
-                text += "\n\n"
-            else:
+            following = _following(number, blocks[place : place + 2]) if count == len(found) else []
+            if following:
                 # a page that ends in mid-sentence continues on the next one with text
                 goes_on = not CLOSED.search(text)
-                text = _end_of_page(text, next(filter(None, bodies[number:])), words)
+                text = _end_of_page(text, following, words)
+            else:
+                text += "\n\n"
             yield Part(text, number, open=goes_on)
-    yield from heads
+    yield from waiting
+    yield from _heads(flowing[page:], page + 1)
+
+
+def _said(line: str) -> Iterable[str]:
+    """A line, or the lines of a row's cells."""
+    return itertools.chain(*line.cells) if isinstance(line, _Row) else [line]
+
+
+def _heads(pages: Sequence[Page], first: int) -> Iterator[Part]:
+    """The running heads and feet of some pages, of which the first has a number."""
+    for number, page in enumerate(pages, start=first):
+        yield from (Part(f"{head}\n\n", number) for head in page.heads)
+
+
+def _continues(last: tuple[int, _Row], following: Sequence[_Block]) -> bool:
+    """Whether a table goes on at the top of the next page."""
+    return any(
+        is_table and number > last[0] and len(lines[0].cells) == len(last[1].cells)
+        for number, is_table, lines in following
+    )
+
+
+def _following(number: int, blocks: Sequence[_Block]) -> list[str]:
+    """The lines of a later page with which a paragraph may go on, perhaps behind a table."""
+    match blocks:
+        case [(page, False, lines), *_] if page > number:
+            return lines
+        case [(page, True, _), (_, False, lines)] if page > number:
+            return lines if next(filter(str.strip, lines)).strip()[0].islower() else []
+    return []
+
+
+def _rows(rows: Sequence[tuple[int, _Row]], words: Words) -> Iterator[Part]:
+    """The rows of a table, each with its page; a header that pages repeat counts once."""
+    texts = [
+        (number, [one_line(" ".join(paragraphs(cell, words))) for cell in row.cells])
+        for number, row in rows
+    ]
+    texts[1:] = [one for one in texts[1:] if one[1] != texts[0][1]]
+    yield from row_parts(table_rows(texts, header=rows[0][1].header))
 
 
 def _end_of_page(text: str, following: list[str], words: Words) -> str:
@@ -151,34 +230,89 @@ def _with_blanks(data: bytes) -> bytes:
     return _STREAM.sub(repaired, data)
 
 
-def _text(pdfium: Any, pdf: Any, form: Any, index: int) -> tuple[str, str]:
-    """The text of a page, and why there is none, if it has something to show."""
+def _lines(pdfium: Any, pdf: Any, form: Any, index: int) -> tuple[list[str], str]:
+    """The lines of a page, rows of tables among them, and why there is no text, if it has more."""
     try:
         page = pdf[index]
         with contextlib.closing(page), contextlib.closing(page.get_textpage()) as found:
             raw: str = found.get_text_range()
             shows = not raw.strip() and pdfium.raw.FPDFPage_CountObjects(page) > 0
-            values = list(_values(pdfium.raw, form, page, found, raw))
-            added = sorted([*_gaps(pdfium.raw, found, raw), *values], key=lambda one: one[0])
-            raw = _with(raw, added)
+            values = sorted(_values(pdfium.raw, form, page, found, raw))
+            gaps: list[tuple[int, str]] = []
+            tabular: list[Table] = []
+            if pdfium.raw.FPDFText_CountChars(found) == len(raw):  # a character for each glyph
+                gaps += _gaps(pdfium.raw, found, raw)
+                tabular += _tables(pdfium.raw, page, found, raw)
     except pdfium.PdfiumError as error:
-        return "", f"cannot be read ({first_line(error)})"  # the other pages can still be
-    if shows and not raw.strip():
-        return "", "no text in it, as in scanned ones; recognise it: ocrmypdf in.pdf out.pdf"
-    return _HYPHENATED.sub("-\n", raw.translate(_LIGATURES)), ""
+        return [], f"cannot be read ({first_line(error)})"  # the other pages can still be
+    added = sorted([*gaps, *values], key=lambda one: one[0])
+    lines: list[str] = []
+    end = 0
+    for table in tabular:
+        if any(table.begin <= offset <= table.end for offset, _ in values):
+            continue  # a form
+        lines += _LINE_END.split(_clean(_with(raw, added, end, table.begin)))
+        for number, row in enumerate(table.rows):
+            cells = tuple(
+                tuple(_clean(_with(raw, added, *run)).strip() for run in cell) for cell in row
+            )
+            # pages repeat the header of a long table; that makes it no running head
+            is_long = len(table.rows) > EDGE
+            text = f"row {index}-{number} of it" if is_long else " ".join(itertools.chain(*cells))
+            lines.append(_Row(text, cells, header=table.header and number == 0))
+        end = table.end
+    lines += _LINE_END.split(_clean(_with(raw, added, end, len(raw) + 1)))
+    if shows and not any(map(str.strip, lines)):
+        return [], "no text in it, as in scanned ones; recognise it: ocrmypdf in.pdf out.pdf"
+    return lines, ""
 
 
-def _with(text: str, added: list[tuple[int, str]]) -> str:
-    """A text with others put in at some offsets, in order."""
-    offsets = [0, *(offset for offset, _ in added), len(text)]
+def _clean(text: str) -> str:
+    """Text without ligatures, and with plain hyphens."""
+    return _HYPHENATED.sub("-\n", text.translate(_LIGATURES))
+
+
+def _with(text: str, added: Sequence[tuple[int, str]], begin: int, end: int) -> str:
+    """A part of a text, with others put in at some offsets, in order."""
+    at = functools.partial(bisect.bisect_left, added)
+    inside = added[at((begin,)) : at((end,))]
+    offsets = [begin, *(offset for offset, _ in inside), end]
     pieces = [text[begin:end] for begin, end in itertools.pairwise(offsets)]
-    return "".join(itertools.chain(*zip(pieces, [*(one for _, one in added), ""], strict=True)))
+    return "".join(itertools.chain(*zip(pieces, [*(one for _, one in inside), ""], strict=True)))
+
+
+def _tables(raw: Any, page: Any, text: Any, characters: str) -> list[Table]:
+    """The tables of a page."""
+    shown, get, of = raw.FS_RECTF(), raw.FPDFText_GetLooseCharBox, text.raw
+
+    def box(at: int) -> Box:
+        get(of, at, shown)
+        return shown.left, shown.bottom, shown.right, shown.top
+
+    return tables(characters, box, _drawn(raw, page))
+
+
+def _drawn(raw: Any, page: Any) -> list[Box]:
+    """The lines and rectangles that a page draws, as boxes around them."""
+    found: list[Box] = []
+    sides = [ctypes.c_float() for _ in range(4)]
+    references = [ctypes.byref(side) for side in sides]
+    get, kind_of, bounds = (
+        raw.FPDFPage_GetObject,
+        raw.FPDFPageObj_GetType,
+        raw.FPDFPageObj_GetBounds,
+    )
+    of = page.raw
+    for number in range(raw.FPDFPage_CountObjects(of)):
+        one = get(of, number)
+        if kind_of(one) == raw.FPDF_PAGEOBJ_PATH and bounds(one, *references):
+            left, bottom, right, top = (side.value for side in sides)
+            found.append((left, bottom, right, top))
+    return found
 
 
 def _gaps(raw: Any, text: Any, characters: str) -> Iterator[tuple[int, str]]:
     """Where letters of one word stand as far apart as words do, and a blank is missing."""
-    if raw.FPDFText_CountChars(text) != len(characters):
-        return  # not a character for each glyph
     box, get, page = raw.FS_RECTF(), raw.FPDFText_GetLooseCharBox, text.raw
     common = common_words()
     for word in _WORD.finditer(characters):

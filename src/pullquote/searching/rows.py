@@ -30,7 +30,7 @@ _VALUE = re.compile(
 )
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}|\d{1,2}:\d\d(:\d\d)?|.*[^\W\d]{3}.*\d{4}")
 _NO_UNIT = re.compile(r"[\d\s.,'’/:+-]")
-_YEAR = re.compile(r"1[89]\d\d|20\d\d")
+_YEAR = re.compile(r"(?:1[89]\d\d|20\d\d)(?:[/–-](?:\d\d){1,2})?")  # "2023", "2022/23"
 _UNIFORM = 0.9  # the least share of a kind in a column that has a header
 _MOST_TITLES = 3  # rows of one cell above a table
 LONGEST_REPEATED = 100
@@ -122,10 +122,10 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool | None:
     for column in named:
         name = first[column]
         below = [row[column].strip() for row in body if column < len(row) and row[column].strip()]
-        values = sum(map(_is_value, below))
+        values = sum(map(is_value, below))
         years = sum(_YEAR.fullmatch(cell) is not None for cell in below)
         is_year = _YEAR.fullmatch(name) is not None and 2 * years <= len(below)
-        if len(name) > _LONGEST_NAME or name in below or (_is_value(name) and not is_year):
+        if len(name) > _LONGEST_NAME or name in below or (is_value(name) and not is_year):
             return False
         if below and 2 * values > len(below):
             told = True
@@ -151,7 +151,7 @@ def is_form(rows: Sequence[Sequence[str]]) -> bool:
     names = [name for name, _ in pairs if name]
     if len(names) < 2 or len(set(names)) < len(names) or max(map(len, names)) > _LONGEST_NAME:
         return False
-    if any(map(_is_value, names)):
+    if any(map(is_value, names)):
         return False
     # a dash or a question mark in place of a value is of any kind
     kinds = Counter(_kind(value) for _, value in pairs[1:] if any(map(str.isalnum, value)))
@@ -165,12 +165,12 @@ def _kind(cell: str) -> str:
     >>> [_kind(cell) for cell in ("12 May 2019", "oak", "€ 840", "1 crown", "80 crowns", "7")]
     ['date', 'text', '€', 'cr', 'cr', '']
     """
-    if not _is_value(cell):
+    if not is_value(cell):
         return "text"
     return "date" if _DATE.fullmatch(cell) else _NO_UNIT.sub("", cell)[:2].casefold()
 
 
-def _is_value(cell: str) -> bool:
+def is_value(cell: str) -> bool:
     """Whether a cell is a number, with a unit or not, or a date."""
     return len(cell) <= _LONGEST_VALUE and _VALUE.fullmatch(cell) is not None
 

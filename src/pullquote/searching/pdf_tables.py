@@ -1,0 +1,600 @@
+"""Finds the tables of a page: rows of cells between ruling lines, or in columns.
+
+    for table in tables(text, box, drawn):
+        text[table.begin : table.end]     # the table, and nothing else
+        table.rows                        # of each row its cells, of each cell its lines
+
+Knows characters and where they stand, not PDFium. Places are in points, from the lower left corner
+of the page. Three kinds are tables: a grid of ruling lines; columns between level lines, as books
+have them; and columns without lines, if a header stands above numbers. Where it is not clear, the
+page keeps its text, since prose that is cut to rows says less than a table that is read as prose.
+"""
+
+from __future__ import annotations
+
+import bisect
+import functools
+import itertools
+import operator
+import re
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pullquote.searching.contents import may_be_listed
+from pullquote.searching.rows import LONGEST_REPEATED, SAMPLE, has_header, is_value, one_line
+
+Box: TypeAlias = "tuple[float, float, float, float]"
+"""Left, bottom, right, top."""
+Run: TypeAlias = "tuple[int, int]"
+"""Characters that follow each other on a line: the first, and the one behind them."""
+
+_THIN = 3.0  # points: a line rather than a rectangle
+_NEAR = 3.0  # points between lines that touch, or stand at the same place
+_NARROW = 6.0  # points: the frame around a cell rather than a cell
+_SHORTEST = 8.0  # points of a ruling line
+_WIDE = 60.0  # points of a level line that parts rows where no upright ones are
+_MOST_DRAWN = 1000  # lines and rectangles; more are a drawing
+_MOST_PAIRS = 40_000  # of a level and an upright line
+
+_GAP = 0.7  # of the height of a line, between two columns
+_SLIGHT = 0.3  # the same between the columns of a whole table
+_CLOSE = 1.5  # heights from a line to the next one of the same cell
+_FAR = 4.0  # heights between two rows
+_BETWEEN = 4  # lines of text from a row with a number to the next
+_HEADER_LINES = 8  # of text, that are looked at above the first row with a number
+_FEWEST = 4  # rows without ruling lines, the header included
+_LONGEST = 80  # characters of a cell that has no ruling lines around it
+_LINES_OF_CELL = 6  # for each that has something beside it
+_MOST_WORDS = 10  # of a row without ruling lines
+_LONG_LINES = 8  # of a page, which tell how much room a letter takes
+_WIDER = 1.1  # times that room, where a line may have gaps
+_WIDEST = 0.55  # of the height of a line, for each letter: with gaps, whatever others have
+_HEADER_WITHIN = 40.0  # points above a level line in which a header is looked for
+_MOST = 0.8  # the least share of numbers in a column, or of cells that hold something
+_HALF = 0.5
+_FEW = 0.2  # the most cells that have labels: "Name:"
+_FEWEST_LINES = 3  # that fill all columns between two ruling lines, and so are rows
+
+_HYPHENS = "\ufffe", "\x02"  # of PDFium, where a word is split over two lines
+_NOT_SHOWN = {*_HYPHENS, " ", "\t", "\xa0"}
+
+_LINE = re.compile(r"[ \t\xa0]*([^\r\n\ufffe\x02]+[\ufffe\x02]?)")
+_BLANK = re.compile(r"\s+")
+_LABEL = re.compile(r"[^:]{1,40}:(?:\s|\Z)")
+_NUMBER = re.compile(r"(?<!\w)\d[\d.,:/%-]*(?!\w)")
+_PAGES = re.compile(r"(?:page|seite|sida|side|página|pagina|strona|страница)s?\W*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a page."""
+
+    begin: int
+    end: int
+    rows: tuple[tuple[tuple[Run, ...], ...], ...]
+    """Of each row the cells, of each cell the lines."""
+    header: bool
+    """The first row is known to name the columns: a ruling line stands below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Characters of a line that stand together."""
+
+    begin: int
+    end: int
+    left: float
+    right: float
+    middle: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A ruling line: where it stands on one axis, and from where to where on the other."""
+
+    at: float
+    begin: float
+    end: float
+    thin: bool
+    """It is no edge of a rectangle, such as the frame of a program."""
+
+
+_Row: TypeAlias = "list[list[_Piece]]"
+"""The pieces of each cell of a row."""
+
+
+def tables(text: str, box: Callable[[int], Box], drawn: Sequence[Box]) -> list[Table]:
+    """The tables of a page in order.
+
+    `box` tells where the character at an offset of the text stands, and `drawn` are the lines and
+    rectangles of the page.
+    """
+    page = _Page(text, box)
+    grids, free = _grids(*_rules(drawn))
+    for grid in grids:
+        page.add_grid(grid)
+    for rules in _of_same_width(free):
+        page.add_between(rules)
+    page.add_without_rules()
+    return sorted(page.tables, key=lambda table: table.begin)
+
+
+# ---- ruling lines
+
+
+def _rules(drawn: Sequence[Box]) -> tuple[list[_Rule], list[_Rule]]:
+    """The level and the upright lines; the edges of a rectangle are lines, too."""
+    level: list[_Rule] = []
+    upright: list[_Rule] = []
+    if len(drawn) > _MOST_DRAWN:
+        return [], []
+    for left, bottom, right, top in drawn:
+        if right - left >= _SHORTEST:
+            thin = top - bottom <= _THIN
+            ends = {(bottom + top) / 2} if thin else {bottom, top}
+            level += (_Rule(at, left, right, thin) for at in ends)
+        if top - bottom >= _SHORTEST:
+            thin = right - left <= _THIN
+            ends = {(left + right) / 2} if thin else {left, right}
+            upright += (_Rule(at, bottom, top, thin) for at in ends)
+    return _merged(level), _merged(upright)
+
+
+def _merged(rules: Iterable[_Rule]) -> list[_Rule]:
+    """Lines that touch end to end, or lie upon each other, as one."""
+    found: list[_Rule] = []
+    for same in _near(rules, lambda rule: rule.at):
+        at = same[0].at
+        for one in sorted(same, key=lambda rule: rule.begin):
+            last = found[-1] if found else None
+            if last and last.at == at and one.begin <= last.end + _NEAR:
+                end, thin = max(last.end, one.end), last.thin or one.thin
+                found[-1] = _Rule(at, last.begin, end, thin)
+            else:
+                found.append(_Rule(at, one.begin, one.end, one.thin))
+    return found
+
+
+def _near(
+    rules: Iterable[_Rule], key: Callable[[_Rule], float], within: float = _NEAR
+) -> Iterator[list[_Rule]]:
+    """Groups of lines that are near each other in some respect."""
+    group: list[_Rule] = []
+    for rule in sorted(rules, key=key):
+        if group and key(rule) > key(group[0]) + within:
+            yield group
+            group = []
+        group.append(rule)
+    if group:
+        yield group
+
+
+def _of_same_width(level: Iterable[_Rule]) -> Iterator[list[_Rule]]:
+    """Level lines with the same ends, from the top down."""
+    wide = (rule for rule in level if rule.end - rule.begin >= _WIDE)
+    for begins in _near(wide, lambda rule: rule.begin):
+        for same in _near(begins, lambda rule: rule.end):
+            yield sorted(same, key=lambda rule: -rule.at)
+
+
+class _Grid:
+    """Cells between ruling lines, numbered from the top left; some may be merged."""
+
+    def __init__(self, level: Iterable[_Rule], upright: Iterable[_Rule]) -> None:
+        walls = list(_near(upright, lambda rule: rule.at, _NARROW))
+        floors = list(_near(level, lambda rule: rule.at, _NARROW))
+        self._xs, self._ys = ([same[0].at for same in rules] for rules in (walls, floors))
+        self.columns, self.rows = len(walls) - 1, len(floors) - 1
+        rows, columns = map(_middles, (self._ys, self._xs))
+        self._walls = [[_reaches(wall, y) for wall in walls] for y in reversed(rows)]
+        self._floors = [[_reaches(floor, x) for x in columns] for floor in reversed(floors)]
+
+    def is_whole(self, row: int) -> bool:
+        """Whether no cells of a row are merged."""
+        return all(self._walls[row])
+
+    def cell(self, x: float, y: float) -> tuple[int, int] | None:
+        """The row and the column of a place."""
+        column = bisect.bisect(self._xs, x) - 1
+        row = self.rows - bisect.bisect(self._ys, y)
+        inside = 0 <= column < self.columns and 0 <= row < self.rows
+        return self.merged(row, column) if inside else None
+
+    def merged(self, row: int, column: int) -> tuple[int, int]:
+        """The first cell of those that a cell is merged with."""
+        while column and not self._walls[row][column]:
+            column -= 1
+        while row and not self._floors[row][column]:
+            row -= 1
+        return row, column
+
+
+def _middles(places: Sequence[float]) -> list[float]:
+    return [(one + other) / 2 for one, other in itertools.pairwise(places)]
+
+
+def _reaches(rules: Iterable[_Rule], place: float) -> bool:
+    return any(rule.begin <= place <= rule.end for rule in rules)
+
+
+def _grids(level: list[_Rule], upright: list[_Rule]) -> tuple[list[_Grid], list[_Rule]]:
+    """The lines that cross as grids of two columns or more, and the level lines without a frame."""
+    if len(level) * len(upright) > _MOST_PAIRS:
+        return [], []
+    grids: list[_Grid] = []
+    free: list[_Rule] = []
+    waiting = set(level)
+    unused = set(upright)
+    while waiting:
+        across, up = [waiting.pop()], list[_Rule]()
+        for rule in across:  # grows meanwhile
+            crossing = {one for one in unused if _cross(rule, one)}
+            unused -= crossing
+            up += crossing
+            more = {one for one in waiting if any(_cross(one, wall) for wall in crossing)}
+            waiting -= more
+            across += more
+        grid = _Grid(across, up)
+        if grid.columns > 1:
+            grids.append(grid)
+        elif grid.columns < 1:
+            free += (rule for rule in across if rule.thin)
+    return grids, free
+
+
+def _cross(level: _Rule, upright: _Rule) -> bool:
+    return (
+        level.begin - _NEAR <= upright.at <= level.end + _NEAR
+        and upright.begin - _NEAR <= level.at <= upright.end + _NEAR
+    )
+
+
+# ---- characters
+
+
+class _Page:
+    """The lines of a page, and the tables that were found among them."""
+
+    def __init__(self, text: str, box: Callable[[int], Box]) -> None:
+        self.tables: list[Table] = []
+        self._text = text
+        self._box = functools.cache(box)
+        self._lines = [
+            (match.start(1), match.start(1) + len(match[1].rstrip()))
+            for match in _LINE.finditer(text)
+            if not match[1].isspace()
+        ]
+        self._first = functools.cache(self._first_of)
+        self._pieces = functools.cache(self._pieces_of)
+
+    def add_grid(self, grid: _Grid) -> None:
+        """Add the table in a grid, if it is one and not a form or a drawing."""
+        cell_of = functools.partial(self._cell, grid)
+        lines = [line for line, (begin, _) in enumerate(self._lines) if cell_of(begin)]
+        cells: dict[tuple[int, int], list[_Piece]] = {}
+        for line in lines:
+            shown = (at for at in range(*self._lines[line]) if self._text[at] not in _NOT_SHOWN)
+            for cell, places in itertools.groupby(shown, key=cell_of):
+                if cell is None:
+                    return  # text that crosses the edge
+                run = list(places)
+                end = run[-1] + 1 + self._text.startswith(_HYPHENS, run[-1] + 1)
+                cells.setdefault(cell, []).append(self._piece(run[0], end))
+        rows: list[_Row] = []
+        whole = 0
+        for number in range(grid.rows):
+            row: _Row = []
+            for column in range(grid.columns):
+                first = grid.merged(number, column)
+                own = cells.get(first, [])
+                short = sum(piece.end - piece.begin for piece in own) <= LONGEST_REPEATED
+                repeated = first[1] == column and short
+                row.append(own if repeated or first == (number, column) else [])
+            if any(row):
+                whole += grid.is_whole(number)
+                rows += self._split(row, fewest=_FEWEST_LINES)
+        used = [any(column) for column in zip(*rows, strict=True)]
+        rows = [list(itertools.compress(row, used)) for row in rows]
+        if whole > _HALF * len(rows) and self._is_ruled_table(self._strings(rows)):
+            self._add(lines, rows, header=False)
+
+    def _is_ruled_table(self, said: Sequence[Sequence[str]]) -> bool:
+        """Whether a grid is a table, and neither a form to fill in nor a drawing with words."""
+        if len(said) < 2 or len(said[0]) < 2:
+            return False
+        filled = [cell for row in said for cell in row if cell]
+        if len(filled) < _HALF * len(said) * len(said[0]):
+            return False
+        labels = sum(_LABEL.match(cell) is not None for cell in filled)
+        names = _FEW * len(filled) >= labels and has_header(said[: SAMPLE + 1]) is not False
+        return names or len(said[0]) == 2
+
+    def add_between(self, rules: Sequence[_Rule]) -> None:
+        """Add the tables between level lines of the same width, whose first row is the header."""
+        header = self._header_above(rules[0]) if len(rules) > 1 else []
+        if len(rules) + bool(header) < 3:
+            return
+        run = [header] if header else []
+        for high, low in itertools.pairwise(rules):
+            lines = self._lines_within(high, low.at)
+            may_be_header = high.at - low.at < _HEADER_WITHIN
+            is_row = not self._is_prose(lines, run[0]) if run else may_be_header
+            if lines and is_row and self._is_columned(lines):
+                run.append(lines)
+            elif lines:
+                self._add_bands(run, low)
+                run = []
+        self._add_bands(run, rules[0])
+
+    def _add_bands(self, bands: Sequence[Sequence[int]], rule: _Rule) -> None:
+        if len(bands) < 2:
+            return
+        pieces = [[piece for line in band for piece in self._pieces(line)] for band in bands]
+        columns = _columns(itertools.chain(*pieces))
+        if columns[0][0] < rule.begin - _NEAR or columns[-1][1] > rule.end + _NEAR:
+            return
+        rows = [_in_columns(pieces[0], columns)]
+        for band in pieces[1:]:
+            rows += self._split(
+                _in_columns(band, columns), fewest=2 if len(bands) < 4 else _FEWEST_LINES
+            )
+        said = self._strings(rows)
+        if len(rows) < 3 or len(columns) < 2 or not all(said[0][1:]):
+            return
+        if has_header(said[: SAMPLE + 1]) is not False:
+            self._add([line for band in bands for line in band], rows, header=True)
+
+    def add_without_rules(self) -> None:
+        """Add tables without ruling lines: a header above rows of which each has a number."""
+        numbered = [line for line in range(len(self._lines)) if self._may_be_row(line)]
+        for near in _runs(numbered, lambda line, following: following - line <= _BETWEEN):
+            if len(near) < _FEWEST - 1:  # told without a look at where they stand
+                continue
+            rows = [line for line in near if self._is_wide(line) and len(self._pieces(line)) > 1]
+            for run in _runs(rows, self._follows):
+                self._add_run(run)
+
+    def _add_run(self, run: Sequence[int]) -> None:
+        if len(run) < _FEWEST - 1:
+            return
+        columns = _columns(piece for line in run for piece in self._pieces(line))
+        first, last = run[0], run[-1]
+        while first and run[0] - first < _HEADER_LINES and self._fits(first - 1, first, columns):
+            first -= 1
+        while last + 1 < len(self._lines) and self._fits(last + 1, last, columns):
+            last += 1
+        lines = range(first, last + 1)
+        pieces = [piece for line in lines for piece in self._pieces(line)]
+        columns = _columns(pieces)
+        rows = self._split(_in_columns(pieces, columns), fewest=1)
+        if len(rows) > 1 and self._goes_on(rows[0], rows[1]) and not self._has_value(rows[1]):
+            rows[:2] = [[above + below for above, below in zip(*rows[:2], strict=True)]]
+        while rows and sum(map(bool, rows[0])) < 2:
+            del rows[0]
+        while rows and (not rows[-1][0] or sum(map(bool, rows[-1])) < 2):
+            del rows[-1]
+        if len(rows) < _FEWEST or len(columns) < 2:
+            return
+        begins = {piece.begin for row in rows for cell in row for piece in cell}
+        if self._is_plain_table(self._strings(rows)):
+            inside = [line for line in lines if self._lines[line][0] in begins]
+            self._add(inside, rows, header=False)
+
+    def _is_plain_table(self, said: Sequence[Sequence[str]]) -> bool:
+        """Whether columns without ruling lines are a table: names above columns of numbers."""
+        head, body = said[0], said[1:]
+        filled = [cell for row in said for cell in row if cell]
+        if not all(head[1:]) or has_header(said[: SAMPLE + 1]) is not True:
+            return False
+        if len(filled) < _MOST * len(said) * len(head) or max(map(len, filled)) > _LONGEST:
+            return False
+        if _PAGES.fullmatch(head[-1]):
+            return False
+        return any(
+            sum(map(is_value, column)) >= _MOST * len(body)
+            for column in itertools.islice(zip(*body, strict=True), 1, None)
+        )
+
+    def _add(self, lines: Sequence[int], rows: Sequence[_Row], *, header: bool) -> None:
+        """Add a table, if its lines follow each other and are in no other table."""
+        if not lines or lines[-1] - lines[0] + 1 != len(lines):
+            return
+        begin, end = self._lines[lines[0]][0], self._lines[lines[-1]][1]
+        if sum(may_be_listed(self._text[slice(*self._lines[line])]) for line in lines) > 1:
+            return  # of a table of contents
+        if any(table.begin < end and begin < table.end for table in self.tables):
+            return
+        runs = (
+            tuple(tuple((piece.begin, piece.end) for piece in cell) for cell in row) for row in rows
+        )
+        self.tables.append(Table(begin, end, tuple(runs), header))
+
+    def _strings(self, rows: Iterable[_Row]) -> list[list[str]]:
+        return [
+            [one_line(" ".join(self._text[one.begin : one.end] for one in cell)) for cell in row]
+            for row in rows
+        ]
+
+    def _cell(self, grid: _Grid, place: int) -> tuple[int, int] | None:
+        left, bottom, right, top = self._box(place)
+        return grid.cell((left + right) / 2, (bottom + top) / 2)
+
+    def _piece(self, begin: int, end: int) -> _Piece:
+        left, bottom, _, top = self._box(begin)
+        last = end - 1 - self._text.startswith(_HYPHENS, end - 1)
+        right = self._box(max(last, begin))[2]
+        return _Piece(begin, end, left, right, (bottom + top) / 2, top - bottom)
+
+    def _pieces_of(self, line: int) -> list[_Piece]:
+        """A line, cut where a gap is as wide as between columns."""
+        begin, end = self._lines[line]
+        wide = _GAP * self._first(line).height
+        found: list[_Piece] = []
+        for blank in _BLANK.finditer(self._text, begin, end):
+            gap = self._box(blank.end())[0] - self._box(blank.start() - 1)[2]
+            if abs(gap) >= wide:
+                found.append(self._piece(begin, blank.start()))
+                begin = blank.end()
+        return [*found, self._piece(begin, end)]
+
+    def _first_of(self, line: int) -> _Piece:
+        begin, _ = self._lines[line]
+        return self._piece(begin, begin + 1)
+
+    def _lines_within(self, rule: _Rule, other: float) -> list[int]:
+        """The lines between a ruling line and a height below or above it."""
+        low, high = sorted((rule.at, other))
+        return [
+            line
+            for line in range(len(self._lines))
+            for first in [self._first(line)]
+            if low < first.middle < high and rule.begin - _NEAR <= first.left <= rule.end
+        ]
+
+    def _header_above(self, rule: _Rule) -> list[int]:
+        """The lines directly above the first ruling line of a table, if they stand in columns."""
+        near = self._lines_within(rule, rule.at + _HEADER_WITHIN)
+        found: set[int] = set()
+        below = rule.at
+        for level in reversed(
+            list(_levels(piece for line in near for piece in self._pieces(line)))
+        ):
+            one = level[0]
+            is_prose = len(level) == 1 and one.right - one.left > _HALF * (rule.end - rule.begin)
+            if is_prose or one.middle - below > _CLOSE * one.height:
+                break
+            found |= {piece.begin for piece in level}
+            below = one.middle
+        lines = [line for line in near if self._lines[line][0] in found]
+        return lines if self._is_columned(lines) else []
+
+    def _is_prose(self, lines: Sequence[int], header: Sequence[int]) -> bool:
+        """Whether lines begin like a paragraph, across the columns of a header."""
+        columns = _columns(piece for line in header for piece in self._pieces(line))
+        return len(lines) > 1 and all(
+            not self._is_wide(line)
+            and self._first(line).left < columns[0][1]
+            and columns[-1][0] < self._box(self._lines[line][1] - 1)[2]
+            for line in lines[:2]
+        )
+
+    def _is_columned(self, lines: Sequence[int]) -> bool:
+        """Whether several pieces stand at one height, at some of the heights at least."""
+        levels = list(_levels(map(self._first, lines)))
+        several = sum(len(level) > 1 for level in levels)
+        several += sum(self._is_wide(line) and len(self._pieces(line)) > 1 for line in lines)
+        return several > 0 and _LINES_OF_CELL * several >= len(levels)
+
+    def _may_be_row(self, line: int) -> bool:
+        """Whether a line has a number among few words."""
+        begin, end = self._lines[line]
+        few = self._text.count(" ", begin, end) < _MOST_WORDS
+        return few and _NUMBER.search(self._text, begin, end) is not None
+
+    def _is_wide(self, line: int) -> bool:
+        """Whether letters take more room in a line than in the longest ones, as with gaps."""
+        return self._room(line) > min(_WIDER * self._usual_room, _WIDEST)
+
+    @functools.cached_property
+    def _usual_room(self) -> float:
+        lines = sorted(range(len(self._lines)), key=lambda line: operator.sub(*self._lines[line]))
+        return statistics.median(map(self._room, lines[:_LONG_LINES]))
+
+    def _room(self, line: int) -> float:
+        """The width of a line in its height, for each character."""
+        begin, end = self._lines[line]
+        left, bottom, _, top = self._box(begin)
+        return (self._box(end - 1)[2] - left) / (end - begin) / max(top - bottom, 1.0)
+
+    def _follows(self, line: int, following: int) -> bool:
+        """Whether a line may be the row below another one."""
+        one, other = self._first(line), self._first(following)
+        return following - line <= _BETWEEN and 0 < one.middle - other.middle < _FAR * one.height
+
+    def _fits(self, line: int, neighbour: int, columns: Sequence[tuple[float, float]]) -> bool:
+        """Whether a line next to a table stands in its columns, none of it across two."""
+        first, other = self._first(line), self._first(neighbour)
+        slight = _SLIGHT * first.height
+        return abs(first.middle - other.middle) < _FAR * first.height and all(
+            sum(one.left < right + slight and left < one.right + slight for left, right in columns)
+            == 1
+            for one in self._pieces(line)
+        )
+
+    def _split(self, row: _Row, *, fewest: int) -> list[_Row]:
+        """The rows between two ruling lines: one, unless several lines fill all of its columns.
+
+        A line goes on with the row above it if it leaves the first column empty and has no number.
+        """
+        column_of = {piece: column for column, cell in enumerate(row) for piece in cell}
+        levels: list[_Row] = []
+        for pieces in _levels(column_of):
+            levels.append([[] for _ in row])
+            for piece in pieces:
+                levels[-1][column_of[piece]].append(piece)
+        filled = [column for column, cell in enumerate(row) if cell]
+        if sum(all(level[column] for column in filled) for level in levels) < fewest:
+            return [row]
+        rows = levels[:1]
+        for above, level in itertools.pairwise(levels):
+            if self._goes_on(level, above):
+                rows[-1] = [cell + more for cell, more in zip(rows[-1], level, strict=True)]
+            else:
+                rows.append(level)
+        return rows
+
+    def _goes_on(self, level: _Row, other: _Row) -> bool:
+        """Whether a line is part of the row of a line next to it."""
+        one, near = next(filter(None, level))[0], next(filter(None, other))[0]
+        close = abs(one.middle - near.middle) <= _CLOSE * one.height
+        return close and not level[0] and not self._has_value(level)
+
+    def _has_value(self, row: _Row) -> bool:
+        return any(map(is_value, *self._strings([row])))
+
+
+def _runs(lines: Iterable[int], belong: Callable[[int, int], bool]) -> Iterator[list[int]]:
+    """Lines that belong to the one before, in groups."""
+    run: list[int] = []
+    for line in lines:
+        if run and not belong(run[-1], line):
+            yield run
+            run = []
+        run.append(line)
+    if run:
+        yield run
+
+
+def _columns(pieces: Iterable[_Piece]) -> list[tuple[float, float]]:
+    """From where to where columns reach: what no gap through all rows parts is one."""
+    found: list[tuple[float, float]] = []
+    for piece in sorted(pieces, key=lambda piece: piece.left):
+        if found and piece.left < found[-1][1] + _SLIGHT * piece.height:
+            found[-1] = found[-1][0], max(found[-1][1], piece.right)
+        else:
+            found.append((piece.left, piece.right))
+    return found
+
+
+def _in_columns(pieces: Iterable[_Piece], columns: Sequence[tuple[float, float]]) -> _Row:
+    """The pieces of each column."""
+    row: _Row = [[] for _ in columns]
+    starts = [left for left, _ in columns]
+    for piece in pieces:
+        row[bisect.bisect(starts, piece.left) - 1].append(piece)
+    return row
+
+
+def _levels(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:
+    """The pieces that stand at one height, from the top down."""
+    group: list[_Piece] = []
+    for piece in sorted(pieces, key=lambda piece: -piece.middle):
+        if group and group[0].middle - piece.middle > _HALF * group[0].height:
+            yield group
+            group = []
+        group.append(piece)
+    if group:
+        yield group

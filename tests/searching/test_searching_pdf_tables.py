@@ -1,0 +1,370 @@
+"""Tables in PDFs become rows, and pages that only look like tables stay as they are.
+
+The PDFs in `files/tables` were made by several makers, one case a page; `make.py` there tells how.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from searching_helpers import FILES, pdf
+
+from pullquote.searching import pdf as pdf_module
+from pullquote.searching.documents import SourceFile, find, read
+from pullquote.searching.parts import Part
+from pullquote.searching.pdf import read_pdf
+from pullquote.searching.rows import one_line
+from pullquote.types import Passage
+
+pytest.importorskip("pypdfium2")
+
+PRICES = [
+    "Item: Front door; Wood: Oak; Price: 840 crowns",
+    "Item: Back door; Wood: Pine; Price: 310 crowns",
+    "Item: Gate; Wood: Larch; Price: 1,250 crowns",
+]
+BLUE = (
+    "A view of the harbour, a desk, a kettle, and a bath that was put in by the owner himself in "
+    "the spring of last year"
+)
+ROOMS = [
+    f"Room: Blue; What it has: {BLUE}; Beds: 2; A night: € 95",
+    "Room: Green; What it has: A balcony; Beds: 1; A night: € 70",
+    "Room: White; What it has: A stove and a shelf of old books; Beds: 2; A night: € 88",
+    "Room: Red; What it has: A kitchen of its own; Beds: 4; A night: € 140",
+]
+FERRIES = [
+    "Boat: Marit; Leaves: 06:40; Arrives: 07:20; Seats: 120",
+    "Boat: Sea Otter; Leaves: 09:15; Arrives: 09:55; Seats: 80",
+    "Boat: Marit; Leaves: 13:00; Arrives: 13:40; Seats: 120",
+    "Boat: Hedda; Leaves: 17:30; Arrives: 18:15; Seats: 60",
+]
+INVOICE = [
+    "Description: Oak door, fitted; Quantity: 2; Unit price: 840.00; Amount: 1,680.00",
+    "Description: Brass lock; Quantity: 2; Unit price: 65.00; Amount: 130.00",
+    "Description: Travel; Quantity: 1; Unit price: 40.00; Amount: 40.00",
+]
+STAFF = [
+    "Name: Amara Nilsen; Task: Director; Days: Monday to Friday",
+    "Name: Tomas Lindqvist; Task: Mill and stones; Days: Tuesday, Thursday",
+    "Name: Rosa Klein; Task: Letters and papers; Days: Wednesday",
+]
+SACKS = [
+    "Sack: Wheat; Pounds: 140; Kilograms: 63.5",
+    "Sack: Rye; Pounds: 132; Kilograms: 59.9",
+    "Sack: Oats; Pounds: 96; Kilograms: 43.5",
+    "Sack: Barley; Pounds: 118; Kilograms: 53.5",
+]
+WATER = [
+    "Month: January; 2019: 142; 2020: 151; 2021: 148",
+    "Month: February; 2019: 139; 2020: 160; 2021: 155",
+    "Month: March; 2019: 128; 2020: 144; 2021: 139",
+    "Month: April; 2019: 115; 2020: 121; 2021: 126",
+]
+NOISE = "No music after ten in the evening, except on the night of the summer feast"
+BINS = "The bins stand behind the gate and are put out on Tuesdays by the person whose turn it is"
+RULES = [
+    f"Rule: Noise; What it says: {NOISE}; Since: 2004",
+    "Rule: Dogs; What it says: Dogs may stay in the garden if they are on a lead; Since: 2011",
+    f"Rule: Bins; What it says: {BINS}; Since: 2015",
+]
+BERTHS = [
+    "Berth: Small; Length: up to 8 m; Fee: 2,400 crowns",
+    "Berth: Medium; Length: up to 12 m; Fee: 3,900 crowns",
+    "Berth: Large; Length: up to 18 m; Fee: 6,750 crowns",
+]
+BREAD = [
+    "Kind: Rye; Weight: 1,000 g; Loaves: 310; Price: € 4.20",
+    "Kind: Wheat; Weight: 750 g; Loaves: 420; Price: € 3.60",
+    "Kind: Spelt; Weight: 500 g; Loaves: 95; Price: € 4.80",
+]
+VISITORS = [
+    "Year: 2021; Grown persons: 4,120; Children: 1,310; Income in crowns: 181,000",
+    "Year: 2022; Grown persons: 7,940; Children: 2,870; Income in crowns: 352,500",
+    "Year: 2023; Grown persons: 8,615; Children: 3,125; Income in crowns: 391,200",
+    "Year: 2024; Grown persons: 8,902; Children: 3,018; Income in crowns: 402,750",
+]
+TOOLS = [
+    "Tool: Plane; Number: 14; Bought: 1998",
+    "Tool: Saw; Number: 9; Bought: 2004",
+    "Tool: Chisel; Number: 31; Bought: 2011",
+]
+DEPTHS = [
+    "Place: At the weir; Spring: 2.10 m; Summer: 1.75 m; Autumn: 1.90 m",
+    "Place: In the middle; Spring: 3.40 m; Summer: 3.05 m; Autumn: 3.20 m",
+    "Place: At the bridge; Spring: 1.15 m; Summer: 0.80 m; Autumn: 0.95 m",
+]
+MEMBERS = [f"Number: M{n}; Name: Member {n}; Since: {1950 + n}" for n in range(1, 46)]
+COSTS = [
+    "What: Boats",
+    "What: Rowing boat; Week: 20 crowns; Weekend: 30 crowns",
+    "What: Dinghy; Week: 45 crowns; Weekend: 60 crowns",
+    "What: Gear",
+    "What: Life vest; Weekend: 5 crowns",
+    "What: Oars; Week: 8 crowns; Weekend: 8 crowns",
+]
+LISTS: list[str] = []
+"""What the page holds is no table."""
+GROFF = {1: SACKS, 2: WATER, 3: LISTS, 4: LISTS, 5: RULES, 6: LISTS, 7: LISTS}
+CASES = {
+    "chromium": {
+        **{1: PRICES, 2: ROOMS, 3: FERRIES, 4: LISTS, 5: INVOICE},
+        **{6: LISTS, 7: LISTS, 8: LISTS, 9: LISTS, 10: STAFF},
+    },
+    "groff": GROFF,
+    "ghostscript": GROFF,
+    "typst": {1: BERTHS, 2: BREAD, 3: LISTS, 4: LISTS, 5: VISITORS, 6: LISTS},
+    "reportlab": {1: TOOLS, 2: DEPTHS, 3: MEMBERS, 6: LISTS, 7: COSTS, 8: LISTS},
+}
+PAIRS = [
+    "Flag iris: Stands in the ditch, has yellow flowers from May until July, and is poisonous to "
+    "cattle.",
+    "Cuckoo flower: Grows wherever the meadow is wet. Its leaves taste of cress.",
+    "Ragged robin: Was rare for thirty years and has come back since the meadow is cut only once.",
+]
+PLANTS = "typst", 6
+"""Where they stand: no rows with names, but pairs."""
+
+
+def parts(maker: str) -> list[Part]:
+    with open(FILES / "tables" / f"{maker}.pdf", "rb") as file:
+        return [part for part in read_pdf(file) if isinstance(part, Part)]
+
+
+def passages(maker: str) -> list[Passage]:
+    return passages_of(FILES / "tables" / f"{maker}.pdf")
+
+
+def passages_of(path: Path) -> list[Passage]:
+    (file,) = find([path])
+    assert isinstance(file, SourceFile)
+    return list(read(file))
+
+
+@pytest.mark.parametrize("maker", CASES)
+def test_rows_of_tables_and_of_nothing_else(maker: str) -> None:
+    pages = sorted(CASES[maker])
+    rows: dict[int, list[str]] = {page: [] for page in pages}
+    for part in parts(maker):
+        if part.alone:
+            page = max(page for page in pages if page <= part.number)
+            rows[page].append(part.text.split("\n\n")[-2])
+    assert rows == CASES[maker]
+
+
+def test_a_page_without_a_table_is_as_if_nobody_looked_for_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = {maker: parts(maker) for maker in CASES}
+    monkeypatch.setattr(pdf_module, "tables", lambda *_: [])
+    for maker, pages in CASES.items():
+        plain = [page for page, rows in pages.items() if rows is LISTS and (maker, page) != PLANTS]
+        assert len(plain) > 1
+        for page in plain:
+            before = [part for part in parts(maker) if part.number == page]
+            assert [part for part in found[maker] if part.number == page] == before
+
+
+def test_what_stands_around_a_table_is_text() -> None:
+    text = one_line("".join(part.text for part in parts("chromium") if part.number == 5))
+    assert "Rosa Klein Harbour Street 12 8215 Norrhavn" in text
+    assert "Subtotal 1,850.00 Tax (25 %) 462.50 Total 2,312.50" in text
+    assert text.index("Amount: 40.00") < text.index("Subtotal") < text.index("Please pay")
+
+
+def test_pairs_in_a_grid_share_passages() -> None:
+    maker, page = PLANTS
+    text = "".join(part.text for part in parts(maker) if part.number == page)
+    assert text.startswith("Plants of the meadow\n\n" + "\n\n".join(PAIRS))
+
+
+def test_a_table_goes_on_over_pages_with_its_header() -> None:
+    pages = {part.number for part in parts("reportlab") if "Name: Member" in part.text}
+    assert len(pages) > 1
+    (last,) = [one for one in passages("reportlab") if "Member 45" in one.text]
+    assert last.text == MEMBERS[-1]
+    assert last.place().number == max(pages)
+
+
+@pytest.mark.parametrize("maker", CASES)
+def test_offsets_are_those_of_the_text_as_shown(maker: str) -> None:
+    whole = "".join(part.text for part in parts(maker))
+    for passage in passages(maker):
+        assert whole[passage.start : passage.end] == passage.text
+
+
+# ---- pages that are written here, for what no maker shows
+
+
+def page_of(*lines: tuple[float, float, str], rules: Sequence[str] = ()) -> bytes:
+    """A page of texts at x and y, and operators that draw."""
+    shown = " ".join(f"1 0 0 1 {x} {y} Tm ({text}) Tj" for x, y, text in lines)
+    return zlib.compress(f"{' '.join(rules)} BT /F 12 Tf {shown} ET".encode("latin-1"))
+
+
+def in_columns(*rows: Sequence[str], top: float = 700, left: float = 72) -> list[Any]:
+    """Rows of texts 100 points apart, from the top down."""
+    return [
+        (left + 100 * column, top - 16 * number, text)
+        for number, row in enumerate(rows)
+        for column, text in enumerate(row)
+        if text
+    ]
+
+
+def read_page(path: Path, *pages: bytes, **more: Any) -> list[str]:
+    """The parts of a PDF of some pages; rows in brackets."""
+    with open(pdf(path / "a.pdf", *pages, **more), "rb") as file:
+        found = [part for part in read_pdf(file) if isinstance(part, Part)]
+    return [f"[{part.text.strip()}]" if part.alone else part.text.strip() for part in found]
+
+
+DOORS = [("Item", "Price"), ("oak door", "840"), ("pine door", "310"), ("gate", "1,250")]
+SHOWN = [
+    "[Item: oak door; Price: 840]",
+    "[Item: pine door; Price: 310]",
+    "[Item: gate; Price: 1,250]",
+]
+
+
+def test_columns_with_a_header_above_numbers(tmp_path: Path) -> None:
+    assert read_page(tmp_path, page_of(*in_columns(*DOORS))) == SHOWN
+    headless = read_page(tmp_path, page_of(*in_columns(*DOORS[1:])))
+    assert headless == ["oak door 840 pine door 310 gate 1,250"]
+    few = read_page(tmp_path, page_of(*in_columns(*DOORS[:3])))
+    assert few == ["Item Price oak door 840 pine door 310"]
+
+
+UNKNOWN = [("Ben", "in May", "Bath"), ("Cy", "a Monday", "York"), ("Di", "unknown", "Rome")]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("Chapter", "Page"), ("The mill", "4"), ("The flood", "11"), ("A museum", "25")],
+        [("Name", "Born", "Town"), *[("Ann", f"19{n}0", "Oslo") for n in range(5)], *UNKNOWN],
+        [("Item", ""), ("oak door", "840"), ("pine door", "310"), ("gate", "1,250")],
+        [("Total", "840"), ("Tax", "210"), ("To pay", "1,050"), ("Paid", "500")],
+    ],
+)
+def test_columns_that_are_left_as_they_are(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
+    (text,) = read_page(tmp_path, page_of(*in_columns(*rows)))
+    assert text.split() == " ".join(itertools.chain(*rows)).split()
+
+
+def test_sums_below_a_table_and_a_title_above_it_stay_text(tmp_path: Path) -> None:
+    rows = [("Our doors",), *DOORS, ("", "2,400"), ("They are made to order.",)]
+    found = read_page(tmp_path, page_of(*in_columns(*rows)))
+    assert found == ["Our doors", *SHOWN, "2,400\nThey are made to order."]
+    (first, *_) = passages_of(tmp_path / "a.pdf")
+    assert first.text == "Our doors\n\nItem: oak door; Price: 840"
+
+
+def test_lines_of_a_cell_and_of_a_header_are_one(tmp_path: Path) -> None:
+    rows = [
+        ("", "Price in"),
+        ("Item", "crowns"),
+        ("oak door", "840", "a strong"),
+        ("", "", "wood"),
+        ("pine door", "310", "recon-"),
+        ("", "", "structed"),
+        ("gate", "1,250", "old"),
+    ]
+    rows[1] = ("Item", "crowns", "Note")
+    assert read_page(tmp_path, page_of(*in_columns(*rows))) == [
+        "[Item: oak door; Price in crowns: 840; Note: a strong wood]",
+        "[Item: pine door; Price in crowns: 310; Note: reconstructed]",
+        "[Item: gate; Price in crowns: 1,250; Note: old]",
+    ]
+
+
+def rectangle(left: float, bottom: float, width: float, height: float) -> str:
+    return f"{left} {bottom} {width} {height} re S"
+
+
+def test_merged_cells_of_a_grid(tmp_path: Path) -> None:
+    """A cell over two rows is in both of them; one over two columns stands in the first."""
+    rules = [
+        *(rectangle(70, 696 - 16 * number, 100, 16) for number in (0, 3, 4)),
+        rectangle(70, 664, 100, 32),
+        *(rectangle(170, 696 - 16 * number, 100, 16) for number in range(4)),
+        *(rectangle(270, 696 - 16 * number, 100, 16) for number in range(4)),
+        rectangle(170, 632, 200, 16),
+    ]
+    rows = [
+        ("Wood", "Item", "Price"),
+        ("Oak", "door", "840"),
+        ("", "gate", "910"),
+        ("Pine", "door", "310"),
+        ("Larch", "sold out"),
+    ]
+    assert read_page(tmp_path, page_of(*in_columns(*rows), rules=rules)) == [
+        "[Wood: Oak; Item: door; Price: 840]",
+        "[Wood: Oak; Item: gate; Price: 910]",
+        "[Wood: Pine; Item: door; Price: 310]",
+        "[Wood: Larch; Item: sold out]",
+    ]
+
+
+def ruled(*rows: Sequence[str], top: float = 700) -> bytes:
+    """A page with a grid of ruling lines around each text."""
+    rules = [
+        rectangle(70 + 100 * column, top - 4 - 16 * number, 100, 16)
+        for number, row in enumerate(rows)
+        for column in range(len(row))
+    ]
+    return page_of(*in_columns(*rows, top=top), rules=rules)
+
+
+def test_a_form_in_a_grid_stays_text(tmp_path: Path) -> None:
+    assert read_page(tmp_path, ruled(*DOORS)) == SHOWN
+    field = ("Subtype/Widget/FT/Tx", 172, 652, "1,300")
+    assert "[" not in "".join(read_page(tmp_path, ruled(*DOORS), fields=[field]))
+    form = [("Name: Ann", "Born: 1971", "Town: Oslo"), ("Boat: Otter", "Built: 1984", "Berth: 14")]
+    assert "[" not in "".join(read_page(tmp_path, ruled(*form)))
+
+
+def test_a_table_goes_on_over_pages_without_its_header(tmp_path: Path) -> None:
+    rest = [("shed door", "95"), ("window", "120")]
+    assert read_page(tmp_path, ruled(*DOORS), ruled(*rest)) == [
+        *SHOWN,
+        "[Item: shed door; Price: 95]",
+        "[Item: window; Price: 120]",
+    ]
+    wider = [("shed door", "95", "pine"), ("window", "120", "oak")]
+    assert "[Item: shed door" not in "".join(read_page(tmp_path, ruled(*DOORS), ruled(*wider)))
+
+
+def test_text_that_crosses_the_lines_of_a_grid_is_no_table(tmp_path: Path) -> None:
+    rows = [*DOORS[:3], ("gate", "as long as it is and far over the edge")]
+    assert "[" not in "".join(read_page(tmp_path, ruled(*rows)))
+
+
+def test_a_sentence_goes_on_behind_a_table_at_the_top_of_a_page(tmp_path: Path) -> None:
+    before = page_of((72, 700, "The wheel of the mill is built of"))
+    after = page_of(*in_columns(*DOORS), (72, 600, "oak, and turns at night."))
+    assert read_page(tmp_path, before, after) == [
+        "The wheel of the mill is built of",
+        "oak, and turns at night.",
+        *SHOWN,
+    ]
+    assert passages_of(tmp_path / "a.pdf")[0].text.endswith(
+        "is built of\n\foak, and turns at night."
+    )
+    other = page_of(*in_columns(*DOORS), (72, 600, "Oak turns at night."))
+    assert read_page(tmp_path, before, other)[1:] == [*SHOWN, "Oak turns at night."]
+
+
+def test_a_drawing_of_many_lines_costs_little(tmp_path: Path) -> None:
+    many = [f"{x} 0 m {x} 800 l S 0 {x} m 600 {x} l S" for x in range(1, 600)]
+    begin = time.process_time()
+    assert read_page(tmp_path, page_of(*in_columns(*DOORS), rules=many)) == SHOWN
+    few = [f"{3 * x} 0 m {3 * x} 800 l S 0 {4 * x} m 600 {4 * x} l S" for x in range(1, 200)]
+    read_page(tmp_path, page_of(*in_columns(*DOORS), rules=few))
+    assert time.process_time() - begin < 3
