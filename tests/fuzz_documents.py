@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import io
 import random
+import struct
 import sys
 import tempfile
 import time
@@ -28,6 +29,7 @@ from pullquote.searching import pool
 from pullquote.searching.documents import SourceFile, find
 
 MILL = Path(__file__).parent.parent / "examples" / "mill"
+REAL = [*MILL.iterdir(), Path(__file__).parent / "searching" / "files" / "doors.xls"]
 SIZE = 1 << 16
 """The most bytes of a file, or of a part of one."""
 SECONDS, MEMORY = 5, 512 << 20
@@ -264,6 +266,19 @@ def xlsx(random: random.Random) -> bytes:
     )
 
 
+def xls(random: random.Random) -> bytes:
+    """Records of an old workbook: their numbers, their sizes, and what they hold."""
+    numbers = (0x0A, 0x85, 0xFC, 0xFD, 0x3C, 0xE0, 0xE5, 0x1C, 0x5D, 0x1B6, 0x203, 0x204, 0x205)
+    numbers += (0x208, 0x27E, 0xBD, 0x41E, 0x200, 0x31, 0x22, 0x42, 0x06, 0x207, 0x809, 0x2F)
+    data = bytearray.fromhex("09081000000605000000000000000000c100000006040000")
+    for _ in range(random.choice([5, 100, 3_000])):
+        size = random.choice([0, 1, 4, 8, 14, 20, 300])
+        held = random.choice([bytes(size), random.randbytes(size), b"\xff" * size])
+        said = random.choice([size, size, size, size + 1, 0xFFFF])
+        data += struct.pack("<HH", random.choice(numbers), said) + held
+    return bytes(data)
+
+
 def ods(random: random.Random) -> bytes:
     names = " ".join(
         f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
@@ -311,8 +326,13 @@ def epub(random: random.Random) -> bytes:
 
 def pdf(random: random.Random) -> bytes:
     """A page that shows some lines, without the table of its objects, which PDFium makes again."""
-    lines = repeated(random, "(x) Tj T* ", "(7) Tj T* ", "(.) Tj ", "( ) Tj ", "q ", "Q ", "BT ")
-    body = f"BT /F 12 Tf 72 700 Td 14 TL {lines} ET"
+    text = "(x) Tj T* ", "(7) Tj T* ", "(.) Tj ", "( ) Tj ", "q ", "Q ", "BT "
+    columns = "90 0 Td (7) Tj ", "-90 -14 Td (x) Tj ", "1 0 0 1 72 650 Tm ", "(Price: 840) Tj "
+    lines = repeated(random, *random.choice([text, columns]))
+    rules = random.choice(["", "72 600 90 14 re S ", "1 0 0 1 9 0 cm 0 0 m 0 800 l S "])
+    rules += random.choice(["", "1 0 0 1 0 9 cm 0 0 m 600 0 l S "])
+    rules *= random.choice([1, 30, 400])
+    body = f"q {rules} Q BT /F 12 Tf 72 700 Td 14 TL {lines} ET"
     font = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
     kids = "3 0 R " * random.choice([1, 1, 50])
     return (
@@ -345,6 +365,7 @@ MAKERS: dict[str, Make] = {
     ".odt": open_document("text"),
     ".odp": open_document("presentation"),
     ".xlsx": xlsx,
+    ".xls": xls,
     ".ods": ods,
     ".rtf": texts(*_RTF, *_TEXTS, start="{\\rtf1 "),
     ".eml": texts(*_MAIL, *_TEXTS, start="Subject: x\n"),
@@ -364,7 +385,7 @@ def broken(random: random.Random) -> tuple[str, bytes]:
         ending = random.choice(sorted(MAKERS))
         data = bytearray(MAKERS[ending](random))
     else:
-        path = random.choice(sorted(MILL.iterdir()))
+        path = random.choice(sorted(REAL))
         ending, data = path.suffix, bytearray(path.read_bytes())
     for _ in range(random.choice([1, 5, 50])):
         at = random.randrange(len(data))

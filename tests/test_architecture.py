@@ -151,6 +151,7 @@ def test_every_module_stands_in_a_room() -> None:
         ("pyspark", ("pullquote.scale.spark",)),
         ("pandas", ("pullquote.scale.spark", "pullquote.integrations.frames")),
         ("pypdfium2", ("pullquote.searching.pdf",)),
+        ("xlrd", ("pullquote.searching.sheets",)),
         ("lxml", ("pullquote.searching.html",)),
         ("dateutil", ("pullquote.scale.values",)),
         ("xlsxwriter", ("pullquote.scale.workbook",)),

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from searching_helpers import RELATED, related, text_and_notes, zipped
+from searching_helpers import FILES, RELATED, related, text_and_notes, zipped
 
 from pullquote.errors import DocumentError
 from pullquote.searching import archives, sheets
@@ -190,7 +190,7 @@ def test_files_that_are_no_spreadsheets(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match="no workbook in it"):
         text_and_notes(zipped(tmp_path / "a.xlsx", {"a": "b"}))
     left_out: list[Problem] = []
-    (tmp_path / "old.xls").write_bytes(b"")
+    (tmp_path / "old.xlsb").write_bytes(b"")
     assert all(isinstance(file, SourceFile) for file in find([tmp_path], left_out.append))
     assert [problem.reason for problem in left_out] == ["an old format; save it as .xlsx"]
 
@@ -258,3 +258,45 @@ def test_a_long_cell_is_not_repeated_in_the_rows_that_it_spans() -> None:
     assert [cells for _, cells in sheets._filled(rows)][1:] == [["", "b"], ["", "c"]]
     rows = [(1, ["oak", "a"], [(0, 3)]), (2, ["", "b"], [])]
     assert [cells for _, cells in sheets._filled(rows)] == [["oak", "a"], ["oak", "b"]]
+
+
+def test_an_old_workbook() -> None:
+    pytest.importorskip("xlrd")
+    assert text_and_notes(FILES / "doors.xls") == (
+        "Doors / Our doors / Wood: oak; Item: front door; Price: € 840.00; Since: 2019-05-12; "
+        "Off: 15%; Sold: TRUE\n"
+        "Doors / Our doors / Wood: oak; Item: gate with a lock; Price: 1250.5\n"
+        "Doors / Our doors / Wood: pine; Price: 310\n"
+        "Staff / Name: Åsa Ødegård; Born: 1971\n"
+        "Staff / Name: Пётр; Born: 1984",
+        [],
+    )
+    (file,) = find([FILES / "doors.xls"])
+    assert isinstance(file, SourceFile)
+    assert [one.place().number for one in read(file)] == [4, 5, 6, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\x09\x08\x10\x00\x00\x06\x05\x00" + bytes(12) + b"\x2f\x00\x00\x00", "encrypted; save"),
+        (b"<html><table>", "not readable as XLS .*save it as .xlsx"),
+        (b"PK\x03\x04", "not readable as XLS .*save it as .xlsx"),
+        (b"\xd0\xcf\x11\xe0" + bytes(600), "not readable as XLS .*save it as .xlsx"),
+        (b"", "not readable as XLS|empty"),
+    ],
+)
+def test_what_is_no_old_workbook(tmp_path: Path, content: bytes, reason: str) -> None:
+    pytest.importorskip("xlrd")
+    (tmp_path / "a.xls").write_bytes(content)
+    with pytest.raises(DocumentError, match=reason):
+        text_and_notes(tmp_path / "a.xls")
+
+
+def test_a_damaged_workbook_is_a_problem_and_no_crash(tmp_path: Path) -> None:
+    pytest.importorskip("xlrd")
+    whole = (FILES / "doors.xls").read_bytes()
+    for cut in (700, 2_000, len(whole) // 2):
+        (tmp_path / "a.xls").write_bytes(whole[:cut])
+        with pytest.raises(DocumentError):
+            text_and_notes(tmp_path / "a.xls")

@@ -36,7 +36,7 @@ from pullquote.searching.parts import Note, Part, Skipped
 from pullquote.searching.passages import passages
 from pullquote.searching.pdf import read_pdf
 from pullquote.searching.rtf import read_rtf
-from pullquote.searching.sheets import read_ods, read_xlsx
+from pullquote.searching.sheets import read_ods, read_xls, read_xlsx
 from pullquote.searching.subtitles import read_subtitles
 from pullquote.searching.tables import reader
 from pullquote.searching.text import read_text
@@ -74,6 +74,7 @@ KINDS = (
     Kind(read_odp, "slide", (".odp", ".otp", ".fodp"), apart=True),
     Kind(read_rtf, "paragraph", (".rtf",), apart=True),
     Kind(read_xlsx, "row", (".xlsx", ".xlsm", ".xltx", ".xltm"), apart=True),
+    Kind(read_xls, "row", (".xls", ".xlt"), apart=True),
     Kind(read_ods, "row", (".ods", ".ots", ".fods"), apart=True),
     Kind(read_epub, "section", (".epub",), apart=True),
     Kind(message_reader(_reader_of), "message", (".eml",), apart=True),
@@ -86,7 +87,7 @@ KINDS = (
     Kind(reader("parquet"), "row", (".parquet",), apart=True),
     _LISTS,
 )
-_OLD = {".doc": ".docx", ".ppt": ".pptx", ".xls": ".xlsx", ".xlsb": ".xlsx"}
+_OLD = {".doc": ".docx", ".ppt": ".pptx", ".xlsb": ".xlsx"}
 _BY_ENDING = {ending: kind for kind in KINDS for ending in kind.endings}
 
 Stamp: TypeAlias = "tuple[int, int, int]"

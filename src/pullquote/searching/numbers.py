@@ -34,9 +34,7 @@ class Formats:
     """The formats of a workbook's cells, by the numbers of their styles."""
 
     def __init__(self, styles: Any, begins_1904: bool) -> None:
-        self._first = (
-            datetime.datetime(1904, 1, 1) if begins_1904 else datetime.datetime(1899, 12, 30)
-        )
+        self._first = first_day(begins_1904)
         self._codes: list[str] = []
         if styles is None:
             return
@@ -66,6 +64,15 @@ class Formats:
         known = style.isascii() and style.isdecimal() and len(style) < 6
         code = self._codes[int(style)] if known and int(style) < len(self._codes) else ""
         return formatted(number, code, self._first)
+
+
+def first_day(begins_1904: bool) -> datetime.datetime:
+    """The day with the number 0: of a workbook that counts from 1904, as on old Macs, or another.
+
+    >>> str(first_day(begins_1904=False).date())
+    '1899-12-30'
+    """
+    return datetime.datetime(1904, 1, 1) if begins_1904 else datetime.datetime(1899, 12, 30)
 
 
 def formatted(

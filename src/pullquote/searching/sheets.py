@@ -1,34 +1,44 @@
-"""Spreadsheets, XLSX and ODS. Each row is a passage, with the names of its columns.
+"""Spreadsheets, XLSX, XLS and ODS. Each row is a passage, with the names of its columns.
 
     for part in read_xlsx(file): ...     # numbers are rows of their sheet
+    for part in read_xls(file): ...
     for part in read_ods(file): ...
 
-Knows sheets and cells; `packages` and `opendocument` open the files. Sheets are not held whole, and
-a cell at the end of an empty one costs nothing.
+Knows sheets and cells; `packages`, xlrd and `opendocument` open the files. A cell at the end of an
+empty row costs nothing, and but for XLS, sheets are not held whole.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO, TypeAlias
 
-from pullquote.errors import DocumentError, first_line
+from pullquote.errors import DocumentError, MissingExtraError, first_line
 from pullquote.searching.archives import Archive, local_name
 from pullquote.searching.html import lxml
-from pullquote.searching.numbers import Formats
+from pullquote.searching.numbers import Formats, first_day, formatted
 from pullquote.searching.office import drawn
 from pullquote.searching.opendocument import MOST_REPEATED, OpenDocument, repeated
-from pullquote.searching.packages import main_part, open_package, relation_id, relations
+from pullquote.searching.packages import (
+    OLD_OR_ENCRYPTED,
+    main_part,
+    open_package,
+    relation_id,
+    relations,
+)
 from pullquote.searching.parts import Note, Part, Skipped
 from pullquote.searching.rows import LONGEST_REPEATED, one_line, row_parts, table_rows
 
 _MOST_COLUMNS = 16_384  # of Excel
 _PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]{1,3}[0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})"')
+
+_BARE = b"\x09"  # how an old workbook begins that is in no container
 
 _Row: TypeAlias = "tuple[int, list[str]]"
 _Span: TypeAlias = "tuple[int, int]"  # a column, and the last row that a cell of it reaches
@@ -80,6 +90,23 @@ def read_ods(file: BinaryIO) -> Iterator[Part | Note]:
             title = name if len(sheets) > 1 else ""
             yield from row_parts(table_rows(_open_cells(document, sheet)), title, alone=True)
         yield from document.skipped
+
+
+def read_xls(file: BinaryIO) -> Iterator[Part | Note]:
+    """Yield the rows of all sheets of an old workbook, each sheet with its comments.
+
+    Raises `DocumentError` for a file that is encrypted, or none, and `MissingExtraError` without
+    xlrd.
+    """
+    book = _old_workbook(file)
+    for number in range(book.nsheets):
+        sheet = book.sheet_by_index(number)
+        title = sheet.name if book.nsheets > 1 else ""
+        yield from row_parts(table_rows(_old_cells(book, sheet)), title, alone=True)
+        for (row, _), comment in sorted(sheet.cell_note_map.items()):
+            if text := one_line(comment.text):
+                yield Part(f"{text}\n\n", row + 1)
+        book.unload_sheet(number)
 
 
 def _until_fault(rows: Iterable[_Row], faults: list[DocumentError]) -> Iterator[_Row]:
@@ -242,6 +269,63 @@ def _free(element: Any) -> None:
     parent = element.getparent()
     while parent is not None and element.getprevious() is not None:
         del parent[0]
+
+
+# --- XLS
+
+
+def _old_workbook(file: BinaryIO) -> Any:
+    try:
+        import xlrd
+    except ImportError:
+        raise MissingExtraError("xlrd, which reads XLS,", "files") from None
+    file.seek(0)
+    content = file.read()
+    if not content.startswith((OLD_OR_ENCRYPTED, _BARE)):
+        raise DocumentError("not readable as XLS (it begins otherwise); save it as .xlsx")
+    with open(os.devnull, "w") as unheard:  # it prints warnings
+        try:
+            return xlrd.open_workbook(
+                file_contents=content,
+                formatting_info=True,  # how numbers are shown, and which cells are merged
+                ragged_rows=True,
+                on_demand=True,
+                logfile=unheard,
+            )
+        except (xlrd.XLRDError, xlrd.compdoc.CompDocError) as error:
+            if "encrypted" in str(error):
+                raise DocumentError("encrypted; save it as .xlsx without a password") from None
+            raise DocumentError(
+                f"not readable as XLS ({first_line(error)}); save it as .xlsx"
+            ) from None
+
+
+def _old_cells(book: Any, sheet: Any) -> Iterator[_Row]:
+    """The rows of a sheet with their numbers."""
+    first = first_day(begins_1904=book.datemode == 1)
+    merged: dict[int, list[_Span]] = {}  # by the first row
+    for top, bottom, left, _ in sheet.merged_cells:
+        merged.setdefault(top, []).append((left, bottom))
+
+    def value(cell: Any) -> str:
+        match cell.ctype:
+            case 1:  # text
+                return one_line(cell.value)
+            case 2 | 3:  # a number, or a date
+                style = book.xf_list[cell.xf_index]
+                code = book.format_map[style.format_key].format_str
+                return formatted(cell.value, code, first)
+            case 4:
+                return "TRUE" if cell.value else "FALSE"
+        return ""  # nothing, or a fault of a formula
+
+    def rows() -> Iterator[tuple[int, list[str], list[_Span]]]:
+        for number in range(sheet.nrows):
+            cells = list(map(value, sheet.row(number)))
+            if any(cells) or number in merged:
+                yield number + 1, cells, merged.get(number, [])
+
+    yield from _filled(rows())
 
 
 # --- ODS
