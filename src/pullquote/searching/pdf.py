@@ -45,6 +45,9 @@ _STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _WORD_END = re.compile(r"\s|\Z")
 _GAP = 0.15  # of the height of a letter: letters touch, and the narrowest blanks are .25
+_OBJECT_AT = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
+_KIND_OF = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+_MOST_OBJECTS = 10_000  # of a page that are looked at for ruling lines
 _LARGEST_STREAM = 64 << 20  # bytes, unpacked
 
 
@@ -297,17 +300,17 @@ def _drawn(raw: Any, page: Any) -> list[Box]:
     found: list[Box] = []
     sides = [ctypes.c_float() for _ in range(4)]
     references = [ctypes.byref(side) for side in sides]
-    get, kind_of, bounds = (
-        raw.FPDFPage_GetObject,
-        raw.FPDFPageObj_GetType,
-        raw.FPDFPageObj_GetBounds,
-    )
-    of = page.raw
-    for number in range(raw.FPDFPage_CountObjects(of)):
-        one = get(of, number)
-        if kind_of(one) == raw.FPDF_PAGEOBJ_PATH and bounds(one, *references):
-            left, bottom, right, top = (side.value for side in sides)
-            found.append((left, bottom, right, top))
+    # plain addresses: a typed pointer for each object would take twice the time
+    get = _OBJECT_AT(ctypes.cast(raw.FPDFPage_GetObject, ctypes.c_void_p).value or 0)
+    kind = _KIND_OF(ctypes.cast(raw.FPDFPageObj_GetType, ctypes.c_void_p).value or 0)
+    address = ctypes.cast(page.raw, ctypes.c_void_p).value
+    for number in range(min(raw.FPDFPage_CountObjects(page), _MOST_OBJECTS)):
+        one = get(address, number)
+        if kind(one) == raw.FPDF_PAGEOBJ_PATH:
+            typed = ctypes.cast(one, raw.FPDF_PAGEOBJECT)
+            if raw.FPDFPageObj_GetBounds(typed, *references):
+                left, bottom, right, top = (side.value for side in sides)
+                found.append((left, bottom, right, top))
     return found
 
 
