@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 
 from pullquote.checking import aligning
 from pullquote.checking.aligning import Alignment
+from pullquote.checking.cells import without_separators
 from pullquote.checking.drafts import Quotation, read_draft
 from pullquote.checking.folding import Folded, same_marks
 from pullquote.checking.naming import Names, named
@@ -177,8 +178,14 @@ class Checker:
             _best(_whole(asked, texts), named)
             or _best(_elided(asked, texts), named)
             or _best(_whole(asked, self.sources.raw_texts(document)), named)
-            or _drifted(asked, texts)
         )
+        if result is None:
+            result = _drifted(asked, texts)
+            cells, of_rows = _of_rows(asked, texts, named)
+            if of_rows and (
+                not result or of_rows.words * asked.words >= result.words * cells.words
+            ):
+                asked, result = cells, of_rows
         if result is None or result.words < DRIFTED * asked.words:
             result = _stitched(asked, texts) or result
         if result is None or result.words < NEAR * asked.words:
@@ -309,6 +316,18 @@ def _drifted(asked: _Quote, texts: Sequence[SourceText]) -> _Result | None:
         if best and best.words == asked.words:
             break
     return best
+
+
+def _of_rows(
+    asked: _Quote, texts: Sequence[SourceText], named: Named | None
+) -> tuple[_Quote, _Result | None]:
+    """The place of a quote among the cells of rows, without the names of their columns.
+
+    The quote is returned as it was looked for there.
+    """
+    rows = [rows for text in texts if (rows := text.of_rows)]
+    cells = _Quote(without_separators(asked.text))
+    return cells, _best(_whole(cells, rows), named) or _drifted(cells, rows)
 
 
 def _aligned(

@@ -101,8 +101,10 @@ class Folded:
     ('itreopensat9,for£5.', ['it', 'reopens', 'at', '9', ',', 'for', '£', '5', '.'])
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, read_as: str = "") -> None:
+        """`read_as` is what is folded in place of the text, if anything; it is as long."""
         self.text = text
+        text = read_as or text
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)  # (N,)
         present = np.zeros(int(codes.max(initial=0)) + 1, bool)
         present[codes] = True
@@ -114,7 +116,7 @@ class Folded:
         kinds = np.array([kind for _, kind, _ in forms], np.uint8)[which]
         flags = np.array([flag for _, _, flag in forms], np.uint8)[which]
         lengths = np.array([len(form) for form, _, _ in forms], np.int32)
-        shown = self._shown(kinds, flags)
+        shown = self._shown(text, kinds, flags)
         parts = ((flags & _PARTS) > 0) & ~shown
         for match in _BROKEN.finditer(text):
             parts[match.start() : match.end()] = False
@@ -136,7 +138,8 @@ class Folded:
         self._parted = np.cumsum(parts, dtype=np.int32)[self.offsets]  # (M,)
         self._hyphens = np.cumsum(hyphens, dtype=np.int32)[self.offsets]  # (M,)
 
-    def _shown(self, kinds: NDArray[np.uint8], flags: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    @staticmethod
+    def _shown(text: str, kinds: NDArray[np.uint8], flags: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Which characters have a place in the folded text."""
         shown: NDArray[np.bool_] = kinds != _DROPPED
         inner = np.pad((kinds == _WORD) | (kinds == _ALONE), 1)
@@ -148,7 +151,7 @@ class Folded:
         for _ in range(2):  # blanks between
             after += np.pad(blank, (0, 3))[after] > 0
         shown[at] = numeric[after] > 0
-        for start, end in _footnotes(self.text):
+        for start, end in _footnotes(text):
             shown[start:end] = False
         return shown
 

@@ -17,10 +17,11 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from pullquote.checking.cells import only_cells
 from pullquote.checking.folding import Folded
 from pullquote.errors import DocumentError, InputError, MissingExtraError, TextError
 from pullquote.progress import Progress, no_progress
@@ -57,6 +58,8 @@ class SourceText:
     """Whether it is a file's own text, with its markup, instead of what is read of it."""
     is_file: bool = False
     """Whether the document's path is that of a file, whose own text may be quoted, too."""
+    cells: str = ""
+    """What is looked at in its place, if anything: the cells of its rows, without names."""
 
     @property
     def document(self) -> Document:
@@ -71,7 +74,13 @@ class SourceText:
     @functools.cached_property
     def folded(self) -> Folded:
         """The text, folded; line breaks stand for the blanks between passages."""
-        return Folded("".join(joined(self.passages, self.start)))
+        return Folded("".join(joined(self.passages, self.start)), self.cells)
+
+    @functools.cached_property
+    def of_rows(self) -> SourceText | None:
+        """The same text, of which only the cells of tables are looked at; None without tables."""
+        cells = only_cells(self.folded.text)
+        return replace(self, cells=cells) if cells else None
 
     @functools.cached_property
     def of_file(self) -> SourceText | None:

@@ -1,0 +1,53 @@
+"""Rows of tables as their files show them: the cells without the names of their columns.
+
+    only_cells("Item: oak door; Price: 840\n\nItem: pine door; Price: 310")
+    #          "      oak door         840\n\n      pine door         310"
+
+Tables are read with the names of their columns (`searching.rows`); people quote "oak door, 840".
+Texts keep their length, so that offsets stay. Knows neither documents nor quotes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+# what stands before a cell: "Item: ", "; Price: ", and " Price: " after the end of a sentence
+_NAME = re.compile(r"(?:^|; |(?<=[.!?…]) )([^\n;]{1,80}?): ", re.MULTILINE)
+_LINE = re.compile(r"[^\n]+")
+_FEWEST = 2  # names that a row shares, and rows that share one: else "Note: ..." would be a name
+_BLANKS = str.maketrans(dict.fromkeys(",;|", " "))
+_ELSE = "¶"  # stands for a line that is no row, so that the rows around it do not touch
+
+
+def only_cells(text: str) -> str:
+    """A text with blanks for all but the cells of its rows; "" if it has no rows.
+
+    A row begins with the name of a column, and shares two names or more with other rows.
+    """
+    found = [(line, list(_NAME.finditer(text, *line.span()))) for line in _LINE.finditer(text)]
+    rows = Counter(name for _, names in found for name in {match[1] for match in names})
+    pieces: list[str] = []
+    at = 0
+    some = False
+    for line, names in found:
+        pieces.append(text[at : line.start()])
+        at = line.end()
+        shared = sum(rows[match[1]] >= _FEWEST for match in names)
+        if shared < _FEWEST or names[0].start() > line.start():
+            pieces.append(_ELSE.ljust(len(line[0])))
+            continue
+        some = True
+        ends = [*(match.start() for match in names[1:]), line.end()]
+        for match, end in zip(names, ends, strict=True):
+            pieces += [" " * len(match[0]), without_separators(text[match.end() : end])]
+    return "".join([*pieces, text[at:]]) if some else ""
+
+
+def without_separators(text: str) -> str:
+    """A text with blanks for the signs that may stand between cells.
+
+    >>> without_separators("oak door,840|x")
+    'oak door 840 x'
+    """
+    return text.translate(_BLANKS)

@@ -1,0 +1,117 @@
+"""Rows of tables, quoted as their files show them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pullquote import Checker, Index, check
+from pullquote.checking.cells import only_cells
+
+ROWS = "Item: oak door; Stock: 3; Price: 840\n\nItem: pine door; Price: 310.50"
+
+
+def test_cells_stay_where_they_are_and_names_are_blank() -> None:
+    cells = only_cells(ROWS)
+    assert len(cells) == len(ROWS)
+    assert cells.split() == ["oak", "door", "3", "840", "pine", "door", "310.50"]
+    assert cells.index("310.50") == ROWS.index("310.50")
+
+
+def test_other_lines_are_no_cells_and_part_rows() -> None:
+    cells = only_cells(f"Our doors\n\n{ROWS}\n\nNote: dear; see below\n\n{ROWS}")
+    assert cells.split("¶")[0] == ""
+    assert [len(piece.split()) for piece in cells.split("¶")] == [0, 7, 7]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The rent is due; note: on the third.",
+        "Anna: The rent is due.\nBen: It is not.\nAnna: It is.",  # who says it is not left out
+        "Landlord: Rosa Klein\n\nRent: 930 euros",  # a form
+        "He says; note: one\nShe says; note: two",  # no row begins in the middle of a line
+        "",
+    ],
+)
+def test_texts_without_rows(text: str) -> None:
+    assert only_cells(text) == ""
+
+
+@given(st.text("ab:; .\n|,é", max_size=80))
+def test_the_length_stays(text: str) -> None:
+    assert len(only_cells(text)) in (0, len(text))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A list of doors as CSV, as JSON, and in an index."""
+    folder = tmp_path_factory.mktemp("doors")
+    (folder / "doors.csv").write_text(
+        "Item,Wood,Stock,Price\ngarden door,oak,3,840 crowns\n"
+        'cellar door,"pine, painted",,"1,310 crowns"\n',
+        "utf-8",
+    )
+    with (folder / "doors.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    (folder / "doors.json").write_text(json.dumps(rows), "utf-8")
+    with Index.create(folder / "doors.db", encoder=None) as index:
+        index.add([folder / "doors.csv"])
+    return folder
+
+
+@pytest.mark.parametrize("source", ["doors.json", "doors.db"])
+@pytest.mark.parametrize(
+    ("quote", "there"),
+    [
+        ("garden door,oak,3,840 crowns", "garden door; Wood: oak; Stock: 3; Price: 840 crowns"),
+        ("oak | 3 | 840 crowns", "oak; Stock: 3; Price: 840 crowns"),
+        ("garden door\toak\t3\t840 crowns", "garden door; Wood: oak; Stock: 3; Price: 840 crowns"),
+        (
+            'cellar door,"pine, painted",,"1,310 crowns"',
+            "cellar door; Wood: pine, painted; Price: 1,310 crowns",
+        ),
+        (
+            "3,840 crowns\ncellar door",
+            "3; Price: 840 crowns\n\nItem: cellar door",
+        ),
+    ],
+)
+def test_a_row_of_a_sheet_or_an_index_may_be_quoted_as_the_file_shows_it(
+    folder: Path, source: str, quote: str, there: str
+) -> None:
+    found = check(quote, folder / source)
+    assert (found.match, found.similarity) == ("typographic", 1.0)
+    assert found.found[0].text == there
+
+
+@pytest.mark.parametrize("source", ["doors.json", "doors.db"])
+@pytest.mark.parametrize(
+    ("quote", "match", "differences"),
+    [
+        ("garden door,oak,3,480 crowns", "drifted", ['"480" for "840"']),
+        ("garden door,pine,3,840 crowns", "drifted", ['"pine" for "oak"']),
+        ("cellar door,pine,1310 crowns", "drifted", ['"1310" for "painted; Price: 1,310"']),
+        ("door, oak, 840 crowns", "drifted", ['left out "3"']),
+    ],
+)
+def test_another_cell_is_no_typography(
+    folder: Path, source: str, quote: str, match: str, differences: list[str]
+) -> None:
+    found = check(quote, folder / source)
+    assert (found.match, [str(one) for one in found.differences]) == (match, differences)
+
+
+def test_a_row_as_it_is_read_is_still_exact_and_offsets_hold(folder: Path) -> None:
+    with Index.open(folder / "doors.db", encoder=None) as index:
+        checker = Checker(index)
+        assert checker.check("Item: garden door; Wood: oak").match == "exact"
+        (found,) = checker.check("pine, painted, 1,310 crowns").found
+        (passage,) = index.passages(found.at.path, found.start, limit=1)
+    assert passage.text[found.start - passage.start :].startswith(found.text)
+    assert (found.text, found.at.number) == ("pine, painted; Price: 1,310 crowns", 3)
