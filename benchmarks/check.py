@@ -3,16 +3,20 @@
     python benchmarks/check.py                          # made and blind quotes
     python benchmarks/check.py --others PYTHON          # beside quotecheck, anchorcite, langextract
     python benchmarks/check.py --squad train.json.gz    # in an index of 100,000 passages, too
+    python benchmarks/check.py -o FILE                  # writes what was measured, too
 
 The others run in an environment of their own: pip install quotecheck anchorcite langextract. All of
-them, pullquote included, take turns on the same quotes in one run. Times are processor times.
+them, pullquote included, get the same quotes, the same number of each verdict. Times are processor
+times.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import random
+import shlex
 import statistics
 import subprocess
 import sys
@@ -20,21 +24,24 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "check"))
 
+from machine import machine  # noqa: E402
 from made import Quote, made  # noqa: E402
 
 from pullquote import Checker, Index  # noqa: E402
 from pullquote.checking.verdicts import Check  # noqa: E402
 from pullquote.data import load  # noqa: E402
+from pullquote.files import write_json  # noqa: E402
 from pullquote.reading.sentences import sentences  # noqa: E402
 
 TEXTS = HERE / "people" / "texts"
 SIZE = 200_000  # characters
 PASSAGES = 100_000
-THERE = ("exact", "typographic", "drifted")
+SAYS = {"exact": "there", "typographic": "there", "drifted": "nearly"}  # else "absent"
 
 
 def main() -> None:
@@ -42,19 +49,28 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=600, help="made quotes")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--others", metavar="PYTHON", help="where the other libraries are")
-    parser.add_argument("--beside", type=int, default=50, help="quotes that the others check")
+    parser.add_argument("--beside", type=int, default=25, help="quotes of each verdict for them")
     parser.add_argument("--squad", metavar="FILE", help="SQuAD, for the passages of the index")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE")
     options = parser.parse_args()
     files = sorted(TEXTS.glob("*/*.txt"))
     text = "\n\n".join(file.read_text("utf-8") for file in files)[:SIZE]
     quotes = list(made(text, options.number, options.seed))
     checker = Checker({"id": "texts", "text": text})
-    of_made(checker, text, quotes)
-    of_blind()
+    given = ["PYTHON" if one == options.others else one for one in sys.argv[1:]]
+    result: dict[str, Any] = {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "benchmarks/check.py", *given]),
+        "machine": machine(),
+        "made": of_made(checker, text, quotes),
+        "blind": of_blind(),
+    }
     if options.others:
-        beside(checker, text, quotes, options)
+        result["beside"] = beside(checker, text, options)
     if options.squad:
-        in_index(options)
+        result["index"] = in_index(options)
+    if options.output:
+        write_json(options.output, result)
 
 
 def timed(checker: Checker, quote: str) -> tuple[Check, float]:
@@ -63,19 +79,17 @@ def timed(checker: Checker, quote: str) -> tuple[Check, float]:
     return found, (time.process_time() - begin) * 1000
 
 
-def spread(times: list[float], digits: int) -> str:
-    median, most, times = statistics.median(times), max(times), sorted(times)
-    return (
-        f"median {median:.{digits}f}, 95 % {times[len(times) * 95 // 100]:.{digits}f}, "
-        f"most {most:.{digits}f}"
-    )
+def spread(times: list[float]) -> dict[str, float]:
+    times = sorted(times)
+    found = {"median": statistics.median(times), "95 %": times[len(times) * 95 // 100]}
+    return {name: round(value, 2) for name, value in {**found, "most": times[-1]}.items()}
 
 
 def shares(right: Counter[str], total: Counter[str]) -> str:
     return f"{sum(right.values())} of {sum(total.values())}"
 
 
-def of_made(checker: Checker, text: str, quotes: list[Quote]) -> None:
+def of_made(checker: Checker, text: str, quotes: list[Quote]) -> dict[str, Any]:
     begin = time.process_time()
     checker.check("not in the text at all")  # folds it
     folding = (time.process_time() - begin) * 1000
@@ -96,10 +110,18 @@ def of_made(checker: Checker, text: str, quotes: list[Quote]) -> None:
         if right[kind] < total[kind]:
             print(f"  {kind}: {right[kind]} of {total[kind]}")
     print(f"  offsets exact: {exact} of {found_ones}")
-    print(f"  ms a quote: {spread(times, 2)}; folding the source once {folding:.0f}")
+    print(f"  ms a quote: {spread(times)}; folding the source once {folding:.0f}")
+    return {
+        "quotes": total.total(),
+        "right": right.total(),
+        "found": found_ones,
+        "offsets exact": exact,
+        "ms": spread(times),
+        "ms of folding": round(folding),
+    }
 
 
-def of_blind() -> None:
+def of_blind() -> dict[str, int]:
     lines = (HERE / "check" / "blind.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     checkers: dict[str, Checker] = {}
@@ -109,13 +131,18 @@ def of_blind() -> None:
         total[row["match"]] += 1
         right[row["match"]] += checker.check(row["quote"]).match == row["match"]
     print(f"blind quotes: {shares(right, total)} verdicts right")
+    return {"quotes": total.total(), "right": right.total()}
 
 
-def beside(checker: Checker, text: str, quotes: list[Quote], options: argparse.Namespace) -> None:
-    """Ask all libraries whether quotes are there, exact or with a few changes, or not."""
-    some = [quote for quote in quotes if quote.match != "uncheckable"]
-    some = random.Random(options.seed).sample(some, min(options.beside, len(some)))
-    given = json.dumps({"text": text, "quotes": [quote.quote for quote in some]})
+def beside(checker: Checker, text: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Ask all libraries whether quotes are there, nearly there, or absent, and where."""
+    some: dict[str, list[Quote]] = {}
+    for quote in made(text, 40 * options.beside, options.seed + 1):
+        if quote.match != "uncheckable":
+            some.setdefault(quote.match, []).append(quote)
+    random_ = random.Random(options.seed)
+    chosen = [one for of in some.values() for one in random_.sample(of, options.beside)]
+    given = json.dumps({"text": text, "quotes": [quote.quote for quote in chosen]})
     done = subprocess.run(
         [options.others, str(HERE / "check" / "others.py")],
         input=given,
@@ -123,19 +150,48 @@ def beside(checker: Checker, text: str, quotes: list[Quote], options: argparse.N
         text=True,
         check=True,
     )
-    answers = json.loads(done.stdout)
-    ours = [timed(checker, quote.quote) for quote in some]
-    answers["pullquote"] = [[check.match in THERE, took] for check, took in ours]
-    print(f"beside others, {len(some)} quotes:")
-    for name, rows in sorted(answers.items()):
-        right = sum(
-            there == (quote.match in THERE) for (there, _), quote in zip(rows, some, strict=True)
-        )
-        took = statistics.median(row[1] for row in rows)
-        print(f"  {name}: {right} of {len(rows)} right, {took:,.2f} ms a quote (median)")
+    answers = {"pullquote": [ours(checker, quote.quote) for quote in chosen]}
+    answers |= json.loads(done.stdout)
+    print(f"beside others, {options.beside} quotes of each verdict: verdicts right / places right")
+    print(f"| | {' | '.join(some)} | ms a quote, median |\n|---|{'---:|' * (len(some) + 1)}")
+    result = {}
+    for name, rows in answers.items():
+        right: dict[str, list[int]] = {match: [0, 0] for match in some}
+        for quote, (said, start, end, _) in zip(chosen, rows, strict=True):
+            right[quote.match][0] += said == SAYS.get(quote.match, "absent")
+            holds = name.startswith("anchorcite")
+            right[quote.match][1] += is_place(text, quote, start, end, sentences=holds)
+        took = [row[3] for row in rows]
+        cells = [f"{a} / {b}" if match in SAYS else f"{a}" for match, (a, b) in right.items()]
+        print(f"| {name} | {' | '.join(cells)} | {statistics.median(took):,.1f} |")
+        result[name] = {"verdicts and places right": right, "ms": spread(took)}
+    return {"quotes of each verdict": options.beside, "libraries": result}
 
 
-def in_index(options: argparse.Namespace) -> None:
+def ours(checker: Checker, quote: str) -> list[Any]:
+    """What `check` says, in the form of the others."""
+    check, took = timed(checker, quote)
+    says = SAYS.get(check.match, "absent")
+    place = [None, None] if says == "absent" else [check.found[0].start, check.found[-1].end]
+    return [says, *place, took]
+
+
+def is_place(
+    text: str, quote: Quote, start: int | None, end: int | None, *, sentences: bool
+) -> bool:
+    """Whether a place has what the quote was made of, or a text that reads the same.
+
+    Where a library has no end, the beginning counts; of `sentences`, that they hold the quote.
+    """
+    if start is None or not quote.spans:
+        return False
+    first, last = quote.spans[0][0], quote.spans[-1][1]
+    if sentences:
+        return end is not None and text[first:last] in text[start:end]
+    return text[start : start + last - first if end is None else end] == text[first:last]
+
+
+def in_index(options: argparse.Namespace) -> dict[str, Any]:
     """Quotes of passages that are six sentences of SQuAD each, drawn by seed."""
     random_ = random.Random(options.seed)
     contexts = list(dict.fromkeys(one.context for one in load(options.squad).examples))
@@ -161,11 +217,12 @@ def in_index(options: argparse.Namespace) -> None:
                         continue
                     check, took = timed(checker, text)
                     times.append(took)
-                    right += check.match in THERE
+                    right += check.match in SAYS
         print(
             f"index of {passages:,} passages: {right} of {len(times)} found; "
-            f"ms a quote: {spread(times, 1)}"
+            f"ms a quote: {spread(times)}"
         )
+    return {"passages": passages, "quotes": len(times), "found": right, "ms": spread(times)}
 
 
 main()
