@@ -1,18 +1,51 @@
-"""The figures in the README are those of the results files that they come from."""
+"""The figures in the README and in docs are those of the results files that they come from."""
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pytest
 
+from pullquote.checking.check import NEAR
+from pullquote.scoring.bootstrap import LEVEL
+from pullquote.scoring.operating_points import TOLERANCE
+from pullquote.searching import pool
+from pullquote.searching.search import Ranking
+from pullquote.serving import protocol
+from pullquote.serving.memory import MAX_QUOTED_BYTES
+from pullquote.serving.settings import Settings
+
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+GENERATED = ("api.md", "cli.md", "http.md")
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    if path.name not in GENERATED
+}
+README = PAGES["README.md"]
 MODELS = ROOT / "src" / "pullquote" / "models"
+sys.path.append(str(ROOT / "benchmarks"))
+
+from batch_cost import (  # noqa: E402
+    OUT_BYTES,
+    READING,
+    VECTOR_RATE,
+    WORDS_RATE,
+    Cluster,
+    predicted,
+    simulated,
+)
+
+# a number, and what makes it a measurement
+MEASURED = re.compile(
+    r"(?<![\w.,-])(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:[ -]?%|[ -]?×|[ -](?:(?:ms|[KMGT]i?B|kB|s|min|h"
+    r"|times|points|seconds?|minutes?|hours?)\b|[a-z]+ a second\b))"
+)
 NUMBER = re.compile(r"(?<![\w.-])\d[\d,]*(?:\.\d+)?(?![\w]|\.\d|-)")
 
 
@@ -23,6 +56,12 @@ def results(name: str) -> Any:
 DEV = results("2026-11-27-dev.json")["evaluations"]
 SPEED = results("2026-11-27-intel-r-xeon-r-processor-2-cpu.json")["models"]
 PEOPLE = results("2026-11-27-people-test.json")["models"]
+SERVING = results("2026-11-26-serve-intel-r-xeon-r-processor-2-cpu.json")["models"]
+BATCH = results("2026-11-27-batch.json")["runs"]
+CHECK = results("2026-11-27-check.json")
+HIGHLIGHT = results("2026-11-27-highlight-test.json")
+PRUNE = results("2026-11-27-prune-dev.json")
+DOCS = {name: one["value"] for name, one in results("2026-11-27-docs.json")["figures"].items()}
 
 
 def share(model: str, which: str, *group: str) -> float:
@@ -56,10 +95,61 @@ def speed(label: str) -> list[float]:
     return found
 
 
+def served(model: str, processes: str = "") -> list[float]:
+    """A row of the table of docs/serving.md."""
+    rounds = SERVING[model][f"gathered{processes}"]
+    keys = ("per_second", "p50_ms", "p99_ms", "single_p50_ms", "cpu_ms", "rss_mib")
+    return [median(one[key] for one in rounds) for key in keys]
+
+
+def warm_rate(engine: str) -> float:
+    """Rows for each CPU second of the reader, of the most rows, less what one row takes."""
+    one, most = (
+        min(run["reader_cpu"] for run in BATCH if run["engine"] == engine and run["rows"] == rows)
+        for rows in (1, 30_000)
+    )
+    return 30_000 / (most - one)
+
+
+def cost(rate: float) -> list[float]:
+    """Core hours, price, hours on 16 cores and on 256 of 100 million questions."""
+    hours = {
+        cores: simulated(10**8, Cluster(cores, rate, 30, READING * min(cores, 100), 0.01)) / 3600
+        for cores in (16, 256)
+    }
+    core_hours = 16 * hours[16]
+    return [core_hours, PRICE * core_hours, hours[16], hours[256]]
+
+
+def significant(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+def folder_bytes(model: str) -> int:
+    return sum(path.stat().st_size for path in (MODELS / model).iterdir())
+
+
+def decided(model: str) -> list[float]:
+    """The questions that a model's own share was chosen on, and those without an answer."""
+    told = re.search(r"over (\d+) questions, (\d+) of them answerable", PEOPLE[model]["decision"])
+    assert told
+    return [float(told[1]), float(told[1]) - float(told[2])]
+
+
+MADE = ("quotes", "right", "offsets exact", "found")
+PRICE = 0.04
+FAST, SLOW = warm_rate("local"), DOCS["small, questions/s and core"]
+LONG = "tiny, tokens/s of a long run, "
+GAINS = [
+    value - DOCS["balanced F1 without made questions"]
+    for value in DOCS["balanced F1 with unanswerable questions of one kind"].values()
+]
+MORE = ", a process for each core"
+SERVED = r" \| # \| #, # ms \| # ms \| # ms \| # MiB"
 OWN, OTHER = ("wording", "own"), ("wording", "paraphrase")
 _CELLS = r"\| #{0} \| #{0} \| # × \| #{0} \| #{0} \| # × \|"
-CLAIMS: list[tuple[str, list[float]]] = [
-    # what the README says, with a number for each "#", and what the results have
+IN_README: list[tuple[str, list[float]]] = [
+    # what it says, with a number for each "#", and what the results have
     (
         r"\*\*pullquote `tiny`\*\*, 2 layers \| # \| \*\*#\*\* \| \*\*#\*\* \| # / # / # %",
         quality("tiny"),
@@ -111,21 +201,193 @@ CLAIMS: list[tuple[str, list[float]]] = [
         [100 * DEV[f"{model}, its own"]["answerable"] for model in ("small", "tiny")],
     ),
 ]
+IN_DOCS: list[tuple[str, str, list[float]]] = [
+    # the page, too
+    ("check", r"at least # % of its words", [100 * NEAR]),
+    (
+        "check",
+        r"Of # quotes made by seed[^,]*, each looked for in 200,000 characters, # have the right "
+        r"verdict, and # of the # found ones exact offsets, in # ms",
+        [*(CHECK["made"][key] for key in MADE), CHECK["made"]["ms"]["median"]],
+    ),
+    (
+        "check",
+        r"of # written blind, as people misquote, #\.",
+        [CHECK["blind"]["quotes"], CHECK["blind"]["right"]],
+    ),
+    ("concepts", r"(?s)The plot is of # questions.{,150}, #\s+of\s+them without", decided("small")),
+    ("concepts", r"are within # %", [100 * TOLERANCE]),
+    ("concepts", r"counts # times for the quotes there", [Ranking().again]),
+    ("concepts", r"to the power of #:", [Ranking().independence]),
+    ("evaluation", r"The # % intervals", [100 * LEVEL]),
+    (
+        "folders",
+        r"in 4 bits, # MB; English",
+        [(MODELS / "text-encoder" / "packed.safetensors").stat().st_size / 1e6],
+    ),
+    (
+        "folders",
+        r"lxml \(BSD-3-Clause, # MB\), pypdfium2 \(Apache-2\.0 or\s+BSD-3-Clause, # MB\), "
+        r"charset-normalizer \(MIT, # MB\)",
+        [DOCS[f"{name}, MB"] for name in ("lxml", "pypdfium2", "charset-normalizer")],
+    ),
+    (
+        "folders",
+        r"take # seconds of processor time, # more for each MiB of its file, and # GiB of memory",
+        [pool.SECONDS, pool.SECONDS_PER_MIB, pool.MEMORY / 2**30],
+    ),
+    (
+        "highlight",
+        r"# % are found, and # % of what is marked is right",
+        [100 * HIGHLIGHT["highlight, least 0.3"][key] for key in ("recall", "precision")],
+    ),
+    (
+        "highlight",
+        r"With 0\.95, # % of the words are removed and # % of the answers kept",
+        [100 * PRUNE["keep 0.95"][key]["value"] for key in ("removed", "kept")],
+    ),
+    (
+        "models",
+        r"layers in 7 \| # MiB \| # %",
+        [folder_bytes("small") / 2**20, 100 * DEV["small, its own"]["answerable"]],
+    ),
+    (
+        "models",
+        r"and int8 \| # MiB, of which int8 # \| # %",
+        [folder_bytes("tiny") / 2**20, mib("tiny"), 100 * DEV["tiny, its own"]["answerable"]],
+    ),
+    (
+        "models",
+        r"4 bits \(# MiB\)",
+        [(MODELS / "text-encoder" / "packed.safetensors").stat().st_size / 2**20],
+    ),
+    ("models", r"within # % of the questions", [100 * TOLERANCE]),
+    ("scale", r"\(some # rows a second\)", [READING]),
+    (
+        "scale",
+        r"`tiny` answers # questions a second and core [^,]*, `small` about #\.",
+        [significant(FAST, 3), SLOW],
+    ),
+    (
+        "scale",
+        r"within # % of the runs",
+        [100 * max(abs(found / took - 1) for _, _, took, found, _ in predicted(BATCH))],
+    ),
+    ("scale", r"A core costs # an hour here", [PRICE]),
+    (
+        "scale",
+        r"questions, `tiny` \| # \| # \| # h \| # min \| # GB",
+        [*cost(FAST)[:3], 60 * cost(FAST)[3], 1e8 * OUT_BYTES / 1e9],
+    ),
+    ("scale", r"`small` \| # \| # \| # h \| # min", [*cost(SLOW)[:3], 60 * cost(SLOW)[3]]),
+    (
+        "scale",
+        r"some # a second and core\) \| # \| # \| # h \| # h",
+        [16, *(significant(value, 3) for value in cost(16)[:1]), *cost(16)[1:]],
+    ),
+    (
+        "scale",
+        r"passages: words \| # \| # \|",
+        [1e9 / WORDS_RATE / 3600, PRICE * 1e9 / WORDS_RATE / 3600],
+    ),
+    (
+        "scale",
+        r"its vectors \| # \| # \|",
+        [significant(1e9 / VECTOR_RATE / 3600, 3), PRICE * 1e9 / VECTOR_RATE / 3600],
+    ),
+    (
+        "scale",
+        r"in a constant # MiB",
+        [significant(max(one["reader_mib"] for one in BATCH), 2)],
+    ),
+    ("scale", r"\(# hours a core\)", [1e7 / FAST / 3600]),
+    (
+        "scale",
+        r"by one task, # rows a second: it feeds # cores with `tiny`, # with",
+        [READING, significant(READING / FAST, 1), significant(READING / SLOW, 1)],
+    ),
+    (
+        "scale",
+        r"takes # ms a question at 100,000 passages; \*\*tantivy\*\* # ms at a million\. "
+        r"[^,]*, # ms a million",
+        [
+            DOCS["FTS5, ms a question at 112,148 passages"],
+            DOCS["tantivy, ms a question at 1,129,828 passages"],
+            DOCS["vectors, ms a question of a million"],
+        ],
+    ),
+    ("serving", r"\| `tiny`" + SERVED, served("tiny")),
+    (
+        "serving",
+        r"`tiny --workers 2 --threads 1`" + SERVED,
+        served("tiny", MORE := ", a process for each core"),
+    ),
+    ("serving", r"\| `small`" + SERVED, served("small")),
+    ("serving", r"`small --workers 2 --threads 1`" + SERVED, served("small", MORE)),
+    ("serving", r"\| # MiB, with 100 for each quote", [MAX_QUOTED_BYTES / 2**20]),
+    (
+        "serving",
+        r"\| # KiB, # seconds \| 431",
+        [protocol.MAX_HEAD_BYTES / 1024, protocol.HEAD_TIMEOUT],
+    ),
+    (
+        "serving",
+        r"\| # KiB in # seconds, or all",
+        [protocol.LEAST_READ / 1024, protocol.READ_TIMEOUT],
+    ),
+    ("serving", r"together \| # MiB \| the connection", [protocol.MAX_UNREAD_BYTES / 2**20]),
+    (
+        "serving",
+        r"# times `--max-body` and # MiB more for what arrives, is open\s+and is not read: # MiB",
+        [
+            64 + 32,
+            protocol.MAX_UNREAD_BYTES / 2**20,
+            (96 * Settings().max_body + protocol.MAX_UNREAD_BYTES) / 2**20,
+        ],
+    ),
+    ("serving", r"may have # GiB more", [pool.MEMORY / 2**30]),
+    (
+        "training",
+        r"from # to # tokens a second",
+        [DOCS[LONG + "at first"], DOCS[LONG + "after twenty minutes"]],
+    ),
+    (
+        "training",
+        r"reads # tokens a second on an H200 with\s+`micro_tokens = 16384`, and # with 65536",
+        [DOCS[f"small, tokens/s with {tokens} a micro-batch"] for tokens in ("16,384", "65,536")],
+    ),
+    ("training", r"gain # to # points of balanced F1", [min(GAINS), max(GAINS)]),
+]
+CLAIMS = [
+    *(("README.md", claim, values) for claim, values in IN_README),
+    *((f"docs/{page}.md", claim, values) for page, claim, values in IN_DOCS),
+]
+# What looks like a measurement and is none: settings, examples, what follows from a definition.
+SETTINGS = {
+    "concepts": {"100 %", "82 %", "40 %"},
+    "evaluation": {"95 %"},
+    "fill": {"50 %"},
+    "folders": {"1 %", "8 MiB"},
+    "models": {"2 ×", "80 %"},
+    "scale": {"30 s", "3 GB", ".94 TB", ".27 TB", "109 h", "6.8 h"},
+    "serving": {"64 times", "32 times", "100 MiB", "3 MiB"},
+    "training": {"1 %"},
+}
 # Of others, as their cards and papers have them; of SQuAD itself; and the settings of the examples.
 PUBLISHED = {"50.07", "48.60", "49.73", "16.74", "57.12", "60.86", "24.34", "72.7", "86", "76.13"}
 PUBLISHED |= {"79.50", "127", "249", "79.87", "82.91", "473", "86.3", "89.0", "11,873", "251", "70"}
 PUBLISHED |= {"0", "2.0", "1.1", "2", "6", "12", "50", "4.57", "4.57.6", "300"}
 
 
-def found(claim: str) -> re.Match[str]:
-    match = re.search(claim.replace("#", r"([\d.,]+)"), README)
-    assert match, f"the README has nothing like {claim}"
+def found(page: str, claim: str) -> re.Match[str]:
+    match = re.search(claim.replace("#", r"([\d.,]*\d)"), PAGES[page])
+    assert match, f"{page} has nothing like {claim}"
     return match
 
 
-@pytest.mark.parametrize(("claim", "values"), CLAIMS, ids=lambda value: str(value)[:30])
-def test_a_figure_is_that_of_the_results(claim: str, values: list[float]) -> None:
-    told = [number.replace(",", "") for number in found(claim).groups()]
+@pytest.mark.parametrize(("page", "claim", "values"), CLAIMS, ids=lambda value: str(value)[:30])
+def test_a_figure_is_that_of_the_results(page: str, claim: str, values: list[float]) -> None:
+    told = [number.replace(",", "") for number in found(page, claim).groups()]
     digits = [len(number.partition(".")[2]) for number in told]
     assert [float(number) for number in told] == [
         round(value, places) for value, places in zip(values, digits, strict=True)
@@ -135,10 +397,22 @@ def test_a_figure_is_that_of_the_results(claim: str, values: list[float]) -> Non
 def test_every_figure_of_how_good_and_how_fast_comes_from_somewhere() -> None:
     start = README.index("## How good")
     end = README.index("\n## ", README.index("## How fast"))
-    claimed = [found(claim).span() for claim, _ in CLAIMS]
+    claimed = [found(page, claim).span() for page, claim, _ in CLAIMS if page == "README.md"]
     unclaimed = [
         number[0]
         for number in NUMBER.finditer(README, start, end)
         if not any(low <= number.start() < high for low, high in claimed)
     ]
     assert set(unclaimed) <= PUBLISHED
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/")])
+def test_every_measurement_of_the_docs_comes_from_somewhere(page: str) -> None:
+    claimed = [found(of, claim).span() for of, claim, _ in CLAIMS if of == page]
+    code = [match.span() for match in re.finditer(r"(?ms)^```.*?^```|`[^`\n]+`", PAGES[page])]
+    unclaimed = {
+        number[0]
+        for number in MEASURED.finditer(PAGES[page])
+        if not any(low <= number.start() < high for low, high in claimed + code)
+    }
+    assert unclaimed <= SETTINGS.get(Path(page).stem, set())

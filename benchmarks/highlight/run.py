@@ -27,6 +27,7 @@ import json
 import random
 import sys
 import time
+from dataclasses import asdict
 from types import ModuleType
 from typing import Any
 
@@ -35,8 +36,10 @@ import questions as several
 
 from pullquote import Index, Reader, prune
 from pullquote.data import load
+from pullquote.files import write_json
 from pullquote.reading.highlight import SPANS, read_pieces
 from pullquote.reading.sentences import pieces
+from pullquote.scoring.bootstrap import estimates
 from pullquote.searching.index import bundled
 from pullquote.searching.prune import KEEP, evidence, shares_of
 from pullquote.types import Example
@@ -56,15 +59,18 @@ def main() -> None:
     command = commands.add_parser("several")
     command.add_argument("--split", choices=("tune", "test"), required=True)
     command.add_argument("--model", default="small")
+    command.add_argument("--json", metavar="FILE", help="write the figures, too")
     command.set_defaults(run=run_several)
     command = commands.add_parser("prune")
     command.add_argument("data")
     command.add_argument("--model", default="small")
     command.add_argument("--questions", type=int, default=1000)
+    command.add_argument("--threads", type=int)
     command.add_argument("-o", "--output", required=True)
     command.set_defaults(run=run_prune)
     command = commands.add_parser("report")
     command.add_argument("file")
+    command.add_argument("--json", metavar="FILE", help="write the figures, too")
     command.set_defaults(run=run_report)
     command = commands.add_parser("weights")
     command.add_argument("file")
@@ -105,10 +111,15 @@ def run_several(arguments: argparse.Namespace) -> None:
             ways.setdefault(way, []).append(row)
     print(f"{arguments.split}, {arguments.model}: {len(asked)} questions, several answers each\n")
     print("| | spans | precision | recall |\n|---|---:|---:|---:|")
+    figures = {}
     for way, rows in ways.items():
         right = [one for row, *_ in rows for one in row]
         recall = sum(row[1] for row in rows) / sum(row[2] for row in rows)
-        print(f"| {way} | {len(right) / len(rows):.1f} | {np.mean(right):.2f} | {recall:.2f} |")
+        spans, precision = len(right) / len(rows), float(np.mean(right))
+        print(f"| {way} | {spans:.1f} | {precision:.2f} | {recall:.2f} |")
+        figures[way] = {"spans": spans, "precision": precision, "recall": recall}
+    if arguments.json:
+        write_json(arguments.json, figures)
     people = _people()
     for one in people.load():
         if one.split == arguments.split and one.kind != "folder":
@@ -168,7 +179,7 @@ def run_prune(arguments: argparse.Namespace) -> None:
     where = {context: n for n, context in enumerate(paragraphs)}
     asked = [example for example in examples if example.answers]
     asked = random.Random(0).sample(asked, min(arguments.questions, len(asked)))
-    reader = Reader(arguments.model)
+    reader = Reader(arguments.model, threads=arguments.threads)
     index = Index.in_memory()
     index.add_texts([{"id": str(n), "text": text} for n, text in enumerate(paragraphs)])
     by_words = Index.in_memory(encoder=None)
@@ -205,20 +216,52 @@ def run_prune(arguments: argparse.Namespace) -> None:
 
 def run_report(arguments: argparse.Namespace) -> None:
     with open(arguments.file, encoding="utf-8") as file:
-        report([json.loads(line) for line in file])
+        found = report([json.loads(line) for line in file])
+    if arguments.json:
+        write_json(arguments.json, found)
 
 
-def report(rows: list[dict[str, Any]]) -> None:
-    """Print how much is kept and removed at several `keep`, and what each way removes."""
-    print(f"{len(rows)} questions whose paragraph was found\n")
+def report(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Print how much is kept and removed at several `keep`, and what each way removes.
+
+    Intervals are of 95 %, over resampled articles.
+    """
+    articles = [row["title"] for row in rows]
+    words = np.array([sum(row["words"]) for row in rows], float)
+    print(f"{len(rows)} questions whose paragraph was found, {len(set(articles))} articles\n")
     print("| | answers kept | words removed |\n|---|---:|---:|")
-    words = sum(sum(row["words"]) for row in rows)
+    found: dict[str, Any] = {"questions": len(rows), "articles": len(set(articles))}
     for keep in KEEPS:
         held, left = zip(*(_left(row, keep) for row in rows), strict=True)
-        print(f"| prune, keep {keep} | {np.mean(held):.3f} | {1 - sum(left) / words:.3f} |")
+        found[f"keep {keep}"] = _intervals(articles, np.array(held, float), np.array(left), words)
+        kept, removed = map(_shown, found[f"keep {keep}"].values())
+        print(f"| prune, keep {keep} | {kept} | {removed} |")
+    whole = [any(row["holds"]) for row in rows]  # the answer is in one sentence
+    rows = list(itertools.compress(rows, whole))
+    articles, words = list(itertools.compress(articles, whole)), words[whole]
     for way in ("prune", "bm25", "vectors"):
-        removed, rule = max(_removed(rows, way, nearest) for nearest in (False, True))
-        print(f"| {way}, {rule} | {KEPT} | {removed:.3f} |")
+        left, rule = min(
+            (_fewest(rows, way, nearest) for nearest in (False, True)), key=lambda one: one[0].sum()
+        )
+        one = _intervals(articles, None, left, words)
+        found[f"{way} at {KEPT}"] = one
+        print(f"| {way}, {rule} | {KEPT} | {_shown(one['removed'])} |")
+    return found
+
+
+def _intervals(
+    articles: list[str], held: np.ndarray | None, left: np.ndarray, words: np.ndarray
+) -> dict[str, Any]:
+    """The share of answers kept, and of words removed, with intervals."""
+    share = left.sum() / words.sum()
+    # the mean of these is the share that is removed, and they vary as a ratio of two sums does
+    removed = 1 - share - (left - share * words) / words.mean()
+    columns = {"removed": removed} if held is None else {"kept": held, "removed": removed}
+    return {name: asdict(one) for name, one in estimates(columns, articles).items()}
+
+
+def _shown(one: dict[str, float]) -> str:
+    return f"{one['value']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
 
 
 def _row(
@@ -234,6 +277,7 @@ def _row(
     answers = [(answer.start, answer.end) for answer in example.answers]
     return {
         "id": example.id,
+        "title": example.title,
         "evidence": evidence(question, texts, found).tolist(),
         "names": [f"{n} {span.start}" for n, span in inside],
         "words": [len(span.text.split()) for _, span in inside],
@@ -269,9 +313,8 @@ def _scores(row: dict[str, Any], way: str) -> np.ndarray:
     return -before
 
 
-def _removed(rows: list[dict[str, Any]], way: str, nearest: bool) -> tuple[float, str]:
-    """The share of words removed where `KEPT` of the answers are kept, and the rule."""
-    rows = [row for row in rows if any(row["holds"])]
+def _fewest(rows: list[dict[str, Any]], way: str, nearest: bool) -> tuple[np.ndarray, str]:
+    """The words left of each question where `KEPT` of the answers are kept, and the rule."""
     scored = [_scores(row, way) for row in rows]
     if way == "prune":
         rule = "the sum of probabilities"
@@ -283,8 +326,8 @@ def _removed(rows: list[dict[str, Any]], way: str, nearest: bool) -> tuple[float
     best = [scores[np.array(row["holds"])].max() for scores, row in zip(scored, rows, strict=True)]
     least = np.quantile(best, 1 - KEPT, method="lower")
     words = [np.array(row["words"]) for row in rows]
-    left = sum(w[s >= least].sum() for w, s in zip(words, scored, strict=True))
-    return float(1 - left / sum(w.sum() for w in words)), rule
+    left = [w[s >= least].sum() for w, s in zip(words, scored, strict=True)]
+    return np.array(left, float), rule
 
 
 def run_weights(arguments: argparse.Namespace) -> None:
