@@ -29,13 +29,19 @@ def test_other_lines_are_no_cells_and_part_rows() -> None:
     assert [len(piece.split()) for piece in cells.split("¶")] == [0, 7, 7]
 
 
+def test_a_title_above_each_row_does_not_part_them() -> None:
+    titled = "Doors\n\nItem: oak door; Price: 840\n\nDoors\n\nItem: pine door; Price: 310"
+    found = check("oak door,840\npine door,310", {"id": "doors", "text": titled})
+    assert (found.match, found.found[0].text) == ("typographic", titled[titled.index("oak") :])
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "The rent is due; note: on the third.",
         "Anna: The rent is due.\nBen: It is not.\nAnna: It is.",  # who says it is not left out
         "Landlord: Rosa Klein\n\nRent: 930 euros",  # a form
-        "He says; note: one\nShe says; note: two",  # no row begins in the middle of a line
+        "He says; note: one; at: two\nShe says; note: one; at: two",  # none begins with a name
         "",
     ],
 )

@@ -26,6 +26,7 @@ def only_cells(text: str) -> str:
     A row begins with the name of a column, and shares two names or more with other rows.
     """
     found = [(line, list(_NAME.finditer(text, *line.span()))) for line in _LINE.finditer(text)]
+    lines = Counter(line[0] for line, _ in found)
     rows = Counter(name for _, names in found for name in {match[1] for match in names})
     pieces: list[str] = []
     at = 0
@@ -35,7 +36,9 @@ def only_cells(text: str) -> str:
         at = line.end()
         shared = sum(rows[match[1]] >= _FEWEST for match in names)
         if shared < _FEWEST or names[0].start() > line.start():
-            pieces.append(_ELSE.ljust(len(line[0])))
+            # a title is read above each row of its table, which it does not part
+            sign = _ELSE if lines[line[0]] == 1 else ""
+            pieces.append(sign.ljust(len(line[0])))
             continue
         some = True
         ends = [*(match.start() for match in names[1:]), line.end()]
