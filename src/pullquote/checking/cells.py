@@ -14,6 +14,7 @@ from collections import Counter
 
 # what stands before a cell: "Item: ", "; Price: ", and " Price: " after the end of a sentence
 _NAME = re.compile(r"(?:^|; |(?<=[.!?…]) )([^\n;]{1,80}?): ", re.MULTILINE)
+_LONGEST = 82  # characters of a name and its colon
 _LINE = re.compile(r"[^\n]+")
 _FEWEST = 2  # names that a row shares, and rows that share one: else "Note: ..." would be a name
 _BLANKS = str.maketrans(dict.fromkeys(",;|", " "))
@@ -25,7 +26,7 @@ def only_cells(text: str) -> str:
 
     A row begins with the name of a column, and shares two names or more with other rows.
     """
-    found = [(line, list(_NAME.finditer(text, *line.span()))) for line in _LINE.finditer(text)]
+    found = [(line, _names(text, line)) for line in _LINE.finditer(text)]
     lines = Counter(line[0] for line, _ in found)
     rows = Counter(name for _, names in found for name in {match[1] for match in names})
     pieces: list[str] = []
@@ -35,7 +36,7 @@ def only_cells(text: str) -> str:
         pieces.append(text[at : line.start()])
         at = line.end()
         shared = sum(rows[match[1]] >= _FEWEST for match in names)
-        if shared < _FEWEST or names[0].start() > line.start():
+        if shared < _FEWEST:
             # a title is read above each row of its table, which it does not part
             sign = _ELSE if lines[line[0]] == 1 else ""
             pieces.append(sign.ljust(len(line[0])))
@@ -45,6 +46,15 @@ def only_cells(text: str) -> str:
         for match, end in zip(names, ends, strict=True):
             pieces += [" " * len(match[0]), without_separators(text[match.end() : end])]
     return "".join([*pieces, text[at:]]) if some else ""
+
+
+def _names(text: str, line: re.Match[str]) -> list[re.Match[str]]:
+    """The names of columns in a line, if it begins with one."""
+    start, end = line.span()
+    if text.find(": ", start, min(end, start + _LONGEST)) < 0:  # most lines
+        return []
+    names = list(_NAME.finditer(text, start, end))
+    return names if names and names[0].start() == start else []
 
 
 def without_separators(text: str) -> str:
