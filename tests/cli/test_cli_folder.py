@@ -427,7 +427,7 @@ def test_what_is_read_is_shown_with_its_places(call: Run, tmp_path: Path) -> Non
     )
     lines = call("passages", "pages.pdf").succeeded().out.splitlines()
     assert lines[0] == "pages.pdf, page 1 to 3, characters 0-227"
-    assert lines[2].startswith("  extraordinarily laborious undertaking on the day before the thaw")
+    assert lines[2] == "  extraordinarily laborious undertaking on the day before the thaw began."
 
 
 def test_passages_as_json_are_those_of_the_index(call: Run) -> None:
