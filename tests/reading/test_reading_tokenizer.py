@@ -84,10 +84,11 @@ def test_what_the_file_says_is_what_tokenizers_do(
     special = [place for place, side in enumerate(one.sides) if side is None]
     assert [one.ids[place] for place in special] == [other.ids[place] for place in special]
     assert made.vocab_size == plain.vocab_size == 30522
-    for word in ("the", "norse", "zzqx", "lighthouse", "unaffable"):
-        assert made.word_id(word) == plain.word_id(word)
-    assert made.word_id("the") == 1996
-    assert made.word_id("zzqx") is None
+    words = ["unaffable", "the", "norse", "zzqx", "lighthouse", "the", "x" * 101]
+    assert made.word_ids(words) == plain.word_ids(words)
+    assert made.word_ids(words)[:4] == [None, 1996, 15342, None]
+    assert made.word_ids(words)[-2:] == [1996, None]
+    assert made.word_ids([]) == []
 
 
 @pytest.mark.parametrize(

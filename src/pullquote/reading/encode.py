@@ -14,7 +14,7 @@ import itertools
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -392,13 +392,13 @@ class Encoder:
             if len(letters := [piece for piece in letters if piece]) > 1:
                 yield shift + letters[0][0], shift + letters[-1][-1] + 1
 
-    def commonest_word(self, words: Iterable[str]) -> str | None:
+    def commonest_word(self, words: Sequence[str]) -> str | None:
         """The first of some words in the vocabulary, which begins with the most frequent.
 
         Words are in small letters of ASCII. None where it has none of them, and for vocabularies
         that are not BERT's.
         """
-        known = ((self._tokenizer.word_id(word), word) for word in words)
+        known = zip(self._tokenizer.word_ids(words), words, strict=True)
         return min(((id, word) for id, word in known if id is not None), default=(0, None))[1]
 
     def batch(self, windows: Sequence[Window]) -> Batch:

@@ -14,7 +14,7 @@ import contextlib
 import functools
 import json
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -79,16 +79,18 @@ class TextTokenizer:
             made.encode_special_tokens = True
             return made
 
-    def word_id(self, word: str) -> int | None:
-        """The id of a word in small letters of ASCII; None where the vocabulary hasn't it whole.
+    def word_ids(self, words: Sequence[str]) -> list[int | None]:
+        """The ids of words in small letters of ASCII; None where the vocabulary hasn't one whole.
 
         None, too, for vocabularies that are not BERT's, in which words do not stand as they are
         written. Frequent words have low ids.
         """
         if self._wordpiece:
-            return self._wordpiece.word_id(word)
+            return self._wordpiece.word_ids(words)
         full = self.full
-        return full.token_to_id(word) if type(full.model).__name__ == "WordPiece" else None
+        if type(full.model).__name__ != "WordPiece":
+            return [None] * len(words)
+        return [full.token_to_id(word) for word in words]
 
     def encode(self, text: str) -> Pieces:
         """The tokens of a text, without special tokens."""

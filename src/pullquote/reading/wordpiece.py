@@ -11,8 +11,9 @@ beyond those tables is not encoded.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -99,12 +100,14 @@ class WordPiece:
         characters, length = _utf32(text)
         room = length  # few texts have more tokens than characters: some in Korean
         while True:
-            ids, offsets = np.empty(room, np.int32), np.empty((room, 2), np.int32)
-            words = np.empty(room, np.int32)
+            # in one array, since numpy takes long to say where an array lies
+            results = np.empty(4 * room, np.int32)
+            ids, words, offsets = results[:room], results[room : 2 * room], results[2 * room :]
+            start = results.ctypes.data
             count = ctypes.c_uint64()
             status = self._library.pq_tokenize(
                 *(self._tokenizer, characters, length),
-                *(ids.ctypes.data, offsets.ctypes.data, words.ctypes.data, room),
+                *(start, start + 8 * room, start + 4 * room, room),
                 *(ctypes.byref(count), None, 0),
             )
             if status == c.UNTESTED:
@@ -113,15 +116,25 @@ class WordPiece:
                 raise MemoryError(f"no memory left to tokenise {length:,} characters")
             if (tokens := count.value) <= room:
                 # copies, which take less memory than the room
-                return Pieces(ids[:tokens].copy(), offsets[:tokens].copy(), words[:tokens].copy())
+                return Pieces(
+                    ids[:tokens].copy(),
+                    offsets[: 2 * tokens].copy().reshape(tokens, 2),
+                    words[:tokens].copy(),
+                )
             room = tokens
 
-    def word_id(self, word: str) -> int | None:
-        """The id of a word in small letters of ASCII; None where it is no token by itself."""
-        pieces = self.encode(word)
-        if pieces is None or len(pieces.ids) != 1:
-            return None
-        return None if (id := int(pieces.ids[0])) == self._unknown else id
+    def word_ids(self, words: Sequence[str]) -> list[int | None]:
+        """The ids of words in small letters of ASCII; None for those that are no token."""
+        pieces = self.encode(" ".join(words))  # one call, for there are hundreds of words
+        assert pieces  # the engine knows all letters of ASCII
+        assert pieces.words is not None
+        numbers = pieces.words.tolist()
+        several = {number for number, after in itertools.pairwise(numbers) if number == after}
+        ids: list[int | None] = [None] * len(words)
+        for number, id in zip(numbers, pieces.ids.tolist(), strict=True):
+            if id != self._unknown and number not in several:
+                ids[number] = id
+        return ids
 
     def __del__(self) -> None:
         if tokenizer := getattr(self, "_tokenizer", None):
