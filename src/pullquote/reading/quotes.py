@@ -22,18 +22,16 @@ _MONTH = (
     r"Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)"
 )
 _UNIT = r"(?:k[gmWV]|[cm]m|[GMk]B|MW|mph|°[CF]|days|hours|minutes|weeks|months)"
-_WHOLE = re.compile(
-    "|".join(
-        (
-            r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+",  # an e-mail address
-            r"\b(?:https?://|www\.)[^\s<>\"')\]]*[\w/]",
-            r"(?<!\w)[@#]\w[\w.-]*\w",
-            rf"\b\d{{1,2}}(?:st|nd|rd|th)? {_MONTH}\b",
-            rf"\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?\b",
-            rf"\b\d[\d.,]*(?: {_UNIT}\b| (?:million|billion|trillion)\b)",
-            r"(?<![\w.,:-])[-−+]?[$€£¥]?\d+(?:[.,:]\d+)*(?: ?°[CF]\b|%)?",
-            r"\b\d+(?:[.,:]\d+)*%?",
-        )
+_WHOLE = "|".join(
+    (
+        r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+",  # an e-mail address
+        r"\b(?:https?://|www\.)[^\s<>\"')\]]*[\w/]",
+        r"(?<!\w)[@#]\w[\w.-]*\w",
+        rf"\b\d{{1,2}}(?:st|nd|rd|th)? {_MONTH}\b",
+        rf"\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?\b",
+        rf"\b\d[\d.,]*(?: {_UNIT}\b| (?:million|billion|trillion)\b)",
+        r"(?<![\w.,:-])[-−+]?[$€£¥]?\d+(?:[.,:]\d+)*(?: ?°[CF]\b|%)?",
+        r"\b\d+(?:[.,:]\d+)*%?",
     )
 )
 _OPEN = {"(": ")", "[": "]", "{": "}", "<": ">", "“": "”", "«": "»"}
@@ -64,7 +62,8 @@ def _around(context: str, at: int) -> tuple[int, int]:
         after = context[at : at + _LONGEST].split(None, 1)
         first = at - max(_NEAR, len(before[-1]) if before else 0)
         last = at + max(_NEAR, len(after[0]) if after else 0)
-        for found in _WHOLE.finditer(context, max(0, first), last):
+        whole = re.compile(_WHOLE)  # `re` keeps it; few answers of a single question need it
+        for found in whole.finditer(context, max(0, first), last):
             if found.start() < at < found.end():
                 return found.span()
     return at, at

@@ -10,7 +10,6 @@ questions goes through here.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,9 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from pullquote.checkpoints.directory import DEFAULT_MODEL, open_model
 from pullquote.errors import InputError
 from pullquote.progress import Progress, no_progress
-from pullquote.reading import decode, highlight
+from pullquote.reading import decode
 from pullquote.reading.backends.choose import choose, load_backend
-from pullquote.reading.backends.rounding import sample_windows
 from pullquote.reading.batching import Batched, LogitRow, SpanSearch
 from pullquote.reading.encode import Encoder
 from pullquote.reading.spelling import Spelling
@@ -31,6 +29,7 @@ from pullquote.types import Correction, Example, Highlight, Prediction, Window, 
 
 if TYPE_CHECKING:
     from pullquote.reading.backends import Backend
+    from pullquote.types import Batch
 
 _Result = TypeVar("_Result")
 
@@ -90,9 +89,14 @@ class Reader:
             device,
             threads,
             precision=precision,
-            samples=functools.partial(sample_windows, self.encoder),
+            samples=self._samples,
         )
         self._opened = None if backend else _Opened(device, threads, precision)
+
+    def _samples(self) -> Batch:
+        from pullquote.reading.backends.rounding import sample_windows  # few models need it
+
+        return sample_windows(self.encoder)
 
     @property
     def note(self) -> str:
@@ -196,6 +200,8 @@ class Reader:
         Those whose probability to hold an answer is at least `least`: none, one or several, for a
         question may have several answers. Raises `InputError` for a blank question.
         """
+        from pullquote.reading import highlight  # an answer needs none of it
+
         if self.config.spelling and isinstance(question, str) and isinstance(text, str):
             question = self.spelling.correct(question, [text]).question
         (windows,) = self.read_all([Example("", question, text)], limit=highlight.SPANS)
