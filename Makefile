@@ -67,8 +67,9 @@ test-onnx: .venv/ready engine  ## run them with the bundled models as ONNX files
 	    rm $(ONNX)/pullquote/models/$$name/packed.safetensors || exit 1; done
 	PYTHONPATH=$(CURDIR)/$(ONNX) $(BIN)/python -m pytest -rs -m "not packed" $(ANSWERING)
 
-test-scale: .scale/ready  ## run the tests on Ray, on Spark (with Java 17) and on a server of S3
+test-scale: .scale/ready  ## run the tests on Ray, Spark (with Java 17), PostgreSQL and a server of S3
 	.scale/bin/python -m pytest -rs tests/scale -p no:cacheprovider
+	.scale/bin/python -m pytest -rs tests/searching -k tsvector -p no:cacheprovider
 
 test-python-%: .nightly/%/ready  # the quick tests on another Python, such as test-python-3.13
 	.nightly/$*/bin/python -m pytest -rs $(QUICK)
@@ -243,7 +244,7 @@ NO_EMPTY_BATCH := --deselect='tests/publishing/test_quantize.py::test_inputs_of_
 .scale/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .scale
 	.scale/bin/python -m pip install $(QUIET) -c constraints.txt pytest pytest-timeout hypothesis \
-	    psutil "moto[server]" s3fs -e '.[ray,spark]'
+	    psutil "moto[server]" s3fs -e '.[files,postgres,ray,serve,spark]'
 	$(call path-file,.scale)
 	touch $@
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 import json
 import signal
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,6 +26,7 @@ from tokenizers import (
 )
 
 from lessons import lesson, make_recipe
+from postgres_server import PostgresServer
 from pullquote.data.formats import save
 from pullquote.settings import ReaderConfig
 from pullquote.training.recipe import Recipe
@@ -52,6 +54,22 @@ PROSE = [
 ] * 4
 
 MakeModel: TypeAlias = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with PostgresServer() as server:
+        yield server
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def new_url(postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an index that is not there yet; what is kept of it is kept in a folder."""
+    monkeypatch.setenv("PULLQUOTE_CACHE", str(tmp_path / "cache"))
+    return postgres.url(f"index_{next(_numbers)}")
 
 
 @pytest.fixture

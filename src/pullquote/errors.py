@@ -7,7 +7,8 @@
     ├── TextError          bytes that are not text, or text in an unknown encoding
     ├── DocumentError      a document that cannot be read, or a folder without documents
     ├── IndexFileError     an index that is damaged or empty, or another kind of file
-    │   └── IndexBusyError an index that another process is writing to
+    │   ├── IndexBusyError an index that another process is writing to
+    │   └── IndexUnreachableError  an index whose server does not answer, or was cut off
     ├── ModelError         a model directory, file or name that cannot be loaded
     │   └── OldFormError   a checkpoint with pickled weights, or without a tokenizer.json
     ├── TrainingError      training that cannot continue, for example because the loss is NaN
@@ -58,6 +59,13 @@ class IndexFileError(PullquoteError):
 
 class IndexBusyError(IndexFileError):
     """An index that another process is writing to; it is sound, and can be used later."""
+
+
+class IndexUnreachableError(IndexFileError):
+    """An index whose server cannot be reached, or a connection to it that was cut.
+
+    What was committed stays: the same call can be made again, and goes on from there.
+    """
 
 
 class ModelError(PullquoteError):

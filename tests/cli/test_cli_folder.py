@@ -15,8 +15,9 @@ from cli_helpers import LIGHTHOUSE, ROOT, Run
 from pullquote import Index
 from pullquote.cli import asking
 from pullquote.cli.console import percent
-from pullquote.searching import pool, store
+from pullquote.searching import pool
 from pullquote.searching.index import bundled
+from pullquote.searching.stores import sqlite
 
 MILL = ROOT / "examples" / "mill"
 FILES = ROOT / "tests" / "searching" / "files"
@@ -301,7 +302,7 @@ def test_a_cache_whose_damage_is_seen_late_is_removed(call: Run, cache: Path) ->
 def test_a_cache_that_another_process_writes_to_is_kept(
     call: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(store._CONNECTION, "timeout", 0.01)
+    monkeypatch.setitem(sqlite._CONNECTION, "timeout", 0.01)
     call("ask", NOTICE, MILL).succeeded()
     (kept,) = (cache / "folders").glob("*.db")
     with contextlib.closing(sqlite3.connect(kept)) as writer:

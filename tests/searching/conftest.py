@@ -1,7 +1,8 @@
-"""Folders of documents, and a reader that quotes what a test tells it to."""
+"""Folders of documents, places for an index, and a reader that quotes what a test tells it to."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,19 @@ def make_folder(tmp_path: Path) -> MakeFolder:
         return tmp_path / name
 
     return make_folder
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Path | str]:
+    """Where an index with an engine is made: a file, or a name on a server."""
+
+    def place(engine: str) -> Path | str:
+        if engine != "tsvector":
+            return tmp_path / "i.db"
+        url: str = request.getfixturevalue("new_url")
+        return url
+
+    return place
 
 
 @pytest.fixture

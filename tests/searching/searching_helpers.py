@@ -18,6 +18,7 @@ MILL = Path(__file__).parent.parent.parent / "examples" / "mill"
 FILES = Path(__file__).parent / "files"
 
 FONT = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+ENGINES = ["fts5", "tantivy", "tsvector"]
 
 MakeFolder: TypeAlias = Callable[..., Path]
 

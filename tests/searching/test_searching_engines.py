@@ -1,19 +1,19 @@
-"""Both engines rank, filter and forget passages alike; what they keep is of one moment."""
+"""All engines rank, filter and forget passages alike; what they keep is of one moment."""
 
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from searching_helpers import ENGINES
 
 from pullquote.errors import IndexBusyError, IndexFileError, OutputError
-from pullquote.searching.engines import Engine, IndexedPassage, Match
-from pullquote.searching.engines.fts5 import TABLE, Fts5Engine
+from pullquote.searching.engines import IndexedPassage, Match
 from pullquote.searching.engines.tantivy import TantivyEngine
+from pullquote.searching.index import Index
 
 ROWS = [
     IndexedPassage(1, 7, "The rent of the mill is due."),
@@ -24,43 +24,44 @@ ROWS = [
 
 
 class Shelf:
-    """An engine and the table of passages that belongs to it, as an index has them."""
+    """An engine and the passages that belong to it, as an index has them."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
-        self.connection = sqlite3.connect(folder / "i.db", isolation_level=None)
-        self.connection.execute("CREATE TABLE passages (id INTEGER PRIMARY KEY, document, text)")
-        self.engine: Engine
-        if kind == "fts5":
-            self.connection.execute(TABLE)
-            self.engine = Fts5Engine(self.connection)
-        else:
-            self.engine = TantivyEngine(folder / "t")
+    def __init__(self, kind: str, place: Path | str) -> None:
+        self.index = Index.create(place, engine=kind, encoder=None)
+        self.store, self.engine = self.index._store, self.index._engine
         self.generation = 0
+        self.writing = False
 
     def add(self, *rows: IndexedPassage) -> None:
         self.begin()
-        self.connection.executemany(
-            "INSERT INTO passages VALUES (?, ?, ?)", [(r.id, r.document, r.text) for r in rows]
+        self.store.execute_many(
+            "INSERT INTO passages VALUES (?, ?, 0, '0:1', ?)",
+            [(row.id, row.document, row.text) for row in rows],
         )
         self.engine.add(rows)
 
     def remove(self, *rows: IndexedPassage) -> None:
         self.begin()
         self.engine.remove(rows)
-        self.connection.executemany("DELETE FROM passages WHERE id = ?", [(r.id,) for r in rows])
+        self.store.execute(
+            f"DELETE FROM passages WHERE id {self.store.AMONG}", [row.id for row in rows]
+        )
 
     def begin(self) -> None:
-        if not self.connection.in_transaction:
-            self.connection.execute("BEGIN")
+        if not self.writing:
+            self.store.begin()
+        self.writing = True
 
     def commit(self) -> None:
         self.generation += 1
         self.engine.commit(self.generation)
-        self.connection.execute("COMMIT")
+        self.store.commit()
+        self.writing = False
 
     def rollback(self) -> None:
         self.engine.rollback()
-        self.connection.execute("ROLLBACK")
+        self.store.rollback()
+        self.writing = False
 
     def search(self, *words: str, limit: int = 9, documents: list[int] | None = None) -> list[int]:
         return [match.id for match in self.matches(*words, limit=limit, documents=documents)]
@@ -72,14 +73,13 @@ class Shelf:
         return self.engine.search(words, limit, documents)
 
 
-@pytest.fixture(params=["fts5", "tantivy"])
-def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shelf]:
-    shelf = Shelf(request.param, tmp_path)
+@pytest.fixture(params=ENGINES)
+def shelf(request: pytest.FixtureRequest, place: Callable[[str], Path | str]) -> Iterator[Shelf]:
+    shelf = Shelf(request.param, place(request.param))
     shelf.add(*ROWS)
     shelf.commit()
     yield shelf
-    shelf.engine.close()
-    shelf.connection.close()
+    shelf.index.close()
 
 
 def test_the_best_passages_come_first(shelf: Shelf) -> None:
@@ -174,9 +174,10 @@ def test_files_of_a_killed_commit_are_not_in_the_way_of_the_next(tmp_path: Path)
 @pytest.mark.parametrize("ending", ["term", "idx", "store", "fieldnorm", "json"])
 def test_a_damaged_file_of_tantivy_is_an_error_and_no_crash(tmp_path: Path, ending: str) -> None:
     """A panic in a thread that merges files would end the process."""
-    shelf = Shelf("tantivy", tmp_path)
-    shelf.add(*ROWS)
-    shelf.engine.close()
+    engine = TantivyEngine(tmp_path / "t")
+    engine.add(ROWS)
+    engine.commit(1)
+    engine.close()
     for file in (tmp_path / "t").glob(f"*.{ending}"):
         data = file.read_bytes()
         half = len(data) // 2
@@ -196,9 +197,10 @@ def test_a_damaged_file_of_tantivy_is_an_error_and_no_crash(tmp_path: Path, endi
 def test_files_of_tantivy_are_checked_in_blocks_and_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf = Shelf("tantivy", tmp_path)
-    shelf.add(*ROWS)
-    shelf.engine.close()
+    engine = TantivyEngine(tmp_path / "t")
+    engine.add(ROWS)
+    engine.commit(1)
+    engine.close()
     checked: list[int] = []
     crc32 = zlib.crc32
 

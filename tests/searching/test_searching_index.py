@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -11,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from searching_helpers import FILES, MILL, HashEncoder
+from searching_helpers import ENGINES, FILES, MILL, HashEncoder
 
 from pullquote import Index
 from pullquote.errors import (
@@ -30,15 +29,16 @@ from pullquote.errors import (
     MissingExtraError,
     OutputError,
 )
-from pullquote.searching import pool, store, update
+from pullquote.searching import pool, stores, update
 from pullquote.searching.documents import TEXT, Notes, Problem, SourceFile, find, read
+from pullquote.searching.stores import sqlite
 
-ENGINES = ["fts5", "tantivy"]
+IN_FILES = ENGINES[:2]
 
 
 @pytest.fixture(params=ENGINES)
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
-    with Index.create(tmp_path / "i.db", engine=request.param) as index:
+def index(request: pytest.FixtureRequest, place: Callable[[str], Path | str]) -> Iterator[Index]:
+    with Index.create(place(request.param), engine=request.param) as index:
         yield index
 
 
@@ -236,7 +236,7 @@ def test_a_long_file_that_changes_while_it_is_read_leaves_no_half(
 
 def test_nobody_sees_half_of_a_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(update, "PASSAGES_HELD", 3)
-    monkeypatch.setattr(store, "BATCH_SECONDS", 0.0)
+    monkeypatch.setattr(stores, "BATCH_SECONDS", 0.0)
     index = Index.create(tmp_path / "i.db")
     path = tmp_path / "a.txt"
     path.write_text("A word about rent.\n\n" * 1000)
@@ -394,7 +394,7 @@ def test_filters_match_names_and_folders(index: Index, tmp_path: Path) -> None:
 
 def test_both_engines_find_the_same_passages_first(tmp_path: Path) -> None:
     firsts = []
-    for engine in ENGINES:
+    for engine in IN_FILES:
         with Index.create(tmp_path / f"{engine}.db", engine=engine) as index:
             index.add([MILL])
             questions = ("Who built the mill?", "When does the ferry leave?", "What is the rent?")
@@ -409,7 +409,7 @@ def test_readers_go_on_while_a_writer_writes(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("The rent is due.")
     with Index.create(tmp_path / "i.db") as writer, Index.open(tmp_path / "i.db") as reader:
         writer.add([tmp_path / "a.txt"])
-        batch = store.Transaction(writer._store, writer._engine)
+        batch = stores.Transaction(writer._store, writer._engine)
         batch.begin()
         documents = update.DocumentWriter(writer._store, writer._engine, batch)
         documents.remove(str(tmp_path / "a.txt"))
@@ -472,14 +472,14 @@ def test_two_writers_take_turns(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", IN_FILES)
 def test_the_index_is_whole_after_a_kill_at_any_moment(tmp_path: Path, engine: str) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
     for name in range(60):
         (folder / f"{name}.txt").write_text(f"The rent of number{name} is due.\n\n" * 200)
     code = (
-        "import sys; from pullquote.searching import index, store; store.BATCH_SECONDS = 0.0\n"
+        "import sys; from pullquote.searching import index, stores; stores.BATCH_SECONDS = 0.0\n"
         "made = index.Index.open_or_create(sys.argv[1], engine=sys.argv[3])\n"
         "print('ready', flush=True); made.add([sys.argv[2]])"
     )
@@ -598,7 +598,7 @@ def changed(path: Path, statement: str) -> str:
 
 
 def test_an_index_of_a_newer_format(tmp_path: Path) -> None:
-    assert store.FORMAT == 3
+    assert stores.FORMAT == 3
     message = changed(tmp_path / "i.db", "PRAGMA user_version = 4")
     assert "made by a newer pullquote (format 4, this one reads up to 3)" in message
     assert "upgrade, or index again" in message
@@ -644,7 +644,7 @@ def test_an_older_index_opens(tmp_path: Path) -> None:
         assert counts(index) == (0, 0, 0, 1)  # the file is gone
     newer = "format 3, this one reads up to 1"
     with Index.open(tmp_path / "i.db") as index, pytest.MonkeyPatch.context() as older:
-        older.setattr(store, "FORMAT", 1)
+        older.setattr(sqlite, "FORMAT", 1)
         assert newer in refused(tmp_path / "i.db")
 
 
@@ -682,7 +682,7 @@ def test_a_document_of_an_index_of_an_older_format_is_removed(tmp_path: Path, nu
     with closing(sqlite3.connect(tmp_path / "i.db")) as old:
         old.executescript(FORMAT_1)
         if number == 2:
-            old.executescript(f"{store._SKIPPED}; PRAGMA user_version = 2")
+            old.executescript(f"{sqlite._SKIPPED}; PRAGMA user_version = 2")
     with Index.open(tmp_path / "i.db") as index:
         assert index.remove(["/old/lease.pdf"]) == 1
         assert (len(index), index.search("rent")) == (0, [])
@@ -720,7 +720,7 @@ def test_texts_alone_are_not_taken_for_those_of_an_older_index(tmp_path: Path) -
 
 def read_by_older(path: Path) -> None:
     """Make an index one whose documents were read by older rules."""
-    with contextlib.closing(sqlite3.connect(path)) as old:
+    with closing(sqlite3.connect(path)) as old:
         old.execute("DELETE FROM settings WHERE name = 'reading'")
         old.execute("UPDATE passages SET start = 7")
         old.commit()
@@ -771,21 +771,19 @@ def test_reading_all_again_goes_on_where_it_was_interrupted(
         assert [one.passage.start for one in index.search("rent")] == [0, 0, 0]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_ligatures_are_found_by_plain_letters_and_passages_keep_them(
-    tmp_path: Path, engine: str
+    index: Index, tmp_path: Path
 ) -> None:
     (tmp_path / "a.txt").write_text("The oﬃce keeper is Ann Lee.", encoding="utf-8")
     (tmp_path / "b.txt").write_text("The keeper of the mill.", encoding="utf-8")
-    with Index.create(tmp_path / "i.db", engine=engine) as index:
-        index.add([tmp_path / "a.txt", tmp_path / "b.txt"])
-        for question in ("Whose office?", "Whose oﬃce?"):
-            (found,) = index.search(question)
-            assert found.passage.text == "The oﬃce keeper is Ann Lee."
-        (tmp_path / "a.txt").unlink()
-        assert index.add().removed == 1
-        assert index.search("office") == []
-        assert len(index.search("keeper")) == 1
+    index.add([tmp_path / "a.txt", tmp_path / "b.txt"])
+    for question in ("Whose office?", "Whose oﬃce?"):
+        (found,) = index.search(question)
+        assert found.passage.text == "The oﬃce keeper is Ann Lee."
+    (tmp_path / "a.txt").unlink()
+    assert index.add().removed == 1
+    assert index.search("office") == []
+    assert len(index.search("keeper")) == 1
 
 
 def test_an_index_among_its_documents_is_not_one_of_the_files_left_out(tmp_path: Path) -> None:
@@ -886,14 +884,14 @@ def test_a_medium_that_is_read_only_can_be_asked(
 ) -> None:
     with Index.create(tmp_path / "i.db") as index:
         index.add([MILL])
-    connect = store._connect
+    connect = sqlite._connect
 
     def refusing(path: Path, mode: str) -> sqlite3.Connection:
         if mode == "rw":
             raise sqlite3.OperationalError("unable to open database file")
         return connect(path, mode)
 
-    monkeypatch.setattr(store, "_connect", refusing)
+    monkeypatch.setattr(sqlite, "_connect", refusing)
     with Index.open(tmp_path / "i.db") as index:
         assert "weir" in texts(index, "Who visits the weir?")[0]
 

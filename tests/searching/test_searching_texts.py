@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,15 @@ ROWS = [
 ]
 
 
-@pytest.fixture(params=["memory", "file"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
+@pytest.fixture(params=["memory", "fts5", "tsvector"])
+def index(request: pytest.FixtureRequest, place: Callable[[str], Path | str]) -> Iterator[Index]:
     encoder = HashEncoder()
-    make = Index.in_memory if request.param == "memory" else None
-    with (
-        make(encoder=encoder) if make else Index.create(tmp_path / "i.db", encoder=encoder)
-    ) as index:
+    made = (
+        Index.in_memory(encoder=encoder)
+        if request.param == "memory"
+        else Index.create(place(request.param), encoder=encoder)
+    )
+    with made as index:
         yield index
 
 

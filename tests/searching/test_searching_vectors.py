@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from searching_helpers import HashEncoder
+from searching_helpers import ENGINES, HashEncoder
 
 from pullquote import Index
 from pullquote.errors import OutputError
@@ -48,9 +48,11 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "i.db.vectors"
 
 
-@pytest.fixture(params=["fts5", "tantivy"])
-def index(request: pytest.FixtureRequest, tmp_path: Path, encoder: HashEncoder) -> Iterator[Index]:
-    with Index.create(tmp_path / "i.db", engine=request.param, encoder=encoder) as index:
+@pytest.fixture(params=ENGINES)
+def index(
+    request: pytest.FixtureRequest, place: Callable[[str], Path | str], encoder: HashEncoder
+) -> Iterator[Index]:
+    with Index.create(place(request.param), engine=request.param, encoder=encoder) as index:
         yield index
 
 
@@ -166,7 +168,7 @@ def test_the_best_by_words_and_the_nearest_hold_all_that_comes_first(
 
 
 def test_vectors_follow_changes(
-    index: Index, folder: Path, file: Path, encoder: HashEncoder
+    index: Index, folder: Path, tmp_path: Path, encoder: HashEncoder
 ) -> None:
     index.add([folder])
     assert index.without_vectors() == 0
@@ -178,6 +180,7 @@ def test_vectors_follow_changes(
     assert DOGS not in texts(index, "pets", 50)
     assert RENT not in texts(index, "money", 50)
     assert len(texts(index, "cats", 50)) == len(index) == 31
+    (file,) = tmp_path.rglob("*.vectors")
     assert file.stat().st_size == 64 + 31 * (8 + 4 + 64)
     encoder.texts.clear()
     index.add()

@@ -29,7 +29,7 @@ from pullquote.cli.console import (
     verbose_option,
 )
 from pullquote.errors import InputError
-from pullquote.searching.plain import is_plain, is_sqlite
+from pullquote.searching.plain import is_index, is_plain
 
 if TYPE_CHECKING:
     from pullquote.types import Prediction
@@ -189,7 +189,7 @@ def _is_search(paths: Sequence[str]) -> bool:
         return len(paths) > 1
     (path,) = paths
     try:
-        if Path(path).is_dir() or is_sqlite(path) or path.endswith(".db"):
+        if Path(path).is_dir() or is_index(path) or path.endswith(".db"):
             return True
         if is_plain(path) or not Path(path).is_file():
             return False

@@ -192,7 +192,7 @@ def open_index(paths: Sequence[str], verbose: bool, *, private: bool = False) ->
     if len(paths) == 1 and (Index.is_one(paths[0]) or paths[0].endswith(".db")):
         with Index.open(paths[0], private=private) as index:
             note_skipped([*index.problems(), *index.partly_read()], index.left_out(), verbose)
-            note_missing(index, index.without_vectors(), f"run pullquote index -o {paths[0]}")
+            note_missing(index, index.without_vectors(), f"run pullquote index -o {index.path}")
             yield index
         return
     with cached_index(paths, private=private) as (index, found):
@@ -218,7 +218,7 @@ def cached_index(paths: Sequence[str], *, private: bool = False) -> Iterator[tup
     except IndexBusyError:
         raise
     except IndexFileError:  # damage that is seen only when it is asked
-        _remove(index.path)
+        _remove(Path(index.path))
         raise IndexFileError(
             "the index of these documents, kept in the cache, was damaged and is removed now; "
             "ask again, and it is made again"

@@ -106,10 +106,10 @@ def _documents(paths: Iterable[str]) -> Iterable[tuple[str, str, list[Passage]]]
     """The path, text and passages of each document; what was not read is said at the end."""
     from pullquote.searching.documents import Notes, Problem, SourceFile, find
     from pullquote.searching.passages import joined
-    from pullquote.searching.plain import is_sqlite
+    from pullquote.searching.plain import is_index
     from pullquote.searching.pool import Pool
 
-    for path in filter(is_sqlite, paths):
+    for path in filter(is_index, paths):
         raise DocumentError(
             f"{path}: a database, such as an index, and no document; give the files and folders "
             "that the index was made of"

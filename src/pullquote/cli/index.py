@@ -26,11 +26,17 @@ _LISTED = 20  # how many documents that were not read are listed one by one
 """,
 )
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
-@click.option("-o", "--output", required=True, metavar="FILE", help="The index, new or not.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="INDEX",
+    help="The index, new or not: a file, or postgresql://USER@HOST/DATABASE/INDEX (an extra).",
+)
 @click.option(
     "--engine",
     type=click.Choice(["fts5", "tantivy"]),
-    help="What searches a new index: SQLite's FTS5, or tantivy (an extra), which is faster for "
+    help="What searches a new file: SQLite's FTS5, or tantivy (an extra), which is faster for "
     "hundreds of thousands of passages [default: fts5].",
 )
 @click.option(
@@ -66,7 +72,7 @@ def command(
     from pullquote.searching.documents import existing
     from pullquote.searching.index import Index
 
-    if not paths and not Path(output).exists():
+    if not paths and not Index.exists(output):
         raise click.UsageError("a new index needs a PATH.")
     for path in paths:
         existing(path)
@@ -86,7 +92,7 @@ def command(
     sizes = f"{count(documents, 'document')}, {count(passages, 'passage')}"
     skipped = counted(found.problems, found.left_out)
     click.echo(
-        f"{output}: {sizes} ({found.added:,} new, "
+        f"{index.path}: {sizes} ({found.added:,} new, "
         f"{found.changed:,} changed, {found.removed:,} removed, {found.unchanged:,} as they were)"
         + (f"; {skipped}" if skipped else "")
     )

@@ -49,7 +49,7 @@ def _limit(
 @click.argument("model", default=DEFAULT_MODEL)
 @click.option(
     "--index",
-    metavar="FILE",
+    metavar="INDEX",
     help="An index of documents, to ask them at /v1/ask and on the page.",
 )
 @click.option(

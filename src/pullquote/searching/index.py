@@ -1,19 +1,18 @@
-"""An index: the passages of many documents in one SQLite file, found by their words and meaning.
+"""An index: the passages of many documents, found by their words and meaning.
 
     with Index.create("notes.db") as index:
         index.add(["notes/"])                     # again later: reads only what has changed
         index.search("When is the rent due?")     # passages with their scores, best first
 
-Puts the parts together: `store` (the file), `update` (reads documents), `labels` (their names), an
-engine (ranks passages by words), `vectors` (finds those near in meaning) and `fusion` (of the two).
-Knows nothing of readers.
+Puts the parts together: `stores` (a file, or a server), `update` (reads documents), `labels`
+(their names), an engine (ranks passages by words), `vectors` (finds those near in meaning) and
+`fusion` (of the two). Knows nothing of readers.
 """
 
 from __future__ import annotations
 
 import bisect
 import functools
-import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,20 +24,12 @@ from pullquote.errors import IndexFileError, InputError
 from pullquote.progress import Progress, no_progress
 from pullquote.searching.documents import Problem, Stamp
 from pullquote.searching.engines import Engine, IndexedPassage
-from pullquote.searching.engines.fts5 import Fts5Engine
 from pullquote.searching.fusion import FLOOR, fuse
 from pullquote.searching.labels import Labels
 from pullquote.searching.metadata import documents_where, metadata
-from pullquote.searching.plain import is_sqlite
-from pullquote.searching.store import (
-    FORMAT,
-    IN_MEMORY,
-    Store,
-    Transaction,
-    decode_marks,
-    how_to_rebuild,
-    is_unfinished,
-)
+from pullquote.searching.plain import is_index, is_url
+from pullquote.searching.stores import FORMAT, Store, Transaction, decode_marks, how_to_rebuild
+from pullquote.searching.stores.sqlite import SqliteStore
 from pullquote.searching.texts import Source
 from pullquote.searching.update import (
     GuessedEncoding,
@@ -66,7 +57,8 @@ __all__ = [
     "Update",
 ]
 
-ENGINES = ("fts5", "tantivy")
+ENGINES = SqliteStore.ENGINES
+"""The engines that a file may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +83,7 @@ Encoder: TypeAlias = "VectorEncoder | _Bundled | None"
 
 
 class Index:
-    """Passages of documents, in a file. Make one with `Index.create` or `Index.open`.
+    """Passages of documents, in a file or on a server. Make one with `create` or `open`.
 
     >>> from pathlib import Path
     >>> from pullquote import Index
@@ -105,7 +97,7 @@ class Index:
     def __init__(
         self, store: Store, engine: Engine, *, private: bool = False, encoder: Encoder = BUNDLED
     ) -> None:
-        self.path = store.path
+        self.path: Path | str = store.path
         self._store = store
         self._engine = engine
         self._labels = Labels(store, private=private)
@@ -117,22 +109,30 @@ class Index:
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike[str], *, engine: str = "fts5", encoder: Encoder = BUNDLED
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        engine: str | None = None,
+        encoder: Encoder = BUNDLED,
     ) -> Index:
-        """Create an empty index. Raises `IndexFileError` if the file exists.
+        """Create an empty index. Raises `IndexFileError` if there is anything.
 
-        `engine` is "fts5", or "tantivy" (an extra), which is faster for hundreds of thousands of
-        passages and keeps a folder beside the file. `encoder` makes the vectors of passages; with
-        None, words alone decide. Vectors are kept in a file beside the index.
+        `path` is that of a file, or the URL of an index on a PostgreSQL server (an extra):
+        `postgresql://USER@HOST/DATABASE/INDEX`, a schema of that name in the database. `engine` is
+        "fts5" for a file if None, or "tantivy" (an extra), which is faster for hundreds of
+        thousands of passages and keeps a folder beside the file; a server has "tsvector". `encoder`
+        makes the vectors of passages; with None, words alone decide. Vectors are kept in a file
+        beside the index, or on the server.
         """
-        if engine not in ENGINES:
-            raise InputError(f"engine is {engine!r}, expected {' or '.join(ENGINES)}")
-        path = Path(path)
+        store = _store_for(path)
+        engine = engine or store.ENGINES[0]
+        if engine not in store.ENGINES:
+            raise InputError(f"engine is {engine!r}, expected {' or '.join(store.ENGINES)}")
         if engine == "tantivy":
             from pullquote.searching.engines.tantivy import check_installed
 
             check_installed()  # before there is a file
-        Store.create(path, engine=engine)
+        store.create(path, engine=engine)
         return cls.open(path, encoder=encoder)
 
     @classmethod
@@ -145,8 +145,8 @@ class Index:
         ...     index.search("How much is the rent?")[0].passage.text
         'The rent is 840 crowns.'
         """
-        store = Store.in_memory()
-        return cls(store, Fts5Engine(store.connection), encoder=encoder)
+        store = SqliteStore.in_memory()
+        return cls(store, store.own_engine(), encoder=encoder)
 
     @classmethod
     def open(
@@ -156,14 +156,14 @@ class Index:
         private: bool = False,
         encoder: Encoder = BUNDLED,
     ) -> Index:
-        """Open an index.
+        """Open an index by its path, or by its URL as for `create`.
 
         A `private` index hides where documents are stored. It shows each by a path that begins
         with the folder that was added, as contracts/lease.pdf for a file in /home/ann/contracts,
-        and matches globs against that. Raises `IndexFileError` for a file that is missing, damaged,
-        of a newer format or not an index.
+        and matches globs against that. Raises `IndexFileError` for what is missing, damaged, of a
+        newer format or not an index, `IndexUnreachableError` if the server cannot be reached.
         """
-        store = Store.open(Path(path))
+        store = _store_for(path).open(path)
         try:
             with store.guarded():
                 engine = _open_engine(store)
@@ -181,42 +181,47 @@ class Index:
         private: bool = False,
         encoder: Encoder = BUNDLED,
     ) -> Index:
-        """Open an index, or create it if there is no file.
+        """Open an index, or create it if there is none.
 
         >>> with Index.open_or_create("notes.db") as index:  # doctest: +SKIP
         ...     index.add(["notes/"])
 
         Raises `IndexFileError` if an existing index has another engine than the one asked for.
         """
-        path = Path(path)
-        if not path.exists() or is_unfinished(path):
+        if not cls.exists(path):
             try:
-                cls.create(path, engine=engine or "fts5", encoder=None).close()
+                cls.create(path, engine=engine, encoder=None).close()
             except IndexFileError:
-                if not path.exists():
+                if not cls.exists(path):
                     raise  # else another process was faster
         index = cls.open(path, private=private, encoder=encoder)
         if engine and engine != index.engine_name:
             index.close()
             raise IndexFileError(
-                f"{path}: its engine is {index.engine_name}, not {engine}; {how_to_rebuild(path)}"
+                f"{index.path}: its engine is {index.engine_name}, not {engine}; "
+                f"{how_to_rebuild(index.path)}"
             )
         return index
 
     @classmethod
+    def exists(cls, path: str | os.PathLike[str]) -> bool:
+        """Whether there is an index, or anything else, where `create` would make one."""
+        return not _store_for(path).missing(path)
+
+    @classmethod
     def is_one(cls, path: str | os.PathLike[str]) -> bool:
-        """Whether a file is an SQLite file; `open` checks the rest."""
-        return is_sqlite(path)
+        """Whether this is an SQLite file, or a URL; `open` checks the rest."""
+        return is_index(path)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as a path, which another process opens.
+        """Pickle as a path or URL, which another process opens.
 
         Raises `TypeError` for an index in memory, or one with an encoder that was given to it.
         """
-        if self.path == IN_MEMORY or not isinstance(self._encoder, _Bundled):
+        address = self._store.address
+        if address is None or not isinstance(self._encoder, _Bundled):
             raise TypeError("an Index in memory, or with an encoder of its own, does not pickle")
-        path = Path(os.path.realpath(self.path))
-        return functools.partial(Index.open, private=self._private), (path,)
+        return functools.partial(Index.open, private=self._private), (address,)
 
     @property
     def state(self) -> str:
@@ -232,7 +237,7 @@ class Index:
         self.close()
 
     def close(self) -> None:
-        """Close the file. The last process to do so leaves one file, without -wal and -shm."""
+        """Close it. The last process to close a file leaves that alone, without -wal and -shm."""
         with self._store.guarded():
             self._engine.close()
             self._store.close()
@@ -482,13 +487,12 @@ class Index:
         with self._store.guarded():
             if self._opened is not None:
                 return self._opened
-            file, identity = self._store.vectors_file, self._store.identity
-            wanted = make or file is None or file.exists()
-            if self._encoder is None or identity is None or not wanted:
+            wanted = make or self._store.may_have_vectors
+            if self._encoder is None or self._store.identity is None or not wanted:
                 return None
             encoder = bundled() if isinstance(self._encoder, _Bundled) else self._encoder
             if encoder is not None:
-                self._opened = Vectors(file, identity, encoder)
+                self._opened = self._store.vectors(encoder)
             return self._opened
 
     def _chosen(self, path: str | None, where: Mapping[str, Any] | None) -> Collection[int] | None:
@@ -503,8 +507,7 @@ class Index:
         if documents is None:
             return None
         rows = self._store.rows(
-            "SELECT id FROM passages WHERE document IN (SELECT value FROM json_each(?))",
-            json.dumps(list(documents)),
+            f"SELECT id FROM passages WHERE document {self._store.AMONG}", list(documents)
         )
         return [id for (id,) in rows]
 
@@ -513,8 +516,8 @@ class Index:
         rows = self._store.rows(
             "SELECT p.id, d.id, d.path, d.unit, p.text, p.start, p.marks FROM passages p "
             "JOIN documents d ON d.id = p.document "
-            "WHERE p.id IN (SELECT value FROM json_each(?))",
-            json.dumps(list(ids)),
+            f"WHERE p.id {self._store.AMONG}",
+            list(ids),
         )
         fields = metadata(self._store, {document for _, document, *_ in rows})
         return {
@@ -538,10 +541,19 @@ def bundled() -> VectorEncoder | None:
     return TextEncoder.open()
 
 
+def _store_for(path: str | os.PathLike[str]) -> type[Store]:
+    """What keeps an index at a path or URL."""
+    if not is_url(path):
+        return SqliteStore
+    from pullquote.searching.stores.postgres import PostgresStore
+
+    return PostgresStore
+
+
 def _open_engine(store: Store) -> Engine:
-    """The engine that the file names; one with files of its own is rebuilt if they are stale."""
-    if store.setting("engine") != "tantivy":
-        return Fts5Engine(store.connection)
+    """The engine that the index names; one with files of its own is rebuilt if they are stale."""
+    if not isinstance(store, SqliteStore) or store.setting("engine") != "tantivy":
+        return store.own_engine()
     from pullquote.searching.engines.tantivy import TantivyEngine
 
     engine = TantivyEngine(store.engine_folder)

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from pullquote.searching.store import Store
+from pullquote.searching.stores import Store
 
 
 class Labels:

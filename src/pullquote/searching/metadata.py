@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pullquote.errors import InputError
-from pullquote.searching.store import Store, damaged
+from pullquote.searching.stores import DamageError, Store
 from pullquote.searching.texts import plain
 
 _NAMED = 10  # fields that an error names
@@ -24,8 +24,7 @@ def metadata(store: Store, documents: Collection[int]) -> dict[int, dict[str, An
     if store.format < 3:
         return {}
     rows = store.rows(
-        "SELECT document, fields FROM metadata WHERE document IN (SELECT value FROM json_each(?))",
-        json.dumps(list(documents)),
+        f"SELECT document, fields FROM metadata WHERE document {store.AMONG}", list(documents)
     )
     return {document: _fields_in(fields) for document, fields in rows}
 
@@ -36,7 +35,7 @@ def _fields_in(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        raise damaged(f"metadata are {text[:20]!r}")
+        raise DamageError(f"metadata are {text[:20]!r}")
     return fields
 
 
@@ -55,24 +54,12 @@ def documents_where(store: Store, where: Mapping[str, Any]) -> set[int]:
 
 
 def _documents_with(store: Store, field: str, values: Sequence[Any]) -> set[int]:
+    fields: list[str] = []
     if store.format >= 3:
-        rows = store.rows(
-            "SELECT m.document FROM metadata m, json_each(m.fields) f WHERE f.key = ? "
-            "AND EXISTS (SELECT 1 FROM json_each(?) v WHERE v.value IS f.value)",
-            field.encode("utf-8", "replace").decode(),
-            json.dumps([plain(value) for value in values]),
-        )
-        if rows:
-            return {document for (document,) in rows}
-    fields = _fields(store)
+        if found := store.documents_with(field, [plain(value) for value in values]):
+            return found
+        fields = store.metadata_fields()
     if field in fields:
         return set()
-    found = f"found {', '.join(fields[:_NAMED])}" if fields else "they have no metadata"
-    raise InputError(f"where: no document has the field {field!r}; {found}")
-
-
-def _fields(store: Store) -> list[str]:
-    if store.format < 3:
-        return []
-    rows = store.rows("SELECT DISTINCT f.key FROM metadata m, json_each(m.fields) f ORDER BY 1")
-    return [field for (field,) in rows]
+    known = f"found {', '.join(fields[:_NAMED])}" if fields else "they have no metadata"
+    raise InputError(f"where: no document has the field {field!r}; {known}")

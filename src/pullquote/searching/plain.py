@@ -27,6 +27,16 @@ def is_plain(path: str) -> bool:
     return name in _NAMES | _CODE_NAMES or Path(name.lower()).suffix in ENDINGS + CODE
 
 
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Whether this names an index on a server."""
+    return os.fspath(path).startswith(("postgresql://", "postgres://"))
+
+
+def is_index(path: str | os.PathLike[str]) -> bool:
+    """Whether this may be an index: an SQLite file, or the URL of one on a server."""
+    return is_url(path) or is_sqlite(path)
+
+
 def is_sqlite(path: str | os.PathLike[str]) -> bool:
     """Whether a file begins with SQLite's signature."""
     try:

@@ -9,7 +9,6 @@ Knows files and tables, not questions. What was added once is looked at again by
 from __future__ import annotations
 
 import itertools
-import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from pullquote.searching.documents import (
 )
 from pullquote.searching.engines import Engine, IndexedPassage
 from pullquote.searching.pool import Pool
-from pullquote.searching.store import (
+from pullquote.searching.stores import (
     FILE,
     PART,
     Store,
@@ -48,7 +47,6 @@ READING = 5
 _OWN_ENDINGS = ("-journal", "-shm", "-wal", ".vectors")
 _READ_BY = "SELECT value FROM settings WHERE name = 'reading'"
 _IS_FILE = "id NOT IN (SELECT document FROM metadata)"
-_SET_READING = "INSERT OR REPLACE INTO settings VALUES ('reading', ?)"
 _READ_AGAIN: Stamp = (-1, 0, 0)  # no file has this stamp: the next update reads the document again
 
 
@@ -261,8 +259,8 @@ def _add_roots(store: Store, engine: Engine, roots: Iterable[str]) -> None:
     """Remember the paths that were added, so that later updates look there again."""
     with Transaction(store, engine) as batch:
         batch.begin()
-        store.connection.executemany(
-            "INSERT OR IGNORE INTO roots VALUES (?)",
+        store.execute_many(
+            "INSERT INTO roots VALUES (?) ON CONFLICT DO NOTHING",
             [(os.fsencode(path),) for path in sorted(roots)],
         )
 
@@ -289,11 +287,11 @@ def _renew(store: Store, engine: Engine) -> tuple[bool, bool]:
             engine.clear()
             rows = store.each("SELECT id, document, text FROM passages ORDER BY id")
             engine.add(IndexedPassage(id, document, text) for id, document, text in rows)
-            store.connection.execute(
+            store.execute(
                 f"UPDATE documents SET size = ?, modified = ?, changed = ? WHERE {_IS_FILE}",
-                _READ_AGAIN,
+                *_READ_AGAIN,
             )
-        store.connection.execute(_SET_READING, (READING,))
+        store.change_setting("reading", READING)
     return upgraded, others
 
 
@@ -303,8 +301,8 @@ def _remember(store: Store, engine: Engine, left_out: Mapping[str, Problem]) -> 
         return
     with Transaction(store, engine) as batch:
         batch.begin()
-        store.connection.execute("DELETE FROM skipped WHERE what = ?", (FILE,))
-        store.connection.executemany(
+        store.execute("DELETE FROM skipped WHERE what = ?", FILE)
+        store.execute_many(
             "INSERT INTO skipped VALUES (?, ?, ?)",
             [(os.fsencode(path), FILE, problem.reason) for path, problem in left_out.items()],
         )
@@ -393,16 +391,13 @@ class DocumentWriter:
         if name:
             self.remove(name)
         else:
-            last = self._store.rows("SELECT seq FROM sqlite_sequence WHERE name = 'documents'")
-            number = last[0][0] + 1 if last else 1
+            number = self._store.last_document() + 1
             taken = "SELECT 1 FROM documents WHERE path = ?"
             while self._store.rows(taken, os.fsencode(name := f"text {number}")):
                 number += 1
         document = self._insert_document(name, "line", text.stamp, text.problem or None)
         self._insert_passages(document, text.passages())
-        self._store.connection.execute(
-            "INSERT INTO metadata VALUES (?, ?)", (document, json.dumps(text.metadata))
-        )
+        self._store.add_metadata(document, text.metadata)
         return name
 
     def remove(self, path: str) -> bool:
@@ -418,11 +413,11 @@ class DocumentWriter:
             ):
                 self._engine.remove(IndexedPassage(id, document, text) for id, text in rows)
                 last = rows[-1][0]
-            execute = self._store.connection.execute
-            execute("DELETE FROM passages WHERE document = ?", (document,))
-            execute("DELETE FROM documents WHERE id = ?", (document,))
-            execute("DELETE FROM metadata WHERE document = ?", (document,))
-            execute("DELETE FROM skipped WHERE path = ? AND what = ?", (os.fsencode(path), PART))
+            execute = self._store.execute
+            execute("DELETE FROM passages WHERE document = ?", document)
+            execute("DELETE FROM documents WHERE id = ?", document)
+            execute("DELETE FROM metadata WHERE document = ?", document)
+            execute("DELETE FROM skipped WHERE path = ? AND what = ?", os.fsencode(path), PART)
         return bool(documents)
 
     def _read(self, file: SourceFile, pool: Pool, notes: Notes) -> Problem | None:
@@ -450,42 +445,38 @@ class DocumentWriter:
         document = self._insert_document(file.path, file.kind.unit, file.stamp)
         self._insert_passages(document, passages)
         problem = notes.problem(file.path)  # complete now that all passages were read
-        execute = self._store.connection.execute
         if problem and problem.partly:
-            execute(
-                "INSERT OR REPLACE INTO skipped VALUES (?, ?, ?)",
-                (os.fsencode(file.path), PART, problem.reason),
+            self._store.execute(
+                "INSERT INTO skipped VALUES (?, ?, ?) "
+                "ON CONFLICT (path, what) DO UPDATE SET reason = excluded.reason",
+                *(os.fsencode(file.path), PART, problem.reason),
             )
         elif problem:
-            execute("UPDATE documents SET problem = ? WHERE id = ?", (problem.reason, document))
+            self._store.execute(
+                "UPDATE documents SET problem = ? WHERE id = ?", problem.reason, document
+            )
         return problem
 
     def _insert_document(
         self, path: str, unit: str, stamp: Stamp, problem: str | None = None
     ) -> int:
-        added = self._store.connection.execute(
+        (document,) = self._store.insert(
             "INSERT INTO documents (path, unit, size, modified, changed, problem) "
             "VALUES (?, ?, ?, ?, ?, ?)",
-            (os.fsencode(path), unit, *stamp, problem),
+            [(os.fsencode(path), unit, *stamp, problem)],
         )
-        return added.lastrowid or 0
+        return document
 
     def _insert_passages(self, document: int, passages: Iterable[Passage]) -> None:
         passages = iter(passages)
         while some := list(itertools.islice(passages, PASSAGES_HELD)):
-            self._engine.add(
-                [
-                    IndexedPassage(self._insert_passage(document, passage), document, passage.text)
-                    for passage in some
-                ]
+            ids = self._store.insert(
+                "INSERT INTO passages (document, start, marks, text) VALUES (?, ?, ?, ?)",
+                [(document, one.start, encode_marks(one.marks), one.text) for one in some],
             )
-
-    def _insert_passage(self, document: int, passage: Passage) -> int:
-        added = self._store.connection.execute(
-            "INSERT INTO passages (document, start, marks, text) VALUES (?, ?, ?, ?)",
-            (document, passage.start, encode_marks(passage.marks), passage.text),
-        )
-        return added.lastrowid or 0
+            self._engine.add(
+                IndexedPassage(id, document, one.text) for id, one in zip(ids, some, strict=True)
+            )
 
 
 def _restamped(file: SourceFile) -> SourceFile:

@@ -8,13 +8,12 @@ What was made is saved every few seconds, so that a kill costs little.
 
 from __future__ import annotations
 
-import json
 import time
 
 import numpy as np
 
 from pullquote.progress import Progress, no_progress
-from pullquote.searching.store import Store
+from pullquote.searching.stores import Store
 from pullquote.searching.vectors import Rows, Vectors
 
 _AT_ONCE = 16  # passages whose vectors are made together
@@ -80,9 +79,7 @@ def _texts(store: Store, ids: np.ndarray) -> dict[int, str]:
     with store.guarded():
         return dict(
             store.rows(
-                "SELECT id, text FROM passages WHERE id IN (SELECT value FROM json_each(?)) "
-                "ORDER BY id",
-                json.dumps(ids.tolist()),
+                f"SELECT id, text FROM passages WHERE id {store.AMONG} ORDER BY id", ids.tolist()
             )
         )
 

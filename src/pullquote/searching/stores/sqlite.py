@@ -1,7 +1,7 @@
 """The SQLite file of an index: creates it, checks it when it is opened, and runs transactions.
 
-    Store.create(Path("notes.db"), engine="fts5")
-    store = Store.open(Path("notes.db"))
+    SqliteStore.create(Path("notes.db"), engine="fts5")
+    store = SqliteStore.open(Path("notes.db"))
     with store.guarded(), store.snapshot():
         store.rows("SELECT path FROM documents")
 
@@ -12,41 +12,35 @@ A process that is killed leaves a consistent file, and others can read while one
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
 import sqlite3
 import sys
 import threading
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, ClassVar
 
 from pullquote.errors import IndexBusyError, IndexFileError, OutputError
 from pullquote.files import cannot_write
-from pullquote.searching.engines import Engine
-from pullquote.searching.engines.fts5 import SHADOWS, TABLE
+from pullquote.searching.engines.fts5 import SHADOWS, TABLE, Fts5Engine
 from pullquote.searching.passages import LIMIT
 from pullquote.searching.plain import is_sqlite
-from pullquote.types import Mark
-
-FORMAT = 3
-"""The number of the file's layout, stored as SQLite's `user_version`. It rises when a change of
-the schema would mislead an older pullquote. Files of older formats open, and get this one when they
-are written to; newer ones are refused. Format 1 has no table `skipped`, formats 1 and 2 have no
-table `metadata` and no identity, to which vectors belong."""
+from pullquote.searching.stores import (
+    FORMAT,
+    LOCK_SECONDS,
+    DamageError,
+    Store,
+    how_to_rebuild,
+    number_in,
+)
+from pullquote.searching.vectors import VectorEncoder, Vectors
 
 IN_MEMORY = Path(":memory:")
 """The path of an index that has no file."""
-
-PART, FILE = "part", "file"
-"""What is skipped: a part of a document that was read, or a file that is no document by its name.
-Documents that could not be read stand in `documents`."""
-
-BATCH_SECONDS = 5.0
-"""How long a batch of writes may grow before it is committed: what a kill may cost."""
 
 _APPLICATION = 0x70756C71  # "pulq", SQLite's `application_id`
 _SKIPPED = (
@@ -78,12 +72,16 @@ _PLAIN_TABLE = re.compile(r"CREATE TABLE '?words_\w+'?\([\w ,()]*\)(?: WITHOUT R
 _CONNECTION: dict[str, Any] = {
     "isolation_level": None,  # transactions begin and end where this module says so
     "check_same_thread": False,
-    "timeout": 30,  # seconds to wait for another process to commit
+    "timeout": LOCK_SECONDS,
 }
 
 
-class Store:
-    """An open index file. Threads may share it: each takes `guarded()` before it uses SQLite."""
+class SqliteStore(Store):
+    """An open index file."""
+
+    path: Path
+    ENGINES: ClassVar[tuple[str, ...]] = ("fts5", "tantivy")
+    AMONG: ClassVar[str] = "IN (SELECT value FROM json_each(?))"
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
@@ -91,8 +89,8 @@ class Store:
         self._lock = threading.RLock()  # a connection serves one thread at a time
 
     @classmethod
-    def create(cls, path: Path, *, engine: str) -> None:
-        """Create an empty index file. Raises `IndexFileError` if the file holds anything."""
+    def create(cls, path: str | os.PathLike[str], *, engine: str) -> None:
+        path = Path(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -108,7 +106,12 @@ class Store:
             connection.execute("COMMIT")
 
     @classmethod
-    def in_memory(cls) -> Store:
+    def missing(cls, path: str | os.PathLike[str]) -> bool:
+        """Whether there is no file, or one that another process has not finished creating."""
+        return not Path(path).exists() or _is_unfinished(Path(path))
+
+    @classmethod
+    def in_memory(cls) -> SqliteStore:
         """An empty index without a file, for the engine fts5."""
         with _explained(IN_MEMORY):
             connection = _set_up(sqlite3.connect(IN_MEMORY, **_CONNECTION))
@@ -116,11 +119,12 @@ class Store:
         return cls(IN_MEMORY, connection)
 
     @classmethod
-    def open(cls, path: Path) -> Store:
+    def open(cls, path: str | os.PathLike[str]) -> SqliteStore:
         """Open an index file and check its format and schema, but not every page.
 
         Raises `IndexFileError` if the file is missing, damaged, of a newer format or not an index.
         """
+        path = Path(path)
         if not path.exists():
             raise IndexFileError(
                 f"{path}: no such index; make one: pullquote index FOLDER -o {path}"
@@ -151,47 +155,77 @@ class Store:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """A read transaction: other processes may write, the queries inside do not see it."""
         self.connection.execute("BEGIN")
         try:
             yield
         finally:
             self.connection.execute("ROLLBACK")
 
+    def begin(self) -> None:
+        self.connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self.connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """All rows of a query. Raises `sqlite3.DatabaseError` for a cell of another type."""
-        cursor = self.connection.execute(query, values)
+        cursor = self.connection.execute(query, _listed(values))
         rows = cursor.fetchall()
         _check_cells(cursor, rows)
         return rows
 
-    def each(self, query: str) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query, a few in memory at a time, checked as by `rows`."""
-        cursor = self.connection.execute(query)
+    def each(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        cursor = self.connection.execute(query, _listed(values))
         while rows := cursor.fetchmany(1000):
             _check_cells(cursor, rows)
             yield from rows
 
-    def setting(self, name: str) -> str | int:
-        rows = self.rows("SELECT value FROM settings WHERE name = ?", name)
-        if not rows:
-            raise damaged(f"no {name} among the settings")
-        value: str | int = rows[0][0]
-        return value
+    def execute(self, statement: str, *values: object) -> None:
+        self.connection.execute(statement, _listed(values))
+
+    def execute_many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        self.connection.executemany(statement, rows)
+
+    def insert(self, statement: str, rows: Iterable[Sequence[object]]) -> list[int]:
+        execute = self.connection.execute
+        return [execute(statement, tuple(row)).lastrowid or 0 for row in rows]
+
+    def change_setting(self, name: str, value: str | int) -> None:
+        self.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", name, value)
+
+    def last_document(self) -> int:
+        last = self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'documents'")
+        return number_in(last[0][0]) if last else 0
+
+    def add_metadata(self, document: int, fields: Mapping[str, Any]) -> None:
+        self.execute("INSERT INTO metadata VALUES (?, ?)", document, json.dumps(fields))
+
+    def documents_with(self, field: str, values: Sequence[Any]) -> set[int]:
+        rows = self.rows(
+            "SELECT m.document FROM metadata m, json_each(m.fields) f WHERE f.key = ? "
+            "AND EXISTS (SELECT 1 FROM json_each(?) v WHERE v.value IS f.value)",
+            field.encode("utf-8", "replace").decode(),
+            values,
+        )
+        return {document for (document,) in rows}
+
+    def metadata_fields(self) -> list[str]:
+        rows = self.rows("SELECT DISTINCT f.key FROM metadata m, json_each(m.fields) f ORDER BY 1")
+        return [field for (field,) in rows]
 
     @property
-    def identity(self) -> str | None:
-        """What tells this index from any other; None in formats 1 and 2."""
-        return str(self.setting("identity")) if self.format >= 3 else None
+    def address(self) -> Path | None:
+        return None if self.path == IN_MEMORY else Path(os.path.realpath(self.path))
 
     @property
     def format(self) -> int:
-        """The number of the file's layout, at most `FORMAT`."""
         ((number,),) = self.rows("PRAGMA user_version")
         return int(number)
 
     def upgrade(self) -> bool:
-        """Give a file of an older format the layout of this one; whether it was one."""
         if self.format == FORMAT:
             return False
         execute = self.connection.execute
@@ -208,17 +242,8 @@ class Store:
             raise
         return True
 
-    def skipped(self, what: str) -> list[tuple[str, str]]:
-        """The paths and reasons of what is skipped (`PART` or `FILE`), sorted by path."""
-        if self.format < 2:
-            return []
-        rows = self.rows("SELECT path, reason FROM skipped WHERE what = ? ORDER BY path", what)
-        return [(os.fsdecode(path), reason) for path, reason in rows]
-
-    @property
-    def generation(self) -> int:
-        """The number of commits so far: what was cached of another generation is out of date."""
-        return number_in(self.setting("generation"))
+    def own_engine(self) -> Fts5Engine:
+        return Fts5Engine(self.connection)
 
     @property
     def engine_folder(self) -> Path:
@@ -226,71 +251,19 @@ class Store:
         return _engine_folder(self.path)
 
     @property
-    def vectors_file(self) -> Path | None:
+    def may_have_vectors(self) -> bool:
+        return self._vectors_file is None or self._vectors_file.exists()
+
+    def vectors(self, encoder: VectorEncoder) -> Vectors:
+        return Vectors(self._vectors_file, str(self.identity), encoder)
+
+    @property
+    def _vectors_file(self) -> Path | None:
         """The file beside the index with the vectors of its passages; None in memory."""
         return None if self.path == IN_MEMORY else self.path.with_name(f"{self.path.name}.vectors")
 
-    def passage_count(self) -> int:
-        ((count,),) = self.rows("SELECT count(*) FROM passages")
-        return int(count)
 
-
-class Transaction:
-    """A series of write transactions over SQLite and an engine, each `BATCH_SECONDS` long or less.
-
-    with Transaction(store, engine) as batch:     # commits at the end, rolls back on an error
-        for file in files:
-            batch.begin()                   # commits first if the current one is old
-            ...                             # write one document
-    """
-
-    def __init__(self, store: Store, engine: Engine) -> None:
-        self.connection = store.connection
-        self.engine = engine
-        self._since: float | None = None  # when the current transaction began
-
-    def __enter__(self) -> Transaction:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.commit()
-        else:
-            self.rollback()
-
-    def begin(self) -> None:
-        """Make sure that a transaction is open, and that it is not an old one."""
-        if self._since is not None and time.monotonic() - self._since > BATCH_SECONDS:
-            self.commit()
-        if self._since is None:
-            self.connection.execute("BEGIN IMMEDIATE")
-            self._since = time.monotonic()
-
-    def commit(self) -> None:
-        """Commit the open transaction, if any, first in the engine.
-
-        A kill between the two commits leaves the engine with a generation that SQLite does not
-        have. It is then rebuilt when the index is opened.
-        """
-        if self._since is None:
-            return
-        execute = self.connection.execute
-        execute("UPDATE settings SET value = value + 1 WHERE name = 'generation'")
-        found = execute("SELECT value FROM settings WHERE name = 'generation'").fetchone()
-        self.engine.commit(number_in(found[0] if found else None))
-        execute("COMMIT")
-        self._since = None
-
-    def rollback(self) -> None:
-        """Undo the open transaction, if any."""
-        if self._since is not None:
-            self._since = None
-            self.engine.rollback()
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-
-
-def is_unfinished(path: Path) -> bool:
+def _is_unfinished(path: Path) -> bool:
     """Whether a file has no tables yet: another process is creating it, or was killed doing so."""
     if path.is_file() and path.stat().st_size == 0:
         return True
@@ -300,43 +273,9 @@ def is_unfinished(path: Path) -> bool:
         return _is_blank(connection)
 
 
-def encode_marks(marks: Iterable[Mark]) -> str:
-    """Marks as the text that the table of passages holds.
-
-    >>> encode_marks([Mark(0, 12), Mark(85, 14)])
-    '0:12 85:14'
-    """
-    return " ".join(f"{mark.offset}:{mark.number}" for mark in marks)
-
-
-def decode_marks(text: str) -> tuple[Mark, ...]:
-    """The inverse of `encode_marks`. Raises `sqlite3.DatabaseError` for what that never makes."""
-    try:
-        pairs = (pair.split(":") for pair in text.split())
-        marks = tuple(Mark(int(offset), int(number)) for offset, number in pairs)
-    except ValueError:
-        marks = ()
-    offsets = [mark.offset for mark in marks]
-    if offsets[:1] != [0] or offsets != sorted(offsets) or min(mark.number for mark in marks) < 0:
-        raise damaged(f"marks are {text[:20]!r}")
-    return marks
-
-
-def damaged(how: str) -> Exception:
-    """The error for a file that holds what pullquote has not written; see `Store.guarded`."""
-    return sqlite3.DatabaseError(how)
-
-
-def number_in(value: object) -> int:
-    """A whole number of a cell that may hold a text, too; raises `sqlite3.DatabaseError`."""
-    if isinstance(value, int):
-        return value
-    raise damaged(f"found {str(value)[:20]!r}, expected a number")
-
-
-def how_to_rebuild(path: Path) -> str:
-    """The end of an error message: what to type to replace an index."""
-    return f"make it again: remove it, and pullquote index FOLDER -o {path}"
+def _listed(values: Sequence[object]) -> list[object]:
+    """Values of a statement, lists as JSON."""
+    return [json.dumps(value) if isinstance(value, (list, tuple)) else value for value in values]
 
 
 _CELLS: dict[str, frozenset[type]] = {
@@ -353,12 +292,12 @@ _LONGEST = 2 * LIMIT  # characters of a passage, which pullquote cuts to LIMIT b
 def _check_cells(cursor: sqlite3.Cursor, rows: Sequence[tuple[Any, ...]]) -> None:
     for place, (name, *_) in enumerate(cursor.description or ()):
         if name in _CELLS and (odd := {type(row[place]) for row in rows} - _CELLS[name]):
-            raise damaged(f"a cell of {name} holds {odd.pop().__name__}")
+            raise DamageError(f"a cell of {name} holds {odd.pop().__name__}")
         if (
             name == "text"
             and (most := max((len(row[place]) for row in rows), default=0)) > _LONGEST
         ):
-            raise damaged(f"a passage has {most:,} characters")
+            raise DamageError(f"a passage has {most:,} characters")
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -421,7 +360,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         raise IndexFileError(f"{path}: not as pullquote makes an index; {how_to_rebuild(path)}")
     ((last,),) = connection.execute(_LAST_ID)
     if last is not None and number_in(last) > _IDS:  # SQLite would say that the disk is full
-        raise damaged(f"an id is {last}")
+        raise DamageError(f"an id is {last}")
 
 
 def _make_tables(connection: sqlite3.Connection, engine: str) -> None:
@@ -478,7 +417,7 @@ def _explained(path: Path) -> Iterator[None]:
         raise IndexFileError(f"{path}: {str(error).rstrip('.').lower()}; open it again") from None
     except UnicodeDecodeError:  # of a message of SQLite's, which has a name of a damaged schema
         raise IndexFileError(f"{path}: damaged (its schema); {how_to_rebuild(path)}") from None
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, DamageError) as error:
         if "not a database" in str(error):
             raise IndexFileError(
                 f"{path}: no index of pullquote; make one: pullquote index FOLDER -o FILE"
