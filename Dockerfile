@@ -2,11 +2,13 @@
 # The full image has the C++ compiler that the engine needs.
 FROM python:3.11 AS build
 WORKDIR /src
+# others, such as files and postgres: --build-arg EXTRAS=serve,postgres
+ARG EXTRAS=serve
 COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY engine engine
 COPY src src
 RUN python -m venv /opt/pullquote \
- && /opt/pullquote/bin/pip install --no-cache-dir -c constraints.txt ".[serve]"
+ && /opt/pullquote/bin/pip install --no-cache-dir -c constraints.txt ".[${EXTRAS}]"
 
 FROM python:3.11-slim
 COPY --from=build /opt/pullquote /opt/pullquote
