@@ -3,6 +3,7 @@
     python benchmarks/folder.py answers DATA --model small -o FILE     # no paragraph is given
     python benchmarks/folder.py recall DATA                            # of all questions
     python benchmarks/folder.py scale TRAIN --engine tantivy --vectors 100000 -o FILE
+    python benchmarks/folder.py server TUNE postgresql://HOST/DATABASE/NEW --questions 2000
     python benchmarks/folder.py people --split tune                    # recall in people's words
     python benchmarks/folder.py fusion TUNE --questions 2000
     python benchmarks/folder.py weights TUNE --model small --questions 1000
@@ -10,6 +11,7 @@
 `answers` puts all paragraphs of DATA into one index and asks every question of it. It goes on where
 it was stopped, from FILE. `recall` only retrieves, by words, by vectors, and by both. `scale` makes
 passages of the training paragraphs with their sentences shuffled, and vectors of some of them.
+`server` asks an index on a server and a file with FTS5 the same questions, by words and in turns.
 `people` finds the evidence of `benchmarks/people` in each folder, and in all texts and folders of
 the split together, with vectors and without. `fusion` is how the constants of `searching.fusion`
 were chosen, `weights` how `Ranking` was; never run these two on data that results are reported on.
@@ -73,6 +75,12 @@ def main() -> None:
     scale.add_argument("--model", help="also answer a tenth of the questions with it")
     scale.add_argument("-o", "--output", required=True, help="a JSON file for the figures")
     scale.set_defaults(run=run_scale)
+    server = commands.add_parser("server", help="recall and time of an index on a server")
+    server.add_argument("data")
+    server.add_argument("url", help="of an index that is not there yet")
+    server.add_argument("--questions", type=int, help="only so many, chosen at random (seed 0)")
+    server.add_argument("--copies", type=int, default=1, help="with so many shuffled copies")
+    server.set_defaults(run=run_server)
     people = commands.add_parser("people", help="recall for questions in people's words")
     people.add_argument("--split", choices=("tune", "test"), required=True)
     people.set_defaults(run=run_people)
@@ -227,6 +235,55 @@ def run_recall(options: argparse.Namespace) -> None:
             print(json.dumps({way: figures}), flush=True)
         words.close()
         index.close()
+
+
+def run_server(options: argparse.Namespace) -> None:
+    """Recall by words, and time, of an index on a server beside a file with FTS5."""
+    every = load(options.data).examples
+    examples = [e for e in _some(every, options.questions) if not e.is_impossible]
+    texts = list(dict.fromkeys(e.context for e in every))
+    lines = list(itertools.islice(shuffled(every), options.copies * len(texts)))
+    figures: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        corpus, file = Path(folder, "paragraphs.jsonl"), Path(folder, "paragraphs.db")
+        corpus.write_text("".join(json.dumps({"text": text}) + "\n" for text in lines))
+        rows = {text: number for number, text in enumerate(texts, 1)}
+        indexes = {}
+        for place in (str(file), options.url):
+            started = time.perf_counter()
+            index = Index.create(place, encoder=None)
+            index.add([corpus])
+            figures[index.engine_name] = {
+                "passages": len(index),
+                "seconds to index": round(time.perf_counter() - started, 2),
+            }
+            indexes[index.engine_name] = index
+        ((size,),) = indexes["tsvector"]._store.rows(
+            "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
+            "WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+        )
+        figures["tsvector"]["MB"] = round(float(size) / 1e6, 1)
+        ranks: dict[str, list[float]] = {name: [] for name in indexes}
+        times: dict[str, list[float]] = {name: [] for name in indexes}
+        for example in examples:
+            for name, index in indexes.items():
+                started = time.perf_counter()
+                found = index.search(example.question, max(DEPTHS))
+                times[name].append(1000 * (time.perf_counter() - started))
+                numbers = [entry.passage.marks[0].number for entry in found]
+                row = rows[example.context]
+                ranks[name].append(numbers.index(row) + 1 if row in numbers else np.inf)
+        for name, index in indexes.items():
+            median, late = np.percentile(times[name], [50, 99]).round(2)
+            figures[name] |= {
+                "questions": len(examples),
+                **{f"@{k}": round(float((np.array(ranks[name]) <= k).mean()), 4) for k in DEPTHS},
+                "ms, median": float(median),
+                "ms, p99": float(late),
+            }
+            index.close()
+        figures["fts5"]["MB"] = round(file.stat().st_size / 1e6, 1)  # without a log, when closed
+    print(json.dumps(figures, indent=2))
 
 
 # ---- large indexes
