@@ -2,12 +2,13 @@
 
     python benchmarks/batch.py dev-v2.0.json.gz --model tiny --rows 1000 10000 100000
     python benchmarks/batch.py dev-v2.0.json.gz --engines direct local ray --repeats 3
+    python benchmarks/batch.py dev-v2.0.json.gz --engines reading --rows 300000
 
 Questions of dev are repeated under new ids. Each engine runs in fresh processes, in turn: `direct`
 is `Reader.answer_all` over the same rows in a process that does nothing else, on one thread, as
-every reader here. Other work on the machine stretches the clock, so that rates are of CPU time:
-rows for each second of CPU of the processes that read. Start-up is what one row takes, and is
-subtracted for the rate once warm. Linux only.
+every reader here; `reading` reads the rows and answers none. Other work on the machine stretches
+the clock, so that rates are of CPU time: rows for each second of CPU of the processes that read.
+Start-up is what one row takes, and is subtracted for the rate once warm. Linux only.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow.parquet as pq
 from machine import machine
 
 from pullquote.data import load
@@ -40,6 +42,14 @@ reader = Reader(sys.argv[1], threads=1)
 rows = (question_from_row(row, 1) for _, row in read_items(sys.argv[2]))
 print(sum(1 for _ in reader.answer_all(rows)))
 """
+
+READING = """
+import sys
+from pullquote.scale.blocks import blocks_of
+from pullquote.scale.plan import find
+print(sum(block.rows for block in blocks_of(0, find(sys.argv[2]), 2048)))
+"""
+PROGRAMS = {"direct": DIRECT, "reading": READING}
 
 
 def main() -> None:
@@ -57,13 +67,16 @@ def main() -> None:
     for rows in [1, *options.rows]:
         source = repeated(options.data, rows)
         for engine in options.engines * options.repeats:
-            run = {"engine": engine, "rows": rows, **measured(engine, source, options)}
+            run = {"model": options.model, "engine": engine, "rows": rows}
+            run |= {"load": round(os.getloadavg()[0], 1), **measured(engine, source, options)}
             runs.append(run)
             print(json.dumps(run), flush=True)
     if options.out:
-        before = json.loads(options.out.read_text())["runs"] if options.out.exists() else []
-        what = {"model": options.model, "workers": options.workers, "machine": machine()}
-        options.out.write_text(json.dumps({**what, "runs": [*before, *runs]}, indent=1) + "\n")
+        content = {"workers": options.workers, "machine": machine(), "runs": []}
+        if options.out.exists():
+            content = json.loads(options.out.read_text())
+        content["runs"] += runs
+        options.out.write_text(json.dumps(content, indent=1) + "\n")
     table(runs)
 
 
@@ -83,8 +96,8 @@ def measured(engine: str, source: Path, options: argparse.Namespace) -> dict[str
     """Seconds by the clock and of CPU, and peak memory, of a run in processes of its own."""
     out = FOLDER / "out"
     shutil.rmtree(out, ignore_errors=True)
-    if engine == "direct":
-        command = [sys.executable, "-c", DIRECT, options.model, str(source)]
+    if engine in PROGRAMS:
+        command = [sys.executable, "-c", PROGRAMS[engine], options.model, str(source)]
     else:
         command = [sys.executable, "-m", "pullquote", "batch", str(source), str(out)]
         command += ["--model", options.model, "--threads", "1", "--engine", engine]
@@ -110,12 +123,25 @@ def measured(engine: str, source: Path, options: argparse.Namespace) -> dict[str
     if process.returncode:
         sys.exit(f"{' '.join(command)}: failed with {process.returncode}")
     exact = reaped() - before  # of the processes that somebody waited for
-    return {
+    size = {} if engine in PROGRAMS else {"row_bytes": round(row_bytes(out), 1)}
+    return size | {
         "seconds": round(time.monotonic() - began, 2),
         "cpu": round(max(sum(cpu.values()), exact), 2),
         "reader_cpu": round(sum(reader_cpu.values()) if engine == "ray" else exact, 2),
         "reader_mib": round(max(memory.values()) / 2**20),
     }
+
+
+def row_bytes(out: Path) -> float:
+    """Bytes of a row of results beside its id, as they are packed in the files."""
+    rows = size = 0
+    for path in out.glob("*.parquet"):
+        content = pq.read_metadata(path)
+        rows += content.num_rows
+        for group in map(content.row_group, range(content.num_row_groups)):
+            for column in map(group.column, range(group.num_columns)):
+                size += column.total_compressed_size * (column.path_in_schema != "id")
+    return size / rows
 
 
 def reaped() -> float:
