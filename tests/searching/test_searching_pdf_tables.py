@@ -368,3 +368,14 @@ def test_a_drawing_of_many_lines_costs_little(tmp_path: Path) -> None:
     few = [f"{3 * x} 0 m {3 * x} 800 l S 0 {4 * x} m 600 {4 * x} l S" for x in range(1, 200)]
     read_page(tmp_path, page_of(*in_columns(*DOORS), rules=few))
     assert time.process_time() - begin < 3
+
+
+def test_columns_between_level_lines_without_a_frame(tmp_path: Path) -> None:
+    rules = [f"70 {712 - 16 * number} m 270 {712 - 16 * number} l S" for number in (0, 1, 4)]
+    words = [("Item", "Wood"), ("door", "oak"), ("gate", "larch"), ("bench", "pine")]
+    shown = [f"[Item: {item}; Wood: {wood}]" for item, wood in words[1:]]
+    assert read_page(tmp_path, page_of(*in_columns(*words), rules=rules)) == shown
+    parted = [*rules, "165 648 m 165 712 l S"]
+    assert read_page(tmp_path, page_of(*in_columns(*words), rules=parted)) == shown
+    framed = [*rules, "70 648 m 70 712 l S", "270 648 m 270 712 l S"]
+    assert "[" not in "".join(read_page(tmp_path, page_of(*in_columns(*words), rules=framed)))

@@ -240,9 +240,15 @@ def _grids(level: list[_Rule], upright: list[_Rule]) -> tuple[list[_Grid], list[
         grid = _Grid(across, up)
         if grid.columns > 1:
             grids.append(grid)
-        elif grid.columns < 1:
-            free += (rule for rule in across if rule.thin)
+        else:
+            free += (rule for rule in across if rule.thin and not _is_framed(rule, up))
     return grids, free
+
+
+def _is_framed(level: _Rule, upright: Iterable[_Rule]) -> bool:
+    """Whether an upright line stands at an end of a level one."""
+    ends = level.begin, level.end
+    return any(abs(rule.at - end) <= _NEAR for rule in upright for end in ends)
 
 
 def _cross(level: _Rule, upright: _Rule) -> bool:
