@@ -362,12 +362,10 @@ def test_a_sentence_goes_on_behind_a_table_at_the_top_of_a_page(tmp_path: Path) 
 
 
 def test_a_drawing_of_many_lines_costs_little(tmp_path: Path) -> None:
-    many = [f"{x} 0 m {x} 800 l S 0 {x} m 600 {x} l S" for x in range(1, 600)]
+    many = [f"{4 * n} 0 m {4 * n} 16000 l S 0 {4 * n} m 16000 {4 * n} l S" for n in range(1, 4_000)]
     begin = time.process_time()
     assert read_page(tmp_path, page_of(*in_columns(*DOORS), rules=many)) == SHOWN
-    few = [f"{3 * x} 0 m {3 * x} 800 l S 0 {4 * x} m 600 {4 * x} l S" for x in range(1, 200)]
-    read_page(tmp_path, page_of(*in_columns(*DOORS), rules=few))
-    assert time.process_time() - begin < 3
+    assert time.process_time() - begin < 3  # each compared with each: 6 s
 
 
 def test_columns_between_level_lines_without_a_frame(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ _NARROW = 6.0  # points: the frame around a cell rather than a cell
 _SHORTEST = 8.0  # points of a ruling line
 _WIDE = 60.0  # points of a level line that parts rows where no upright ones are
 _MOST_DRAWN = 1000  # lines and rectangles; more are a drawing
+_MOST_LINES = 1000  # of text on a page
 _MOST_PAIRS = 40_000  # of a level and an upright line
 
 _GAP = 0.7  # of the height of a line, between two columns
@@ -113,6 +114,8 @@ def tables(text: str, box: Callable[[int], Box], drawn: Sequence[Box]) -> list[T
     rectangles of the page.
     """
     page = _Page(text, box)
+    if page.count > _MOST_LINES:
+        return []
     grids, free = _grids(*_rules(drawn))
     for grid in grids:
         page.add_grid(grid)
@@ -273,6 +276,7 @@ class _Page:
             for match in _LINE.finditer(text)
             if not match[1].isspace()
         ]
+        self.count = len(self._lines)
         self._first = functools.cache(self._first_of)
         self._pieces = functools.cache(self._pieces_of)
 
