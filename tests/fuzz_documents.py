@@ -388,7 +388,7 @@ def broken(random: random.Random) -> tuple[str, bytes]:
         path = random.choice(sorted(REAL))
         ending, data = path.suffix, bytearray(path.read_bytes())
     for _ in range(random.choice([1, 5, 50])):
-        at = random.randrange(len(data))
+        at = random.randrange(len(data) + 1)
         size = random.choice([1, 4, 100])
         data[at : at + size] = random.choice(
             [random.randbytes(size), b"", data[at : at + size] * 20, b"\xff" * size, b"\0" * size]

@@ -361,6 +361,15 @@ def test_a_sentence_goes_on_behind_a_table_at_the_top_of_a_page(tmp_path: Path) 
     assert read_page(tmp_path, before, other)[1:] == [*SHOWN, "Oak turns at night."]
 
 
+def test_a_sentence_that_crosses_pages_is_no_heading_of_a_table(tmp_path: Path) -> None:
+    for before in ("The wheel of the mill is built of", "The wheel of the mill was recon-"):
+        after = page_of((72, 760, "structed of oak, and turns."), *in_columns(*DOORS))
+        read_page(tmp_path, page_of((72, 700, before)), after)
+        first, *rows = passages_of(tmp_path / "a.pdf")
+        assert first.text.endswith("oak, and turns.")
+        assert [f"[{row.text}]" for row in rows] == SHOWN
+
+
 def test_a_drawing_of_many_lines_costs_little(tmp_path: Path) -> None:
     many = [f"{4 * n} 0 m {4 * n} 16000 l S 0 {4 * n} m 16000 {4 * n} l S" for n in range(1, 4_000)]
     begin = time.process_time()

@@ -149,8 +149,9 @@ def _above(title: Part, number: int) -> Part:
 
 
 def _is_title(part: Part) -> bool:
+    """Whether a part is a short line, and no sentence that goes on over a page or its hyphen."""
     text = part.text.strip()
-    return 0 < len(text) <= LONGEST_TITLE and "\n" not in text
+    return 0 < len(text) <= LONGEST_TITLE and "\n" not in text and part.text.endswith("\n")
 
 
 def _is_caption(part: Part) -> bool:
