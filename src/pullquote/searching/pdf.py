@@ -129,6 +129,8 @@ def _parts(pages: list[list[str]]) -> Iterator[Part]:
             continue
         page_text = [line for line in bodies[number - 1] if not isinstance(line, _Row)]
         found = paragraphs(lines, words, page=page_text)
+        if place < len(blocks) and blocks[place][1]:
+            found[-1:] = _title_apart(found[-1])
         for count, text in enumerate(found, start=1):
             if not goes_on:
                 yield from waiting
@@ -155,6 +157,12 @@ def _heads(pages: Sequence[Page], first: int) -> Iterator[Part]:
     """The running heads and feet of some pages, of which the first has a number."""
     for number, page in enumerate(pages, start=first):
         yield from (Part(f"{head}\n\n", number) for head in page.heads)
+
+
+def _title_apart(text: str) -> list[str]:
+    """A paragraph above a table; its last line may be the title of the table."""
+    before, _, last = text.rpartition("\n")
+    return [before, last] if before and not CLOSED.search(last) else [text]
 
 
 def _continues(last: tuple[int, _Row], following: Sequence[_Block]) -> bool:
