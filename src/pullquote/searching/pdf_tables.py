@@ -20,7 +20,7 @@ import re
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pullquote.searching.contents import may_be_listed
 from pullquote.searching.rows import LONGEST_REPEATED, SAMPLE, has_header, is_value, one_line
@@ -43,6 +43,7 @@ _GAP = 0.7  # of the height of a line, between two columns
 _SLIGHT = 0.3  # the same between the columns of a whole table
 _CLOSE = 1.5  # heights from a line to the next one of the same cell
 _FAR = 4.0  # heights between two rows
+_BELOW = 3.0  # heights from a ruling line to the first line of a row
 _BETWEEN = 4  # lines of text from a row with a number to the next
 _HEADER_LINES = 8  # of text, that are looked at above the first row with a number
 _FEWEST = 4  # rows without ruling lines, the header included
@@ -92,8 +93,7 @@ class _Piece:
     height: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(NamedTuple):  # made a thousand times a page
     """A ruling line: where it stands on one axis, and from where to where on the other."""
 
     at: float
@@ -143,7 +143,7 @@ def _rules(drawn: Sequence[Box]) -> tuple[list[_Rule], list[_Rule]]:
             thin = right - left <= _THIN
             ends = {(left + right) / 2} if thin else {left, right}
             upright += (_Rule(at, bottom, top, thin) for at in ends)
-    return _merged(level), _merged(upright)
+    return _merged(set(level)), _merged(set(upright))
 
 
 def _merged(rules: Iterable[_Rule]) -> list[_Rule]:
@@ -332,7 +332,7 @@ class _Page:
             lines = self._lines_within(high, low.at)
             may_be_header = high.at - low.at < _HEADER_WITHIN
             is_row = not self._is_prose(lines, run[0]) if run else may_be_header
-            if lines and is_row and self._is_columned(lines):
+            if lines and is_row and self._is_near(lines, high) and self._is_columned(lines):
                 run.append(lines)
             elif lines:
                 self._add_bands(run, low)
@@ -480,6 +480,11 @@ class _Page:
             below = one.middle
         lines = [line for line in near if self._lines[line][0] in found]
         return lines if self._is_columned(lines) else []
+
+    def _is_near(self, lines: Sequence[int], rule: _Rule) -> bool:
+        """Whether lines begin directly below a ruling line, unlike those below a running head."""
+        highest = max(map(self._first, lines), key=lambda one: one.middle)
+        return rule.at - highest.middle < _BELOW * highest.height
 
     def _is_prose(self, lines: Sequence[int], header: Sequence[int]) -> bool:
         """Whether lines begin like a paragraph, across the columns of a header."""
