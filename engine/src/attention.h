@@ -1,4 +1,4 @@
-// Attention: softmax(q k^T) v for each head, in int8 and in fp32. Included by kernels_common.h.
+// Attention: softmax(q k^T) v of a head, in int8 and in fp32. Included by kernels_common.h.
 //
 // In int8, queries have 8 bits and a scale for each token, keys 7 bits and a scale for each token.
 // Values have 7 bits, with a scale and a mean for each column: their distance from the column's
@@ -205,30 +205,28 @@ void attention(const float* qkv, const AttentionShape& shape, float* out, void* 
   const int columns = padded(tokens), used = (tokens + LANES - 1) / LANES * LANES;
   const int weights_depth = (tokens + DEPTH_STEP - 1) / DEPTH_STEP * DEPTH_STEP;
   memset(scratch.weights, 0, (size_t)QUERY_ROWS * columns);
-  for (int h = 0; h < shape.heads; h++, qkv += d, out += d) {
-    pack_queries(qkv, shape, scratch);
-    pack_keys(qkv + all_heads, shape, scratch);
-    pack_values(qkv + 2 * all_heads, shape, scratch);
-    for (int row = 0; row < tokens; row += QUERY_ROWS) {
-      const int rows = tokens - row < QUERY_ROWS ? tokens - row : QUERY_ROWS;
-      const Factors by_keys{scratch.queries + (size_t)row * d, (size_t)d, scratch.keys,
-                            (size_t)columns * 4, (d + DEPTH_STEP - 1) / DEPTH_STEP * DEPTH_STEP};
-      const FinishScores scores{scratch.key_scales, scratch.key_bias, scratch.scores, columns};
-      for_columns(used / LANES, [&](auto size, int column) {
-        product<decltype(size)::value>(by_keys, rows, column, scratch.key_start, scores);
-      });
-      float inverse[QUERY_ROWS];
-      for (int i = 0; i < rows; i++)
-        inverse[i] = softmax(scratch.scores + (size_t)i * columns, scratch.query_scales[row + i],
-                             used, scratch.weights + (size_t)i * columns);
-      const Factors by_values{scratch.weights, (size_t)columns, scratch.values, (size_t)d * 4,
-                              weights_depth};
-      const FinishAttended attended{scratch.value_scales, scratch.value_means, inverse,
-                                    out + row * shape.out_stride, shape.out_stride};
-      for_columns(d / LANES, [&](auto size, int column) {
-        product<decltype(size)::value>(by_values, rows, column, scratch.value_start, attended);
-      });
-    }
+  pack_queries(qkv, shape, scratch);
+  pack_keys(qkv + all_heads, shape, scratch);
+  pack_values(qkv + 2 * all_heads, shape, scratch);
+  for (int row = 0; row < tokens; row += QUERY_ROWS) {
+    const int rows = tokens - row < QUERY_ROWS ? tokens - row : QUERY_ROWS;
+    const Factors by_keys{scratch.queries + (size_t)row * d, (size_t)d, scratch.keys,
+                          (size_t)columns * 4, (d + DEPTH_STEP - 1) / DEPTH_STEP * DEPTH_STEP};
+    const FinishScores scores{scratch.key_scales, scratch.key_bias, scratch.scores, columns};
+    for_columns(used / LANES, [&](auto size, int column) {
+      product<decltype(size)::value>(by_keys, rows, column, scratch.key_start, scores);
+    });
+    float inverse[QUERY_ROWS];
+    for (int i = 0; i < rows; i++)
+      inverse[i] = softmax(scratch.scores + (size_t)i * columns, scratch.query_scales[row + i],
+                           used, scratch.weights + (size_t)i * columns);
+    const Factors by_values{scratch.weights, (size_t)columns, scratch.values, (size_t)d * 4,
+                            weights_depth};
+    const FinishAttended attended{scratch.value_scales, scratch.value_means, inverse,
+                                  out + row * shape.out_stride, shape.out_stride};
+    for_columns(d / LANES, [&](auto size, int column) {
+      product<decltype(size)::value>(by_values, rows, column, scratch.value_start, attended);
+    });
   }
 }
 
@@ -263,42 +261,40 @@ void attention_fp32(const float* qkv, const AttentionShape& shape, float* out, v
   const int d = shape.head_width, tokens = shape.tokens, all_heads = d * shape.heads;
   const int columns = (tokens + LANES - 1) / LANES * LANES;
   float *keys = (float*)scratch, *scores = keys + (size_t)columns * d;
-  for (int h = 0; h < shape.heads; h++, qkv += d, out += d) {
-    transpose_keys(qkv + all_heads, shape, columns, keys);
-    const float* values = qkv + 2 * all_heads;
-    for_tiles<ROWS>(tokens, [&](auto rows, int row) {
-      constexpr int MR = decltype(rows)::value;
-      for_columns(columns / LANES, [&](auto size, int column) {
-        constexpr int NV = decltype(size)::value;
-        F sums[MR][NV];
-        clear(sums);
-        multiply<Single, MR, NV>(qkv + row * shape.in_stride, shape.in_stride, keys + column,
-                                 columns, d, sums);
+  transpose_keys(qkv + all_heads, shape, columns, keys);
+  const float* values = qkv + 2 * all_heads;
+  for_tiles<ROWS>(tokens, [&](auto rows, int row) {
+    constexpr int MR = decltype(rows)::value;
+    for_columns(columns / LANES, [&](auto size, int column) {
+      constexpr int NV = decltype(size)::value;
+      F sums[MR][NV];
+      clear(sums);
+      multiply<Single, MR, NV>(qkv + row * shape.in_stride, shape.in_stride, keys + column, columns,
+                               d, sums);
+      PQ_UNROLL
+      for (int i = 0; i < MR; i++) {
         PQ_UNROLL
-        for (int i = 0; i < MR; i++) {
-          PQ_UNROLL
-          for (int j = 0; j < NV; j++)
-            store(scores + (size_t)i * columns + column + j * LANES, sums[i][j]);
-        }
-      });
-      float inverse[MR];
-      for (int i = 0; i < MR; i++)
-        inverse[i] = softmax_fp32(scores + (size_t)i * columns, tokens, columns);
-      for_columns(d / LANES, [&](auto size, int column) {
-        constexpr int NV = decltype(size)::value;
-        F sums[MR][NV];
-        clear(sums);
-        multiply<Single, MR, NV>(scores, columns, values + column, shape.in_stride, tokens, sums);
-        PQ_UNROLL
-        for (int i = 0; i < MR; i++) {
-          PQ_UNROLL
-          for (int j = 0; j < NV; j++)
-            store(out + (row + i) * shape.out_stride + column + j * LANES,
-                  mul(sums[i][j], all(inverse[i])));
-        }
-      });
+        for (int j = 0; j < NV; j++)
+          store(scores + (size_t)i * columns + column + j * LANES, sums[i][j]);
+      }
     });
-  }
+    float inverse[MR];
+    for (int i = 0; i < MR; i++)
+      inverse[i] = softmax_fp32(scores + (size_t)i * columns, tokens, columns);
+    for_columns(d / LANES, [&](auto size, int column) {
+      constexpr int NV = decltype(size)::value;
+      F sums[MR][NV];
+      clear(sums);
+      multiply<Single, MR, NV>(scores, columns, values + column, shape.in_stride, tokens, sums);
+      PQ_UNROLL
+      for (int i = 0; i < MR; i++) {
+        PQ_UNROLL
+        for (int j = 0; j < NV; j++)
+          store(out + (row + i) * shape.out_stride + column + j * LANES,
+                mul(sums[i][j], all(inverse[i])));
+      }
+    });
+  });
 }
 
 }  // namespace

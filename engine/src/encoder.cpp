@@ -4,12 +4,19 @@
 #include <cmath>
 #include <cstring>
 
+#include "steps.h"
+
 namespace pq {
 
 namespace {
 
 // Rows that pass through a layer's second half together: their activations stay in a core's cache.
 constexpr int BLOCK = 96;
+constexpr int TILE = 16;  // rows that some kernels read together
+#if !defined(PQ_LEAST_PRODUCTS)  // given by builds that check themselves
+#define PQ_LEAST_PRODUCTS 5e7
+#endif
+constexpr double LEAST_PRODUCTS = PQ_LEAST_PRODUCTS;  // of a window, for each thread that shares it
 
 void check_linear(const pq_linear& linear, const std::string& name, int out, int in) {
   check(linear.weight, name + ".weight", out, in, false);
@@ -27,31 +34,42 @@ const Kernels& find_kernels(const char* name) {
   throw Invalid("kernels " + std::string(name) + ": this machine can run " + known);
 }
 
-// The memory of one thread: sized for windows of up to `tokens`.
+// What is known of a window of up to `tokens`.
 struct Encoder::Workspace {
   int tokens;
-  Buffer x, attended, qkv, scratch, up, codes, scales, block_codes, block_scales, embeddings;
+  Buffer x, attended, qkv, codes, scales;
 
   Workspace(const Encoder& encoder, int tokens) : tokens(tokens) {
     const AttentionShape shape = encoder.shape(tokens);
-    const size_t rows = (tokens + 15) / 16 * 16, block = std::min<size_t>(BLOCK, rows);
-    const size_t hidden = padded(encoder.hidden_), wide = padded(encoder.intermediate_);
-    const size_t embedding = padded(encoder.embedding_width_);
+    const size_t rows = (tokens + 15) / 16 * 16, hidden = padded(encoder.hidden_);
     x = Buffer(rows * hidden * sizeof(float));
     attended = Buffer(rows * shape.out_stride * sizeof(float));
     qkv = Buffer(rows * shape.in_stride * sizeof(float));
-    scratch = Buffer(shape.scratch());
-    up = Buffer(block * wide * sizeof(float));
-    codes = Buffer(rows * std::max(hidden, embedding));
+    codes = Buffer(rows * hidden);
     scales = Buffer(rows * sizeof(float));
-    block_codes = Buffer(block * std::max(wide, shape.out_stride));
-    block_scales = Buffer(block * sizeof(float));
-    if (encoder.projection_) embeddings = Buffer(rows * embedding * sizeof(float));
   }
 
   Codes codes_of(int row, int width) const {
     return {codes.as<uint8_t>() + size_t(row) * padded(width), scales.as<float>() + row};
   }
+};
+
+// The memory of a thread that does parts of a window of up to `tokens`.
+struct Encoder::Scratch {
+  int tokens;
+  Buffer attention, wide, codes, scales;
+
+  Scratch(const Encoder& encoder, int tokens) : tokens(tokens) {
+    const AttentionShape shape = encoder.shape(tokens);
+    const size_t rows = std::min(BLOCK, (tokens + 15) / 16 * 16);
+    const size_t most = padded(std::max(encoder.intermediate_, encoder.embedding_width_));
+    attention = Buffer(shape.scratch());
+    wide = Buffer(rows * most * sizeof(float));
+    codes = Buffer(rows * std::max(most, shape.out_stride));
+    scales = Buffer(rows * sizeof(float));
+  }
+
+  Codes all_codes() const { return {codes.as<uint8_t>(), scales.as<float>()}; }
 };
 
 Encoder::Encoder(const pq_weights& weights, pq_precision precision, const Kernels& kernels)
@@ -111,9 +129,7 @@ Encoder::Encoder(const pq_weights& weights, pq_precision precision, const Kernel
   head_bias_ = padded_vector(weights.head.bias);
 }
 
-Encoder::~Encoder() {
-  for (auto& spare : spare_) delete spare.load();
-}
+Encoder::~Encoder() = default;
 
 Encoder::Norm Encoder::make_norm(const pq_norm& norm, const std::string& name, int width) const {
   check(norm.gain, name + ".gain", width);
@@ -189,30 +205,32 @@ pq_status Encoder::run(const pq_request& request, int32_t* done, const Finish& f
     if (i > 0) first[i] = first[i - 1] + request.lengths[i - 1];
     longest = std::max(longest, request.lengths[i]);
   }
+  // Several windows are read at once, each by one thread; a single one by all.
+  const int helpers = std::min(request.threads, request.windows) - 1;
+  const int threads = request.windows > 1 ? 1 : request.threads;
   std::atomic<int32_t> next{0}, read{0};
   std::atomic<int> status{PQ_OK};
   const auto work = [&] {
     try {
-      std::unique_ptr<Workspace> space = take_workspace(longest);
+      std::unique_ptr<Workspace> space = workspaces_.take(*this, longest);
       while (status.load() == PQ_OK) {
         if (read.load() > 0 && Clock::now() >= pause) break;
         const int32_t i = next.fetch_add(1);
         if (i >= request.windows) break;
         const int64_t at = first[i];
         pq_status ended = window(request.ids + at, request.types ? request.types + at : nullptr,
-                                 request.lengths[i], deadline, *space);
+                                 request.lengths[i], threads, deadline, *space);
         if (ended == PQ_OK) ended = finish(i, at, request.lengths[i], space->x.as<float>());
         if (ended != PQ_OK) status.store(ended);
         read.fetch_add(1);
       }
-      keep(std::move(space));
+      workspaces_.keep(std::move(space));
     } catch (const std::bad_alloc&) {
       status.store(PQ_MEMORY);
     } catch (...) {
       status.store(PQ_INTERNAL);
     }
   };
-  const int helpers = std::min(request.threads, request.windows) - 1;
   if (helpers > 0)
     pool_.get().run(helpers, work);
   else
@@ -253,41 +271,85 @@ pq_status Encoder::interrupted(Clock::time_point deadline) const {
   return deadline != Clock::time_point::max() && Clock::now() >= deadline ? PQ_DEADLINE : PQ_OK;
 }
 
-pq_status Encoder::window(const int32_t* ids, const int32_t* types, int tokens,
-                          Clock::time_point deadline, Workspace& space) const {
-  add_embeddings(ids, types, tokens, space);
-  for (const Layer& layer : layers_) {
-    const pq_status status = interrupted(deadline);
-    if (status != PQ_OK) return status;
-    run_layer(layer, tokens, &layer == &layers_.back(), space);
-  }
-  return PQ_OK;
+// Fewer than the caller has where the window is small: a thread that helps has to be woken.
+int Encoder::threads_for(int tokens, int threads) const {
+  const double layer = 4. * hidden_ * hidden_ + 2. * hidden_ * intermediate_;
+  const double worth = layer * layers_.size() * tokens / LEAST_PRODUCTS;
+  return std::max(1, int(std::min({double(threads), worth, double((tokens + 2 * TILE - 1) / (2 * TILE))})));
 }
 
-void Encoder::add_embeddings(const int32_t* ids, const int32_t* types, int tokens,
-                             Workspace& space) const {
+pq_status Encoder::window(const int32_t* ids, const int32_t* types, int tokens, int threads,
+                          Clock::time_point deadline, Workspace& space) {
+  const AttentionShape shape = this->shape(tokens);
+  const int layers = int(layers_.size());
+  threads = threads_for(tokens, threads);
+  // Blocks of about as many tokens, a whole number for each thread.
+  const int rounds = (tokens + threads * BLOCK - 1) / (threads * BLOCK);
+  const int tiles = (tokens + TILE - 1) / TILE;
+  const int block = (tiles + threads * rounds - 1) / (threads * rounds) * TILE;
+
+  // The steps with odd numbers are the attention of a layer, a head a piece; those before, between and
+  // after them are all else, a block a piece.
+  pq_status status = PQ_OK;
+  Steps steps([&](int step) {
+    if (step > 2 * layers) return 0;
+    if (step % 2 == 0) return (tokens + block - 1) / block;
+    status = interrupted(deadline);
+    return status == PQ_OK ? heads_ : 0;
+  });
+  const auto work = [&] {
+    std::unique_ptr<Scratch> scratch;
+    try {
+      scratch = scratches_.take(*this, tokens);
+    } catch (const std::bad_alloc&) {
+      return;  // another thread does all
+    }
+    steps.work([&](int step, int piece) {
+      const int layer = step / 2;
+      if (step % 2) return attend(piece, shape, space, *scratch);
+      const Rows rows{piece * block, std::min(block, tokens - piece * block)};
+      if (layer == 0)
+        add_embeddings(ids, types, rows, space, *scratch);
+      else
+        transform(layers_[layer - 1], rows, space, *scratch);
+      if (layer < layers) project(layers_[layer], rows, space);
+    });
+    scratches_.keep(std::move(scratch));
+  };
+  if (threads > 1)
+    pool_.get().run(threads - 1, work);
+  else
+    work();
+  if (!steps.over()) throw std::bad_alloc();
+  return status;
+}
+
+void Encoder::add_embeddings(const int32_t* ids, const int32_t* types, Rows rows, Workspace& space,
+                             Scratch& scratch) const {
   const int width = embedding_width_;
-  const size_t stride = padded(width);
-  float* rows = projection_ ? space.embeddings.as<float>() : space.x.as<float>();
-  for (int t = 0; t < tokens; t++) prefetch_row(words_, ids[t]);
-  for (int t = 0; t < tokens; t++) {
-    float* row = rows + t * stride;
-    unpack_row(words_, ids[t], row);
-    const float* position = positions_.as<float>() + t * stride;
+  const size_t stride = padded(width), hidden = padded(hidden_);
+  float* x = space.x.as<float>() + rows.first * hidden;
+  float* embeddings = projection_ ? scratch.wide.as<float>() : x;
+  for (int t = 0; t < rows.count; t++) prefetch_row(words_, ids[rows.first + t]);
+  for (int t = 0; t < rows.count; t++) {
+    const int at = rows.first + t;
+    float* row = embeddings + t * stride;
+    unpack_row(words_, ids[at], row);
+    const float* position = positions_.as<float>() + at * stride;
     if (types_count_) {
-      const float* type = types_.as<float>() + (types ? types[t] : 0) * stride;
+      const float* type = types_.as<float>() + (types ? types[at] : 0) * stride;
       for (int i = 0; i < width; i++) row[i] += type[i] + position[i];
     } else {
       for (int i = 0; i < width; i++) row[i] += position[i];
     }
     std::fill(row + width, row + stride, 0.f);
   }
-  const Codes codes = space.codes_of(0, width);
-  norm(rows, tokens, embedding_norm_, &codes);
+  const Codes codes = space.codes_of(rows.first, hidden_);
+  const Codes embedded = projection_ ? scratch.all_codes() : codes;
+  norm(embeddings, rows.count, embedding_norm_, &embedded);
   if (!projection_) return;
-  float* x = space.x.as<float>();
-  multiply(*projection_, rows, codes, tokens, Epilogue::store, x);
-  if (!fp32_) kernels_.quantise(x, tokens, hidden_, space.codes_of(0, hidden_));
+  multiply(*projection_, embeddings, embedded, rows.count, Epilogue::store, x);
+  if (!fp32_) kernels_.quantise(x, rows.count, hidden_, codes);
 }
 
 AttentionShape Encoder::shape(int tokens) const {
@@ -295,30 +357,33 @@ AttentionShape Encoder::shape(int tokens) const {
   return {tokens, heads_, width, size_t(padded(3 * heads_ * width)), size_t(padded(heads_ * width))};
 }
 
-void Encoder::run_layer(const Layer& layer, int tokens, bool last, Workspace& space) const {
-  const AttentionShape shape = this->shape(tokens);
-  float *x = space.x.as<float>(), *attended = space.attended.as<float>();
-  multiply(layer.attention_input, x, space.codes_of(0, hidden_), tokens, Epilogue::store,
-           space.qkv.as<float>());
-  if (fp32_)
-    kernels_.attention_fp32(space.qkv.as<float>(), shape, attended, space.scratch.as<void>());
-  else
-    kernels_.attention(space.qkv.as<float>(), shape, attended, space.scratch.as<void>());
-  const size_t hidden = padded(hidden_);
-  for (int row = 0; row < tokens; row += BLOCK) {
-    const int rows = std::min(BLOCK, tokens - row);
-    float *block = x + row * hidden, *from = attended + row * shape.out_stride;
-    float* up = space.up.as<float>();
-    const Codes codes = space.codes_of(row, hidden_);
-    const Codes inner{space.block_codes.as<uint8_t>(), space.block_scales.as<float>()};
-    if (!fp32_) kernels_.quantise(from, rows, int(shape.out_stride), inner);
-    multiply(layer.attention_output, from, inner, rows, Epilogue::residual, block);
-    norm(block, rows, layer.attention_norm, &codes);
-    multiply(layer.up, block, codes, rows, activation_, up);
-    if (!fp32_) kernels_.quantise(up, rows, intermediate_, inner);
-    multiply(layer.down, up, inner, rows, Epilogue::residual, block);
-    norm(block, rows, layer.output_norm, last ? nullptr : &codes);
-  }
+void Encoder::project(const Layer& layer, Rows rows, Workspace& space) const {
+  const Linear& linear = layer.attention_input;
+  multiply(linear, space.x.as<float>() + rows.first * size_t(padded(hidden_)),
+           space.codes_of(rows.first, hidden_), rows.count, Epilogue::store,
+           space.qkv.as<float>() + rows.first * size_t(linear.packed().out));
+}
+
+void Encoder::attend(int head, const AttentionShape& shape, Workspace& space, Scratch& scratch) const {
+  const auto attention = fp32_ ? kernels_.attention_fp32 : kernels_.attention;
+  const int first = head * shape.head_width;
+  attention(space.qkv.as<float>() + first, shape, space.attended.as<float>() + first,
+            scratch.attention.as<void>());
+}
+
+void Encoder::transform(const Layer& layer, Rows rows, Workspace& space, Scratch& scratch) const {
+  const int count = rows.count, attended = padded(heads_ * shape(1).head_width);
+  float* x = space.x.as<float>() + rows.first * size_t(padded(hidden_));
+  const float* from = space.attended.as<float>() + rows.first * size_t(attended);
+  float* up = scratch.wide.as<float>();
+  const Codes codes = space.codes_of(rows.first, hidden_), inner = scratch.all_codes();
+  if (!fp32_) kernels_.quantise(from, count, attended, inner);
+  multiply(layer.attention_output, from, inner, count, Epilogue::residual, x);
+  norm(x, count, layer.attention_norm, &codes);
+  multiply(layer.up, x, codes, count, activation_, up);
+  if (!fp32_) kernels_.quantise(up, count, intermediate_, inner);
+  multiply(layer.down, up, inner, count, Epilogue::residual, x);
+  norm(x, count, layer.output_norm, &layer == &layers_.back() ? nullptr : &codes);
 }
 
 void Encoder::multiply(const Linear& linear, const float* x, const Codes& codes, int rows,
@@ -332,24 +397,6 @@ void Encoder::multiply(const Linear& linear, const float* x, const Codes& codes,
 
 void Encoder::norm(float* x, int rows, const Norm& norm, const Codes* codes) const {
   kernels_.norm(x, rows, norm.weights, fp32_ ? nullptr : codes);
-}
-
-std::unique_ptr<Encoder::Workspace> Encoder::take_workspace(int tokens) {
-  for (auto& spare : spare_) {
-    std::unique_ptr<Workspace> space(spare.exchange(nullptr));
-    if (space && space->tokens >= tokens) return space;
-  }
-  return std::make_unique<Workspace>(*this, tokens);
-}
-
-void Encoder::keep(std::unique_ptr<Workspace> space) {
-  for (auto& spare : spare_) {
-    Workspace* none = nullptr;
-    if (spare.compare_exchange_strong(none, space.get())) {
-      space.release();
-      return;
-    }
-  }
 }
 
 }  // namespace pq

@@ -17,6 +17,38 @@ namespace pq {
 // Raises `Invalid` for an unknown name; NULL is the best that the machine can run.
 const Kernels& find_kernels(const char* name);
 
+// Memory of earlier reads, for later ones; no lock, for forks.
+template <class T>
+class Spares {
+ public:
+  ~Spares() {
+    for (auto& spare : spares_) delete spare.load();
+  }
+
+  // For windows of up to `tokens`.
+  template <class Owner>
+  std::unique_ptr<T> take(const Owner& owner, int tokens) {
+    for (auto& spare : spares_) {
+      std::unique_ptr<T> taken(spare.exchange(nullptr));
+      if (taken && taken->tokens >= tokens) return taken;
+    }
+    return std::make_unique<T>(owner, tokens);
+  }
+
+  void keep(std::unique_ptr<T> used) {
+    for (auto& spare : spares_) {
+      T* none = nullptr;
+      if (spare.compare_exchange_strong(none, used.get())) {
+        used.release();
+        return;
+      }
+    }
+  }
+
+ private:
+  std::atomic<T*> spares_[16] = {};
+};
+
 class Encoder {
  public:
   // Copies all but the words table, which must outlive the encoder. Raises `Invalid`.
@@ -47,6 +79,11 @@ class Encoder {
     Norm attention_norm, output_norm;
   };
   struct Workspace;
+  struct Scratch;
+  // Tokens of a window, half open.
+  struct Rows {
+    int first, count;
+  };
   // A window that was read: its number, its first token among all, and its last hidden states,
   // (tokens, padded(hidden_)).
   using Finish = std::function<pq_status(int32_t window, int64_t first, int tokens, const float* x)>;
@@ -55,17 +92,20 @@ class Encoder {
   void add_layer(const pq_layer& layer, const std::string& name);
   void check_request(const pq_request& request) const;
   pq_status run(const pq_request& request, int32_t* done, const Finish& finish);
-  pq_status window(const int32_t* ids, const int32_t* types, int tokens, Clock::time_point deadline,
-                   Workspace& space) const;
-  void add_embeddings(const int32_t* ids, const int32_t* types, int tokens, Workspace& space) const;
-  void run_layer(const Layer& layer, int tokens, bool last, Workspace& space) const;
+  int threads_for(int tokens, int threads) const;
+  pq_status window(const int32_t* ids, const int32_t* types, int tokens, int threads,
+                   Clock::time_point deadline, Workspace& space);
+  // The parts of a layer: for some tokens, for one head of all tokens, and for some tokens again.
+  void add_embeddings(const int32_t* ids, const int32_t* types, Rows rows, Workspace& space,
+                      Scratch& scratch) const;
+  void project(const Layer& layer, Rows rows, Workspace& space) const;
+  void attend(int head, const AttentionShape& shape, Workspace& space, Scratch& scratch) const;
+  void transform(const Layer& layer, Rows rows, Workspace& space, Scratch& scratch) const;
   void multiply(const Linear& linear, const float* x, const Codes& codes, int rows,
                 Epilogue epilogue, float* out) const;
   void norm(float* x, int rows, const Norm& norm, const Codes* codes) const;
   pq_status interrupted(Clock::time_point deadline) const;
   AttentionShape shape(int tokens) const;
-  std::unique_ptr<Workspace> take_workspace(int tokens);
-  void keep(std::unique_ptr<Workspace> space);
 
   const Kernels& kernels_;
   const bool fp32_;
@@ -82,8 +122,8 @@ class Encoder {
 
   std::atomic<bool> stopped_{false};
   ProcessPool pool_;
-  static constexpr int SPARE = 16;
-  std::atomic<Workspace*> spare_[SPARE] = {};  // of earlier reads; no lock, for forks
+  Spares<Workspace> workspaces_;
+  Spares<Scratch> scratches_;
 };
 
 }  // namespace pq

@@ -12,6 +12,8 @@ static long process_id() { return getpid(); }
 
 namespace pq {
 
+constexpr int SPINS = 20;
+
 struct Pool::Job {
   const std::function<void()>& work;
   int helping = 0;
@@ -31,10 +33,15 @@ void Pool::run(int helpers, const std::function<void()>& work) {
     }
     for (int i = 0; i < helpers; i++) jobs_.push_back(&job);
   }
-  wanted_.notify_all();
+  for (int i = 0; i < helpers; i++) wanted_.notify_one();
   work();
   std::unique_lock<std::mutex> lock(mutex_);
   jobs_.erase(std::remove(jobs_.begin(), jobs_.end(), &job), jobs_.end());
+  for (int i = 0; i < SPINS && job.helping; i++) {  // most are about to leave: no need to sleep
+    lock.unlock();
+    std::this_thread::yield();
+    lock.lock();
+  }
   left_.wait(lock, [&] { return job.helping == 0; });
 }
 

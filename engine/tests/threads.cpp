@@ -11,7 +11,7 @@
 
 namespace {
 
-constexpr int HIDDEN = 32, INNER = 48, WORDS = 20, POSITIONS = 24, WINDOWS = 12, READERS = 3;
+constexpr int HIDDEN = 32, INNER = 48, WORDS = 20, POSITIONS = 40, WINDOWS = 12, READERS = 3;
 
 // A model of one layer whose weights are all alike: what it reads does not matter.
 struct Model {
@@ -68,10 +68,11 @@ int32_t nearest(int threads) {
   return status == PQ_OK && (found != MOST || near[MOST - 1].row != MOST - 1) ? PQ_INTERNAL : status;
 }
 
-int32_t read(pq_model* model, int threads) {
-  const std::vector<int32_t> ids(WINDOWS * POSITIONS, 3), lengths(WINDOWS, POSITIONS);
+// A single window is shared by the threads.
+int32_t read(pq_model* model, int threads, int windows) {
+  const std::vector<int32_t> ids(windows * POSITIONS, 3), lengths(windows, POSITIONS);
   std::vector<float> start(ids.size()), end(ids.size());
-  const pq_request request{ids.data(), nullptr, lengths.data(), int64_t(ids.size()), WINDOWS,
+  const pq_request request{ids.data(), nullptr, lengths.data(), int64_t(ids.size()), windows,
                            threads,    0,       0};
   int32_t done = 0;
   return pq_read(model, &request, start.data(), end.data(), &done, nullptr, 0);
@@ -90,7 +91,7 @@ int main(int argc, char** argv) {
         for (int n = 0; n < 10; n++) {
           const int32_t status = n == 8   ? embed(model.made, 1 + i)
                                  : n == 9 ? nearest(1 + i)
-                                          : read(model.made, 1 + i);
+                                          : read(model.made, 1 + i, n % 2 ? 1 : WINDOWS);
           (status == PQ_OK ? whole : status == PQ_STOPPED ? stopped : failed)++;
         }
       });

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from engine_helpers import forward_int8, quantised, random_weights
 
@@ -117,6 +119,36 @@ def test_batched_equals_alone_and_one_thread_equals_two(name: str, precision: st
     for start, end in zip(ends - lengths, ends, strict=True):
         alone = backend.read(ids[start:end], types[start:end], np.array([end - start]))
         assert np.array_equal(together[start:end], np.stack(alone, axis=1))
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+@pytest.mark.parametrize("heads", [1, 4])
+def test_threads_that_share_a_window_read_as_one_alone(
+    name: str, precision: str, heads: int
+) -> None:
+    weights = random_weights(
+        hidden=128, heads=heads, embedding=24, intermediate=512, layers=3, positions=300
+    )
+    backend = NativeBackend(weights, precision=precision, kernels=name)
+    for length in (180, 300):
+        ids = np.arange(length) % 50
+        types, lengths = ids % 2, np.array([length])
+        alone = backend.read(ids, types, lengths)
+        for threads in (2, 3, 8):
+            together = backend.read(ids, types, lengths, threads=threads)
+            assert np.array_equal(together, alone), (length, threads)
+
+
+def test_only_a_window_that_takes_long_is_shared() -> None:
+    """A backend starts the threads that help when they are first needed."""
+    backend = NativeBackend(random_weights(hidden=128, intermediate=512, layers=4, positions=300))
+    before = threading.active_count(), psutil.Process().num_threads()
+    for tokens, helpers in ((20, 0), (300, 1), (300, 1)):
+        ids = np.ones(tokens, np.int64)
+        backend.read(ids, ids * 0, np.array([tokens]), threads=2)
+        now = threading.active_count(), psutil.Process().num_threads()
+        assert (now[0] - before[0], now[1] - before[1]) == (0, helpers)
 
 
 def test_a_batch_is_read_without_its_padding() -> None:

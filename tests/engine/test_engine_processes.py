@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -89,6 +90,55 @@ def test_a_child_can_read_though_a_thread_of_its_parent_was_at_work() -> None:
             freed = not backend._model
             os._exit(0 if freed and np.array_equal(found, wanted) else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def read_long(backend: NativeBackend) -> Any:
+    """Logits of a single window that two threads share."""
+    ids = np.arange(300) % 50
+    return np.stack(backend.read(ids, ids * 0, np.array([300]), threads=2))
+
+
+def shared_backend() -> NativeBackend:
+    return NativeBackend(random_weights(hidden=128, intermediate=512, layers=4, positions=300))
+
+
+@needs_fork
+@forks
+def test_a_child_shares_a_window_among_threads_of_its_own() -> None:
+    """Those of its parent were not forked."""
+    backend = shared_backend()
+    wanted = read_long(backend)
+    child = os.fork()
+    if child == 0:  # pragma: no cover - in another process
+        signal.alarm(20)
+        alone = psutil.Process().num_threads()
+        found = read_long(backend)
+        helpers = psutil.Process().num_threads() - alone
+        os._exit(0 if helpers == 1 and np.array_equal(found, wanted) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_window_that_several_threads_share_ends_when_the_backend_is_closed() -> None:
+    backend = shared_backend()
+    wanted = read_long(backend)
+    begun, errors = threading.Event(), []
+
+    def reads() -> None:
+        try:
+            while np.array_equal(read_long(backend), wanted):
+                begun.set()
+        except ModelError as error:
+            errors.append(str(error))
+
+    threads = [threading.Thread(target=reads, daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(60)
+    backend.close()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(errors) == 3
+    assert all("closed" in error for error in errors)
 
 
 def endless(example: Example = EXAMPLES[0]) -> Iterator[Example]:

@@ -325,6 +325,19 @@ def test_a_deadline_ends_a_read(slow: NativeBackend) -> None:
     assert np.isfinite(read(slow, [1, 2])).all()
 
 
+def test_a_deadline_ends_a_window_that_threads_share() -> None:
+    deep = random_weights(hidden=128, intermediate=512, layers=40, positions=300)
+    backend = NativeBackend(deep, kernels="portable")
+    ids = np.ones(300, np.int64)
+    window = ids, ids * 0, np.array([300])
+    began = time.thread_time()  # the machine may be busy
+    backend.read(*window, threads=2)
+    whole = time.thread_time() - began
+    with pytest.raises(TimeoutError, match="deadline"):
+        backend.read(*window, threads=2, deadline=whole / 10)
+    assert time.thread_time() - began < 1.6 * whole
+
+
 def test_a_deadline_that_is_far_away_changes_nothing() -> None:
     backend = NativeBackend(random_weights())
     ids, types, lengths = long_reading(backend, 3)
