@@ -13,6 +13,7 @@ from cli_helpers import LIGHTHOUSE, Run
 
 from pullquote import Answer, Prediction, Reader
 from pullquote.cli.console import Near, abstention, echo_abstention, percent
+from pullquote.reading.backends import cores, native_library
 
 NORSE = "The Norse, led by Rollo, came by sea. They settled in Normandy."
 WHO = "Who led the Norse?"
@@ -370,3 +371,19 @@ def test_scores_that_were_never_calibrated_are_said_to_be_none(
         assert err.count("are no probabilities, for they were never calibrated") == 1
         assert f"pullquote calibrate {model_dir} DATA" in " ".join(err.split())
     assert run("ask", "Who led?", text, "--model", "tiny").succeeded().err == ""
+
+
+@pytest.mark.skipif(not native_library.available(), reason="no engine here: make engine")
+@pytest.mark.parametrize(("wanted", "threads"), [(None, 1), ("3", 3)])
+def test_numpy_starts_no_threads_where_the_engine_reads(wanted: str | None, threads: int) -> None:
+    code = """
+from pullquote.cli.console import open_reader
+open_reader("tiny", device="cpu", precision="auto", threads=1)
+import psutil
+print(psutil.Process().num_threads())
+"""
+    variables = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    if wanted:
+        variables["OPENBLAS_NUM_THREADS"] = wanted
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True)
+    assert done.stdout.decode() == f"{min(threads, cores())}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import re
 import sys
 import threading
@@ -85,6 +86,11 @@ def open_reader(
     spelling: bool | None = None,
 ) -> Reader:
     """The reader of a command that shows scores; says so where they are not calibrated."""
+    from pullquote.reading.backends import native_library
+
+    if native_library.available():
+        # The engine multiplies, not numpy, whose threads would spin for a tenth of a second first.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from pullquote.reading.reader import Reader  # not loaded by --help
 
     reader = Reader(
