@@ -38,6 +38,7 @@ def test_names_of_plain_texts(name: str, plain: bool) -> None:
     assert (kind_of(name) is TEXT) is plain
 
 
+@pytest.mark.packed  # which need no onnxruntime
 def test_asking_a_plain_text_loads_nothing_of_the_search() -> None:
     code = f"""
 import sys

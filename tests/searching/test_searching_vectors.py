@@ -105,6 +105,7 @@ def test_the_same_without_an_encoder(tmp_path: Path, folder: Path, file: Path) -
     assert not file.exists()
 
 
+@pytest.mark.packed  # the text encoder has the words of the packed `small`
 def test_the_bundled_encoder_is_the_default_and_can_be_turned_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
