@@ -131,7 +131,8 @@ typedef struct {
   const int32_t *lengths; /* (windows): tokens of each window */
   int64_t tokens;         /* the sum of all lengths */
   int32_t windows;
-  int32_t threads; /* at most this many, the caller's own among them; at least 1 */
+  int32_t threads; /* at most this many, the caller's own among them; at least 1. Each reads windows
+                      of its own; a single long window is shared, unless the cores are busy */
   double deadline; /* seconds from now, or 0 for none; checked between layers */
   double pause;    /* seconds from now after which no further window is begun; 0 for none */
 } pq_request;

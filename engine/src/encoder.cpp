@@ -17,6 +17,7 @@ constexpr int TILE = 16;  // rows that some kernels read together
 #define PQ_LEAST_PRODUCTS 5e7
 #endif
 constexpr double LEAST_PRODUCTS = PQ_LEAST_PRODUCTS;  // of a window, for each thread that shares it
+constexpr int ALONE = 50;  // windows that one thread reads after others were waited for
 
 void check_linear(const pq_linear& linear, const std::string& name, int out, int in) {
   check(linear.weight, name + ".weight", out, in, false);
@@ -271,11 +272,17 @@ pq_status Encoder::interrupted(Clock::time_point deadline) const {
   return deadline != Clock::time_point::max() && Clock::now() >= deadline ? PQ_DEADLINE : PQ_OK;
 }
 
-// Fewer than the caller has where the window is small: a thread that helps has to be woken.
-int Encoder::threads_for(int tokens, int threads) const {
+// Fewer than the caller has where the window is small, for a thread that helps has to be woken; and
+// where the cores are busy, for a thread that has to wait for one keeps the others waiting.
+int Encoder::threads_for(int tokens, int threads) {
   const double layer = 4. * hidden_ * hidden_ + 2. * hidden_ * intermediate_;
   const double worth = layer * layers_.size() * tokens / LEAST_PRODUCTS;
-  return std::max(1, int(std::min({double(threads), worth, double((tokens + 2 * TILE - 1) / (2 * TILE))})));
+  threads = std::max(1, int(std::min({double(threads), worth, double((tokens + 2 * TILE - 1) / (2 * TILE))})));
+  if (threads > 1 && alone_.load() > 0) {
+    alone_.fetch_sub(1);
+    return 1;
+  }
+  return threads;
 }
 
 pq_status Encoder::window(const int32_t* ids, const int32_t* types, int tokens, int threads,
@@ -297,6 +304,7 @@ pq_status Encoder::window(const int32_t* ids, const int32_t* types, int tokens, 
     status = interrupted(deadline);
     return status == PQ_OK ? heads_ : 0;
   });
+  std::atomic<Clock::rep> waited{0};
   const auto work = [&] {
     std::unique_ptr<Scratch> scratch;
     try {
@@ -304,7 +312,7 @@ pq_status Encoder::window(const int32_t* ids, const int32_t* types, int tokens, 
     } catch (const std::bad_alloc&) {
       return;  // another thread does all
     }
-    steps.work([&](int step, int piece) {
+    const Clock::duration time = steps.work([&](int step, int piece) {
       const int layer = step / 2;
       if (step % 2) return attend(piece, shape, space, *scratch);
       const Rows rows{piece * block, std::min(block, tokens - piece * block)};
@@ -314,12 +322,16 @@ pq_status Encoder::window(const int32_t* ids, const int32_t* types, int tokens, 
         transform(layers_[layer - 1], rows, space, *scratch);
       if (layer < layers) project(layers_[layer], rows, space);
     });
+    waited.fetch_add(time.count());
     scratches_.keep(std::move(scratch));
   };
-  if (threads > 1)
+  if (threads > 1) {
+    const auto began = Clock::now();
     pool_.get().run(threads - 1, work);
-  else
+    if (2 * waited.load() > (Clock::now() - began).count() * (threads - 1)) alone_.store(ALONE);
+  } else {
     work();
+  }
   if (!steps.over()) throw std::bad_alloc();
   return status;
 }

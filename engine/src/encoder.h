@@ -92,7 +92,7 @@ class Encoder {
   void add_layer(const pq_layer& layer, const std::string& name);
   void check_request(const pq_request& request) const;
   pq_status run(const pq_request& request, int32_t* done, const Finish& finish);
-  int threads_for(int tokens, int threads) const;
+  int threads_for(int tokens, int threads);
   pq_status window(const int32_t* ids, const int32_t* types, int tokens, int threads,
                    Clock::time_point deadline, Workspace& space);
   // The parts of a layer: for some tokens, for one head of all tokens, and for some tokens again.
@@ -121,6 +121,7 @@ class Encoder {
   std::vector<Layer> layers_;
 
   std::atomic<bool> stopped_{false};
+  std::atomic<int> alone_{0};  // windows that are to be read by one thread
   ProcessPool pool_;
   Spares<Workspace> workspaces_;
   Spares<Scratch> scratches_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <thread>
 #include <utility>
@@ -22,26 +23,32 @@ inline void relax() { std::this_thread::yield(); }
 template <class Pieces>
 class Steps {
  public:
+  using Clock = std::chrono::steady_clock;
+
   explicit Steps(Pieces pieces) : pieces_(std::move(pieces)) { open(0); }
 
   // Called by each thread: `piece(step, number)` for the pieces that it takes. Returns when all steps
-  // are done. `piece` must not throw.
+  // are done, with the time in which this thread waited for others. `piece` must not throw.
   template <class Piece>
-  void work(const Piece& piece) {
+  Clock::duration work(const Piece& piece) {
+    Clock::duration waited{};
+    Clock::time_point since;
     for (int idle = 0;;) {
       uint64_t at = next_.load(std::memory_order_acquire);
       const int step = int(at >> 32), left = int(at & 0xffffffff);
-      if (step == OVER) return;
-      if (left == 0) {  // the last pieces are being done: soon there will be others
-        if (++idle < SPINS)
+      if (left == 0 && step != OVER) {  // the last pieces are being done: soon there will be others
+        if (!idle++) since = Clock::now();
+        if (idle < SPINS)
           relax();
         else
           std::this_thread::yield();  // to whom may do such a piece
         continue;
       }
+      if (idle) waited += Clock::now() - since;
+      idle = 0;
+      if (step == OVER) return waited;
       if (!next_.compare_exchange_weak(at, at - 1, std::memory_order_acq_rel)) continue;
       piece(step, left - 1);
-      idle = 0;
       if (undone_.fetch_sub(1, std::memory_order_acq_rel) == 1) open(step + 1);
     }
   }

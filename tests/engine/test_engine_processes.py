@@ -112,8 +112,10 @@ def test_a_child_shares_a_window_among_threads_of_its_own() -> None:
     if child == 0:  # pragma: no cover - in another process
         signal.alarm(20)
         alone = psutil.Process().num_threads()
-        found = read_long(backend)
-        helpers = psutil.Process().num_threads() - alone
+        helpers = 0
+        while not helpers:  # the first ones are read alone where the machine was busy
+            found = read_long(backend)
+            helpers = psutil.Process().num_threads() - alone
         os._exit(0 if helpers == 1 and np.array_equal(found, wanted) else 1)
     assert os.waitpid(child, 0)[1] == 0
 

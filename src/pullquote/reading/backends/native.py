@@ -57,7 +57,8 @@ class NativeBackend:
 
     The weights are copied, except the words, which the backend keeps alive. A backend may be called
     from several threads and after a fork. It is steady: a window's logits depend neither on the
-    batch nor on the number of threads.
+    batch nor on the number of threads. Threads read a window each; a single long one they share,
+    unless the cores are busy.
     """
 
     # Windows are read one by one; larger batches only save calls.
