@@ -260,6 +260,14 @@ def test_scores_are_those_of_fts5(index: Index) -> None:
             assert len(found) > 0
 
 
+def test_words_of_all_kinds_are_words(index: Index) -> None:
+    words = ["1e5", "12abc", "b2b", "0x1f", "1999", "Straße", "мельница", "水車", "ضريبة", "naïve"]
+    words += ["mill.The", "and/or", "ann@db.lan", "x" * 3000]
+    index.add_texts(words)
+    assert [texts(index, word) for word in words[:-1]] == [[word] for word in words[:-1]]
+    assert texts(index, words[-1]) == []  # longer than any word that PostgreSQL keeps
+
+
 def test_passages_without_the_rarest_words_are_left_out_only_where_they_cannot_win(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:

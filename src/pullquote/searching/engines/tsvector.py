@@ -172,7 +172,7 @@ class TsvectorEngine:
         rows = self._database.rows(
             "SELECT stem, stems.passages, totals.passages, totals.words FROM stems, totals "
             "WHERE stem = ANY(tsvector_to_array(to_tsvector('words', ?::text))) "
-            "AND stems.passages > 0 ORDER BY stems.passages, stem",
+            "AND stems.passages BETWEEN 1 AND totals.passages ORDER BY stems.passages, stem",
             " ".join(part for word in words for part in _WORD.findall(_plain(word))),
         )
         stems, mean = [], 1.0

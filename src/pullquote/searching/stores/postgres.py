@@ -230,7 +230,8 @@ class PostgresStore(Store):
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         cursor = self._connection.execute(_translated(query), _storable(values))
-        return cursor.fetchall()  # type: ignore[no-any-return]
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
     def each(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         with self._connection.cursor(f"each_{token_hex(4)}", binary=True) as cursor:
@@ -350,13 +351,15 @@ def _translated(statement: str) -> str:
 
 
 def _connect(place: Place) -> psycopg.Connection[Any]:
-    psycopg = _psycopg()
+    library = _psycopg()
     try:
-        options = _CONNECTION | psycopg.conninfo.conninfo_to_dict(place.database)
-    except psycopg.ProgrammingError as error:
+        options = _CONNECTION | library.conninfo.conninfo_to_dict(place.database)
+    except library.ProgrammingError as error:
         raise InputError(f"{place.shown}: {first_line(error)}") from None
     # statements are not prepared: a plan for any values would not use the index of the words
-    connection = psycopg.connect(**options, autocommit=True, prepare_threshold=None)
+    connection: psycopg.Connection[Any] = library.connect(
+        **options, autocommit=True, prepare_threshold=None
+    )
     try:
         connection.execute("SET client_encoding TO 'UTF8'")
         connection.execute(_with_schema("SET search_path TO {}, pg_temp", place))
