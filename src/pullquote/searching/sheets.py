@@ -14,6 +14,7 @@ import io
 import os
 import posixpath
 import re
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO, TypeAlias
@@ -38,6 +39,8 @@ _MOST_COLUMNS = 16_384  # of Excel
 _PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]{1,3}[0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})"')
 
+# what xlrd raises for a broken file, beside errors of its own
+_FAULTS = struct.error, AssertionError, AttributeError, LookupError, TypeError, ValueError
 _BARE = b"\x09"  # how an old workbook begins that is in no container
 
 _Row: TypeAlias = "tuple[int, list[str]]"
@@ -98,15 +101,23 @@ def read_xls(file: BinaryIO) -> Iterator[Part | Note]:
     Raises `DocumentError` for a file that is encrypted, or none, and `MissingExtraError` without
     xlrd.
     """
-    book = _old_workbook(file)
-    for number in range(book.nsheets):
-        sheet = book.sheet_by_index(number)
-        title = sheet.name if book.nsheets > 1 else ""
-        yield from row_parts(table_rows(_old_cells(book, sheet)), title, alone=True)
-        for (row, _), comment in sorted(sheet.cell_note_map.items()):
-            if text := one_line(comment.text):
-                yield Part(f"{text}\n\n", row + 1)
-        book.unload_sheet(number)
+    xlrd = _xlrd()
+    try:
+        book = _old_workbook(xlrd, file)
+        for number in range(book.nsheets):
+            sheet = book.sheet_by_index(number)
+            title = sheet.name if book.nsheets > 1 else ""
+            yield from row_parts(table_rows(_old_cells(book, sheet)), title, alone=True)
+            for (row, _), comment in sorted(sheet.cell_note_map.items()):
+                if text := one_line(comment.text):
+                    yield Part(f"{text}\n\n", row + 1)
+            book.unload_sheet(number)
+    except (xlrd.XLRDError, xlrd.compdoc.CompDocError, *_FAULTS) as error:
+        if "encrypted" in str(error):
+            raise DocumentError("encrypted; save it as .xlsx without a password") from None
+        raise DocumentError(
+            f"not readable as XLS ({first_line(error)}); save it as .xlsx"
+        ) from None
 
 
 def _until_fault(rows: Iterable[_Row], faults: list[DocumentError]) -> Iterator[_Row]:
@@ -274,30 +285,27 @@ def _free(element: Any) -> None:
 # --- XLS
 
 
-def _old_workbook(file: BinaryIO) -> Any:
+def _xlrd() -> Any:
     try:
         import xlrd
     except ImportError:
         raise MissingExtraError("xlrd, which reads XLS,", "files") from None
+    return xlrd
+
+
+def _old_workbook(xlrd: Any, file: BinaryIO) -> Any:
     file.seek(0)
     content = file.read()
     if not content.startswith((OLD_OR_ENCRYPTED, _BARE)):
         raise DocumentError("not readable as XLS (it begins otherwise); save it as .xlsx")
     with open(os.devnull, "w") as unheard:  # it prints warnings
-        try:
-            return xlrd.open_workbook(
-                file_contents=content,
-                formatting_info=True,  # how numbers are shown, and which cells are merged
-                ragged_rows=True,
-                on_demand=True,
-                logfile=unheard,
-            )
-        except (xlrd.XLRDError, xlrd.compdoc.CompDocError) as error:
-            if "encrypted" in str(error):
-                raise DocumentError("encrypted; save it as .xlsx without a password") from None
-            raise DocumentError(
-                f"not readable as XLS ({first_line(error)}); save it as .xlsx"
-            ) from None
+        return xlrd.open_workbook(
+            file_contents=content,
+            formatting_info=True,  # how numbers are shown, and which cells are merged
+            ragged_rows=True,
+            on_demand=True,
+            logfile=unheard,
+        )
 
 
 def _old_cells(book: Any, sheet: Any) -> Iterator[_Row]:
