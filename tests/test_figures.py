@@ -95,15 +95,6 @@ def served(model: str, processes: str = "") -> list[float]:
     return [median(one[key] for one in rounds) for key in keys]
 
 
-def warm_rate(engine: str) -> float:
-    """Rows for each CPU second of the reader, of the most rows, less what one row takes."""
-    one, most = (
-        min(run["reader_cpu"] for run in BATCH if run["engine"] == engine and run["rows"] == rows)
-        for rows in (1, 30_000)
-    )
-    return 30_000 / (most - one)
-
-
 def significant(value: float, digits: int) -> float:
     return float(f"{value:.{digits}g}")
 

@@ -19,14 +19,15 @@ ROWS = "Item: oak door; Stock: 3; Price: 840\n\nItem: pine door; Price: 310.50"
 def test_cells_stay_where_they_are_and_names_are_blank() -> None:
     cells = only_cells(ROWS)
     assert len(cells) == len(ROWS)
-    assert cells.split() == ["oak", "door", "3", "840", "pine", "door", "310.50"]
+    assert cells.split() == ["oak", "door", "3", "840␞", "pine", "door", "310.50"]
     assert cells.index("310.50") == ROWS.index("310.50")
 
 
 def test_other_lines_are_no_cells_and_part_rows() -> None:
     cells = only_cells(f"Our doors\n\n{ROWS}\n\nNote: dear; see below\n\n{ROWS}")
     assert cells.split("¶")[0] == ""
-    assert [len(piece.split()) for piece in cells.split("¶")] == [0, 7, 7]
+    words = [piece.replace("␞", " ").split() for piece in cells.split("¶")]
+    assert [len(piece) for piece in words] == [0, 7, 7]
 
 
 def test_a_title_above_each_row_does_not_part_them() -> None:
@@ -121,3 +122,13 @@ def test_a_row_as_it_is_read_is_still_exact_and_offsets_hold(folder: Path) -> No
         (passage,) = index.passages(found.at.path, found.start, limit=1)
     assert passage.text[found.start - passage.start :].startswith(found.text)
     assert (found.text, found.at.number) == ("pine, painted; Price: 1,310 crowns", 3)
+
+
+@pytest.mark.parametrize("quote", ["1,200 crowns per month pine door", "640 pine", "oak door 310"])
+def test_a_line_does_not_go_on_in_the_next_row(quote: str) -> None:
+    text = (
+        "Item: oak door; Stock: 640; Price: 1,200 crowns per month\n\n"
+        "Item: pine door; Stock: 310; Price: 90 crowns"
+    )
+    found = check(quote, {"id": "doors", "text": text})
+    assert found.match not in ("exact", "typographic")

@@ -1,7 +1,7 @@
 """Rows of tables as their files show them: the cells without the names of their columns.
 
     only_cells("Item: oak door; Price: 840\n\nItem: pine door; Price: 310")
-    #          "      oak door         840\n\n      pine door         310"
+    #          "      oak door         840␞\n      pine door         310"
 
 Tables are read with the names of their columns (`searching.rows`); people quote "oak door, 840".
 Texts keep their length, so that offsets stay. Knows neither documents nor quotes.
@@ -19,10 +19,11 @@ _LINE = re.compile(r"[^\n]+")
 _FEWEST = 2  # names that a row shares, and rows that share one: else "Note: ..." would be a name
 _BLANKS = str.maketrans(dict.fromkeys(",;|", " "))
 _ELSE = "¶"  # stands for a line that is no row, so that the rows around it do not touch
+ROW_END = "␞"  # before a row, so that what is quoted in one line does not go on in the next row
 
 
 def only_cells(text: str) -> str:
-    """A text with blanks for all but the cells of its rows; "" if it has no rows.
+    """A text with blanks for all but the cells of its rows, and the ends of rows; "" without rows.
 
     A row begins with the name of a column, and shares two names or more with other rows.
     """
@@ -33,14 +34,15 @@ def only_cells(text: str) -> str:
     at = 0
     some = False
     for line, names in found:
-        pieces.append(text[at : line.start()])
+        between = text[at : line.start()]
         at = line.end()
         shared = sum(rows[match[1]] >= _FEWEST for match in names)
         if shared < _FEWEST:
             # a title is read above each row of its table, which it does not part
             sign = _ELSE if lines[line[0]] == 1 else ""
-            pieces.append(sign.ljust(len(line[0])))
+            pieces += [between, sign.ljust(len(line[0]))]
             continue
+        pieces.append(between.replace("\n", ROW_END, 1))
         some = True
         ends = [*(match.start() for match in names[1:]), line.end()]
         for match, end in zip(names, ends, strict=True):

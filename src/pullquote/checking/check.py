@@ -323,9 +323,10 @@ def _of_rows(
 ) -> tuple[_Quote, _Result | None]:
     """The place of a quote among the cells of rows, without the names of their columns.
 
-    The quote is returned as it was looked for there.
+    A quote of several lines may go on from row to row. It is returned as it was looked for there.
     """
-    rows = [rows for text in texts if (rows := text.of_rows)]
+    lines = "\n" in asked.text.strip()
+    rows = [rows for text in texts if (rows := text.touching_rows if lines else text.rows)]
     cells = _Quote(without_separators(asked.text))
     return cells, _best(_whole(cells, rows), named) or _drifted(cells, rows)
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pullquote.checking.cells import only_cells
+from pullquote.checking.cells import ROW_END, only_cells
 from pullquote.checking.folding import Folded
 from pullquote.errors import DocumentError, InputError, MissingExtraError, TextError
 from pullquote.progress import Progress, no_progress
@@ -77,10 +77,16 @@ class SourceText:
         return Folded("".join(joined(self.passages, self.start)), self.cells)
 
     @functools.cached_property
-    def of_rows(self) -> SourceText | None:
+    def rows(self) -> SourceText | None:
         """The same text, of which only the cells of tables are looked at; None without tables."""
         cells = only_cells(self.folded.text)
         return replace(self, cells=cells) if cells else None
+
+    @functools.cached_property
+    def touching_rows(self) -> SourceText | None:
+        """The same, in which a row goes on in the next one."""
+        rows = self.rows
+        return rows and replace(self, cells=rows.cells.replace(ROW_END, "\n"))
 
     @functools.cached_property
     def of_file(self) -> SourceText | None:

@@ -280,9 +280,11 @@ def _renew(store: Store, engine: Engine) -> tuple[bool, bool]:
     upgraded = store.upgrade()
     if _reading(store) == READING:
         return upgraded, False
-    others = bool(store.rows("SELECT id FROM documents LIMIT 1"))
     with Transaction(store, engine) as batch:
         batch.begin()
+        if _reading(store) == READING:  # another process has done so meanwhile
+            return upgraded, False
+        others = bool(store.rows("SELECT id FROM documents LIMIT 1"))
         if others:
             engine.clear()
             rows = store.each("SELECT id, document, text FROM passages ORDER BY id")
