@@ -132,3 +132,12 @@ def test_a_line_does_not_go_on_in_the_next_row(quote: str) -> None:
     )
     found = check(quote, {"id": "doors", "text": text})
     assert found.match not in ("exact", "typographic")
+
+
+def test_a_row_of_the_named_file_is_preferred_to_the_same_words_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Item,Qty,Total\nBrake cable,4,12.80\nChain,1,24.90\n")
+    (tmp_path / "b.txt").write_text("We bought: Brake cable; 4; 12.80 of them.")
+    draft = '"Brake cable; 4; 12.80" (a.csv, line 2)'
+    checker = Checker([tmp_path / "a.csv", tmp_path / "b.txt"])
+    ((_, found),) = checker.check_draft(draft)
+    assert (found.match, found.place) == ("typographic", "as named")

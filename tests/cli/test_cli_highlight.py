@@ -25,8 +25,8 @@ def test_sentences_with_their_places(call: Run, folder: Path) -> None:
     done = call("highlight", QUESTION, folder / "bread.txt").succeeded()
     name, first, second = done.out.splitlines()
     assert name.endswith("bread.txt")
-    assert first.endswith("%  For the bread you need flour., line 1")
-    assert second.endswith("%  You also need salt for the bread., line 2")
+    assert first.endswith("%  For the bread you need flour. (line 1)")
+    assert second.endswith("%  You also need salt for the bread. (line 2)")
 
 
 def test_json_of_a_folder(call: Run, folder: Path) -> None:

@@ -179,7 +179,11 @@ class Checker:
             or _best(_elided(asked, texts), named)
             or _best(_whole(asked, self.sources.raw_texts(document)), named)
         )
-        if result is None:
+        if result and not _is_as_named(result, named):
+            cells, of_rows = _of_rows(asked, texts, named)
+            if of_rows and of_rows.match == "typographic" and _is_as_named(of_rows, named):
+                asked, result = cells, of_rows
+        elif result is None:
             result = _drifted(asked, texts)
             cells, of_rows = _of_rows(asked, texts, named)
             if of_rows and (
@@ -219,8 +223,12 @@ def _verdict(verdict: Check, result: _Result, asked: _Quote, unknown: str) -> Ch
         return replace(verdict, match="uncheckable", reason=unknown) if unknown else verdict
     if verdict.named is None:
         return verdict
-    as_named = all(verdict.named.is_at(found.at, found.last) for found in result.found)
-    return replace(verdict, place="as named" if as_named and not unknown else "elsewhere")
+    as_named = _is_as_named(result, verdict.named) and not unknown
+    return replace(verdict, place="as named" if as_named else "elsewhere")
+
+
+def _is_as_named(result: _Result, named: Named | None) -> bool:
+    return named is None or all(named.is_at(found.at, found.last) for found in result.found)
 
 
 # ---- the same, but for typography
@@ -230,8 +238,7 @@ def _best(results: Iterator[_Result], named: Named | None) -> _Result | None:
     """The first result that is exact and as named, else as named, else exact, else any."""
     best: tuple[int, _Result] | None = None
     for result in results:
-        as_named = named is None or all(named.is_at(one.at, one.last) for one in result.found)
-        rank = 2 * as_named + (result.match == "exact")
+        rank = 2 * _is_as_named(result, named) + (result.match == "exact")
         if best is None or rank > best[0]:
             best = rank, result
         if rank == 3:

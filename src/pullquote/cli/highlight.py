@@ -93,7 +93,7 @@ def command(
             continue
         click.secho(printable(shown(name)), bold=True)
         for one, place in zip(found, places, strict=True):
-            where = f", {place['unit']} {place['number']}" if place else ""
+            where = f" ({place['unit']} {place['number']})" if place else ""
             click.echo(f"  {percent(one.score):>6}  {_marked(one, text)}{where}")
     if without:
         has = "has" if without == 1 else "have"

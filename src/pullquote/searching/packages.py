@@ -57,13 +57,13 @@ def main_part(archive: Archive, root: str, usual: str, what: str) -> tuple[str, 
     `DocumentError` if the package holds something else.
     """
     said = [one.target for one in relations(archive, "").values() if one.kind == "officeDocument"]
-    found = "nothing"
+    found = ""
     for name in filter(None, map(archive.find, [*said, usual])):
         tree = archive.tree(name)
         if local_name(tree) == root:
             return name, tree
-        found = f"<{local_name(tree)}>"
-    raise DocumentError(f"no {what} in it (no {usual}), but {found}; give it the right ending")
+        found = f", but <{local_name(tree)}>"
+    raise DocumentError(f"no {what} in it (no {usual}){found}; give it the right ending")
 
 
 def open_package(file: BinaryIO, kind: str, old: str) -> Archive:
