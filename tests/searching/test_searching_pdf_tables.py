@@ -16,6 +16,7 @@ import pytest
 from searching_helpers import FILES, pdf
 
 from pullquote.searching import pdf as pdf_module
+from pullquote.searching import pdf_tables
 from pullquote.searching.documents import SourceFile, find, read
 from pullquote.searching.parts import Part
 from pullquote.searching.pdf import read_pdf
@@ -405,3 +406,71 @@ def test_columns_between_level_lines_without_a_frame(tmp_path: Path) -> None:
     assert read_page(tmp_path, page_of(*in_columns(*words), rules=parted)) == shown
     framed = [*rules, "70 648 m 70 712 l S", "270 648 m 270 712 l S"]
     assert "[" not in "".join(read_page(tmp_path, page_of(*in_columns(*words), rules=framed)))
+
+
+def line(*ends: float) -> str:
+    """A ruling line from x, y to x, y."""
+    left, bottom, right, top = ends
+    return f"{left} {bottom} m {right} {top} l S"
+
+
+def test_a_line_that_no_row_has_is_not_lost(tmp_path: Path) -> None:
+    """The file has the text in another order than the page."""
+    rows = [("Item", "Wood", "Price"), ("door", "oak", "840"), ("gate", "larch", "99")]
+    header, door, gate = (
+        in_columns(row, top=top) for row, top in zip(rows, (700, 680, 660), strict=True)
+    )
+    said = "IMPORTANT: nothing of this may be sold."
+    rules = [line(60, y, 500, y) for y in (714, 694, 674, 654)]
+    shown = " ".join(
+        read_page(tmp_path, page_of(*header, (72, 500, said), *gate, *door, rules=rules))
+    )
+    assert said in shown
+    assert [shown.count(word) for word in ("oak", "larch", "840", "99")] == [1] * 4
+
+
+def test_rows_that_lack_a_cell_of_their_lines_are_no_table() -> None:
+    page = pdf_tables._Page("oak 840\npine 310", lambda at: (at, 0, at + 1, 1))
+    oak, price, pine, other = (page._piece(*ends) for ends in ((0, 3), (4, 7), (8, 12), (13, 16)))
+    page._add([0, 1], [[[oak], [price]], [[pine], []]], header=False)
+    assert page.tables == []
+    page._add([0, 1], [[[oak], [price]], [[pine], [other]]], header=False)
+    assert len(page.tables) == 1
+
+
+def test_a_cell_that_is_merged_around_a_corner_is_not_lost(tmp_path: Path) -> None:
+    said = (
+        "It is kept dry and out of the sun, and it is oiled",
+        "in spring and in autumn, twice, by whoever has a day off.",
+    )
+    rows = [("Item", "Wood", "Price"), ("gate", "", "12"), ("door",)]
+    rows += [("a", "oak", "30"), ("b", "pine", "40"), ("c", "ash", "50")]
+    tops = [714 - 30 * number for number in range(7)]
+    rules = [line(68, y, 668, y) for y in (*tops[:2], *tops[3:])]
+    rules += [line(68, tops[2], 168, tops[2]), line(268, tops[2], 668, tops[2])]
+    rules += [line(x, tops[-1], x, tops[0]) for x in (68, 668)]
+    rules += [line(168, tops[0], 168, tops[1]), line(168, tops[2], 168, tops[-1])]
+    rules += [line(268, tops[0], 268, tops[2]), line(268, tops[3], 268, tops[-1])]
+    cells = [
+        cell for number, row in enumerate(rows) for cell in in_columns(row, top=698 - 30 * number)
+    ]
+    cells[6:6] = [(272, 642, said[0]), (272, 628, said[1])]
+    shown = read_page(tmp_path, page_of(*cells, rules=rules))
+    assert "[Item: c; Wood: ash; Price: 50]" in shown
+    assert " ".join(said) in " ".join(shown)
+
+
+def test_frames_around_each_other_cost_little(tmp_path: Path) -> None:
+    rules = [
+        rule
+        for out in range(0, 1600, 20)
+        for rule in (
+            rectangle(-out, -out, 595 + 2 * out, 842 + 2 * out),
+            line(300, 841 + out, 300, 850.5 + out),
+        )
+    ]
+    lines = [f"1 0 0 1 20 {830 - 0.8 * n} Tm ({'ab cde ' * 100}) Tj" for n in range(300)]
+    page = zlib.compress(f"{' '.join(rules)} BT /F 0.3 Tf {' '.join(lines)} ET".encode())
+    begin = time.process_time()
+    assert "ab cde" in " ".join(read_page(tmp_path, page))
+    assert time.process_time() - begin < 3  # if each frame looked at all of the text: seven

@@ -38,6 +38,7 @@ _WIDE = 60.0  # points of a level line that parts rows where no upright ones are
 _MOST_DRAWN = 1000  # lines and rectangles; more are a drawing
 _MOST_LINES = 1000  # of text on a page
 _MOST_PAIRS = 40_000  # of a level and an upright line
+_MOST_LOOKS = 3  # at each character: it may be in several frames, of which each lies in another
 
 _GAP = 0.7  # of the height of a line, between two columns
 _SLIGHT = 0.3  # the same between the columns of a whole table
@@ -208,11 +209,13 @@ class _Grid:
 
     def merged(self, row: int, column: int) -> tuple[int, int]:
         """The first cell of those that a cell is merged with."""
-        while column and not self._walls[row][column]:
-            column -= 1
-        while row and not self._floors[row][column]:
-            row -= 1
-        return row, column
+        while True:
+            if column and not self._walls[row][column]:
+                column -= 1
+            elif row and not self._floors[row][column]:
+                row -= 1
+            else:
+                return row, column
 
 
 def _middles(places: Sequence[float]) -> list[float]:
@@ -277,6 +280,7 @@ class _Page:
             if not match[1].isspace()
         ]
         self.count = len(self._lines)
+        self._left = _MOST_LOOKS * len(text)
         self._first = functools.cache(self._first_of)
         self._pieces = functools.cache(self._pieces_of)
 
@@ -284,6 +288,9 @@ class _Page:
         """Add the table in a grid, if it is one and not a form or a drawing."""
         cell_of = functools.partial(self._cell, grid)
         lines = [line for line, (begin, _) in enumerate(self._lines) if cell_of(begin)]
+        self._left -= sum(end - begin for begin, end in (self._lines[line] for line in lines))
+        if self._left < 0:
+            return
         cells: dict[tuple[int, int], list[_Piece]] = {}
         for line in lines:
             shown = (at for at in range(*self._lines[line]) if self._text[at] not in _NOT_SHOWN)
@@ -409,10 +416,16 @@ class _Page:
         )
 
     def _add(self, lines: Sequence[int], rows: Sequence[_Row], *, header: bool) -> None:
-        """Add a table, if its lines follow each other and are in no other table."""
+        """Add a table, if its lines follow each other, are in no other table, and lose no text."""
+        lines = sorted(lines)
         if not lines or lines[-1] - lines[0] + 1 != len(lines):
             return
         begin, end = self._lines[lines[0]][0], self._lines[lines[-1]][1]
+        pieces = sorted((one.begin, one.end) for row in rows for cell in row for one in cell)
+        ends = [begin, *itertools.accumulate((last for _, last in pieces), max)]
+        between = zip(ends, [first for first, _ in pieces] + [end], strict=True)
+        if any(self._has_text(first, last) for first, last in between):
+            return
         if sum(may_be_listed(self._text[slice(*self._lines[line])]) for line in lines) > 1:
             return  # of a table of contents
         if any(table.begin < end and begin < table.end for table in self.tables):
@@ -421,6 +434,10 @@ class _Page:
             tuple(tuple((piece.begin, piece.end) for piece in cell) for cell in row) for row in rows
         )
         self.tables.append(Table(begin, end, tuple(runs), header))
+
+    def _has_text(self, begin: int, end: int) -> bool:
+        shown = (sign not in _NOT_SHOWN and not sign.isspace() for sign in self._text[begin:end])
+        return any(shown)
 
     def _strings(self, rows: Iterable[_Row]) -> list[list[str]]:
         return [
