@@ -141,3 +141,34 @@ def test_a_row_of_the_named_file_is_preferred_to_the_same_words_elsewhere(tmp_pa
     checker = Checker([tmp_path / "a.csv", tmp_path / "b.txt"])
     ((_, found),) = checker.check_draft(draft)
     assert (found.match, found.place) == ("typographic", "as named")
+
+
+def test_a_name_behind_a_sentence_that_no_other_row_has_is_a_part_of_its_cell() -> None:
+    text = (
+        "Item: oak oil; Use: It is safe for food. Never: drink it; Price: 840\n\n"
+        "Item: pine oil; Use: It is allowed; but not: indoors; Price: 310\n\n"
+        "Item: tar; Use: none; Price: 3"
+    )
+    source = {"id": "oils", "text": text}
+    assert check("oak oil, It is safe for food. Never: drink it", source).match == "typographic"
+    assert check("oak oil, It is safe for food. drink it, 840", source).match == "drifted"
+
+
+@pytest.mark.parametrize(
+    ("quote", "match"),
+    [
+        ("gate, Larch, 1,250", "typographic"),
+        ("gate,Larch,1,250", "typographic"),
+        ("gate, Larch, 1", "absent"),
+        ("door,Oak,3,840", "typographic"),
+        ("The rent of it is 1", "drifted"),
+        ("The rent of it is 1,250", "exact"),
+        ("250 crowns a year", "absent"),
+    ],
+)
+def test_a_number_is_not_cut(quote: str, match: str) -> None:
+    text = (
+        "Item: gate; Wood: Larch; Price: 1,250\n\nItem: door; Wood: Oak; Stock: 3; Price: 840\n\n"
+        "The rent of it is 1,250 crowns a year."
+    )
+    assert check(quote, {"id": "doors", "text": text}).match == match

@@ -17,6 +17,7 @@ _NAME = re.compile(r"(?:^|; |(?<=[.!?…]) )([^\n;]{1,80}?): ", re.MULTILINE)
 _LONGEST = 82  # characters of a name and its colon
 _LINE = re.compile(r"[^\n]+")
 _FEWEST = 2  # names that a row shares, and rows that share one: else "Note: ..." would be a name
+_BETWEEN = re.compile(r"[;|]|(?<!\d),|,(?!\d)")
 _BLANKS = str.maketrans(dict.fromkeys(",;|", " "))
 _ELSE = "¶"  # stands for a line that is no row, so that the rows around it do not touch
 ROW_END = "␞"  # before a row, so that what is quoted in one line does not go on in the next row
@@ -44,9 +45,14 @@ def only_cells(text: str) -> str:
             continue
         pieces.append(between.replace("\n", ROW_END, 1))
         some = True
+        # behind a sentence it may be a part of a cell
+        names = [one for one in names if one[0][0] != " " or rows[one[1]] >= _FEWEST]
         ends = [*(match.start() for match in names[1:]), line.end()]
         for match, end in zip(names, ends, strict=True):
-            pieces += [" " * len(match[0]), without_separators(text[match.end() : end])]
+            pieces += [
+                " " * len(match[0]),
+                without_separators(text[match.end() : end], inside=False),
+            ]
     return "".join([*pieces, text[at:]]) if some else ""
 
 
@@ -59,10 +65,12 @@ def _names(text: str, line: re.Match[str]) -> list[re.Match[str]]:
     return names if names and names[0].start() == start else []
 
 
-def without_separators(text: str) -> str:
+def without_separators(text: str, *, inside: bool = True) -> str:
     """A text with blanks for the signs that may stand between cells.
 
     >>> without_separators("oak door,840|x")
     'oak door 840 x'
+
+    Those inside of numbers are left without `inside`: "1,250" may be one cell or two.
     """
-    return text.translate(_BLANKS)
+    return text.translate(_BLANKS) if inside else _BETWEEN.sub(" ", text)

@@ -334,8 +334,12 @@ def _of_rows(
     """
     lines = "\n" in asked.text.strip()
     rows = [rows for text in texts if (rows := text.touching_rows if lines else text.rows)]
-    cells = _Quote(without_separators(asked.text))
-    return cells, _best(_whole(cells, rows), named) or _drifted(cells, rows)
+    tried = {without_separators(asked.text, inside=inside): None for inside in (False, True)}
+    found = [
+        (cells, _best(_whole(cells, rows), named) or _drifted(cells, rows))
+        for cells in map(_Quote, tried)
+    ]
+    return max(found, key=lambda one: one[1].words / max(one[0].words, 1) if one[1] else 0.0)
 
 
 def _aligned(

@@ -93,6 +93,9 @@ def _is_alone(code: int) -> bool:
     )
 
 
+_IN_NUMBER = re.compile(r"\d[.,]\d")  # "1,250": no number ends with its first part
+
+
 class Folded:
     """A text, its folded form, and its tokens.
 
@@ -164,17 +167,25 @@ class Folded:
         return int(self.offsets[begin]), int(self.offsets[end - 1]) + 1
 
     def is_edge(self, at: int) -> bool:
-        """Whether no word of the text goes on over this place of the folded text.
+        """Whether no word or number of the text goes on over this place of the folded text.
 
         >>> [Folded("Noon, re-do").is_edge(at) for at in (0, 2, 4, 5, 7)]
         [True, False, True, True, True]
+        >>> [Folded("1,250, 7").is_edge(at) for at in (1, 2, 5)]
+        [False, False, True]
         """
         if not 0 < at < len(self):
             return True
         if self.offsets[at] - self.offsets[at - 1] > 1:
             return True
+        if any(self._is_in_number(begin) for begin in range(max(at - 2, 0), at)):
+            return False
         inner = (_WORD, _APOSTROPHE)
         return not (self._kinds[at - 1] in inner and self._kinds[at] in inner)
+
+    def _is_in_number(self, begin: int) -> bool:
+        near = _IN_NUMBER.match(self.folded, begin)
+        return near is not None and self.offsets[begin + 2] - self.offsets[begin] == 2
 
     def says(self, begin: int, end: int, other: Folded, at: int) -> bool:
         """Whether `folded[begin:end]` and what another text has from `at` on have the same words.
