@@ -31,6 +31,7 @@ from pullquote.searching import stores, update
 from pullquote.searching.engines import tsvector
 from pullquote.searching.engines.tsvector import TsvectorEngine
 from pullquote.searching.stores import postgres as postgres_store
+from pullquote.searching.stores import shared_vectors
 from pullquote.searching.stores.postgres import place_of
 
 psycopg = pytest.importorskip("psycopg")
@@ -341,6 +342,21 @@ def test_an_encoder_with_another_name_makes_its_own(new_url: str) -> None:
         assert index.search("rent")[0].cosine is None
         assert index.make_vectors() == 0  # in place of the other's
         assert index.search("rent")[0].cosine is not None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"DELETE FROM vectors WHERE {shared_vectors._IS_GONE}",
+        f"SELECT path FROM documents WHERE {update._IS_FILE}",
+    ],
+)
+def test_rows_that_another_table_lacks_are_found_by_one_join(index: Index, statement: str) -> None:
+    store = index._store
+    with store.guarded(), store.snapshot():
+        plan = "\n".join(line for (line,) in store.rows(f"EXPLAIN {statement}"))
+    assert "Anti Join" in plan
+    assert "SubPlan" not in plan  # which runs for each row
 
 
 # ---- many processes

@@ -46,7 +46,8 @@ READING = 5
 
 _OWN_ENDINGS = ("-journal", "-shm", "-wal", ".vectors")
 _READ_BY = "SELECT value FROM settings WHERE name = 'reading'"
-_IS_FILE = "id NOT IN (SELECT document FROM metadata)"
+# not NOT IN, for which PostgreSQL looks through all of metadata for each document
+_IS_FILE = "NOT EXISTS (SELECT 1 FROM metadata WHERE document = documents.id)"
 _READ_AGAIN: Stamp = (-1, 0, 0)  # no file has this stamp: the next update reads the document again
 
 

@@ -33,6 +33,8 @@ SETTINGS: dict[str, str | int] = {"encoder": "", "vectors": 0, "complete": -1}
 passages have one. A row has the number of the save that wrote it."""
 
 _STATE = "SELECT name, value FROM settings WHERE name IN ('encoder', 'vectors', 'complete')"
+# not NOT IN, for which PostgreSQL looks through all passages for each vector
+_IS_GONE = "NOT EXISTS (SELECT 1 FROM passages WHERE id = vectors.passage)"
 _AT_ONCE = 10_000  # rows
 
 
@@ -108,7 +110,7 @@ class SharedVectors(Vectors):
                     for at in new
                 ],
             )
-            store.execute("DELETE FROM vectors WHERE passage NOT IN (SELECT id FROM passages)")
+            store.execute(f"DELETE FROM vectors WHERE {_IS_GONE}")
             store.change_setting("encoder", self.encoder.name)
             store.change_setting("vectors", saved)
             store.change_setting("complete", generation)
