@@ -210,7 +210,8 @@ def test_asking_loads_only_what_it_needs() -> None:
     rooms = {room(name) for name in modules if name.startswith("pullquote.")}
     assert rooms & {"data", "charsets", "training", "publishing", "compat", "serving"} == set()
     assert {name for name in modules if name.startswith("pullquote.searching.")} == {
-        "pullquote.searching.plain"  # tells a text from a document
+        "pullquote.searching.plain",  # tells a text from a document
+        "pullquote.searching.urls",  # and both from an index on a server
     }
 
 

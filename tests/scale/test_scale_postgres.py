@@ -32,7 +32,6 @@ from pullquote.searching.engines import tsvector
 from pullquote.searching.engines.tsvector import TsvectorEngine
 from pullquote.searching.stores import postgres as postgres_store
 from pullquote.searching.stores import shared_vectors
-from pullquote.searching.stores.postgres import place_of
 
 psycopg = pytest.importorskip("psycopg")
 
@@ -112,33 +111,6 @@ def check_all_of(index: Index, folder: Path) -> None:
 
 
 # ---- names, and what is no index
-
-
-def test_the_parts_of_a_url() -> None:
-    place = place_of("postgresql://ann:s%40cret@db.lan:5433/library/my%20notes?sslmode=require")
-    assert place.database == "postgresql://ann:s%40cret@db.lan:5433/library?sslmode=require"
-    assert place.schema == "my notes"
-    assert place.shown == "postgresql://ann@db.lan:5433/library/my%20notes"
-    assert place_of("postgresql:///library/notes?host=/run").database == (
-        "postgresql:///library?host=/run"
-    )
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        ("postgresql://db.lan/library", "expected postgresql://USER@HOST/DATABASE/INDEX"),
-        ("postgresql://db.lan/library/", "expected postgresql://USER@HOST/DATABASE/INDEX"),
-        ("postgresql://db.lan/a/b/c", "expected postgresql://USER@HOST/DATABASE/INDEX"),
-        ("postgresql://db.lan/library/pg_notes", "no name for an index on a server"),
-        (f"postgresql://db.lan/library/{'n' * 64}", "at most 63 bytes"),
-        ("postgresql://[db.lan/library/notes", "not the URL of an index"),
-        ("postgresql://127.0.0.1/library/notes?indx=5", "indx"),
-    ],
-)
-def test_a_url_that_names_no_index(url: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        Index.open(url)
 
 
 def test_what_is_not_there_is_told(postgres: PostgresServer, new_url: str) -> None:

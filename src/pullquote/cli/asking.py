@@ -230,10 +230,13 @@ def _open_cached(paths: Sequence[str], private: bool) -> tuple[Index, Update]:
 
     from pullquote.searching.documents import existing
     from pullquote.searching.index import Index
+    from pullquote.searching.urls import without_password
 
     for path in paths:
         if Index.is_one(path):
-            raise click.UsageError(f"{path} is an index; ask it alone, or its documents.")
+            raise click.UsageError(
+                f"{without_password(path)} is an index; ask it alone, or its documents."
+            )
         existing(path)
     full = sorted({os.path.realpath(path) for path in paths})
     key = hashlib.sha256(b"\0".join(map(os.fsencode, full))).hexdigest()[:32]

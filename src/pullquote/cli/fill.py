@@ -109,10 +109,13 @@ def command(
     from pullquote.scale.wanted import read_wanted
     from pullquote.searching.index import Index
     from pullquote.searching.search import Searcher
+    from pullquote.searching.urls import without_password
 
     check_one_decision(threshold, answerable)
     for path in filter(Index.is_one, paths):
-        raise click.UsageError(f"{path} is an index; fill takes documents: folders, or files.")
+        raise click.UsageError(
+            f"{without_password(path)} is an index; fill takes documents: folders, or files."
+        )
     wanted = read_wanted(questions)
     check_kind(output)
     if any(one.kind == "date" for one in wanted):

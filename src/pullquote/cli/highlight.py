@@ -108,11 +108,12 @@ def _documents(paths: Iterable[str]) -> Iterable[tuple[str, str, list[Passage]]]
     from pullquote.searching.passages import joined
     from pullquote.searching.plain import is_index
     from pullquote.searching.pool import Pool
+    from pullquote.searching.urls import without_password
 
     for path in filter(is_index, paths):
         raise DocumentError(
-            f"{path}: a database, such as an index, and no document; give the files and folders "
-            "that the index was made of"
+            f"{without_password(path)}: a database, such as an index, and no document; give the "
+            "files and folders that the index was made of"
         )
     found = list(find(paths))
     files = [file for file in found if isinstance(file, SourceFile)]

@@ -88,7 +88,7 @@ def command(
         say("note", line)
     note_guesses(found)
     if not passages:
-        raise DocumentError(nothing_in(paths or [output], found))
+        raise DocumentError(nothing_in(paths or [str(index.path)], found))
     sizes = f"{count(documents, 'document')}, {count(passages, 'passage')}"
     skipped = counted(found.problems, found.left_out)
     click.echo(

@@ -40,6 +40,7 @@ from pullquote.searching.sheets import read_ods, read_xls, read_xlsx
 from pullquote.searching.subtitles import read_subtitles
 from pullquote.searching.tables import reader
 from pullquote.searching.text import read_text
+from pullquote.searching.urls import without_password
 from pullquote.text import decode_beginning
 from pullquote.types import Document, Passage
 
@@ -184,11 +185,11 @@ def existing(path: str | os.PathLike[str]) -> os.stat_result:
         return Path(path).stat()
     except (FileNotFoundError, NotADirectoryError):
         raise DocumentError(
-            f"{os.fspath(path)}: no such file or folder; expected documents or a folder"
+            f"{without_password(path)}: no such file or folder; expected documents or a folder"
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DocumentError(f"{os.fspath(path)}: cannot be read ({reason})") from None
+        raise DocumentError(f"{without_password(path)}: cannot be read ({reason})") from None
 
 
 def _walk(

@@ -27,7 +27,7 @@ from pullquote.searching.engines import Engine, IndexedPassage
 from pullquote.searching.fusion import FLOOR, fuse
 from pullquote.searching.labels import Labels
 from pullquote.searching.metadata import documents_where, metadata
-from pullquote.searching.plain import is_index, is_url
+from pullquote.searching.plain import is_index
 from pullquote.searching.stores import FORMAT, Store, Transaction, decode_marks, how_to_rebuild
 from pullquote.searching.stores.sqlite import SqliteStore
 from pullquote.searching.texts import Source
@@ -42,6 +42,7 @@ from pullquote.searching.update import (
     unread,
     update,
 )
+from pullquote.searching.urls import is_url
 from pullquote.searching.vectorize import count_missing, make_vectors
 from pullquote.searching.vectors import VectorEncoder, Vectors
 from pullquote.searching.words import query_words

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pullquote.searching.urls import is_url
+
 ENDINGS = (".txt", ".text", ".rst", ".adoc", ".org", ".tex", ".log")
 """Of the names of plain texts, which are read as they are; Markdown is not."""
 CODE = (
@@ -25,11 +27,6 @@ def is_plain(path: str) -> bool:
     """Whether a file is a plain text by its name."""
     name = Path(path).name
     return name in _NAMES | _CODE_NAMES or Path(name.lower()).suffix in ENDINGS + CODE
-
-
-def is_url(path: str | os.PathLike[str]) -> bool:
-    """Whether this names an index on a server."""
-    return os.fspath(path).startswith(("postgresql://", "postgres://"))
 
 
 def is_index(path: str | os.PathLike[str]) -> bool:

@@ -21,10 +21,9 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from os import PathLike, fspath
+from os import PathLike
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pullquote.errors import (
     IndexBusyError,
@@ -47,6 +46,7 @@ from pullquote.searching.stores import (
     shared_vectors,
 )
 from pullquote.searching.stores.shared_vectors import SharedVectors
+from pullquote.searching.urls import IndexUrl, split_url
 from pullquote.searching.vectors import VectorEncoder
 from pullquote.text import without_surrogates
 
@@ -69,7 +69,6 @@ _TABLES = (
     *shared_vectors.TABLES,
 )
 _NAMES = {words.split()[2] for words in _TABLES if words.startswith("CREATE TABLE")}
-_LONGEST = 63  # bytes of a name on a server
 _CONNECTION: dict[str, Any] = {  # which a URL may change
     "application_name": "pullquote",
     "connect_timeout": 10,
@@ -80,17 +79,6 @@ _CONNECTION: dict[str, Any] = {  # which a URL may change
 }
 
 
-class Place(NamedTuple):
-    """Where an index is: its parts of a URL."""
-
-    url: str
-    database: str
-    """What libpq connects to."""
-    schema: str
-    shown: str
-    """The URL without a password."""
-
-
 class PostgresStore(Store):
     """An open index on a server."""
 
@@ -98,9 +86,9 @@ class PostgresStore(Store):
     ENGINES: ClassVar[tuple[str, ...]] = ("tsvector",)
     AMONG: ClassVar[str] = "= ANY(?::bigint[])"
 
-    def __init__(self, place: Place, connection: psycopg.Connection[Any]) -> None:
-        self.path = place.shown
-        self._place = place
+    def __init__(self, url: IndexUrl, connection: psycopg.Connection[Any]) -> None:
+        self.path = url.shown
+        self._url = url
         self._connected = connection
         self._closed = False
         self._in_transaction = False
@@ -108,20 +96,20 @@ class PostgresStore(Store):
 
     @classmethod
     def create(cls, path: str | PathLike[str], *, engine: str) -> None:
-        place, errors = place_of(path), _psycopg().errors
-        with _explained(place.shown), contextlib.closing(_connect(place)) as connection:
+        url, errors = split_url(path), _psycopg().errors
+        with _explained(url.shown), contextlib.closing(_connect(url)) as connection:
             execute = connection.execute
             execute("BEGIN")
             ((encoding,),) = execute("SHOW server_encoding").fetchall()
             if encoding != "UTF8":
                 raise IndexFileError(
-                    f"{place.shown}: the database is in {encoding}, expected UTF8; make one: "
+                    f"{url.shown}: the database is in {encoding}, expected UTF8; make one: "
                     "createdb --encoding UTF8 --template template0 NAME"
                 )
-            tables = _tables(connection, place)
+            tables = _tables(connection, url)
             try:
                 if tables is None:
-                    execute(_with_schema("CREATE SCHEMA {}", place))
+                    execute(_with_schema("CREATE SCHEMA {}", url))
                 if not tables:  # a user who may make no schema can be given an empty one
                     for statement in _TABLES:
                         execute(statement)
@@ -129,7 +117,7 @@ class PostgresStore(Store):
                 tables = {"of another process"}
             if tables:
                 raise IndexFileError(
-                    f"{place.shown}: exists already; open it, or choose another name"
+                    f"{url.shown}: exists already; open it, or choose another name"
                 )
             settings: dict[str, str | int] = {"engine": engine, "generation": 0, "format": FORMAT}
             settings |= {"identity": token_hex(16), **shared_vectors.SETTINGS}
@@ -147,25 +135,25 @@ class PostgresStore(Store):
         Raises `IndexUnreachableError` if there is no connection, `IndexFileError` for what is
         missing, of a newer format or not an index.
         """
-        place = place_of(path)
-        with _explained(place.shown):
-            connection = _connect(place)
+        url = split_url(path)
+        with _explained(url.shown):
+            connection = _connect(url)
             try:
-                _check(connection, place)
+                _check(connection, url)
             except BaseException:
                 connection.close()
                 raise
-            return cls(place, connection)
+            return cls(url, connection)
 
     @classmethod
     def missing(cls, path: str | PathLike[str]) -> bool:
-        place = place_of(path)
-        with _explained(place.shown), contextlib.closing(_connect(place)) as connection:
-            return not _tables(connection, place)
+        url = split_url(path)
+        with _explained(url.shown), contextlib.closing(_connect(url)) as connection:
+            return not _tables(connection, url)
 
     @property
     def address(self) -> str:
-        return self._place.url
+        return self._url.url
 
     @property
     def format(self) -> int:
@@ -185,7 +173,7 @@ class PostgresStore(Store):
         if self._closed:
             raise IndexFileError(f"{self.path}: closed; open it again")
         if not self._in_transaction and _is_cut(self._connected):
-            self._connected = _connect(self._place)
+            self._connected = _connect(self._url)
         return self._connected
 
     @contextlib.contextmanager
@@ -316,53 +304,26 @@ class PostgresStore(Store):
             self._connected.close()
 
 
-def place_of(url: str | PathLike[str]) -> Place:
-    """The parts of a URL. Raises `InputError` for one that names no index.
-
-    >>> place_of("postgresql://ann:secret@db.lan:5433/library/notes?sslmode=require")[1:]
-    ('postgresql://ann:secret@db.lan:5433/library?sslmode=require', 'notes', \
-'postgresql://ann@db.lan:5433/library/notes')
-    """
-    try:
-        scheme, server, path, options, _ = urlsplit(fspath(url), allow_fragments=False)
-    except ValueError as error:
-        raise InputError(f"not the URL of an index: {error}") from None
-    user, at, host = server.rpartition("@")
-    shown = f"{scheme}://{user.partition(':')[0]}{at}{host}{path}"
-    _, *parts = path.split("/")
-    if len(parts) != 2 or not all(parts):
-        raise InputError(
-            f"{shown}: no index; expected postgresql://USER@HOST/DATABASE/INDEX, such as "
-            "postgresql://ann@db.lan/library/notes"
-        )
-    database, schema = parts[0], unquote(parts[1])
-    if len(schema.encode()) > _LONGEST or schema.startswith("pg_") or "\0" in schema:
-        raise InputError(
-            f"{shown}: {schema!r} is no name for an index on a server; expected one of at most "
-            f"{_LONGEST} bytes that does not begin with pg_"
-        )
-    connected = f"{scheme}://{server}/{database}{options and f'?{options}'}"
-    return Place(fspath(url), connected, schema, shown)
-
-
 def _translated(statement: str) -> str:
     """A statement with psycopg's signs for values."""
     return statement.replace("?", "%s")
 
 
-def _connect(place: Place) -> psycopg.Connection[Any]:
+def _connect(url: IndexUrl) -> psycopg.Connection[Any]:
     library = _psycopg()
+    connection: psycopg.Connection[Any]
     try:
-        options = _CONNECTION | library.conninfo.conninfo_to_dict(place.database)
-    except library.ProgrammingError as error:
-        raise InputError(f"{place.shown}: {first_line(error)}") from None
-    # statements are not prepared: a plan for any values would not use the index of the words
-    connection: psycopg.Connection[Any] = library.connect(
-        **options, autocommit=True, prepare_threshold=None
-    )
+        options = _CONNECTION | library.conninfo.conninfo_to_dict(url.database)
+        # statements are not prepared: a plan for any values would not use the index of the words
+        connection = library.connect(**options, autocommit=True, prepare_threshold=None)
+    except (library.ProgrammingError, UnicodeError):  # whose texts may have the password
+        raise InputError(
+            f"{url.shown}: not a URL that libpq reads; expected its options after ? (such as "
+            "sslmode=require), and in names and passwords %25 for %"
+        ) from None
     try:
         connection.execute("SET client_encoding TO 'UTF8'")
-        connection.execute(_with_schema("SET search_path TO {}, pg_temp", place))
+        connection.execute(_with_schema("SET search_path TO {}, pg_temp", url))
         connection.execute(f"SET lock_timeout TO '{LOCK_SECONDS}s'")
         connection.execute("SET jit TO off")  # a question takes less than compiling it
     except BaseException:
@@ -381,37 +342,37 @@ def _is_cut(connection: psycopg.Connection[Any]) -> bool:
     return bool(connection.closed)
 
 
-def _with_schema(statement: str, place: Place) -> Any:
+def _with_schema(statement: str, url: IndexUrl) -> Any:
     sql = _psycopg().sql
-    return sql.SQL(statement).format(sql.Identifier(place.schema))
+    return sql.SQL(statement).format(sql.Identifier(url.schema))
 
 
-def _tables(connection: psycopg.Connection[Any], place: Place) -> set[str] | None:
+def _tables(connection: psycopg.Connection[Any], url: IndexUrl) -> set[str] | None:
     """The tables of a schema; None if there is no such schema."""
     rows = connection.execute(
         "SELECT c.relname FROM pg_namespace n LEFT JOIN pg_class c "
         "ON c.relnamespace = n.oid AND c.relkind = 'r' WHERE n.nspname = %s",
-        [place.schema],
+        [url.schema],
     ).fetchall()
     return {name for (name,) in rows if name} if rows else None
 
 
-def _check(connection: psycopg.Connection[Any], place: Place) -> None:
+def _check(connection: psycopg.Connection[Any], url: IndexUrl) -> None:
     """Raise `IndexFileError` unless a schema is an index."""
-    if not (found := _tables(connection, place)):
+    if not (found := _tables(connection, url)):
         raise IndexFileError(
-            f"{place.shown}: no such index; make one: pullquote index FOLDER -o {place.shown}"
+            f"{url.shown}: no such index; make one: pullquote index FOLDER -o {url.shown}"
         )
     if not found >= _NAMES:
         raise IndexFileError(
-            f"{place.shown}: a schema, but no index of pullquote (without "
+            f"{url.shown}: a schema, but no index of pullquote (without "
             f"{', '.join(sorted(_NAMES - found)[:3])}); choose another name"
         )
     rows = connection.execute("SELECT value FROM settings WHERE name = 'format'").fetchall()
     number = number_in(rows[0][0] if rows else None)
     if number > FORMAT:
         raise IndexFileError(
-            f"{place.shown}: made by a newer pullquote (format {number}, this one reads up to "
+            f"{url.shown}: made by a newer pullquote (format {number}, this one reads up to "
             f"{FORMAT}); upgrade, or index again under another name"
         )
 
