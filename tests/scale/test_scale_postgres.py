@@ -169,16 +169,76 @@ def test_a_user_who_may_only_read(
     )
     with Index.open(postgres.url(name, user="guest"), encoder=None) as shown:
         assert texts(shown, "rent") == ["The rent is due."]
-        with pytest.raises(OutputError, match="cannot be written"):
+        with pytest.raises(OutputError, match=r"lacks a right .* to write also INSERT"):
             shown.add_texts(["Dogs may stay."])
         assert len(shown) == 1
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="a new index CREATE on the database"):
         Index.create(postgres.url("guests_own", user="guest"))
     # an empty schema that was made for the user
     postgres.sql("CREATE SCHEMA guests_own AUTHORIZATION guest", "library")
     with Index.open_or_create(postgres.url("guests_own", user="guest"), encoder=None) as own:
         own.add_texts(["Dogs may stay."])
         assert texts(own, "dogs") == ["Dogs may stay."]
+
+
+def test_a_user_without_a_right_is_told_which(
+    index: Index, postgres: PostgresServer, new_url: str
+) -> None:
+    name = new_url.rpartition("/")[2]
+    index.add_texts(["The rent is due."])
+    user, empty = f"user_of_{name}", f"empty_{name}"
+    url = postgres.url(name, user=user)
+    postgres.sql(f"CREATE ROLE {user} LOGIN; CREATE SCHEMA {empty}", "library")
+    reading = "may not read it; expected USAGE on the schema and SELECT on its tables"
+    for given in ("", f"USAGE ON SCHEMA {name}"):
+        if given:
+            postgres.sql(f"GRANT {given} TO {user}", "library")
+        assert Index.exists(url)
+        with pytest.raises(IndexFileError, match=reading):
+            Index.open(url)
+    postgres.sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA {name} TO {user}", "library")
+    with Index.open(url, encoder=OneVector()) as opened:
+        assert texts(opened, "rent") == ["The rent is due."]
+        # what messages name for writing is enough to write
+        postgres.sql(
+            f"GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {name} TO {user}; "
+            f"GRANT SELECT ON ALL SEQUENCES IN SCHEMA {name} TO {user}",
+            "library",
+        )
+        assert opened.add_texts(["Dogs may stay."]).added == 1
+        assert opened.without_vectors() == 0
+        postgres.sql(f"REVOKE USAGE ON SCHEMA {name} FROM {user}", "library")
+    with pytest.raises(IndexFileError, match=reading):
+        Index.create(postgres.url(empty, user=user))
+    postgres.sql(f"GRANT USAGE ON SCHEMA {empty} TO {user}", "library")
+    with pytest.raises(OutputError, match="CREATE on the database, or on an empty schema"):
+        Index.create(postgres.url(empty, user=user))
+
+
+def test_a_failed_statement_is_no_lost_connection_and_no_damage(index: Index, new_url: str) -> None:
+    index.add_texts(["The rent is due."])
+    name = "".join(random.Random(10).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=6000))
+    with pytest.raises(OutputError, match=r"too large for the server .* a name of a document"):
+        index.add_texts([{"id": name, "text": "Dogs may stay."}])
+    assert len(index) == 1
+    with pytest.raises(IndexFileError, match=r"a statement was cancelled .* statement_timeout"):
+        run_in(index, "SET statement_timeout TO 50; SELECT pg_sleep(5)")
+    run_in(index, "SET statement_timeout TO 0")
+    with pytest.raises(OutputError, match="cannot be written"):
+        run_in(index, "SET transaction_read_only TO on; DELETE FROM documents")
+    with pytest.raises(IndexUnreachableError, match="cut the connection"):
+        run_in(index, "SELECT pg_terminate_backend(pg_backend_pid())")
+    failing = "DO $$ BEGIN RAISE EXCEPTION 'no memory' USING ERRCODE = '53200'; END $$"
+    with pytest.raises(IndexFileError, match=r"the server failed .*no memory"):
+        run_in(index, failing)
+    with pytest.raises(IndexFileError, match="not as pullquote makes an index"):
+        run_in(index, "SELECT nothing FROM documents")
+    assert texts(index, "rent") == ["The rent is due."]
+
+
+def run_in(index: Index, statement: str) -> None:
+    with index._store.guarded():
+        index._store.execute(statement)
 
 
 HOSTILE = "x'); DROP SCHEMA public CASCADE; --\" %s ? \\ {} $1"

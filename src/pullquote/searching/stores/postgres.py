@@ -32,6 +32,7 @@ from pullquote.errors import (
     InputError,
     MissingExtraError,
     OutputError,
+    PullquoteError,
     first_line,
 )
 from pullquote.files import cache_directory
@@ -110,6 +111,7 @@ class PostgresStore(Store):
             try:
                 if tables is None:
                     execute(_with_schema("CREATE SCHEMA {}", url))
+                _check_readable(connection, url)  # else the tables would be temporary ones
                 if not tables:  # a user who may make no schema can be given an empty one
                     for statement in _TABLES:
                         execute(statement)
@@ -368,12 +370,29 @@ def _check(connection: psycopg.Connection[Any], url: IndexUrl) -> None:
             f"{url.shown}: a schema, but no index of pullquote (without "
             f"{', '.join(sorted(_NAMES - found)[:3])}); choose another name"
         )
+    _check_readable(connection, url)
     rows = connection.execute("SELECT value FROM settings WHERE name = 'format'").fetchall()
     number = number_in(rows[0][0] if rows else None)
     if number > FORMAT:
         raise IndexFileError(
             f"{url.shown}: made by a newer pullquote (format {number}, this one reads up to "
             f"{FORMAT}); upgrade, or index again under another name"
+        )
+
+
+def _check_readable(connection: psycopg.Connection[Any], url: IndexUrl) -> None:
+    """Raise `IndexFileError` unless the user may read all tables of a schema."""
+    readable = connection.execute(
+        "SELECT has_schema_privilege(n.oid, 'USAGE') "
+        "AND coalesce(bool_and(has_table_privilege(c.oid, 'SELECT')), true) "
+        "FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r' "
+        "WHERE n.nspname = %s GROUP BY n.oid",
+        [url.schema],
+    ).fetchall()
+    if readable != [(True,)]:
+        raise IndexFileError(
+            f"{url.shown}: the user may not read it; expected USAGE on the schema and SELECT on "
+            "its tables, which its owner can GRANT"
         )
 
 
@@ -399,28 +418,51 @@ def _psycopg() -> Any:
 def _explained(shown: str) -> Iterator[None]:
     """Raise pullquote's errors in place of psycopg's."""
     psycopg = _psycopg()
-    errors = psycopg.errors
     try:
         yield
-    except (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure):
-        raise IndexBusyError(
-            f"{shown}: another process is writing to it; try again when it is done"
-        ) from None
-    except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction, errors.DiskFull) as error:
-        raise OutputError(
-            f"{shown}: cannot be written ({first_line(error)}); the user needs the right to, and "
-            "the server space"
-        ) from None
-    except psycopg.OperationalError as error:
-        raise IndexUnreachableError(
-            f"{shown}: the server cannot be reached, or cut the connection ({first_line(error)}); "
-            "see that it runs and lets this user in (PGPASSWORD or ~/.pgpass), and try again: what "
-            "was committed stays"
-        ) from None
     except psycopg.Error as error:
-        raise IndexFileError(
-            f"{shown}: not as pullquote makes an index ({first_line(error)}); "
-            f"{how_to_rebuild(shown)}"
-        ) from None
+        raise _in_our_words(error, shown) from None
     except DamageError as error:
         raise IndexFileError(f"{shown}: damaged ({error}); {how_to_rebuild(shown)}") from None
+
+
+def _in_our_words(error: psycopg.Error, shown: str) -> PullquoteError:
+    """The error for one of psycopg; the states are those of PostgreSQL's appendix A."""
+    state, said = error.sqlstate or "", first_line(error)
+    if state in ("55P03", "40P01", "40001"):  # waited for a lock, deadlock, serialization
+        return IndexBusyError(
+            f"{shown}: another process is writing to it; try again when it is done"
+        )
+    if state == "42501":
+        return OutputError(
+            f"{shown}: the user lacks a right ({said}); to read takes USAGE on the schema and "
+            "SELECT on its tables, to write also INSERT, UPDATE and DELETE on them and SELECT on "
+            "its sequences, and a new index CREATE on the database, or on an empty schema"
+        )
+    if state in ("25006", "53100"):  # read only, disk full
+        return OutputError(
+            f"{shown}: cannot be written ({said}); expected a server that takes writes and has "
+            "space"
+        )
+    if state == "57014":
+        return IndexFileError(
+            f"{shown}: a statement was cancelled ({said}), by an operator or after the server's "
+            "statement_timeout; raise that, or try again"
+        )
+    if state.startswith("54"):
+        return OutputError(
+            f"{shown}: too large for the server ({said}); expected less, such as a name of a "
+            "document of at most some 2,000 bytes"
+        )
+    lost = state in ("25P03", "25P04") or state.startswith(("08", "57P"))  # waited for too long
+    if lost or (not state and isinstance(error, _psycopg().OperationalError)):
+        return IndexUnreachableError(
+            f"{shown}: the server cannot be reached, or cut the connection ({said}); see that it "
+            "runs and lets this user in (PGPASSWORD or ~/.pgpass), and try again: what was "
+            "committed stays"
+        )
+    if isinstance(error, _psycopg().OperationalError):
+        return IndexFileError(f"{shown}: the server failed ({said}); see its log, and try again")
+    return IndexFileError(
+        f"{shown}: not as pullquote makes an index ({said}); {how_to_rebuild(shown)}"
+    )
