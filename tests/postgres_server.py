@@ -58,17 +58,18 @@ class PostgresServer:
             shutil.chown(self._top, "postgres")
         self.data = self._top / "data"
         options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]
-        self._run("initdb", "--pgdata", self.data, "--no-sync", *options)
+        self.run("initdb", "--pgdata", self.data, "--no-sync", *options)
         self.start()
         self.sql("CREATE DATABASE library")
         return self
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):
-            self._run("pg_ctl", "stop", "--pgdata", self.data, "--mode", "immediate")
+            self.run("pg_ctl", "stop", "--pgdata", self.data, "--mode", "immediate")
         shutil.rmtree(self._top, ignore_errors=True)
 
-    def _run(self, program: str, *arguments: object) -> None:
+    def run(self, program: str, *arguments: object) -> None:
+        """Run one of PostgreSQL's programs as the user that the server runs as."""
         command = [*self._as, self._programs / program, *arguments]
         log = self._top / "commands.log"
         with open(log, "ab") as output:  # no pipe, which the server would keep open
@@ -80,7 +81,7 @@ class PostgresServer:
         # without fsync: the machine does not crash, only the server
         options = f"-p {self.port} -k {self._top} -c listen_addresses=127.0.0.1 -c fsync=off"
         where = ("--pgdata", self.data, "--log", self.data / "log")
-        self._run("pg_ctl", "start", "--wait", *where, "--options", options)
+        self.run("pg_ctl", "start", "--wait", *where, "--options", options)
 
     def kill(self) -> None:
         """End all processes of the server at once, as when they run out of memory."""

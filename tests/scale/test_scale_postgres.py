@@ -27,7 +27,7 @@ from pullquote.errors import (
 )
 from pullquote.scale.answering import Columns
 from pullquote.scale.batch import batch
-from pullquote.searching import stores, update
+from pullquote.searching import stores, update, vectorize
 from pullquote.searching.engines import tsvector
 from pullquote.searching.engines.tsvector import TsvectorEngine
 from pullquote.searching.stores import postgres as postgres_store
@@ -376,6 +376,56 @@ def test_an_encoder_with_another_name_makes_its_own(new_url: str) -> None:
         assert index.search("rent")[0].cosine is not None
 
 
+def by_another_machine(url: str, text: str, question: str, cache: Path) -> list[object]:
+    """Add a text to an index elsewhere, make its vector there, and search."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PULLQUOTE_CACHE", str(cache))
+        with Index.open_or_create(url, encoder=OneVector()) as index:
+            index.add_texts([{"id": text, "text": text}])
+            return list(index.search(question, 9, path=text))
+
+
+def test_another_index_of_the_same_name_has_its_own_vectors(
+    postgres: PostgresServer, new_url: str, tmp_path: Path
+) -> None:
+    name = new_url.rpartition("/")[2]
+    with Index.create(new_url, encoder=OneVector()) as index:
+        index.add_texts(["The rent is due."])
+        assert index.search("rent", path="text 1")[0].cosine is not None
+        postgres.sql(f"DROP SCHEMA {name} CASCADE", "library")
+        expected = by_another_machine(new_url, "A rent-free lamp", "rent", tmp_path / "other")
+        found = index.search("rent", 9, path="A rent-free lamp")
+        assert found == expected
+        assert len(found) == 1
+        assert found[0].cosine is not None
+        index.add_texts(["Eels by the weir."])
+        assert index.without_vectors() == 0
+
+
+@pytest.mark.parametrize("saves", [1, 2, 3])  # fewer, as many and more than were undone
+def test_an_index_that_was_put_back_has_the_vectors_of_what_was_added_since(
+    postgres: PostgresServer, new_url: str, tmp_path: Path, saves: int
+) -> None:
+    name, dump = new_url.rpartition("/")[2], postgres.data / "dump.sql"
+    server = ["--host", "127.0.0.1", "--port", postgres.port, "--username", "postgres"]
+    with Index.create(new_url, encoder=OneVector()) as index:
+        index.add_texts(["The rent is due."])
+        postgres.run("pg_dump", *server, "--schema", name, "--file", dump, "library")
+        for text in ("A lamp", "Eels by the weir, where the rent is low"):
+            index.add_texts([text])
+        index.search("rent")
+        postgres.sql(f"DROP SCHEMA {name} CASCADE", "library")
+        postgres.run("psql", *server, "--quiet", "--file", dump, "library")
+        for number in range(saves):
+            text = f"Rent it, {number}"
+            expected = by_another_machine(new_url, text, "rent", tmp_path / "other")
+        found = index.search("rent", 9, path=text)
+        assert found == expected
+        assert [one.cosine is None for one in found] == [False]
+        assert len(index._vectors().rows) == saves + 1  # type: ignore[union-attr]
+        assert all(one.cosine is not None for one in index.search("rent", 9))
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -534,21 +584,29 @@ def test_a_connection_cut_in_a_search_gives_no_wrong_answer(
 
 
 def test_a_cut_while_vectors_are_saved_loses_none_that_were(
-    postgres: PostgresServer, new_url: str
+    postgres: PostgresServer, new_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in (("_AT_ONCE", 4), ("_SAVE_AFTER", 0.0), ("_SAVING_COSTS", 0)):
+        monkeypatch.setattr(vectorize, name, value)  # 15 saves
     some = random.Random(8)
+    encoder = OneVector()
+    there = [0]
     with Proxy(postgres.port) as proxy:
         url = new_url.replace(str(postgres.port), str(proxy.port))
-        with Index.create(url, encoder=OneVector()) as index:
+        with Index.create(url, encoder=encoder) as index:
             index.add_texts(rows(60, seed=9), vectors=False)
-            for _ in range(8):
-                proxy.cut_after = some.randint(2_000, 20_000)
-                try:
+            while there[-1] < 60:
+                proxy.cut_after = some.randint(4_000, 20_000)
+                with contextlib.suppress(IndexUnreachableError):
                     index.make_vectors()
-                except IndexUnreachableError:
-                    proxy.cut_after = None
-                    assert index.without_vectors() in (0, 60)
-            proxy.cut_after = None
+                proxy.cut_after = None
+                table = f"{new_url.rpartition('/')[2]}.vectors"
+                ((count,),) = postgres.sql(f"SELECT count(*) FROM {table}", "library")
+                there.append(int(str(count)))
+                assert index.without_vectors() == 60 - there[-1]
+            assert there == sorted(there)
+            assert len(set(there)) > 3  # cut between the saves
+            assert len(encoder.texts) <= 60 + 4 * (len(there) - 1)  # one save a cut is made again
             assert index.make_vectors() == 0
             assert all(one.cosine is not None for one in index.search("rent", 99))
 

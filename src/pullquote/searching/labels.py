@@ -22,7 +22,7 @@ class Labels:
     def __init__(self, store: Store, *, private: bool) -> None:
         self._store = store
         self._private = private
-        self._cached: tuple[int, dict[int, str]] | None = None  # generation, names by document id
+        self._cached: tuple[object, dict[int, str]] | None = None  # state, names by document id
 
     def namer(self) -> Callable[[bytes], str]:
         """The function from a document's path, as stored, to the name that is shown."""
@@ -40,11 +40,12 @@ class Labels:
         return next((id for id, shown in self._names().items() if shown == name), None)
 
     def _names(self) -> dict[int, str]:
-        generation = self._store.generation
-        if self._cached is None or self._cached[0] != generation:
+        # on a server, another index may have come in the place of this one
+        state = self._store.identity, self._store.generation
+        if self._cached is None or self._cached[0] != state:
             rows = self._store.rows("SELECT id, path FROM documents WHERE problem IS NULL")
             name = self.namer()
-            self._cached = generation, {id: name(path) for id, path in rows}
+            self._cached = state, {id: name(path) for id, path in rows}
         return self._cached[1]
 
 
