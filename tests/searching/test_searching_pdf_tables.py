@@ -332,14 +332,16 @@ def test_merged_cells_of_a_grid(tmp_path: Path) -> None:
     ]
 
 
-def ruled(*rows: Sequence[str], top: float = 700) -> bytes:
-    """A page with a grid of ruling lines around each text."""
+def ruled(
+    *rows: Sequence[str], top: float = 700, more: Sequence[tuple[float, float, str]] = ()
+) -> bytes:
+    """A page with a grid of ruling lines around each text, and more lines of text."""
     rules = [
         rectangle(70 + 100 * column, top - 4 - 16 * number, 100, 16)
         for number, row in enumerate(rows)
         for column in range(len(row))
     ]
-    return page_of(*in_columns(*rows, top=top), rules=rules)
+    return page_of(*in_columns(*rows, top=top), *more, rules=rules)
 
 
 def test_a_form_in_a_grid_stays_text(tmp_path: Path) -> None:
@@ -359,6 +361,95 @@ def test_a_table_goes_on_over_pages_without_its_header(tmp_path: Path) -> None:
     ]
     wider = [("shed door", "95", "pine"), ("window", "120", "oak")]
     assert "[Item: shed door" not in "".join(read_page(tmp_path, ruled(*DOORS), ruled(*wider)))
+
+
+# ---- tables at the edges of pages, which are no running heads and hold no page numbers
+
+
+PLACES = "house", "mill", "barn"
+
+
+def sentence(number: int) -> tuple[float, float, str]:
+    """A line of text of its own, below a table at the top of a page."""
+    words = ["The wheel turns at night.", "Eels live below the weir.", "Rye is ground in May."]
+    return (72, 500, words[number])
+
+
+def ruled_and_text(*tables: Sequence[Sequence[str]]) -> list[bytes]:
+    """Pages that begin with a grid, and go on with a sentence."""
+    return [ruled(*table, more=[sentence(n)]) for n, table in enumerate(tables)]
+
+
+def test_numbers_of_rows_that_count_on_are_no_page_numbers(tmp_path: Path) -> None:
+    lamps = [[("Item", "No"), (f"{at} lamp", f"{11 + n}")] for n, at in enumerate(PLACES)]
+    rows = [f"[Item: {at} lamp; No: {11 + n}]" for n, at in enumerate(PLACES)]
+    assert read_page(tmp_path, *ruled_and_text(*lamps)) == [
+        *(rows[0], sentence(0)[2]),
+        *(rows[1], sentence(1)[2]),
+        *(rows[2], sentence(2)[2]),
+    ]
+    assert read_page(tmp_path, *(ruled(*table) for table in lamps)) == rows
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 7])
+def test_a_header_that_pages_repeat_names_the_columns_of_each(tmp_path: Path, count: int) -> None:
+    """With however many rows, and with text between the tables or without."""
+    pages = [
+        [("Item", "Price"), *((f"{at} {n}", f"{100 * n}") for n in range(1, count))]
+        for at in PLACES
+    ]
+    rows = [[f"[Item: {at} {n}; Price: {100 * n}]" for n in range(1, count)] for at in PLACES]
+    assert read_page(tmp_path, *(ruled(*page) for page in pages)) == [*itertools.chain(*rows)]
+    assert read_page(tmp_path, *ruled_and_text(*pages)) == [
+        text for n, page in enumerate(rows) for text in (*page, sentence(n)[2])
+    ]
+
+
+def test_a_grid_that_pages_repeat_as_a_whole_is_a_running_head(tmp_path: Path) -> None:
+    letterhead = [("Mill Museum", "Harbour Street"), ("Founded", "in Norrhavn")]
+    head = "Mill Museum Harbour Street\nFounded in Norrhavn"
+    found = read_page(tmp_path, *ruled_and_text(*[letterhead] * 3))
+    assert found == [head, *(sentence(n)[2] for n in range(3))]
+    # it stands in the middle of a sentence
+    broken = [(72, 500, "The wheel of the mill is built of"), (72, 500, "oak, and turns.")]
+    found = read_page(tmp_path, *(ruled(*letterhead, more=[line]) for line in broken))
+    assert found == [head, "The wheel of the mill is built of", "oak, and turns."]
+    # a row of it that differs makes the whole one a table
+    other = [[*letterhead, ("Day", day)] for day in ("Monday", "Tuesday", "Sunday")]
+    found = read_page(tmp_path, *ruled_and_text(*other))
+    assert found.count("Mill Museum: Harbour Street") == found.count("Founded: in Norrhavn") == 3
+
+
+def test_a_long_table_that_pages_repeat_is_no_running_head(tmp_path: Path) -> None:
+    long = [*DOORS, ("door", "95")]
+    found = read_page(tmp_path, *ruled_and_text(long, long))
+    assert found.count("[Item: door; Price: 95]") == 2
+
+
+def test_numbers_of_pages_go_and_equal_ones_in_tables_stay(tmp_path: Path) -> None:
+    pages = [
+        ruled(("Item", "Price"), (f"{at} lamp", f"{n}"), more=[(290, 40, f"{n}")])
+        for n, at in enumerate(PLACES, start=1)
+    ]
+    rows = [f"[Item: {at} lamp; Price: {n}]" for n, at in enumerate(PLACES, start=1)]
+    assert read_page(tmp_path, *pages) == rows
+
+
+def test_a_table_goes_on_with_its_header_and_then_without_it(tmp_path: Path) -> None:
+    pages = [DOORS, [DOORS[0], ("shed door", "95")], [("window", "120"), ("sill", "30")]]
+    assert read_page(tmp_path, *(ruled(*page) for page in pages)) == [
+        *SHOWN,
+        "[Item: shed door; Price: 95]",
+        "[Item: window; Price: 120]",
+        "[Item: sill; Price: 30]",
+    ]
+
+
+def test_a_row_alone_on_the_next_page_is_text(tmp_path: Path) -> None:
+    total = ruled(("Total", "2,400"))
+    assert read_page(tmp_path, ruled(*DOORS), total) == [*SHOWN, "Total 2,400"]
+    two = ruled(("window", "120"), ("Total", "2,520"))
+    assert read_page(tmp_path, ruled(*DOORS), two)[-1] == "[Item: Total; Price: 2,520]"
 
 
 def test_text_that_crosses_the_lines_of_a_grid_is_no_table(tmp_path: Path) -> None:

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from pullquote.searching.contents import number_of
 from pullquote.searching.words import common_words
 
-EDGE = 4
-"""How many lines at the top and at the bottom of a page may be running heads or feet."""
+_EDGE = 4  # lines at the top and at the bottom of a page that may be running heads or feet
 _NEAR = 3  # pages before and after one that are compared with it
 
 _NUMBER = r"(?:\d{1,4}|[ivxlcdmIVXLCDM]{1,8}(?![^\W\d_]))"
@@ -71,12 +70,13 @@ def running(pages: Sequence[Sequence[str]]) -> list[Page]:
 
     A number is a page's if those of the pages around it count on. A line is a head or foot if it
     is first or last (or next to another one), and begins or ends with the page's number, or if it
-    is repeated: on three pages near each other, in a short document on two.
+    is repeated: on three pages near each other, in a short document on two. A table is one line
+    with line breaks; it is a head if all of it is repeated, and no number in it is a page's.
     """
     filled = [[at for at, line in enumerate(page) if line.strip()] for page in pages]
-    tops = [[page[at] for at in ats[:EDGE]] for page, ats in zip(pages, filled, strict=True)]
+    tops = [[page[at] for at in ats[:_EDGE]] for page, ats in zip(pages, filled, strict=True)]
     feet = [
-        [page[at] for at in ats[: -EDGE - 1 : -1]] for page, ats in zip(pages, filled, strict=True)
+        [page[at] for at in ats[: -_EDGE - 1 : -1]] for page, ats in zip(pages, filled, strict=True)
     ]
     seen: set[str] = set()
     found = []
@@ -113,6 +113,7 @@ def _cut(edges: Sequence[Sequence[str]]) -> list[list[str]]:
         counted = False
         for text, numbered in page:
             repeated = around[" ".join(text.casefold().split())] >= (2 if short else 3)
+            repeated = repeated and text.count("\n") < _EDGE
             if not repeated and (counted or not numbered):
                 break
             counted = counted or numbered
@@ -123,6 +124,8 @@ def _cut(edges: Sequence[Sequence[str]]) -> list[list[str]]:
 
 def _numbers(line: str) -> set[int]:
     """The numbers at the ends of a line that may be a page's."""
+    if "\n" in line:
+        return set()
     found = (pattern(line.strip()) for pattern in (_AT_START.match, _AT_END.search))
     return {number_of(match[1]) for match in found if match}
 
@@ -133,6 +136,8 @@ def _without_number(line: str, counting: set[int]) -> tuple[str, bool]:
     What has no word but "page" becomes "".
     """
     line = line.strip()
+    if "\n" in line:
+        return line, False
     for pattern in (_AT_START.match, _AT_END.search):
         if (match := pattern(line)) and number_of(match[1]) in counting:
             rest = _SIGNS_AROUND.sub(r"\1", line[: match.start()] + line[match.end() :], count=1)

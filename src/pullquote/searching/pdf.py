@@ -18,11 +18,11 @@ import math
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from pullquote.errors import DocumentError, MissingExtraError, first_line
 from pullquote.searching.contents import listed
-from pullquote.searching.pages import CLOSED, EDGE, Page, Words, paragraphs, running
+from pullquote.searching.pages import CLOSED, Page, Words, paragraphs, running
 from pullquote.searching.parts import Part, Skipped
 from pullquote.searching.pdf_tables import Box, Table, tables
 from pullquote.searching.rows import one_line, row_parts, table_rows
@@ -51,22 +51,30 @@ _MOST_OBJECTS = 10_000  # of a page that are looked at for ruling lines
 _LARGEST_STREAM = 64 << 20  # bytes, unpacked
 
 
-class _Row(str):
-    """A row of a table, among the lines of a page, with which it may be a running head."""
+class _Table(str):
+    """A table among the lines of a page: its text, with which it may be a running head."""
 
-    cells: tuple[tuple[str, ...], ...]
-    """The lines of each cell."""
+    rows: tuple[tuple[tuple[str, ...], ...], ...]
+    """Of each row the cells, of each cell the lines."""
     header: bool
-    """It is known to name the columns."""
+    """The first row is known to name the columns."""
 
-    def __new__(cls, text: str, cells: tuple[tuple[str, ...], ...], *, header: bool) -> _Row:
-        row = super().__new__(cls, text)
-        row.cells, row.header = cells, header
-        return row
+    def __new__(cls, rows: Iterable[tuple[tuple[str, ...], ...]], *, header: bool) -> _Table:
+        rows = tuple(rows)
+        table = super().__new__(cls, "\n".join(" ".join(itertools.chain(*row)) for row in rows))
+        table.rows, table.header = rows, header
+        return table
 
 
-_Block: TypeAlias = "tuple[int, bool, list[Any]]"
-"""A page, whether what follows is a table, and its rows or lines."""
+class _Rows(NamedTuple):
+    """The rows of a table on one page, each a list of cells."""
+
+    texts: list[list[str]]
+    header: bool
+
+
+_Block: TypeAlias = "tuple[int, _Rows | list[str]]"
+"""A page, and a table or lines of text."""
 
 
 def read_pdf(file: BinaryIO) -> Iterator[Part | Skipped]:
@@ -105,31 +113,37 @@ def _parts(pages: list[list[str]]) -> Iterator[Part]:
     """The paragraphs of some pages, and the rows of their tables."""
     words = Words(itertools.chain(*(_said(line) for page in pages for line in page)))
     flowing = running(pages)
-    left_out = iter(listed([line for page in flowing for line in page.lines]))
-    bodies = [[line for line in page.lines if not next(left_out)] for page in flowing]
+    left_out = iter(listed([_unless_table(line) for page in flowing for line in page.lines]))
+    bodies = [
+        [line for line in page.lines if not next(left_out) or isinstance(line, _Table)]
+        for page in flowing
+    ]
     blocks: list[_Block] = []
     for number, body in enumerate(bodies, start=1):
-        for is_table, group in itertools.groupby(body, lambda line: isinstance(line, _Row)):
-            if any(map(str.strip, lines := list(group))):
-                blocks.append((number, is_table, lines))
+        for _, group in itertools.groupby(body, lambda line: isinstance(line, _Table)):
+            lines = list(group)
+            tabular = [_texts(line, words) for line in lines if isinstance(line, _Table)]
+            blocks += ((number, table) for table in tabular)
+            if not tabular and any(map(str.strip, lines)):
+                blocks.append((number, lines))
     waiting: list[Part] = []  # heads, feet, and tables at the top of a page, till a paragraph ends
-    rows: list[tuple[int, Any]] = []  # of a table that may continue
+    begun: list[tuple[int, _Rows]] = []  # a table that may continue
     page, goes_on = 0, False
-    for place, (number, is_table, lines) in enumerate(blocks, start=1):
+    for place, (number, block) in enumerate(blocks, start=1):
         waiting += _heads(flowing[page:number], page + 1)
         page = number
-        if is_table:
-            rows += ((number, row) for row in lines)
-            if not _continues(rows[-1], blocks[place : place + 1]):
-                waiting += _rows(rows, words)
-                rows = []
+        if isinstance(block, _Rows):
+            begun.append((number, block))
+            if not _continues(begun, blocks[place : place + 1]):
+                waiting += _rows(begun)
+                begun = []
             if not goes_on:
                 yield from waiting
                 waiting = []
             continue
-        page_text = [line for line in bodies[number - 1] if not isinstance(line, _Row)]
-        found = paragraphs(lines, words, page=page_text)
-        if place < len(blocks) and blocks[place][1]:
+        page_text = [line for line in bodies[number - 1] if not isinstance(line, _Table)]
+        found = paragraphs(block, words, page=page_text)
+        if place < len(blocks) and isinstance(blocks[place][1], _Rows):
             found[-1:] = _title_apart(found[-1])
         for count, text in enumerate(found, start=1):
             if not goes_on:
@@ -149,8 +163,21 @@ def _parts(pages: list[list[str]]) -> Iterator[Part]:
 
 
 def _said(line: str) -> Iterable[str]:
-    """A line, or the lines of a row's cells."""
-    return itertools.chain(*line.cells) if isinstance(line, _Row) else [line]
+    """A line, or the lines of a table's cells."""
+    if isinstance(line, _Table):
+        return itertools.chain.from_iterable(itertools.chain(*line.rows))
+    return [line]
+
+
+def _unless_table(line: str) -> str:
+    """A line of text, which may be part of a table of contents; other tables are none."""
+    return "" if isinstance(line, _Table) else line
+
+
+def _texts(table: _Table, words: Words) -> _Rows:
+    """The cells of a table, each on one line."""
+    texts = [[one_line(" ".join(paragraphs(cell, words))) for cell in row] for row in table.rows]
+    return _Rows(texts, table.header)
 
 
 def _heads(pages: Sequence[Page], first: int) -> Iterator[Part]:
@@ -165,32 +192,33 @@ def _title_apart(text: str) -> list[str]:
     return [before, last] if before and not CLOSED.search(last) else [text]
 
 
-def _continues(last: tuple[int, _Row], following: Sequence[_Block]) -> bool:
-    """Whether a table goes on at the top of the next page."""
+def _continues(begun: Sequence[tuple[int, _Rows]], following: Sequence[_Block]) -> bool:
+    """Whether a table goes on at the top of the next page: with its header, or without any."""
+    names = begun[0][1].texts[0]
     return any(
-        is_table and number > last[0] and len(lines[0].cells) == len(last[1].cells)
-        for number, is_table, lines in following
+        isinstance(block, _Rows)
+        and number > begun[-1][0]
+        and len(block.texts[0]) == len(names)
+        for number, block in following
     )
 
 
 def _following(number: int, blocks: Sequence[_Block]) -> list[str]:
     """The lines of a later page with which a paragraph may go on, perhaps behind a table."""
     match blocks:
-        case [(page, False, lines), *_] if page > number:
+        case [(page, list(lines)), *_] if page > number:
             return lines
-        case [(page, True, _), (_, False, lines)] if page > number:
+        case [(page, _Rows()), (_, list(lines))] if page > number:
             return lines if next(filter(str.strip, lines)).strip()[0].islower() else []
     return []
 
 
-def _rows(rows: Sequence[tuple[int, _Row]], words: Words) -> Iterator[Part]:
+def _rows(pages: Sequence[tuple[int, _Rows]]) -> Iterator[Part]:
     """The rows of a table, each with its page; a header that pages repeat counts once."""
-    texts = [
-        (number, [one_line(" ".join(paragraphs(cell, words))) for cell in row.cells])
-        for number, row in rows
-    ]
-    texts[1:] = [one for one in texts[1:] if one[1] != texts[0][1]]
-    yield from row_parts(table_rows(texts, header=rows[0][1].header))
+    header = pages[0][1].header
+    rows = [(number, row) for number, table in pages for row in table.texts]
+    rows[1:] = [one for one in rows[1:] if one[1] != rows[0][1]]
+    yield from row_parts(table_rows(rows, header=header))
 
 
 def _end_of_page(text: str, following: list[str], words: Words) -> str:
@@ -242,7 +270,7 @@ def _with_blanks(data: bytes) -> bytes:
 
 
 def _lines(pdfium: Any, pdf: Any, form: Any, index: int) -> tuple[list[str], str]:
-    """The lines of a page, rows of tables among them, and why there is no text, if it has more."""
+    """The lines of a page, tables among them, and why there is no text, if it has more."""
     try:
         page = pdf[index]
         with contextlib.closing(page), contextlib.closing(page.get_textpage()) as found:
@@ -263,14 +291,11 @@ def _lines(pdfium: Any, pdf: Any, form: Any, index: int) -> tuple[list[str], str
         if any(table.begin <= offset <= table.end for offset, _ in values):
             continue  # a form
         lines += _LINE_END.split(_clean(_with(raw, added, end, table.begin)))
-        for number, row in enumerate(table.rows):
-            cells = tuple(
-                tuple(_clean(_with(raw, added, *run)).strip() for run in cell) for cell in row
-            )
-            # pages repeat the header of a long table; that makes it no running head
-            is_long = len(table.rows) > EDGE
-            text = f"row {index}-{number} of it" if is_long else " ".join(itertools.chain(*cells))
-            lines.append(_Row(text, cells, header=table.header and number == 0))
+        rows = (
+            tuple(tuple(_clean(_with(raw, added, *run)).strip() for run in cell) for cell in row)
+            for row in table.rows
+        )
+        lines.append(_Table(rows, header=table.header))
         end = table.end
     lines += _LINE_END.split(_clean(_with(raw, added, end, len(raw) + 1)))
     if shows and not any(map(str.strip, lines)):
