@@ -435,6 +435,16 @@ def test_numbers_of_pages_go_and_equal_ones_in_tables_stay(tmp_path: Path) -> No
     assert read_page(tmp_path, *pages) == rows
 
 
+def test_a_row_that_equals_the_first_one_stays(tmp_path: Path) -> None:
+    woods = [("oak", "1"), ("pine", "2"), ("oak", "1"), ("elm", "3")]
+    shown = ["oak: 1", "pine: 2", "oak: 1", "elm: 3"]
+    assert read_page(tmp_path, ruled(*woods)) == shown
+    # on the next page, too, if it names no columns
+    rest = [("oak", "1"), ("ash", "4")]
+    found = read_page(tmp_path, ruled(*woods), ruled(*rest))
+    assert found == [*shown, "oak: 1", "ash: 4"]
+
+
 def test_a_table_goes_on_with_its_header_and_then_without_it(tmp_path: Path) -> None:
     pages = [DOORS, [DOORS[0], ("shed door", "95")], [("window", "120"), ("sill", "30")]]
     assert read_page(tmp_path, *(ruled(*page) for page in pages)) == [
@@ -442,6 +452,20 @@ def test_a_table_goes_on_with_its_header_and_then_without_it(tmp_path: Path) -> 
         "[Item: shed door; Price: 95]",
         "[Item: window; Price: 120]",
         "[Item: sill; Price: 30]",
+    ]
+
+
+def test_a_repeated_header_is_none_of_the_rows(tmp_path: Path) -> None:
+    """Not where the first page alone looks like a form, either."""
+    pages = [
+        [DOORS[0], ("oak door", "840 euros"), ("pine door", "sold out")],
+        [DOORS[0], *((f"door {n}", f"{n}0 euros") for n in range(1, 12))],
+    ]
+    found = read_page(tmp_path, *(ruled(*page) for page in pages))
+    assert found[:3] == [
+        "[Item: oak door; Price: 840 euros]",
+        "[Item: pine door; Price: sold out]",
+        "[Item: door 1; Price: 10 euros]",
     ]
 
 

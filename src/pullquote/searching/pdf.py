@@ -25,7 +25,7 @@ from pullquote.searching.contents import listed
 from pullquote.searching.pages import CLOSED, Page, Words, paragraphs, running
 from pullquote.searching.parts import Part, Skipped
 from pullquote.searching.pdf_tables import Box, Table, tables
-from pullquote.searching.rows import one_line, row_parts, table_rows
+from pullquote.searching.rows import has_header, one_line, row_parts, table_rows
 from pullquote.searching.words import common_words
 
 _PASSWORD = 4  # FPDF_ERR_PASSWORD
@@ -215,10 +215,15 @@ def _following(number: int, blocks: Sequence[_Block]) -> list[str]:
 
 def _rows(pages: Sequence[tuple[int, _Rows]]) -> Iterator[Part]:
     """The rows of a table, each with its page; a header that pages repeat counts once."""
-    header = pages[0][1].header
-    rows = [(number, row) for number, table in pages for row in table.texts]
-    rows[1:] = [one for one in rows[1:] if one[1] != rows[0][1]]
-    yield from row_parts(table_rows(rows, header=header))
+    (first, table), *later = pages
+    names = table.texts[0]
+    rows = [(first, row) for row in table.texts]
+    for number, more in later:
+        rows += ((number, row) for row in more.texts[more.texts[0] == names :])
+    if not table.header and has_header([row for _, row in rows]) is False:
+        # it is a row like others
+        rows = [(number, row) for number, part in pages for row in part.texts]
+    yield from row_parts(table_rows(rows, header=table.header))
 
 
 def _end_of_page(text: str, following: list[str], words: Words) -> str:
