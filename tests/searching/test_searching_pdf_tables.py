@@ -445,6 +445,20 @@ def test_a_row_that_equals_the_first_one_stays(tmp_path: Path) -> None:
     assert found == [*shown, "oak: 1", "ash: 4"]
 
 
+def test_tables_after_each_other_over_pages_have_their_own_names(tmp_path: Path) -> None:
+    people = [("Name", "Age"), ("Ann", "33"), ("Ben", "41")]
+    towns = [("Town", "Mills"), ("Oslo", "4"), ("York", "7")]
+    own = [
+        *("[Name: Ann; Age: 33]", "[Name: Ben; Age: 41]"),
+        *("[Town: Oslo; Mills: 4]", "[Town: York; Mills: 7]"),
+    ]
+    assert read_page(tmp_path, ruled(*DOORS), ruled(*people), ruled(*towns)) == [*SHOWN, *own]
+    # the last of them goes on over a page
+    more = [("Rome", "9"), ("Bath", "2")]
+    found = read_page(tmp_path, ruled(*DOORS), ruled(*people), ruled(*towns), ruled(*more))
+    assert found == [*SHOWN, *own, "[Town: Rome; Mills: 9]", "[Town: Bath; Mills: 2]"]
+
+
 def test_a_table_goes_on_with_its_header_and_then_without_it(tmp_path: Path) -> None:
     pages = [DOORS, [DOORS[0], ("shed door", "95")], [("window", "120"), ("sill", "30")]]
     assert read_page(tmp_path, *(ruled(*page) for page in pages)) == [

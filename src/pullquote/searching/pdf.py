@@ -199,6 +199,7 @@ def _continues(begun: Sequence[tuple[int, _Rows]], following: Sequence[_Block]) 
         isinstance(block, _Rows)
         and number > begun[-1][0]
         and len(block.texts[0]) == len(names)
+        and (block.texts[0] == names or not has_header(block.texts))
         for number, block in following
     )
 
