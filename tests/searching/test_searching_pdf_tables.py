@@ -490,6 +490,34 @@ def test_a_row_alone_on_the_next_page_is_text(tmp_path: Path) -> None:
     assert read_page(tmp_path, ruled(*DOORS), two)[-1] == "[Item: Total; Price: 2,520]"
 
 
+def test_names_of_empty_columns_come_once(tmp_path: Path) -> None:
+    sheet = [
+        ("Name", "Born", "Signature", "Notes"),
+        ("Ann", "1971", "", ""),
+        ("Ben", "1984", "", ""),
+    ]
+    assert read_page(tmp_path, ruled(*sheet), ruled(sheet[0], ("Cy", "1990", "", ""))) == [
+        *("[Name: Ann; Born: 1971]", "[Name: Ben; Born: 1984]", "[Name: Cy; Born: 1990]"),
+        "Signature; Notes",
+    ]
+
+
+def test_lines_between_the_rows_in_the_file_are_not_lost(tmp_path: Path) -> None:
+    """Rows that were drawn from the bottom up, and a note between them, are no table."""
+    header, door, gate = (
+        in_columns(row, top=700 - 16 * number)
+        for number, row in enumerate([("Item", "Wood"), ("door", "oak"), ("gate", "larch")])
+    )
+    rules = [f"70 {712 - 16 * number} m 270 {712 - 16 * number} l S" for number in range(4)]
+    drawn = [*header, (72, 400, "They are made to order."), *gate, *door]
+    (text,) = read_page(tmp_path, page_of(*drawn, rules=rules))
+    assert sorted(text.split()) == sorted(" ".join(line for _, _, line in drawn).split())
+    assert read_page(tmp_path, page_of(*header, *door, *gate, rules=rules)) == [
+        "[Item: door; Wood: oak]",
+        "[Item: gate; Wood: larch]",
+    ]
+
+
 def test_text_that_crosses_the_lines_of_a_grid_is_no_table(tmp_path: Path) -> None:
     rows = [*DOORS[:3], ("gate", "as long as it is and far over the edge")]
     assert "[" not in "".join(read_page(tmp_path, ruled(*rows)))

@@ -62,6 +62,7 @@ _FEWEST_LINES = 3  # that fill all columns between two ruling lines, and so are 
 
 _HYPHENS = "\ufffe", "\x02"  # of PDFium, where a word is split over two lines
 _NOT_SHOWN = {*_HYPHENS, " ", "\t", "\xa0"}
+_UNSEEN = dict.fromkeys(map(ord, _HYPHENS))
 
 _LINE = re.compile(r"[ \t\xa0]*([^\r\n\ufffe\x02]+[\ufffe\x02]?)")
 _BLANK = re.compile(r"\s+")
@@ -416,15 +417,13 @@ class _Page:
         )
 
     def _add(self, lines: Sequence[int], rows: Sequence[_Row], *, header: bool) -> None:
-        """Add a table, if its lines follow each other, are in no other table, and lose no text."""
-        lines = sorted(lines)
-        if not lines or lines[-1] - lines[0] + 1 != len(lines):
+        """Add a table, if its lines follow each other, all in cells, and are in no other table."""
+        if not lines:
             return
-        begin, end = self._lines[lines[0]][0], self._lines[lines[-1]][1]
-        pieces = sorted((one.begin, one.end) for row in rows for cell in row for one in cell)
-        ends = [begin, *itertools.accumulate((last for _, last in pieces), max)]
-        between = zip(ends, [first for first, _ in pieces] + [end], strict=True)
-        if any(self._has_text(first, last) for first, last in between):
+        begin, end = self._lines[min(lines)][0], self._lines[max(lines)][1]
+        found = {(piece.begin, piece.end) for row in rows for cell in row for piece in cell}
+        said = "".join(itertools.starmap(self._shown, sorted(found)))
+        if said != self._shown(begin, end):
             return
         if sum(may_be_listed(self._text[slice(*self._lines[line])]) for line in lines) > 1:
             return  # of a table of contents
@@ -435,9 +434,9 @@ class _Page:
         )
         self.tables.append(Table(begin, end, tuple(runs), header))
 
-    def _has_text(self, begin: int, end: int) -> bool:
-        shown = (sign not in _NOT_SHOWN and not sign.isspace() for sign in self._text[begin:end])
-        return any(shown)
+    def _shown(self, begin: int, end: int) -> str:
+        """The characters of a part of the text that are to be seen."""
+        return "".join(self._text[begin:end].translate(_UNSEEN).split())
 
     def _strings(self, rows: Iterable[_Row]) -> list[list[str]]:
         return [
