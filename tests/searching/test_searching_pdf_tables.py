@@ -420,6 +420,22 @@ def test_a_grid_that_pages_repeat_as_a_whole_is_a_running_head(tmp_path: Path) -
     assert found.count("Mill Museum: Harbour Street") == found.count("Founded: in Norrhavn") == 3
 
 
+def test_the_number_of_a_page_in_a_letterhead(tmp_path: Path) -> None:
+    heads = [
+        [("Mill Museum", "Rules"), ("In force", f"Page {number} of 9")] for number in range(1, 4)
+    ]
+    found = read_page(tmp_path, *ruled_and_text(*heads))
+    assert found == ["Mill Museum Rules\nIn force", *(sentence(n)[2] for n in range(3))]
+    # these do not count on with the pages, and so are said
+    others = [[heads[0][0], ("See", f"Page {number}")] for number in (4, 2, 9)]
+    found = read_page(tmp_path, *ruled_and_text(*others))
+    assert [text for text in found if "See" in text] == [
+        "See: Page 4",
+        "See: Page 2",
+        "See: Page 9",
+    ]
+
+
 def test_a_long_table_that_pages_repeat_is_no_running_head(tmp_path: Path) -> None:
     long = [*DOORS, ("door", "95")]
     found = read_page(tmp_path, *ruled_and_text(long, long))

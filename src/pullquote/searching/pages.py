@@ -23,7 +23,8 @@ _EDGE = 4  # lines at the top and at the bottom of a page that may be running he
 _NEAR = 3  # pages before and after one that are compared with it
 
 _NUMBER = r"(?:\d{1,4}|[ivxlcdmIVXLCDM]{1,8}(?![^\W\d_]))"
-_PAGE = r"(?:page|pages|pag|pg|p|seite|sida|side|página|pagina|strona|стр|страница)\b\.?\s*"
+_PAGE_NAMES = "page|pages|pag|pg|seite|sida|página|pagina|strona|стр|страница"
+_PAGE = rf"(?:{_PAGE_NAMES}|p|side)\b\.?\s*"
 _OF = r"(?:\s*(?:/|of|von|av|af|de|di|sur|van|из|z)\s*\d{1,4})?"
 _AT_START = re.compile(
     rf"[^\w\n]{{0,3}}(?:{_PAGE})?({_NUMBER}){_OF}(?=\s|[^\w\n.):,]{{0,3}}\Z|[-–—|•])", re.IGNORECASE
@@ -33,6 +34,7 @@ _AT_END = re.compile(
     re.IGNORECASE,
 )
 _ALONE = re.compile(rf"[^\w\n]{{0,3}}(?:{_PAGE})?{_NUMBER}{_OF}[^\w\n]{{0,3}}", re.IGNORECASE)
+_NAMES_PAGE = re.compile(rf"\b(?:{_PAGE_NAMES})\b", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 _SIGNS_AROUND = re.compile(r"[\W_]*((?:.*[\w.!?)\]])?).*", re.DOTALL)
 
@@ -71,7 +73,8 @@ def running(pages: Sequence[Sequence[str]]) -> list[Page]:
     A number is a page's if those of the pages around it count on. A line is a head or foot if it
     is first or last (or next to another one), and begins or ends with the page's number, or if it
     is repeated: on three pages near each other, in a short document on two. A table is one line
-    with line breaks; it is a head if all of it is repeated, and no number in it is a page's.
+    with line breaks; it is a head if all of it is repeated, but for the number of a page at the end
+    of a row, if the table has a word for it: "Page".
     """
     filled = [[at for at, line in enumerate(page) if line.strip()] for page in pages]
     tops = [[page[at] for at in ats[:_EDGE]] for page, ats in zip(pages, filled, strict=True)]
@@ -125,7 +128,8 @@ def _cut(edges: Sequence[Sequence[str]]) -> list[list[str]]:
 def _numbers(line: str) -> set[int]:
     """The numbers at the ends of a line that may be a page's."""
     if "\n" in line:
-        return set()
+        rows = line.split("\n") if _NAMES_PAGE.search(line) else []
+        return set().union(*map(_numbers, rows))
     found = (pattern(line.strip()) for pattern in (_AT_START.match, _AT_END.search))
     return {number_of(match[1]) for match in found if match}
 
@@ -133,11 +137,14 @@ def _numbers(line: str) -> set[int]:
 def _without_number(line: str, counting: set[int]) -> tuple[str, bool]:
     """A line without the page's number at one of its ends, and whether it had one.
 
-    What has no word but "page" becomes "".
+    What has no word but "page" becomes "". A table is never taken for a head for its number alone.
     """
     line = line.strip()
     if "\n" in line:
-        return line, False
+        rows = line.split("\n")
+        if _NAMES_PAGE.search(line):
+            rows = [_without_number(row, counting)[0] for row in rows]
+        return "\n".join(rows), False
     for pattern in (_AT_START.match, _AT_END.search):
         if (match := pattern(line)) and number_of(match[1]) in counting:
             rest = _SIGNS_AROUND.sub(r"\1", line[: match.start()] + line[match.end() :], count=1)
