@@ -78,6 +78,20 @@ def test_a_tsv_file_has_tabs() -> None:
     assert values("text\tnote\na, b\tc\n", "tsv") == [{"text": "a, b", "note": "c"}]
 
 
+@pytest.mark.parametrize("first", ["sep=;\n", "\ufeffsep=;\r\n", '"sep=;"\n', "SEP=;\r"])
+def test_a_first_line_that_tells_the_delimiter_is_no_row(first: str) -> None:
+    found = rows(first + "Name,a;Price,b\nTür,x;1,5\n")  # commas would be even, too
+    assert found == [Row("line 3", 3, {"Name,a": "Tür,x", "Price,b": "1,5"})]
+
+
+def test_any_sign_may_be_told_as_the_delimiter() -> None:
+    assert values("sep=~\ntext~note\na,b~c\n") == [{"text": "a,b", "note": "c"}]
+    assert values("sep=\t\nName\tPrice\na\tb\n") == [{"Name": "a", "Price": "b"}]
+    assert values("sep=e;x\nabc;d\n") == [{"sep=e": "abc", "x": "d"}]
+    with pytest.raises(DataError, match="empty"):
+        rows("sep=;\n")
+
+
 def test_a_table_with_decimal_commas_and_empty_rows_at_its_end() -> None:
     assert values("text;price\nbread;1,20\n;\n;\n\n") == [{"text": "bread", "price": "1,20"}]
 

@@ -45,6 +45,7 @@ _LONGEST_ROW = 1 << 25  # characters
 _LARGEST_LIST = 1 << 28  # bytes of a JSON list, which has to be held whole
 _SNIFFED = 20  # lines by which a delimiter is recognised if no column name is known
 _SNIFFED_CHARACTERS = 1 << 20  # and no further line after that many characters
+_SAID = re.compile(r"""\ufeff?("?)sep=([^\w"\r\n])\1\s*""", re.IGNORECASE)  # of Excel
 _MOST_COLUMNS = 10_000
 _ALWAYS_UNPACKED = 1 << 26  # bytes that any compressed file may unpack to
 _MOST_UNPACKED = 200  # times its size; more is no text, but an attack on the memory
@@ -336,14 +337,21 @@ class _Records:
 
 
 def _cells(blocks: Iterator[str], delimiters: str) -> Iterator[Row | BadRow]:
-    """The rows of a CSV file as lists of cells, without blank lines and empty rows."""
+    """The rows of a CSV file as lists of cells, without blank lines and empty rows.
+
+    A first line "sep=;" tells the delimiter, and is no row.
+    """
     texts = lines(blocks, carriage_returns=True)
     head: list[str] = []
     while len(head) < _SNIFFED and sum(map(len, head)) < _SNIFFED_CHARACTERS:
         if (line := next(texts, None)) is None:
             break
         head.append(line)
-    for number, cells in _Records(itertools.chain(head, texts), _delimiter(head, delimiters)):
+    said = _SAID.fullmatch(head[0]) if head else None
+    delimiter = said[2] if said else _delimiter(head, delimiters)
+    records = _Records(itertools.chain(head[1:] if said else head, texts), delimiter)
+    records.number = 2 if said else 1
+    for number, cells in records:
         where = f"line {number}"
         if isinstance(cells, str):
             yield BadRow(where, number, cells)
