@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import zipfile
 from pathlib import Path
@@ -91,11 +92,44 @@ def test_a_cell_over_several_rows_is_in_each_of_them(tmp_path: Path) -> None:
     assert text.split("\n")[1:] == ["Item: door; Wood: pine; Price: 310", "Wood: ash; Price: 500"]
 
 
-def test_a_sheet_of_open_document(tmp_path: Path) -> None:
+def ods(path: Path, rows: str) -> Path:
     names = " ".join(
         f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
-        for name in ("office", "table", "text")
+        for name in ("office", "table", "text", "calcext")
     )
+    files = {
+        "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
+        "META-INF/manifest.xml": "<manifest/>",
+        "content.xml": f"<office:document-content {names}><office:body><office:spreadsheet>"
+        f'<table:table table:name="Doors">{rows}</table:table>'
+        "</office:spreadsheet></office:body></office:document-content>",
+    }
+    return zipped(path, files)
+
+
+def test_formulas_and_errors_of_open_document(tmp_path: Path) -> None:
+    shown = "<text:p>5</text:p></table:table-cell>"
+    cells = (
+        "<table:table-cell><text:p>oak</text:p></table:table-cell>"
+        '<table:table-cell table:formula="of:=1+1"/>'
+        '<table:table-cell table:formula="of:=NA()" office:value-type="string"'
+        ' calcext:value-type="error"><text:p>#N/A</text:p></table:table-cell>'
+        f'<table:table-cell table:formula="of:=2+3" office:value-type="float">{shown}'
+        f'<table:table-cell table:formula="of:=2+3">{shown}'
+        '<table:table-cell table:formula="of:=T(0)" office:value-type="string"/>'
+    )
+    path = ods(tmp_path / "a.ods", f"<table:table-row>{cells}</table:table-row>")
+    assert text_and_notes(path) == (
+        "oak; 5; 5",
+        [
+            "sheet Doors: 1 formula without a stored value; open and save it in a spreadsheet"
+            " program",
+            "sheet Doors: 1 cell with an error (#N/A)",
+        ],
+    )
+
+
+def test_a_sheet_of_open_document(tmp_path: Path) -> None:
 
     def row(*cells: str, times: int = 1) -> str:
         inner = "".join(
@@ -108,14 +142,7 @@ def test_a_sheet_of_open_document(tmp_path: Path) -> None:
     rows = row("Item", "Wood", "Glass") + row("door", "oak", "no")
     rows = rows.replace("</table:table-row>", f"{far}</table:table-row>")
     rows += row("", times=1_000_000) + row("The end.")
-    files = {
-        "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
-        "META-INF/manifest.xml": "<manifest/>",
-        "content.xml": f"<office:document-content {names}><office:body><office:spreadsheet>"
-        f'<table:table table:name="Doors">{rows}</table:table>'
-        "</office:spreadsheet></office:body></office:document-content>",
-    }
-    path = zipped(tmp_path / "a.ods", files)
+    path = ods(tmp_path / "a.ods", rows)
     (file,) = find([path])
     assert isinstance(file, SourceFile)
     assert [(passage.text, passage.marks[0].number) for passage in read(file)] == [
@@ -140,6 +167,49 @@ def test_values_as_the_cells_show_them(tmp_path: Path) -> None:
         texts = "<si><r><t>ri</t></r><r><t>ch</t></r><rPh><t>no</t></rPh></si>"
         archive.writestr("xl/sharedStrings.xml", f"<sst {SPACE}>{texts}</sst>")
     assert text_and_notes(path)[0] == "A: TRUE; C: a; D: rich; E: 15%"
+
+
+def test_formulas_without_a_value_and_errors_are_told(tmp_path: Path) -> None:
+    head = "".join(cell(f"{letter}1", letter) for letter in "ABCD")
+    cells = (
+        cell("A2", "oak")
+        + '<c r="B2"><f>1+1</f><v></v></c><c r="C2" t="e"><f>1/0</f><v>#DIV/0!</v></c>'
+        + '<c r="D2" t="str"><f>""</f><v></v></c>'  # no text, which is a value
+    )
+    rows = sheet((1, head), (2, cells), (3, cell("A3", "ash") + '<c r="D3"><f t="shared"/></c>'))
+    errors = "".join(f'<c r="{place}" t="e"><v>#N/A</v></c>' for place in ("B2", "C2"))
+    more = sheet((1, head), (2, cell("A2", "elm") + errors + '<c r="D2" s="1"/>'))
+    assert text_and_notes(xlsx(tmp_path / "a.xlsx", Wood=rows, More=more)) == (
+        "Wood / A: oak\nWood / A: ash\nMore / A: elm",
+        [
+            "sheet Wood: 2 formulas without a stored value; open and save it in a spreadsheet"
+            " program",
+            "sheet Wood: 1 cell with an error (#DIV/0!)",
+            "sheet More: 2 cells with an error (#N/A)",
+        ],
+    )
+
+
+def test_an_error_of_an_old_workbook_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("xlrd")
+    content = (FILES / "doors.xls").read_bytes()
+    record = re.search(rb"\x05\x02\x08\0.{6}\x01\0", content, re.DOTALL)  # TRUE
+    assert record
+    end = record.end()
+    (tmp_path / "a.xls").write_bytes(content[: end - 2] + b"\x2a\x01" + content[end:])
+    text, notes = text_and_notes(tmp_path / "a.xls")
+    assert "Off: 15%" in text
+    assert "TRUE" not in text
+    assert notes == ["sheet Doors: 1 cell with an error (#N/A)"]
+
+
+def test_a_note_names_a_few_kinds_of_errors() -> None:
+    unread = sheets._Unread("A")
+    for number in range(1_000):
+        unread.error(f"#{number}" * 1_000)
+    (note,) = unread.notes()
+    assert note.reason.startswith("1,000 cells with an error (#0#0#")
+    assert len(note.reason) < 200
 
 
 def test_a_cell_far_away_costs_nothing(tmp_path: Path) -> None:

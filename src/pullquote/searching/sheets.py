@@ -5,7 +5,8 @@
     for part in read_ods(file): ...
 
 Knows sheets and cells; `packages`, xlrd and `opendocument` open the files. A cell at the end of an
-empty row costs nothing, and but for XLS, sheets are not held whole.
+empty row costs nothing, and but for XLS, sheets are not held whole. Formulas without a value, and
+errors such as #N/A, are skipped, and a note counts those of a sheet.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import posixpath
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, BinaryIO, TypeAlias
 
@@ -38,6 +39,8 @@ from pullquote.searching.rows import LONGEST_REPEATED, one_line, row_parts, tabl
 _MOST_COLUMNS = 16_384  # of Excel
 _PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]{1,3}[0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})"')
+
+_MOST_ERRORS = 5  # kinds of errors that a note names
 
 # what xlrd raises for a broken file, beside errors of its own
 _FAULTS = struct.error, AssertionError, AttributeError, LookupError, TypeError, ValueError
@@ -73,8 +76,10 @@ def read_xlsx(file: BinaryIO) -> Iterator[Part | Note]:
                 yield Skipped(f"sheet {sheet.get('name')}", f"a {relation.kind}, which is not read")
             else:
                 faults: list[DocumentError] = []
-                rows = _until_fault(_cells(archive, path, strings, formats), faults)
+                unread = _Unread(sheet.get("name", ""))
+                rows = _until_fault(_cells(archive, path, strings, formats, unread), faults)
                 yield from row_parts(table_rows(rows), title, alone=True)
+                yield from unread.notes()
                 try:
                     yield from _beside(archive, path)
                 except DocumentError as error:
@@ -91,7 +96,10 @@ def read_ods(file: BinaryIO) -> Iterator[Part | Note]:
         for sheet in sheets:
             name = next((value for key, value in sheet.items() if key.endswith("}name")), "")
             title = name if len(sheets) > 1 else ""
-            yield from row_parts(table_rows(_open_cells(document, sheet)), title, alone=True)
+            unread = _Unread(name)
+            rows = _open_cells(document, sheet, unread)
+            yield from row_parts(table_rows(rows), title, alone=True)
+            yield from unread.notes()
         yield from document.skipped
 
 
@@ -107,7 +115,10 @@ def read_xls(file: BinaryIO) -> Iterator[Part | Note]:
         for number in range(book.nsheets):
             sheet = book.sheet_by_index(number)
             title = sheet.name if book.nsheets > 1 else ""
-            yield from row_parts(table_rows(_old_cells(book, sheet)), title, alone=True)
+            unread = _Unread(sheet.name)
+            rows = _old_cells(book, sheet, xlrd.error_text_from_code, unread)
+            yield from row_parts(table_rows(rows), title, alone=True)
+            yield from unread.notes()
             for (row, _), comment in sorted(sheet.cell_note_map.items()):
                 if text := one_line(comment.text):
                     yield Part(f"{text}\n\n", row + 1)
@@ -118,6 +129,34 @@ def read_xls(file: BinaryIO) -> Iterator[Part | Note]:
         raise DocumentError(
             f"not readable as XLS ({first_line(error)}); save it as .xlsx"
         ) from None
+
+
+class _Unread:
+    """The cells of a sheet that show no value."""
+
+    def __init__(self, sheet: str) -> None:
+        self.formulas = 0
+        self._sheet = sheet
+        self._errors = 0
+        self._kinds: dict[str, None] = {}  # the first, in their order
+
+    def error(self, kind: str) -> None:
+        """Count an error such as "#N/A"."""
+        self._errors += 1
+        if len(self._kinds) < _MOST_ERRORS:
+            self._kinds[one_line(kind)[:20]] = None
+
+    def notes(self) -> Iterator[Skipped]:
+        """What was counted. Call it when the rows are read."""
+        where = f"sheet {self._sheet}"
+        if self.formulas:
+            what = "1 formula" if self.formulas == 1 else f"{self.formulas:,} formulas"
+            todo = "open and save it in a spreadsheet program"
+            yield Skipped(where, f"{what} without a stored value; {todo}")
+        if self._errors:
+            what = "1 cell" if self._errors == 1 else f"{self._errors:,} cells"
+            kinds = ", ".join(filter(None, self._kinds))
+            yield Skipped(where, f"{what} with an error{f' ({kinds})' if kinds else ''}")
 
 
 def _until_fault(rows: Iterable[_Row], faults: list[DocumentError]) -> Iterator[_Row]:
@@ -177,7 +216,9 @@ def _begins_1904(workbook: Any) -> bool:
     return settings is not None and settings.get("date1904") in ("1", "true")
 
 
-def _cells(archive: Archive, path: str, strings: list[str], formats: Formats) -> Iterator[_Row]:
+def _cells(
+    archive: Archive, path: str, strings: list[str], formats: Formats, unread: _Unread
+) -> Iterator[_Row]:
     """The rows of a sheet with their numbers."""
     source = archive.content(path)
     merged: dict[int, list[_Span]] = {}  # by the first row
@@ -203,7 +244,7 @@ def _cells(archive: Archive, path: str, strings: list[str], formats: Formats) ->
             column = place[0] if place and place[0] >= column else column
             if column >= _MOST_COLUMNS:
                 raise DocumentError(f"more than {_MOST_COLUMNS:,} columns")
-            if text := _value(element, strings, formats):
+            if text := _value(element, strings, formats, unread):
                 cells += [""] * (column + 1 - len(cells))
                 cells[column] = text
             column += 1
@@ -212,12 +253,18 @@ def _cells(archive: Archive, path: str, strings: list[str], formats: Formats) ->
     yield from _filled(rows())
 
 
-def _value(cell: Any, strings: list[str], formats: Formats) -> str:
-    """What a cell shows."""
+def _value(cell: Any, strings: list[str], formats: Formats, unread: _Unread) -> str:
+    """What a cell shows; nothing if it is counted as unread."""
     kind = cell.get("t", "n")
     if kind == "inlineStr":
         return one_line(_rich(cell))
     value = next((one.text or "" for one in cell if local_name(one) == "v"), "")
+    if kind == "e":
+        unread.error(value)
+        return ""
+    if not value and kind != "str":  # the text of a formula may be empty
+        unread.formulas += any(local_name(one) == "f" for one in cell)
+        return ""
     if kind == "s":
         known = value.isascii() and value.isdecimal() and len(value) < 9
         return one_line(strings[int(value)]) if known and int(value) < len(strings) else ""
@@ -225,7 +272,7 @@ def _value(cell: Any, strings: list[str], formats: Formats) -> str:
         return {"1": "TRUE", "0": "FALSE"}.get(value, value)
     if kind == "n":
         return formats.shown(value, cell.get("s", ""))
-    return "" if kind == "e" else one_line(value)  # a fault of a formula, or a text
+    return one_line(value)
 
 
 def _place(name: str) -> tuple[int, int] | None:
@@ -308,7 +355,7 @@ def _old_workbook(xlrd: Any, file: BinaryIO) -> Any:
         )
 
 
-def _old_cells(book: Any, sheet: Any) -> Iterator[_Row]:
+def _old_cells(book: Any, sheet: Any, errors: Mapping[int, str], unread: _Unread) -> Iterator[_Row]:
     """The rows of a sheet with their numbers."""
     first = first_day(begins_1904=book.datemode == 1)
     merged: dict[int, list[_Span]] = {}  # by the first row
@@ -325,7 +372,9 @@ def _old_cells(book: Any, sheet: Any) -> Iterator[_Row]:
                 return formatted(cell.value, code, first)
             case 4:
                 return "TRUE" if cell.value else "FALSE"
-        return ""  # nothing, or a fault of a formula
+            case 5:
+                unread.error(errors.get(cell.value, ""))
+        return ""
 
     def rows() -> Iterator[tuple[int, list[str], list[_Span]]]:
         for number in range(sheet.nrows):
@@ -339,7 +388,7 @@ def _old_cells(book: Any, sheet: Any) -> Iterator[_Row]:
 # --- ODS
 
 
-def _open_cells(document: OpenDocument, sheet: Any) -> Iterator[_Row]:
+def _open_cells(document: OpenDocument, sheet: Any, unread: _Unread) -> Iterator[_Row]:
     """The rows of a sheet with their numbers."""
 
     def rows() -> Iterator[tuple[int, list[str], list[_Span]]]:
@@ -355,6 +404,12 @@ def _open_cells(document: OpenDocument, sheet: Any) -> Iterator[_Row]:
                     continue
                 times = repeated(cell, "number-columns-repeated", most=_MOST_COLUMNS)
                 text = " ".join(one_line(part.text) for part in document.paragraphs(cell))
+                if any(key.endswith("}formula") for key in cell.attrib):
+                    kinds = [said for key, said in cell.items() if key.endswith("}value-type")]
+                    unread.formulas += not kinds and not text
+                    if "error" in kinds:
+                        unread.error(text)
+                        text = ""
                 over = repeated(cell, "number-rows-spanned", most=1 << 20)
                 if over > 1:
                     spans.append((column, number + over))
