@@ -1,16 +1,19 @@
 """Numbers and dates as the cells of a spreadsheet show them: "15 %", "€ 840.00", "2019-05-12".
 
-Knows the format codes of Excel as far as they change what a number says: decimals, thousands,
-percent, currencies and units, dates, times. Dates are written as ISO 8601 has them.
+Knows the formats of cells and their codes, which `format_codes` reads. Dates are written as
+ISO 8601 has them; a number whose format is not understood is plain.
 """
 
 from __future__ import annotations
 
 import datetime
+import math
 import re
+from decimal import Decimal
 from typing import Any
 
 from pullquote.searching.archives import local_name
+from pullquote.searching.format_codes import section_for
 
 _PERCENT = {9: "0%", 10: "0.00%"}  # of the codes that every program knows by number
 _BUILT_IN = {
@@ -19,15 +22,10 @@ _BUILT_IN = {
     **dict.fromkeys((14, 15, 16, 17), "yyyy-mm-dd"),
     **dict.fromkeys((18, 19, 20, 21, 45, 47), "hh:mm"),
     **{22: "yyyy-mm-dd hh:mm", 46: "[h]:mm"},
-    **dict.fromkeys((37, 38), "#,##0"),
-    **dict.fromkeys((39, 40), "#,##0.00"),
+    **{11: "0.00E+00", 48: "##0.0E+0"},
+    **dict.fromkeys((37, 38), "#,##0;(#,##0)"),
+    **dict.fromkeys((39, 40), "#,##0.00;(#,##0.00)"),
 }
-_LITERAL = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]-]{0,50})[^\]]{0,50}\]|_.|\*.|\[[^\]]*\]')
-_SHOWN = re.compile(
-    _LITERAL.pattern + "|[#0?,@]"
-)  # what is left are signs that stand for themselves
-_DIGITS = re.compile(r"[#0?][#0?,.]*(?:[Ee][+-]?[#0]+)?")
-_LONGEST = 255  # characters of a format, as in Excel
 
 
 class Formats:
@@ -80,37 +78,42 @@ def formatted(
 ) -> str:
     """A number in a format; day 0 is `first`.
 
-    >>> [formatted(0.15, "0%"), formatted(840, '[$€-407] #,##0.00'), formatted(43597, "d mmm yy")]
-    ['15%', '€ 840.00', '2019-05-12']
+    >>> [formatted(0.225, "0%"), formatted(840, "[$€-407] #,##0.00"), formatted(43597, "d mmm yy")]
+    ['23%', '€ 840.00', '2019-05-12']
+    >>> [formatted(1067, "00000"), formatted(5551234, "000-0000"), formatted(-5.5, "0.0;(0.0)")]
+    ['01067', '555-1234', '(5.5)']
     """
-    code = code.split(";")[0][:_LONGEST]
-    plain = _LITERAL.sub("", code).lower()
-    # up to the year 9999, in which Python's dates end
-    is_day = 0 <= number * 86_400 < (datetime.datetime.max - first).total_seconds() - 1
-    if re.search(r"\[h+\]|\[m+\]", code.lower()) and is_day:
-        minutes, seconds = divmod(round(number * 86_400), 60)
-        end = f":{seconds:02}" if "s" in plain else ""
-        return f"{minutes // 60}:{minutes % 60:02}{end}"
-    if plain.strip() != "general" and re.search("[dmyhs]", plain) and is_day:
-        return _date(number, plain, first)
-    digits = _DIGITS.search(_LITERAL.sub(lambda found: "\0" * len(found[0]), code))
-    if digits is None or "e" in plain or "?" in plain or abs(number) >= 1e15:
-        return f"{number:.15g}"
-    before, after = (_literals(part) for part in (code[: digits.start()], code[digits.end() :]))
-    percent = "%" in plain
-    number /= 1000 ** (len(digits[0]) - len(digits[0].rstrip(",")))  # "0,": in thousands
-    decimals = len(digits[0].partition(".")[2].rstrip(", "))
-    comma = "," if "," in digits[0].partition(".")[0].rstrip(", ") else ""
-    text = f"{abs(number) * (100 if percent else 1):{comma}.{min(decimals, 15)}f}"
-    if "#" in digits[0].partition(".")[2]:
-        text = text.rstrip("0").rstrip(".")
-    sign = "-" if number < 0 and text.strip("0.,") else ""
-    return f"{sign}{before}{text}{after}".strip()
+    plain = f"{number:.15g}"  # the digits that Excel keeps
+    if not code or not math.isfinite(number):
+        return plain
+    amount = Decimal(plain)
+    section = section_for(amount, code)
+    if section is None:
+        return plain
+    if section.date or section.elapsed:
+        # up to the year 9999, in which Python's dates end
+        is_day = 0 <= number * 86_400 < (datetime.datetime.max - first).total_seconds() - 1
+        if not is_day:
+            return plain
+        return (
+            _duration(number, section.date)
+            if section.elapsed
+            else _date(number, section.date, first)
+        )
+    text = section.shown(abs(amount))
+    if text is None:
+        return plain
+    if amount < 0 and any(map(str.isdigit, text)):
+        above = section_for(-amount, code)
+        same = above is None or above.shown(-amount) == text  # but for a colour
+        text = f"-{text}" if same and re.search("[1-9]", text) else text
+    return text.strip()
 
 
-def _literals(part: str) -> str:
-    """The text that a part of a format shows: a currency, a unit, "%"."""
-    return _SHOWN.sub(lambda found: found[1] or found[2] or found[3] or "", part)
+def _duration(number: float, code: str) -> str:
+    minutes, seconds = divmod(round(number * 86_400), 60)
+    end = f":{seconds:02}" if "s" in code else ""
+    return f"{minutes // 60}:{minutes % 60:02}{end}"
 
 
 def _date(number: float, code: str, first: datetime.datetime) -> str:
