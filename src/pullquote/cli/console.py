@@ -20,6 +20,7 @@ from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.errors import DataError, InputError, MissingExtraError, OutputError, TextError
 from pullquote.files import cannot_write
 from pullquote.progress import Progress, no_progress
+from pullquote.searching.urls import without_password
 from pullquote.text import decode
 
 if TYPE_CHECKING:
@@ -421,7 +422,7 @@ def read_text(path: str, expected: str = "some to look for the answer in") -> st
 
     The error for a blank text says what was `expected`.
     """
-    name = "standard input" if path == "-" else path
+    name = "standard input" if path == "-" else without_password(path)
     try:
         if path != "-":
             data = Path(path).read_bytes()
