@@ -436,6 +436,36 @@ def test_the_number_of_a_page_in_a_letterhead(tmp_path: Path) -> None:
     ]
 
 
+def test_other_numbers_in_a_grid_that_pages_repeat_are_no_page_numbers(tmp_path: Path) -> None:
+    copies = [
+        ruled(("Mill Museum", "Rules"), ("Copy", f"{n}"), more=[(290, 40, f"{n}")])
+        for n in range(1, 4)
+    ]
+    shown = [f"[Mill Museum: Copy; Rules: {n}]" for n in range(1, 4)]
+    assert read_page(tmp_path, *copies) == shown
+    # and do not speak for numbers of pages elsewhere
+    before = page_of((72, 700, "weir 11"), sentence(0))
+    lamps = [ruled(("Item", "No"), (f"{at} lamp", f"{n}")) for n, at in enumerate(PLACES, start=12)]
+    assert "weir 11" in read_page(tmp_path, before, *lamps)[0]
+
+
+def test_a_table_among_contents_stays(tmp_path: Path) -> None:
+    prices = ruled(
+        *(("Item", "Price"), ("door", "95"), ("window", "120")),
+        more=[
+            (72, 640 - 16 * n, f"{wood} ........ {n}") for n, wood in enumerate(("elm", "ash"), 3)
+        ],
+    )
+    above = page_of(*((72, 700 - 16 * n, f"{wood} ........ {n}") for n, wood in enumerate("abc")))
+    shown = ["[Item: door; Price: 95]", "[Item: window; Price: 120]"]
+    assert read_page(tmp_path, above, prices) == shown
+    # nor is it one of the lines under their heading
+    rooms = ("Contents", "lamps 3", "chairs 5", "beds 9")
+    above = page_of(*((72, 700 - 16 * n, line) for n, line in enumerate(rooms)))
+    found = read_page(tmp_path, above, ruled(("Item", "Price"), ("door", "95"), ("window", "120")))
+    assert (" ".join(found[:-2]).split(), found[-2:]) == (" ".join(rooms).split(), shown)
+
+
 def test_a_long_table_that_pages_repeat_is_no_running_head(tmp_path: Path) -> None:
     long = [*DOORS, ("door", "95")]
     found = read_page(tmp_path, *ruled_and_text(long, long))
@@ -516,6 +546,8 @@ def test_names_of_empty_columns_come_once(tmp_path: Path) -> None:
         *("[Name: Ann; Born: 1971]", "[Name: Ben; Born: 1984]", "[Name: Cy; Born: 1990]"),
         "Signature; Notes",
     ]
+    pairs = [("Front", "oak"), ("Back", ""), ("Side", "")]
+    assert read_page(tmp_path, ruled(*pairs)) == ["Front: oak", "Back", "Side"]
 
 
 def test_lines_between_the_rows_in_the_file_are_not_lost(tmp_path: Path) -> None:

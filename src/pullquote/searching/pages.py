@@ -127,11 +127,14 @@ def _cut(edges: Sequence[Sequence[str]]) -> list[list[str]]:
 
 def _numbers(line: str) -> set[int]:
     """The numbers at the ends of a line that may be a page's."""
-    if "\n" in line:
-        rows = line.split("\n") if _NAMES_PAGE.search(line) else []
-        return set().union(*map(_numbers, rows))
-    found = (pattern(line.strip()) for pattern in (_AT_START.match, _AT_END.search))
+    lines = line.split("\n") if _may_have_number(line) else []
+    found = (pattern(one.strip()) for one in lines for pattern in (_AT_START.match, _AT_END.search))
     return {number_of(match[1]) for match in found if match}
+
+
+def _may_have_number(line: str) -> bool:
+    """Whether a page's number may stand in a line: in a table, only with a word such as "Page"."""
+    return "\n" not in line or _NAMES_PAGE.search(line) is not None
 
 
 def _without_number(line: str, counting: set[int]) -> tuple[str, bool]:
@@ -140,11 +143,10 @@ def _without_number(line: str, counting: set[int]) -> tuple[str, bool]:
     What has no word but "page" becomes "". A table is never taken for a head for its number alone.
     """
     line = line.strip()
+    if not _may_have_number(line):
+        return line, False
     if "\n" in line:
-        rows = line.split("\n")
-        if _NAMES_PAGE.search(line):
-            rows = [_without_number(row, counting)[0] for row in rows]
-        return "\n".join(rows), False
+        return "\n".join(_without_number(row, counting)[0] for row in line.split("\n")), False
     for pattern in (_AT_START.match, _AT_END.search):
         if (match := pattern(line)) and number_of(match[1]) in counting:
             rest = _SIGNS_AROUND.sub(r"\1", line[: match.start()] + line[match.end() :], count=1)

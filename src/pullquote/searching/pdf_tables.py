@@ -62,7 +62,6 @@ _FEWEST_LINES = 3  # that fill all columns between two ruling lines, and so are 
 
 _HYPHENS = "\ufffe", "\x02"  # of PDFium, where a word is split over two lines
 _NOT_SHOWN = {*_HYPHENS, " ", "\t", "\xa0"}
-_UNSEEN = dict.fromkeys(map(ord, _HYPHENS))
 
 _LINE = re.compile(r"[ \t\xa0]*([^\r\n\ufffe\x02]+[\ufffe\x02]?)")
 _BLANK = re.compile(r"\s+")
@@ -435,8 +434,8 @@ class _Page:
         self.tables.append(Table(begin, end, tuple(runs), header))
 
     def _shown(self, begin: int, end: int) -> str:
-        """The characters of a part of the text that are to be seen."""
-        return "".join(self._text[begin:end].translate(_UNSEEN).split())
+        """A part of the text without its blanks."""
+        return "".join(self._text[begin:end].split())
 
     def _strings(self, rows: Iterable[_Row]) -> list[list[str]]:
         return [
