@@ -56,47 +56,46 @@ class _Layout:
 
     whole: list[_Piece]
     decimals: list[_Piece]
-    grouped: bool
-    power: int  # of ten, by which a number is multiplied
+    places: str = ""  # the signs that stand for digits before the point
+    places_after: str = ""
+    grouped: bool = False
+    power: int = 0  # of ten, by which a number is multiplied
     exponent: str = ""  # "e+00"
     end: str = ""  # the text after the exponent
 
     def filled(self, amount: Decimal) -> str:
-        places, decimals = _digits(self.whole), _digits(self.decimals)
-        if not places:
+        if not self.places:
             plain = f"{float(amount):.15g}"
             return "".join(plain if sign == "general" else text for sign, text in self.whole)
         amount = _EXACT.scaleb(amount, self.power)
-        exponent = 0
+        exponent, decimals = 0, len(self.places_after)
         if self.exponent and amount:
-            exponent = _exponent(amount, len(places), len(decimals))
+            exponent = _exponent(amount, len(self.places), decimals)
             amount = _EXACT.scaleb(amount, -exponent)
-        before, _, after = f"{_rounded(amount, len(decimals)):f}".partition(".")
-        text = self._before(before.lstrip("0"), places) + self._after(after, decimals)
+        before, _, after = f"{_rounded(amount, decimals):f}".partition(".")
+        text = self._before(before.lstrip("0")) + self._after(after)
         if self.exponent:
             sign = "-" if exponent < 0 else self.exponent[1].strip("-")
             text += f"E{sign}{abs(exponent):0{self.exponent.count('0')}}"
         return text + self.end
 
-    def _before(self, digits: str, places: list[str]) -> str:
+    def _before(self, digits: str) -> str:
         """What is shown before the point; the first place takes the digits that have none."""
-        least = len(places) - places.index("0") if "0" in places else 0
-        digits = digits.zfill(least)
-        marks = [
-            f"{digit}," if self.grouped and at and at % 3 == 0 else digit
-            for at, digit in zip(range(len(digits) - 1, -1, -1), digits, strict=True)
-        ]
-        extra = len(marks) - len(places)
+        places = len(self.places)
+        digits = digits.zfill(places - self.places.find("0") if "0" in self.places else 0)
+        marks = [*digits]
+        for comma in range(len(digits) - 4, -1, -3) if self.grouped else ():
+            marks[comma] += ","
+        extra = len(marks) - places
         parts = iter(
             "".join(marks[max(extra + place, 0) if place else 0 : max(extra + place + 1, 0)])
-            for place in range(len(places))
+            for place in range(places)
         )
         return "".join(next(parts) if sign in _DIGITS else text for sign, text in self.whole)
 
-    def _after(self, digits: str, places: list[str]) -> str:
+    def _after(self, digits: str) -> str:
         """What is shown from the point on; the point only before a digit."""
-        least = max((place for place, sign in enumerate(places, 1) if sign == "0"), default=0)
-        kept = digits[: max(least, len(digits.rstrip("0")))]
+        kept = digits[: max(self.places_after.rfind("0") + 1, len(digits.rstrip("0")))]
         rest = iter(kept)
         shown = (next(rest, "") if sign in _DIGITS else text for sign, text in self.decimals)
         return "." * bool(kept) + "".join(shown)
@@ -172,7 +171,7 @@ def _layout(pieces: list[_Piece]) -> _Layout | None:
         return None
     if only_text:
         known = "%" not in signs and _letters("".join(signs).replace("general", "")) == set()
-        return _Layout(pieces, [], False, 0) if known else None
+        return _Layout(pieces, []) if known else None
     at = next((at for at, sign in enumerate(signs) if len(sign) > 1), len(pieces))
     exponent, end = "".join(signs[at : at + 1]), pieces[at + 1 :]
     whole: list[_Piece] = []
@@ -209,12 +208,14 @@ def _layout(pieces: list[_Piece]) -> _Layout | None:
     is_text = all(sign not in _DIGITS and sign not in (".", ",") for sign, _ in end)
     if (exponent and (power or grouped)) or not is_text:
         return None
-    return _Layout(whole, decimals, grouped, power, exponent, "".join(text for _, text in end))
+    ending = "".join(text for _, text in end)
+    places = _digits(whole), _digits(decimals)
+    return _Layout(whole, decimals, *places, grouped, power, exponent, ending)
 
 
-def _digits(pieces: list[_Piece]) -> list[str]:
+def _digits(pieces: list[_Piece]) -> str:
     """The signs that stand for digits."""
-    return [sign for sign, _ in pieces if sign in _DIGITS]
+    return "".join(sign for sign, _ in pieces if sign in _DIGITS)
 
 
 def _letters(signs: str) -> set[str]:

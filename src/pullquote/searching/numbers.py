@@ -84,7 +84,7 @@ def formatted(
     ['01067', '555-1234', '(5.5)']
     """
     plain = f"{number:.15g}"  # the digits that Excel keeps
-    if not code or not math.isfinite(number):
+    if code in ("", "General") or not math.isfinite(number):
         return plain
     amount = Decimal(plain)
     section = section_for(amount, code)
