@@ -8,6 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from searching_helpers import FILES, RELATED, related, text_and_notes, zipped
 
 from pullquote.errors import DocumentError
@@ -371,11 +373,20 @@ def test_numbers_as_excel_shows_them(number: float, code: str, expected: str) ->
     [
         *("# ?/?", "0.0.0", "Standard", "kr. #,##0", "[Red]", "0.00E+00%", "0General", "0@"),
         *("0.0,0", "0, 0", "General%", "0[", "0E+0.0", "0;0;0;0;0", "[>5]0", "[<3]0", "0;[>5]0.0"),
-        *("#,##0E+0", '0"x",', "0\\"),
+        *("kr. 0", "#,##0E+0", '0"x",', "0\\"),
     ],
 )
 def test_a_number_whose_format_is_not_understood_is_plain(code: str) -> None:
     assert formatted(4.25, code) == "4.25"
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.floats(),
+    st.lists(st.sampled_from([*'0#?.,%;"\\_*[]/@x', "E+00", "[<5]", "General", "mm"])).map("".join),
+)
+def test_every_code_shows_every_number_somehow(number: float, code: str) -> None:
+    assert isinstance(formatted(number, code), str)  # and raises nothing
 
 
 def test_a_negative_number_without_a_section_of_its_own() -> None:
