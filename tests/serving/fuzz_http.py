@@ -30,7 +30,7 @@ from pullquote import Index
 sys.path.append(str(Path(__file__).parent.parent))
 from fuzz_documents import MILL, broken
 
-STATUSES = {200, 202, 400, 401, 404, 405, 406, 408, 413, 415, 421, 422, 431, 503, 504}
+STATUSES = {200, 202, 400, 401, 403, 404, 405, 406, 408, 413, 415, 421, 422, 431, 503, 504}
 ERROR, AGENTS_ERROR = {"error", "code", "details"}, {"jsonrpc", "id", "error"}  # keys of bodies
 _NORSE = "The Norse, led by Rollo, came by sea."
 

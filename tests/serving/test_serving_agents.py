@@ -100,3 +100,25 @@ def test_another_content_type_is_refused_as_elsewhere(
     assert response.status_code == 422
     found = repr(kind) if kind else "missing"
     assert response.json()["error"] == f"headers.content-type: {found}, expected application/json"
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://evil.com", 403), ("null", 403), ("https://testserver", 200), ("https://a.org", 200)],
+)
+def test_pages_of_other_origins_call_no_tools(
+    reader: Reader, tmp_path: Path, origin: str, status: int
+) -> None:
+    with Index.create(tmp_path / "i.db") as index:
+        index.add_texts(["The Norse came by sea."])
+    settings = Settings(origins=("https://a.org",))
+    app = create_app(reader, settings, index=Index.open(tmp_path / "i.db"), agents=True)
+    with TestClient(app) as client:
+        response = client.post(
+            "/mcp",
+            json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
+            headers={"accept": "application/json, text/event-stream", "origin": origin},
+        )
+    assert response.status_code == status
+    if status == 403:
+        assert response.json()["error"].startswith(f"{origin} may not call tools")

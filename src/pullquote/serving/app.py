@@ -95,7 +95,7 @@ def _agents(app: FastAPI, services: Services) -> contextlib.AbstractAsyncContext
         raise InputError("agents are offered the documents of an index; give one: --index FILE")
     from pullquote.serving.routes.agents import add_tools  # needs an extra of its own
 
-    return add_tools(app, services.dispatcher, services.index)
+    return add_tools(app, services.dispatcher, services.index, services.settings.origins)
 
 
 def _add_middleware(app: FastAPI, services: Services) -> None:

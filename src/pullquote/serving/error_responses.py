@@ -23,6 +23,7 @@ from pullquote.serving.schema import TAGS
 CODES = {
     400: ("bad_request", "the request is not HTTP as it should be"),
     401: ("unauthorized", "the token is missing or wrong"),
+    403: ("forbidden", "pages of that origin may not call tools"),
     404: ("not_found", "there is nothing under this path"),
     405: ("method_not_allowed", "the path takes other methods"),
     408: ("too_slow", "the request took too long to arrive"),

@@ -12,7 +12,7 @@ import contextlib
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mcp.server.mcpserver.exceptions import ToolError
@@ -23,7 +23,7 @@ from starlette.routing import Route
 from pullquote.agents.server import make_server
 from pullquote.agents.tools import Tools
 from pullquote.searching.search import Searcher
-from pullquote.serving.error_responses import check_content_type
+from pullquote.serving.error_responses import ApiError, check_content_type
 from pullquote.serving.workers import AbandonedError, SharedBackend
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ _deadline: contextvars.ContextVar[float] = contextvars.ContextVar("deadline")
 
 
 def add_tools(
-    app: FastAPI, dispatcher: Dispatcher, index: Index
+    app: FastAPI, dispatcher: Dispatcher, index: Index, origins: Sequence[str]
 ) -> contextlib.AbstractAsyncContextManager[None]:
     """Add the route, and return the context in which it answers, which can be entered once."""
     tools = Tools(Searcher(dispatcher.reader, index))
     server = make_server(tools, within=_limits(dispatcher.backend))
-    # the middleware checks hosts and origins
+    # the middleware checks hosts, and `_Guarded` origins
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     inner = server.streamable_http_app(
         streamable_http_path=PATH,
@@ -54,18 +54,28 @@ def add_tools(
         transport_security=security,
     )
     (route,) = (route for route in inner.routes if isinstance(route, Route))
-    app.router.routes.append(Route(PATH, endpoint=_WithDeadline(route.endpoint), methods=["POST"]))
+    endpoint = _Guarded(route.endpoint, origins)
+    app.router.routes.append(Route(PATH, endpoint=endpoint, methods=["POST"]))
     return server.session_manager.run()
 
 
-class _WithDeadline:
-    """Takes JSON, and passes the deadline of a request on to the thread in which a tool runs."""
+class _Guarded:
+    """Takes JSON of agents, and of pages of this origin or an allowed one, as the protocol asks.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Passes the deadline of a request on to the thread in which a tool runs.
+    """
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         self._app = app
+        self._origins = {*origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        check_content_type(Request(scope), "application/json")
+        request = Request(scope)
+        check_content_type(request, "application/json")
+        origin = request.headers.get("origin")
+        is_own = origin is not None and origin.partition("://")[2] == request.headers.get("host")
+        if origin is not None and not (is_own or self._origins & {origin, "*"}):
+            raise ApiError(403, f"{origin[:100]} may not call tools; --allow-origin names who may")
         _deadline.set(scope["state"]["account"].deadline)
         await self._app(scope, receive, send)
 
