@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import re
 import time
 import zipfile
@@ -462,3 +464,19 @@ def test_a_damaged_workbook_is_a_problem_and_no_crash(tmp_path: Path) -> None:
         (tmp_path / "a.xls").write_bytes(whole[:cut])
         with pytest.raises(DocumentError):
             text_and_notes(tmp_path / "a.xls")
+
+
+def test_a_broken_old_workbook_is_told_as_one() -> None:
+    pytest.importorskip("xlrd")
+    data = bytearray((FILES / "doors.xls").read_bytes())
+    data[30] = 0  # xlrd divides by it
+    with pytest.raises(DocumentError, match=r"not readable as XLS \(.*\); save it as \.xlsx$"):
+        list(sheets.read_xls(io.BytesIO(data)))
+    with pytest.raises(DocumentError, match=r"^not readable as XLS \(it begins otherwise\)"):
+        list(sheets.read_xls(io.BytesIO(b"%PDF-1.7")))
+
+
+def test_merged_cells_repeat_no_more_than_a_few_megabytes() -> None:
+    merged = [(0, ["x" * 100] * 250, [(column, 9_999) for column in range(250)])]
+    rows = sheets._filled(itertools.chain(merged, ((row, ["y"], []) for row in range(1, 10_000))))
+    assert 1 << 20 < sum(len(cell) for _, cells in rows for cell in cells) < 1 << 23

@@ -41,9 +41,13 @@ _PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]{1,3}[0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})"')
 
 _MOST_ERRORS = 5  # kinds of errors that a note names
+_MOST_FILLED = 1 << 22  # characters of a sheet that merged cells repeat
 
 # what xlrd raises for a broken file, beside errors of its own
-_FAULTS = struct.error, AssertionError, AttributeError, LookupError, TypeError, ValueError
+_FAULTS = (
+    *(struct.error, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError),
+    ValueError,
+)
 _BARE = b"\x09"  # how an old workbook begins that is in no container
 
 _Row: TypeAlias = "tuple[int, list[str]]"
@@ -123,6 +127,8 @@ def read_xls(file: BinaryIO) -> Iterator[Part | Note]:
                 if text := one_line(comment.text):
                     yield Part(f"{text}\n\n", row + 1)
             book.unload_sheet(number)
+    except DocumentError:
+        raise
     except (xlrd.XLRDError, xlrd.compdoc.CompDocError, *_FAULTS) as error:
         if "encrypted" in str(error):
             raise DocumentError("encrypted; save it as .xlsx without a password") from None
@@ -170,7 +176,7 @@ def _until_fault(rows: Iterable[_Row], faults: list[DocumentError]) -> Iterator[
 def _filled(rows: Iterable[tuple[int, list[str], list[_Span]]]) -> Iterator[_Row]:
     """The rows; a cell that reaches over several is in each of them, and an empty row in a gap."""
     reach: dict[int, tuple[int, str]] = {}  # by the column: the last row, and the text
-    before = 0
+    before = filled = 0
     for number, cells, spans in rows:
         if number > before + 1:
             yield before + 1, []
@@ -180,6 +186,9 @@ def _filled(rows: Iterable[tuple[int, list[str], list[_Span]]]) -> Iterator[_Row
             elif column >= len(cells) or not cells[column]:
                 cells += [""] * (column + 1 - len(cells))
                 cells[column] = text
+                filled += len(text)
+        if filled > _MOST_FILLED:
+            reach.clear()
         for column, last in spans:
             if column < len(cells) and 0 < len(cells[column]) <= LONGEST_REPEATED:
                 reach[column] = last, cells[column]
