@@ -13,7 +13,7 @@ QUIET := --quiet --disable-pip-version-check
 # The tests that need no torch and no browser. One score is left out, for its second decimal is
 # that of the newest ONNX Runtime.
 QUICK := tests/reading tests/searching tests/scoring tests/data tests/checkpoints tests/cli \
-    tests/compat tests/serving tests/scale tests/test_files.py tests/test_text.py tests/test_types.py -W ignore::DeprecationWarning -p no:cacheprovider \
+    tests/compat tests/serving tests/scale tests/checking tests/agents tests/test_files.py tests/test_text.py tests/test_types.py -W ignore::DeprecationWarning -p no:cacheprovider \
     --ignore=tests/serving/test_serving_page.py --ignore=tests/cli/test_cli_train.py \
     --deselect=tests/cli/test_cli_ask.py::test_no_answer_says_so_and_names_the_nearest_quote
 QUICK_TOOLS := pytest pytest-timeout hypothesis schemathesis httpx psutil safetensors onnx \

@@ -80,7 +80,7 @@ class Encoder {
   };
   struct Workspace;
   struct Scratch;
-  // Tokens of a window, half open.
+  // Some tokens of a window, one after the other.
   struct Rows {
     int first, count;
   };

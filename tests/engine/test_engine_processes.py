@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -120,19 +120,17 @@ def test_a_child_shares_a_window_among_threads_of_its_own() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_a_window_that_several_threads_share_ends_when_the_backend_is_closed() -> None:
-    backend = shared_backend()
-    wanted = read_long(backend)
+def close_while(reads: Callable[[threading.Event], None], backend: Any) -> None:
+    """Close a backend with which three threads read: each ends with an error that says so."""
     begun, errors = threading.Event(), []
 
-    def reads() -> None:
+    def until_closed() -> None:
         try:
-            while np.array_equal(read_long(backend), wanted):
-                begun.set()
+            reads(begun)
         except ModelError as error:
             errors.append(str(error))
 
-    threads = [threading.Thread(target=reads, daemon=True) for _ in range(3)]
+    threads = [threading.Thread(target=until_closed, daemon=True) for _ in range(3)]
     for thread in threads:
         thread.start()
     assert begun.wait(60)
@@ -143,6 +141,17 @@ def test_a_window_that_several_threads_share_ends_when_the_backend_is_closed() -
     assert all("closed" in error for error in errors)
 
 
+def test_a_window_that_several_threads_share_ends_when_the_backend_is_closed() -> None:
+    backend = shared_backend()
+    wanted = read_long(backend)
+
+    def reads(begun: threading.Event) -> None:
+        while np.array_equal(read_long(backend), wanted):
+            begun.set()
+
+    close_while(reads, backend)
+
+
 def endless(example: Example = EXAMPLES[0]) -> Iterator[Example]:
     while True:
         yield example
@@ -150,24 +159,12 @@ def endless(example: Example = EXAMPLES[0]) -> Iterator[Example]:
 
 def test_a_reader_that_is_closed_ends_what_other_threads_read() -> None:
     reader = Reader("tiny", threads=2)
-    begun, errors = threading.Event(), []
 
-    def reads() -> None:
-        try:
-            for _ in reader.answer_all(endless()):
-                begun.set()
-        except ModelError as error:
-            errors.append(str(error))
+    def reads(begun: threading.Event) -> None:
+        for _ in reader.answer_all(endless()):
+            begun.set()
 
-    threads = [threading.Thread(target=reads, daemon=True) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    assert begun.wait(60)
-    reader.backend.close()  # type: ignore[attr-defined]
-    for thread in threads:
-        thread.join(timeout=60)
-    assert len(errors) == 3
-    assert all("closed" in error for error in errors)
+    close_while(reads, reader.backend)
 
 
 CODE = """

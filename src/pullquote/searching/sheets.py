@@ -45,7 +45,12 @@ _MOST_FILLED = 1 << 22  # characters of a sheet that merged cells repeat
 
 # what xlrd raises for a broken file, beside errors of its own
 _FAULTS = (
-    *(struct.error, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError),
+    struct.error,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
     ValueError,
 )
 _BARE = b"\x09"  # how an old workbook begins that is in no container
