@@ -4,7 +4,7 @@ Prints Markdown for RESULTS.md and writes every number to results/<date>-<machin
 nothing. Run with pullquote's environment, after the preparations in README.md:
 
     python benchmarks/run.py --data dev-v2.0.json.gz --hf4-python .hf4/bin/python \\
-        --model tiny=build/bench/tiny-hf:build/bench/tiny --model small=HF_DIR:small
+        --model tiny=src/pullquote/models/tiny:tiny --model small=build/small-hf:small
 """
 
 import argparse

@@ -49,7 +49,7 @@ def results(name: str) -> Any:
 DEV = results("2026-11-27-dev.json")["evaluations"]
 SPEED = results("2026-11-27-intel-r-xeon-r-processor-2-cpu.json")["models"]
 PEOPLE = results("2026-11-27-people-test.json")["models"]
-SERVING = results("2026-11-26-serve-intel-r-xeon-r-processor-2-cpu.json")["models"]
+SERVING = results("2026-11-27-serve-intel-r-xeon-r-processor-2-cpu.json")["models"]
 BATCH = results("2026-11-27-batch.json")["runs"]
 CHECK = results("2026-11-27-check.json")
 HIGHLIGHT = results("2026-11-27-highlight-test.json")
