@@ -90,8 +90,17 @@ def test_filters(index: Index) -> None:
 def test_a_field_of_an_index_without_metadata(index: Index, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("The rent.")
     index.add([tmp_path / "a.txt"])
-    with pytest.raises(InputError, match="they have no metadata"):
+    with pytest.raises(InputError, match="they have no metadata. Columns of files are text"):
         names(index, where={"year": 2024})
+
+
+@pytest.mark.parametrize("name", ["\ud800", 7, None])
+def test_what_no_document_is_called_is_refused_and_nothing_removed(index: Index, name: Any) -> None:
+    index.add_texts(ROWS)
+    with pytest.raises(InputError, match=r"names: found .*, expected the name of a document"):
+        index.remove(["lease", name])
+    assert "lease" in names(index)
+    assert index.stretches(["\ud800"]) == []
 
 
 def test_files_and_texts_in_one_index(index: Index, tmp_path: Path) -> None:

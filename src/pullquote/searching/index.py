@@ -46,6 +46,7 @@ from pullquote.searching.urls import is_url
 from pullquote.searching.vectorize import count_missing, make_vectors
 from pullquote.searching.vectors import VectorEncoder, Vectors
 from pullquote.searching.words import query_words
+from pullquote.text import without_surrogates
 from pullquote.types import Document, Passage
 
 __all__ = [
@@ -383,7 +384,8 @@ class Index:
     def remove(self, names: Iterable[str]) -> int:
         """Remove documents by their names, and return how many of them there were.
 
-        Files below a path that was added come back with the next update.
+        Files below a path that was added come back with the next update. Raises `InputError`, and
+        removes nothing, for what no document can be called, such as a number.
         """
         removed = remove(self._store, self._engine, names)
         if removed and (vectors := self._vectors()):
@@ -465,6 +467,7 @@ class Index:
         Each list has passages of one document that follow each other; the one with the best
         passage comes first. Meaning does not count, unlike in `search`. `path` is as there.
         """
+        words = [without_surrogates(word) for word in words]
         with self._store.guarded(), self._store.snapshot():
             documents = self._chosen(path, None)
             self._engine.refresh(self._store.generation)

@@ -62,4 +62,7 @@ def _documents_with(store: Store, field: str, values: Sequence[Any]) -> set[int]
     if field in fields:
         return set()
     known = f"found {', '.join(fields[:_NAMED])}" if fields else "they have no metadata"
-    raise InputError(f"where: no document has the field {field!r}; {known}")
+    raise InputError(
+        f"where: no document has the field {field!r}; {known}. Columns of files are text: to "
+        "filter by them, add the rows as texts"
+    )

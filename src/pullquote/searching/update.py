@@ -158,9 +158,20 @@ def add_texts(
 
 
 def remove(store: Store, engine: Engine, names: Iterable[str]) -> int:
-    """Remove documents by their paths or names, as far as they are there; how many they were."""
+    """Remove documents by their paths or names, as far as they are there; how many they were.
+
+    Raises `InputError`, and removes nothing, for what no document can be called.
+    """
     if isinstance(names, str):
         raise InputError(f"names is one text ({names[:40]!r}), expected a list of names")
+    names = list(names)
+    for name in names:
+        try:
+            os.fsencode(name)
+        except (TypeError, UnicodeEncodeError):
+            raise InputError(
+                f"names: found {name!r}, expected the name of a document as `documents` shows it"
+            ) from None
     with store.guarded():
         _renew(store, engine)
         with Transaction(store, engine) as batch:
