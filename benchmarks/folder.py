@@ -5,6 +5,8 @@
     python benchmarks/folder.py scale TRAIN --engine tantivy --vectors 100000 -o FILE
     python benchmarks/folder.py server TUNE postgresql://HOST/DATABASE/NEW --questions 2000
     python benchmarks/folder.py people --split tune                    # recall in people's words
+    python benchmarks/folder.py rows --model small                     # of rows of tables
+    python benchmarks/folder.py times DEV --model small -o FILE        # how long a question takes
     python benchmarks/folder.py fusion TUNE --questions 2000
     python benchmarks/folder.py weights TUNE --model small --questions 1000
 
@@ -13,7 +15,10 @@ it was stopped, from FILE. `recall` only retrieves, by words, by vectors, and by
 passages of the training paragraphs with their sentences shuffled, and vectors of some of them.
 `server` asks an index on a server and a file with FTS5 the same questions, by words and in turns.
 `people` finds the evidence of `benchmarks/people` in each folder, and in all texts and folders of
-the split together, with vectors and without. `fusion` is how the constants of `searching.fusion`
+the split together, with vectors and without. `rows` finds rows of tables among prose and other
+tables, and asks for their cells; its questions are a tune set. `times` asks random questions of
+DATA over all its paragraphs, and all questions of `benchmarks/people` in each folder; no answer is
+looked at. `fusion` is how the constants of `searching.fusion`
 were chosen, `weights` how `Ranking` was; never run these two on data that results are reported on.
 """
 
@@ -45,6 +50,7 @@ from pullquote.searching.index import BUNDLED, Encoder, RetrievedPassage
 from pullquote.searching.search import Ranking
 
 DEPTHS = (1, 5, 20)
+HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
@@ -84,6 +90,16 @@ def main() -> None:
     people = commands.add_parser("people", help="recall for questions in people's words")
     people.add_argument("--split", choices=("tune", "test"), required=True)
     people.set_defaults(run=run_people)
+    rows = commands.add_parser("rows", help="recall and best quotes for rows of tables")
+    rows.add_argument("--model", default="small")
+    rows.set_defaults(run=run_rows)
+    times = commands.add_parser("times", help="time of a question, on paragraphs and in folders")
+    times.add_argument("data")
+    times.add_argument("--model", default="small")
+    times.add_argument("--threads", type=int, default=2)
+    times.add_argument("--questions", type=int, default=500)
+    times.add_argument("-o", "--output", required=True, help="a JSON file for the figures")
+    times.set_defaults(run=run_times)
     fusion = commands.add_parser("fusion", help="recall for constants of the fusion")
     fusion.add_argument("data")
     fusion.add_argument("--questions", type=int, default=2000)
@@ -333,7 +349,7 @@ def run_scale(options: argparse.Namespace) -> None:
     print(json.dumps({name: figures[name]}, indent=2))
 
 
-def milliseconds(ask: Callable[[str], object], questions: Sequence[str]) -> dict[str, float]:
+def milliseconds(ask: Callable[[Any], object], questions: Sequence[Any]) -> dict[str, float]:
     """How long it takes to ask each of some questions, by the clock and of processor time."""
     times = []
     for question in questions:
@@ -399,21 +415,22 @@ def shuffled(examples: Sequence[Example], seed: int = 0) -> Iterator[str]:
 
 
 def run_people(options: argparse.Namespace) -> None:
-    sys.path.append(str(Path(__file__).parent / "people"))
+    sys.path.append(str(HERE / "people"))
     from asking import place_in_document
-    from questions import HERE, evidence_place
+    from questions import evidence_place
     from questions import load as load_questions
 
+    people = HERE / "people"
     chosen = [q for q in load_questions() if q.split == options.split and q.answers]
     evidence: dict[str, tuple[str, tuple[int, int]]] = {}
     for q in chosen:
-        path = HERE / q.text
+        path = people / q.text
         if q.document:
             evidence[q.id] = str(path / q.document), place_in_document(q, path)
         else:
             evidence[q.id] = str(path), evidence_place(q, path.read_text(encoding="utf-8"))
-    corpora = {name: [HERE / name] for name in {q.text for q in chosen if q.document}}
-    together = [HERE / name for name in sorted({q.text for q in chosen})]
+    corpora = {name: [people / name] for name in {q.text for q in chosen if q.document}}
+    together = [people / name for name in sorted({q.text for q in chosen})]
     figures = {}
     for encoder in (None, BUNDLED):
         each: dict[str, list[float]] = {}
@@ -455,6 +472,80 @@ def _rank_of(found: Sequence[RetrievedPassage], path: str, place: tuple[int, int
         if passage.document.path == path and passage.start <= place[0] and place[1] <= passage.end:
             return rank
     return float("inf")
+
+
+# ---- rows of tables
+
+
+def run_rows(options: argparse.Namespace) -> None:
+    """Recall of rows, and how often the best quote is that cell, with vectors and without."""
+    sys.path.append(str(HERE / "people"))
+    from asking import is_right, place_in_document
+    from questions import questions_in
+
+    chosen = list(questions_in(HERE / "rows" / "questions.jsonl"))
+    reader, figures = Reader(options.model), {}
+    for way, encoder in (("words alone", None), ("with vectors", BUNDLED)):
+        ranks, right, answered = [], [], []
+        for name in dict.fromkeys(q.text for q in chosen):
+            folder = (HERE / "rows" / name).resolve()
+            with Index.in_memory(encoder=encoder) as index:
+                index.add([folder])
+                searcher = Searcher(reader, index)
+                for q in (q for q in chosen if q.text == name):
+                    path, place = str(folder / q.document), place_in_document(q, folder)
+                    found = index.search(q.question, max(DEPTHS))
+                    ranks.append(_rank_of(found, path, place))
+                    result = searcher.search(q.question)
+                    best = result.hits[0]
+                    right.append(
+                        best.place.path == path
+                        and is_right(best.text, best.start, best.end, q.answers, [place])
+                    )
+                    answered.append(result.answered)
+        figures[way] = {
+            "questions": len(ranks),
+            **{f"recall@{k}": round(float((np.array(ranks) <= k).mean()), 3) for k in DEPTHS},
+            "best quote right": sum(right),
+            "answered, right": sum(a and r for a, r in zip(answered, right, strict=True)),
+        }
+    print(json.dumps(figures, indent=2))
+
+
+# ---- time of a question
+
+
+def run_times(options: argparse.Namespace) -> None:
+    """Milliseconds of a question, and of finding its passages alone."""
+    sys.path.append(str(HERE / "people"))
+    from machine import machine
+    from questions import load as load_questions
+
+    reader = Reader(options.model, threads=options.threads)
+    every = load(options.data).examples
+    with tempfile.TemporaryDirectory() as directory:
+        index, _ = paragraphs_index(Path(directory), every, "fts5")
+        paragraphs = Searcher(reader, index)
+        asked = {"paragraphs": [(paragraphs, e.question) for e in _some(every, options.questions)]}
+        folders: dict[str, Searcher] = {}
+        asked["folders of files"] = []
+        for q in load_questions():
+            if q.kind == "folder":
+                if q.text not in folders:
+                    folders[q.text] = Searcher(reader, Index.in_memory())
+                    folders[q.text].index.add([HERE / "people" / q.text])
+                asked["folders of files"].append((folders[q.text], q.question))
+        figures: dict[str, Any] = {"machine": machine(), "model": options.model}
+        for name, pairs in asked.items():
+            milliseconds(lambda one: one[0].search(one[1]), pairs[:10])  # not counted: the first
+            figures[name] = {
+                "passages": [len(i) for i in dict.fromkeys(one.index for one, _ in pairs)],
+                "finding": milliseconds(lambda one: one[0].retrieve(one[1]), pairs),
+                "finding and reading": milliseconds(lambda one: one[0].search(one[1]), pairs),
+            }
+        index.close()
+    Path(options.output).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(figures, indent=2))
 
 
 # ---- constants of the fusion

@@ -87,6 +87,14 @@ def test_the_evidence_stands_in_the_text_that_is_read_from_a_document() -> None:
         place_in_document(lost, PEOPLE / "folders" / "10-novel")
 
 
+def test_the_evidence_of_questions_on_rows_is_a_row() -> None:
+    rows = PEOPLE.parent / "rows"
+    for q in people.questions_in(rows / "questions.jsonl"):
+        start, end = place_in_document(q, rows / q.text)
+        assert 0 <= start < end
+        assert any(answer in q.evidence for answer in q.answers)
+
+
 def test_the_datasheet_has_the_numbers_of_the_questions() -> None:
     sheet = (PEOPLE / "README.md").read_text(encoding="utf-8")
     counts = Counter(q.sort for q in QUESTIONS if q.sort)

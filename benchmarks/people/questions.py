@@ -83,14 +83,15 @@ class Question:
 
 def load() -> list[Question]:
     """All base questions, in the order of the files."""
-    questions = []
-    for path in sorted((HERE / "questions").glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.strip():
-                fields = json.loads(line)
-                fields["answers"] = tuple(fields.get("answers", ()))
-                questions.append(Question(**fields))
-    return questions
+    return [q for path in sorted((HERE / "questions").glob("*.jsonl")) for q in questions_in(path)]
+
+
+def questions_in(path: Path) -> Iterator[Question]:
+    """The questions of one file."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.strip():
+            fields = json.loads(line)
+            yield Question(**{**fields, "answers": tuple(fields.get("answers", ()))})
 
 
 def evidence_place(question: Question, text: str) -> tuple[int, int]:
