@@ -569,11 +569,12 @@ def run_fusion(options: argparse.Namespace) -> None:
             near = dict(zip(rows.values(), cosines, strict=True))
             known.append((rows[example.context], matches, near))
         index.close()
+    lengths = {number: len(text.encode()) for text, number in rows.items()}
     for floor, weight in itertools.product((10, 20, 30, 50, 1000), (10.0, 15.0, 20.0, 30.0, 40.0)):
         fusion.FLOOR, fusion.COSINE = floor, weight
         ranks = np.array(
             [
-                [one.id for one in fusion.fuse(matches, cosines, len(rows))].index(row) + 1
+                [one.id for one in fusion.fuse(matches, cosines, lengths, len(rows))].index(row) + 1
                 for row, matches, cosines in known
             ]
         )

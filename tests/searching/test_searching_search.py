@@ -243,8 +243,11 @@ def test_a_question_is_read_with_the_words_of_the_passages_and_retrieved_again(
     """The word that tells the passages apart is misspelt."""
     folder = make_folder(
         {
-            "a.txt": "The Norse of the old market, which was in the new city, were led by Rollo.",
-            **{f"{n}.txt": f"The Norse of the {n}th sea were led by a duke." for n in range(9)},
+            "a.txt": "The Norse of the old market in the new city were led by Rollo.",
+            **{
+                f"{n}.txt": f"The Norse of the {n}th sea were led by Maximilian, an archduke there."
+                for n in range(9)
+            },
         }
     )
     searcher = Searcher(reader, added(index, folder), ranking=Ranking(passages=10))

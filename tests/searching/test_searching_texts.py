@@ -90,7 +90,7 @@ def test_filters(index: Index) -> None:
 def test_a_field_of_an_index_without_metadata(index: Index, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("The rent.")
     index.add([tmp_path / "a.txt"])
-    with pytest.raises(InputError, match="they have no metadata. Columns of files are text"):
+    with pytest.raises(InputError, match=r"they have no metadata\. Columns of files are text"):
         names(index, where={"year": 2024})
 
 

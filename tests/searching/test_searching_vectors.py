@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sqlite3
@@ -21,7 +22,8 @@ from pullquote.errors import OutputError
 from pullquote.searching import index as index_module
 from pullquote.searching import vectorize
 from pullquote.searching.engines import Match
-from pullquote.searching.fusion import COSINE, FLOOR, fuse
+from pullquote.searching.fusion import COSINE, FLOOR, LENGTH, fuse
+from pullquote.searching.passages import LIMIT
 from pullquote.searching.vectors import Rows, Vectors
 
 RENT = "The rent is due on the third."
@@ -75,7 +77,8 @@ def test_a_passage_in_other_words_is_found(index: Index, folder: Path) -> None:
     assert best.passage.text == DOGS
     assert best.cosine is not None
     assert best.cosine > max(other.cosine or 0 for other in rest)
-    assert best.score == pytest.approx(best.bm25 + COSINE * best.cosine)
+    length = LENGTH * math.log(len(DOGS) / LIMIT)
+    assert best.score == pytest.approx(best.bm25 + COSINE * best.cosine + length)
     assert len(rest) == 4
 
 
@@ -94,7 +97,8 @@ def test_stop_words_alone_and_no_vectors_at_all(index: Index, folder: Path) -> N
     index.add([folder], vectors=False)
     assert index.search("?") == []
     (found,) = index.search("rent")
-    assert (found.cosine, found.score) == (None, found.bm25)
+    assert found.cosine is None
+    assert found.score == pytest.approx(found.bm25 + LENGTH * math.log(len(RENT) / LIMIT))
 
 
 def test_the_same_without_an_encoder(tmp_path: Path, folder: Path, file: Path) -> None:
@@ -123,10 +127,13 @@ def test_the_bundled_encoder_is_the_default_and_can_be_turned_off(
 # ---- fusing
 
 
+FULL = dict.fromkeys(range(100), LIMIT)  # the lengths of passages that are as long as can be
+
+
 def test_a_passage_far_down_by_words_has_the_score_of_the_last_that_counts() -> None:
     by_words = [Match(id, 30.0 - id) for id in range(FLOOR + 5)]
     near = {FLOOR + 2: 0.5, 99: 0.9, 0: 0.1}
-    fused = {one.id: one for one in fuse(by_words, near, 50)}
+    fused = {one.id: one for one in fuse(by_words, near, FULL, 50)}
     floor = by_words[FLOOR - 1].score
     assert fused[99] == (99, floor + COSINE * 0.9, floor, 0.9)
     assert fused[FLOOR + 2].bm25 == floor
@@ -136,15 +143,32 @@ def test_a_passage_far_down_by_words_has_the_score_of_the_last_that_counts() -> 
 
 
 def test_few_matches_leave_the_floor_at_nothing() -> None:
-    assert [one.id for one in fuse([Match(1, 0.5)], {2: 0.1, 1: 0.0}, 5)] == [2, 1]
-    assert fuse([Match(1, 0.5)], {2: 0.1}, 5)[0].bm25 == 0.0
+    assert [one.id for one in fuse([Match(1, 0.5)], {2: 0.1, 1: 0.0}, FULL, 5)] == [2, 1]
+    assert fuse([Match(1, 0.5)], {2: 0.1}, FULL, 5)[0].bm25 == 0.0
 
 
 def test_without_cosines_words_alone_decide() -> None:
     by_words = [Match(id, 30.0 - id) for id in range(FLOOR + 5)]
-    assert [(one.id, one.score) for one in fuse(by_words, {}, 50)] == [
+    assert [(one.id, one.score) for one in fuse(by_words, {}, FULL, 50)] == [
         (match.id, match.score) for match in by_words
     ]
+
+
+def test_a_long_passage_comes_before_a_short_one_that_fits_as_well() -> None:
+    short, long = fuse([Match(1, 3.0), Match(2, 3.0)], {1: 0.4, 2: 0.4}, {1: 60, 2: 600}, 2)[::-1]
+    assert (short.id, long.id) == (1, 2)
+    assert long.score - short.score == pytest.approx(LENGTH * math.log(10))
+    assert fuse([Match(1, 3.0)], {}, {1: 0}, 1)[0].id == 1  # of a damaged index
+
+
+def test_both_lists_are_deep_enough_for_a_long_passage_behind_short_ones(index: Index) -> None:
+    long = " ".join(["Dogs may stay."] * 60)  # as near as a short one, and comes after all of them
+    filler = " ".join(["The rent."] + ["It is not due."] * 60)  # shares less of its words
+    index.add_texts([*(["Dogs may stay."] * 24), long])
+    assert texts(index, "pets")[0] == long
+    index.remove([document.path for document in index.documents()])
+    index.add_texts([*(["The rent."] * 24), filler], vectors=False)
+    assert texts(index, "rent")[0] == filler
 
 
 @given(
@@ -155,13 +179,13 @@ def test_without_cosines_words_alone_decide() -> None:
 def test_the_best_by_words_and_the_nearest_hold_all_that_comes_first(
     scores: list[float], cosines: list[float], limit: int
 ) -> None:
-    """Fusing the two short lists gives what fusing all passages would give."""
+    """Fusing the two short lists gives what fusing all passages of one length would give."""
     by_words = sorted((Match(id, s) for id, s in enumerate(scores)), key=lambda m: -m.score)
     every = dict(enumerate(cosines))
     nearest = dict(sorted(every.items(), key=lambda item: (-item[1], item[0]))[:limit])
     known = nearest | {m.id: every[m.id] for m in by_words[: max(limit, FLOOR)]}
-    short = fuse(by_words[: max(limit, FLOOR)], known, limit)
-    full = fuse(by_words, every, limit)
+    short = fuse(by_words[: max(limit, FLOOR)], known, FULL, limit)
+    full = fuse(by_words, every, FULL, limit)
     assert [one.score for one in short] == pytest.approx([one.score for one in full])
 
 

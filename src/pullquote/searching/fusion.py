@@ -1,28 +1,35 @@
 """Fuses two rankings of passages: by the words of a question, and by its meaning.
 
-    score = max(BM25, BM25 of the 20th passage) + 20 x cosine
+    score = max(BM25, BM25 of the 20th passage) + 20 x cosine + 0.75 x log(bytes / 1200)
 
-Knows scores, neither passages nor how they were found. The floor holds for every passage that is
-not among the best `FLOOR` by words: which of them shares a common word with the question says less
-than noise (EXPERIMENTS.md). So the best passages by words and the nearest ones hold all that may
-come out first, and the fused ranking is exact.
+Knows scores and lengths, neither passages nor how they were found. The floor holds for every
+passage that is not among the best `FLOOR` by words: which of them shares a common word with the
+question says less than noise (EXPERIMENTS.md). A short passage, such as a row of a table, says
+less, so that it is less likely to answer; but BM25 and cosines favour it.
 
     # the rent ... lease 3.1, ledger 0.4 by words; lease .31, letter .52 by meaning; FLOOR of 2:
-    #   lease   3.1 + 20 x .31 = 9.3
-    #   letter  0.4 + 20 x .52 = 10.8         the floor is the ledger's 0.4
+    #   lease   3.1 + 20 x .31 + 0.75 x log(1200 / 1200) = 9.3
+    #   letter  0.4 + 20 x .52 + 0.75 x log(60 / 1200)   = 8.6         the floor is the ledger's 0.4
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pullquote.searching.engines import Match
+from pullquote.searching.passages import LIMIT
 
 FLOOR = 20
 """So many passages keep the BM25 of their own; others have that of the last of these."""
 COSINE = 20.0
 """The weight of a cosine, in units of BM25."""
+LENGTH = 0.75
+"""The weight of the logarithm of a passage's length."""
+DEPTH = 2
+"""Each list must hold so many times the passages that are asked for: a long one may pass short
+ones that are before it."""
 
 
 class Fused(NamedTuple):
@@ -35,12 +42,18 @@ class Fused(NamedTuple):
     """None for a passage that has no vector yet."""
 
 
-def fuse(by_words: Sequence[Match], cosines: Mapping[int, float], limit: int) -> list[Fused]:
+def fuse(
+    by_words: Sequence[Match],
+    cosines: Mapping[int, float],
+    lengths: Mapping[int, int],
+    limit: int,
+) -> list[Fused]:
     """The best passages, best first, at most `limit`.
 
-    `by_words` are the best passages by BM25, at least `FLOOR` of them as far as there are;
-    `cosines` are those of these passages and of the `limit` nearest ones. A passage without a
-    vector is as near as those among the best by words are on average.
+    `by_words` are the best passages by BM25, at least `FLOOR` and `DEPTH * limit` of them as far as
+    there are; `cosines` are those of these passages and of the `DEPTH * limit` nearest ones;
+    `lengths` are bytes of UTF-8 of all of them. A passage without a vector is as near as those
+    among the best by words are on average.
     """
     top = by_words[:FLOOR]
     floor = top[-1].score if cosines and len(top) == FLOOR else 0.0
@@ -48,8 +61,9 @@ def fuse(by_words: Sequence[Match], cosines: Mapping[int, float], limit: int) ->
     usual = sum(known) / len(known) if known else 0.0
     bm25 = dict.fromkeys(cosines, floor)
     bm25 |= {match.id: max(match.score, floor) for match in by_words}
-    fused = [
-        Fused(id, score + COSINE * cosines.get(id, usual), score, cosines.get(id))
-        for id, score in bm25.items()
-    ]
+    fused = []
+    for id, score in bm25.items():
+        shorter = math.log(max(lengths[id], 1) / LIMIT)  # a damaged index may have empty passages
+        total = score + COSINE * cosines.get(id, usual) + LENGTH * shorter
+        fused.append(Fused(id, total, score, cosines.get(id)))
     return sorted(fused, key=lambda one: (-one.score, one.id))[:limit]

@@ -24,7 +24,7 @@ from pullquote.errors import IndexFileError, InputError
 from pullquote.progress import Progress, no_progress
 from pullquote.searching.documents import Problem, Stamp
 from pullquote.searching.engines import Engine, IndexedPassage
-from pullquote.searching.fusion import FLOOR, fuse
+from pullquote.searching.fusion import DEPTH, FLOOR, fuse
 from pullquote.searching.labels import Labels
 from pullquote.searching.metadata import documents_where, metadata
 from pullquote.searching.plain import is_index
@@ -65,7 +65,7 @@ ENGINES = SqliteStore.ENGINES
 
 @dataclass(frozen=True, slots=True)
 class RetrievedPassage:
-    """A passage that a search returned, with its score: BM25 fused with a cosine."""
+    """A passage that a search returned, with its score: BM25, cosine and length, fused."""
 
     passage: Passage
     score: float
@@ -433,11 +433,11 @@ class Index:
         with self._store.guarded(), self._store.snapshot():
             documents = self._chosen(path, where)
             self._engine.refresh(self._store.generation)
-            by_words = self._engine.search(words, max(limit, FLOOR), documents)
+            by_words = self._engine.search(words, max(DEPTH * limit, FLOOR), documents)
             cosines: dict[int, float] = {}
             rows = None if vectors is None else vectors.rows
             if rows is not None and query is not None:
-                cosines = rows.near(query, limit, self._passages_of(documents))
+                cosines = rows.near(query, DEPTH * limit, self._passages_of(documents))
                 cosines |= rows.cosines(query, [match.id for match in by_words])
             passages = self._passages({match.id for match in by_words} | cosines.keys())
             if vectors is not None and rows is not None:
@@ -448,7 +448,8 @@ class Index:
             # passages that are gone may still be among the vectors
             by_words = [match for match in by_words if match.id in passages]
             cosines = {id: cosine for id, cosine in cosines.items() if id in passages}
-            fused = fuse(by_words, cosines, limit)
+            lengths = {id: len(passage.text.encode()) for id, passage in passages.items()}
+            fused = fuse(by_words, cosines, lengths, limit)
         return [
             RetrievedPassage(passages[one.id], one.score, one.bm25, one.cosine) for one in fused
         ]
