@@ -11,7 +11,14 @@ from searching_helpers import related, zipped
 
 from pullquote import Index, Reader, Searcher
 from pullquote.searching.documents import SourceFile, find, read
-from pullquote.searching.rows import TableRow, has_header, row_parts, row_text, table_rows
+from pullquote.searching.rows import (
+    TableRow,
+    has_header,
+    row_parts,
+    row_text,
+    table_rows,
+    within_cell,
+)
 
 
 def test_each_cell_has_the_name_of_its_column() -> None:
@@ -37,6 +44,30 @@ def test_a_row_is_one_line() -> None:
 
 def test_a_sentence_is_followed_by_no_semicolon() -> None:
     assert row_text(["Note", "Price"], ["It is oak.", "840"]) == "Note: It is oak. Price: 840"
+
+
+@pytest.mark.parametrize(
+    ("quoted", "kept"),
+    [
+        ("Price: 840 crowns", "840 crowns"),
+        ("22; Price: 840 crowns", "22"),
+        ("Doors\n\nItem: oak door", "oak door"),
+        ("door; Stock", "door"),
+        ("840", "840"),
+        ("Stock", "Stock"),
+        ("Doors", "Doors"),
+        ("tems: all of", "tems: all of"),
+    ],
+)
+def test_a_quote_of_a_row_keeps_within_one_cell(quoted: str, kept: str) -> None:
+    text = "Items: all of oak.\nDoors\n\nItem: oak door; Stock: 22; Price: 840 crowns"
+    start, end = within_cell(text, text.index(quoted), text.index(quoted) + len(quoted))
+    assert text[start:end] == kept
+
+
+def test_a_quote_of_a_row_whose_first_cell_has_no_name() -> None:
+    text = "Adults; 2023/24: 1,938; the year before: 1,412"
+    assert [text[slice(*within_cell(text, 0, end))] for end in (6, 22)] == ["Adults", "1,938"]
 
 
 @pytest.mark.parametrize(

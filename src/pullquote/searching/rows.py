@@ -29,6 +29,7 @@ _VALUE = re.compile(
     r"|\d{1,2}\.?\s[^\W\d]{3,}\.?\s\d{4}|[^\W\d]{3,}\.?\s\d{1,2},\s\d{4}"
 )
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}|\d{1,2}:\d\d(:\d\d)?|.*[^\W\d]{3}.*\d{4}")
+_NAME = re.compile(r"(?:^|; )[^\s:;][^:;\n]{0,79}: ", re.M)  # of a column, in a row as text
 _NO_UNIT = re.compile(r"[\d\s.,'’/:+-]")
 _YEAR = re.compile(r"(?:1[89]\d\d|20\d\d)(?:[/–-](?:\d\d){1,2})?")  # "2023", "2022/23"
 _UNIFORM = 0.9  # the least share of a kind in a column that has a header
@@ -97,6 +98,29 @@ def row_text(header: Sequence[str], cells: Sequence[str]) -> str:
             pieces.append(" " if pieces[-1].endswith(_SENTENCE_ENDS) else "; ")
         pieces.append(f"{name}: {cell}" if name else cell)
     return "".join(pieces)
+
+
+def within_cell(text: str, start: int, end: int) -> tuple[int, int]:
+    """A span of a row as `row_text` writes it, without names of columns and without other cells.
+
+    Models quote across them. A span within a name, or of another line, stays as it is.
+
+    >>> row = "Item: oak door; Stock: 22; Price: 840 crowns"
+    >>> start, end = within_cell(row, row.index("Stock"), row.index("; Price"))
+    >>> row[start:end]
+    '22'
+    """
+    line = text.rfind("\n", 0, end) + 1
+    close = text.find("\n", end)
+    names = list(_NAME.finditer(text, line, close if close >= 0 else len(text)))
+    if len(names) < 2:
+        return start, end
+    ends = [name.start() for name in names[1:]] + [end]
+    for name, cell_end in zip(names, ends, strict=True):
+        first, last = max(start, name.end()), min(end, cell_end)
+        if first < last:
+            return first, last
+    return start, end
 
 
 def has_header(rows: Sequence[Sequence[str]]) -> bool | None:

@@ -9,7 +9,7 @@ are ranked by one number, in logits:
 
     logit of the quote - `null` x null logit of its window + `retrieval` x (score - best score)
 
-where the score of a passage is what the index gives it, BM25 fused with a cosine.
+where the score of a passage is what the index gives it: BM25, cosine and length, fused.
 
 The null logit is part of it because a reader is trained to compare the quotes of a window with
 that window's null logit, not with the quotes of other windows. For the same reason the sentences of
@@ -34,6 +34,7 @@ from pullquote.reading.sentences import sentence_around
 from pullquote.reading.spelling import Respelt
 from pullquote.scoring.calibration import probabilities_of_one
 from pullquote.searching.index import Index, RetrievedPassage
+from pullquote.searching.rows import within_cell
 from pullquote.searching.shortlist import Looks, Shortlist
 from pullquote.types import Correction, Example, Hit, Passage, Place
 
@@ -146,8 +147,9 @@ class _Location:
 
     @property
     def whole(self) -> _Location:
-        """The location of the whole quote."""
+        """The location of the whole quote; of a row, within one cell."""
         start, end = whole_quote(self.passage.text, self.span.start, self.span.end)
+        start, end = within_cell(self.passage.text, start, end)
         return _Location(self.passage, self.span._replace(start=start, end=end))
 
     def hit(self, score: float, also: Iterable[_Location]) -> Hit:
