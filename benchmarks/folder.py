@@ -497,10 +497,12 @@ def run_rows(options: argparse.Namespace) -> None:
                     found = index.search(q.question, max(DEPTHS))
                     ranks.append(_rank_of(found, path, place))
                     result = searcher.search(q.question)
-                    best = result.hits[0]
                     right.append(
-                        best.place.path == path
-                        and is_right(best.text, best.start, best.end, q.answers, [place])
+                        any(
+                            best.place.path == path
+                            and is_right(best.text, best.start, best.end, q.answers, [place])
+                            for best in result.hits[:1]
+                        )
                     )
                     answered.append(result.answered)
         figures[way] = {

@@ -1,6 +1,6 @@
 """Fuses two rankings of passages: by the words of a question, and by its meaning.
 
-    score = max(BM25, BM25 of the 20th passage) + 20 x cosine + 0.75 x log(bytes / 1200)
+    score = max(BM25, BM25 of the 20th passage) + 20 x cosine + 0.5 x log(bytes / 1200)
 
 Knows scores and lengths, neither passages nor how they were found. The floor holds for every
 passage that is not among the best `FLOOR` by words: which of them shares a common word with the
@@ -8,8 +8,8 @@ question says less than noise (EXPERIMENTS.md). A short passage, such as a row o
 less, so that it is less likely to answer; but BM25 and cosines favour it.
 
     # the rent ... lease 3.1, ledger 0.4 by words; lease .31, letter .52 by meaning; FLOOR of 2:
-    #   lease   3.1 + 20 x .31 + 0.75 x log(1200 / 1200) = 9.3
-    #   letter  0.4 + 20 x .52 + 0.75 x log(60 / 1200)   = 8.6         the floor is the ledger's 0.4
+    #   lease   3.1 + 20 x .31 + 0.5 x log(1200 / 1200) = 9.3
+    #   letter  0.4 + 20 x .52 + 0.5 x log(30 / 1200)   = 9.0         the floor is the ledger's 0.4
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FLOOR = 20
 """So many passages keep the BM25 of their own; others have that of the last of these."""
 COSINE = 20.0
 """The weight of a cosine, in units of BM25."""
-LENGTH = 0.75
+LENGTH = 0.5
 """The weight of the logarithm of a passage's length."""
 DEPTH = 2
 """Each list must hold so many times the passages that are asked for: a long one may pass short
