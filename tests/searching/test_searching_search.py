@@ -297,6 +297,16 @@ def test_quotes_are_whole_and_do_not_overlap(index: Index, reader: Reader) -> No
         assert (hit.start, hit.end) == (70 + hit.offset, 70 + hit.offset + len(hit.text))
 
 
+def test_a_quote_of_a_row_keeps_within_one_cell(index: Index, reader: Reader) -> None:
+    text = "Item: oak door; Price: $840; Stock: 22"
+    crossing = ScoredSpan(text.index("Price"), text.index("; Stock"), 4.0, 0.0)
+    passage = Passage(Document("a.csv", "line"), text, 70, (Mark(0, 2),))
+    retrieval = Retrieval(WHO, WHO, (), (RetrievedPassage(passage, 0.0),))
+    windows = [[Candidates((crossing,), 0.0, 0.0, log_mass=5.0)]]
+    (hit,) = Searcher(reader, index).decide(retrieval, windows, top_k=1, answerable=1).hits
+    assert (hit.text, hit.start) == ("$840", 70 + text.index("$"))
+
+
 def test_a_question_that_is_cut_is_noted_once(index: Index, reader: Reader) -> None:
     added(index, MILL)
     with pytest.warns(PullquoteWarning, match="only the first 8 are read") as noted:
