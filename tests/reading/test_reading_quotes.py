@@ -37,6 +37,19 @@ def whole(context: str, part: str) -> str:
         ("It fell to -5 °C.", "5", "-5 °C"),
         ("a change of −12%", "12", "−12%"),
         ("The total (1.5) is final", "1", "1.5"),
+        # dates, times and codes
+        ("Due on 2026-11-27.", "2026-11", "2026-11-27"),
+        ("Due on 2026-11-27.", "27", "2026-11-27"),
+        ("Paid: 2026-11-27T12:30:05Z; by", "2026", "2026-11-27T12:30:05Z"),
+        ("in 2026-11 and later", "11", "2026-11"),
+        ("am 27.11.2026 fällig", "27.11", "27.11.2026"),
+        ("on 11/27/2026 at", "2026", "11/27/2026"),
+        ("Python 3.11.2 runs", "3.11", "3.11.2"),
+        ("call 555-010-1234 now", "010", "555-010-1234"),
+        ("meets ISO-9001 and", "9001", "ISO-9001"),
+        ("meets ISO-9001 and", "ISO", "ISO-9001"),
+        ("Part: PQ-AX-77B/2; Price", "77B", "PQ-AX-77B/2"),
+        ("take 1/2 cup", "1", "1/2"),
         # numbers and their units
         ("after 30 days", "30", "30 days"),
         ("a disk of 12 GB", "GB", "12 GB"),
@@ -77,6 +90,11 @@ def test_a_quote_is_widened(context: str, part: str, quote: str) -> None:
         ("in 12\nMarch", "12"),
         ("the well-known mill", "known"),
         ("naïve café", "café"),
+        ("open 1882-1890 only", "1882"),  # a range: whoever asks for a year wants the year
+        ("a 10-year plan", "10"),
+        ("in the mid-1990s", "1990s"),
+        ("at 40 km/h", "h"),
+        ("CD and/or DVD", "or"),
     ],
 )
 def test_a_quote_stays_as_it_is(context: str, part: str) -> None:
@@ -84,7 +102,10 @@ def test_a_quote_stays_as_it_is(context: str, part: str) -> None:
 
 
 PIECES = st.sampled_from(
-    ["sixty ", "60", " March", " days", " million", "°C", "$", "%", "@", "#", "www.", "http://"]
+    [
+        *("sixty ", "60", " March", " days", " million", "°C", "$", "%", "@", "#", "www."),
+        *("http://", "2026-11", "-27", "T12:30", "ISO", "/2"),
+    ]
 )
 SIGNS = st.sampled_from(",.:-_+ \n5aé")
 BRACKETS = st.sampled_from("()[]<>{}“”«»")
@@ -122,7 +143,9 @@ def test_a_whole_quote_is_whole(made: tuple[str, int, int]) -> None:
     assert whole_quote(made[0], first, last) == (first, last)
 
 
-@pytest.mark.parametrize("piece", ["(", "()", "1", "1,", "a.b@", "http://", "a", "sixty (60) "])
+@pytest.mark.parametrize(
+    "piece", ["(", "()", "1", "1,", "a.b@", "http://", "a", "sixty (60) ", "1-1-", "A1-"]
+)
 def test_a_long_text_costs_no_more_than_its_quote(piece: str) -> None:
     """A search that goes back over the text would take minutes here."""
     context = piece * (1_000_000 // len(piece))

@@ -1,4 +1,4 @@
-"""Whole quotes: widens a span that would be cut inside a bracket, a number or an address.
+"""Whole quotes: widens a span that would be cut inside a bracket, a number, a code or an address.
 
 Knows text, not models.
 
@@ -27,6 +27,10 @@ _WHOLE = "|".join(
         r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+",  # an e-mail address
         r"\b(?:https?://|www\.)[^\s<>\"')\]]*[\w/]",
         r"(?<!\w)[@#]\w[\w.-]*\w",
+        r"(?<![\w-])\d+([-./:])\d+(?:\1\d+)+(?:T\d\d[\d:.]*(?:Z|[+-]\d\d:?\d\d)?)?\b",  # a date
+        r"(?<![\w-])\d{4}-(?:0[1-9]|1[0-2])\b",  # a month, or a season: "2026-11"
+        r"(?<![\w-])(?=[A-Z\d./-]*\d)[A-Z][A-Z\d]*(?:[-./][A-Z\d]+)+",  # "ISO-9001", "AX-77B/2"
+        r"(?<![\w/])\d+/\d+\b",
         rf"\b\d{{1,2}}(?:st|nd|rd|th)? {_MONTH}\b",
         rf"\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?\b",
         rf"\b\d[\d.,]*(?: {_UNIT}\b| (?:million|billion|trillion)\b)",
