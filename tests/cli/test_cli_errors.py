@@ -122,8 +122,11 @@ def test_a_blank_file_or_pipe(run: Run, call: Run, tmp_path: Path, blank: bytes)
     [
         (b"Rollo \xed\xa0\x80 led", ["not UTF-8 text (byte 6)", "iconv"]),  # a lone surrogate
         (b"Rollo\0led", ["NUL characters"]),
-        (b"\x7fELF\x02\0\0\xff\xfe" + bytes(range(256)), ["a binary file"]),
-        (gzip.compress(NORSE.encode(), mtime=0), ["a binary file"]),
+        (b"\x7fELF\x02\0\0\xff\xfe" + bytes(range(256)), ["a program", "expected text, Markdown"]),
+        (gzip.compress(NORSE.encode(), mtime=0), ["packed by gzip", "unpack it"]),
+        (b"PK\x03\x04\x14\0\0\0\x08\0", ["a ZIP archive", "name its folder"]),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF\0", ["a JPEG picture", "ocrmypdf"]),
+        (bytes(range(256)), ["a binary file"]),
         (b"\xff\xfeR\0o\0l\0l", ["a binary file"]),  # UTF-16, cut in half
         (b"%PDF-1.7 \xe2\xe3", ["a PDF", "pdftotext"]),
     ],

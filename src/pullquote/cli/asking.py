@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ from pullquote.errors import DocumentError, IndexBusyError, IndexFileError
 from pullquote.files import cache_directory
 from pullquote.progress import tracked
 from pullquote.searching.plain import is_plain
+from pullquote.searching.signatures import READ
 from pullquote.types import Place
 
 if TYPE_CHECKING:
@@ -324,14 +325,11 @@ def nothing_in(paths: Sequence[str], found: Update) -> str:
             f"{shown(first.path)}: {first.reason}"
         )
     there = f" ({in_one_line([], found.left_out)})" if found.left_out else ""
-    return (
-        f"{named}: nothing to read in it{there}; expected text, Markdown, HTML, PDF, DOCX, EPUB, "
-        "PPTX, XLSX, ODT, RTF, e-mail, subtitles, CSV, JSON Lines or Parquet"
-    )
+    return f"{named}: nothing to read in it{there}; expected {READ}"
 
 
 def _shown(place: Place) -> Place:
-    return Place(shown(place.path), place.unit, place.number)
+    return replace(place, path=shown(place.path))
 
 
 def _print(result: SearchResult) -> None:

@@ -20,6 +20,7 @@ from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.errors import DataError, InputError, MissingExtraError, OutputError, TextError
 from pullquote.files import cannot_write
 from pullquote.progress import Progress, no_progress
+from pullquote.searching.signatures import recognised
 from pullquote.searching.urls import without_password
 from pullquote.text import decode
 
@@ -436,8 +437,8 @@ def read_text(path: str, expected: str = "some to look for the answer in") -> st
         raise InputError(f"{name}: a folder; expected a text file") from None
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror or error})") from None
-    if data[:5] == b"%PDF-":
-        raise InputError(f"{name}: a PDF; expected text. Convert it first: pdftotext {path} -")
+    if what := recognised(data):
+        raise InputError(f"{name}: {what}")
     try:
         decoded = decode(data)
     except (TextError, MissingExtraError) as error:

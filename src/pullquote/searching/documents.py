@@ -31,12 +31,12 @@ from pullquote.searching.mail import mailbox_reader, message_reader, read_mht
 from pullquote.searching.markdown import read_markdown
 from pullquote.searching.office import read_docx, read_pptx
 from pullquote.searching.opendocument import read_odp, read_odt
-from pullquote.searching.packages import OLD_OR_ENCRYPTED
 from pullquote.searching.parts import Note, Part, Skipped
 from pullquote.searching.passages import passages
 from pullquote.searching.pdf import read_pdf
 from pullquote.searching.rtf import read_rtf
 from pullquote.searching.sheets import read_ods, read_xls, read_xlsx
+from pullquote.searching.signatures import HEAD, OLD_OR_ENCRYPTED, recognised
 from pullquote.searching.subtitles import read_subtitles
 from pullquote.searching.tables import reader
 from pullquote.searching.text import read_text
@@ -156,8 +156,9 @@ def find(
 
     Left out in folders: hidden files and folders, and files whose ending is not a document's, for
     each of which `left_out` is called. A file that is itself among the paths is yielded in any
-    case, as text if its ending is unknown. Links are followed, but no folder is listed twice.
-    Raises `DocumentError` for a path that does not exist.
+    case, as text if its ending is unknown, or as a problem if it is a picture, an archive or the
+    like. Links are followed, but no folder is listed twice. Raises `DocumentError` for a path that
+    does not exist.
 
     >>> from pathlib import Path
     >>> from pullquote.searching.documents import find
@@ -174,7 +175,11 @@ def find(
             yield from _walk(full, seen, left_out)
         elif stat.S_ISREG(status.st_mode):
             if _first_time(status, seen):
-                yield is_old(full) or SourceFile(full, kind_of(full) or TEXT, stamp(status))
+                yield (
+                    is_old(full)
+                    or _unknown(full)
+                    or SourceFile(full, kind_of(full) or TEXT, stamp(status))
+                )
         else:
             raise DocumentError(f"{os.fspath(path)}: no file or folder, but a device or pipe")
 
@@ -246,6 +251,16 @@ def is_old(path: str) -> Problem | None:
     with contextlib.suppress(OSError), open(path, "rb") as file:
         if file.read(4) == OLD_OR_ENCRYPTED:
             return Problem(path, why_left_out(path))
+    return None
+
+
+def _unknown(path: str) -> Problem | None:
+    """What a file is whose name is no document's, if it is no text; None for another file."""
+    if _by_name(path):
+        return None
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        if what := recognised(file.read(HEAD)):
+            return Problem(path, what)
     return None
 
 

@@ -15,9 +15,7 @@ from typing import Any, BinaryIO
 
 from pullquote.errors import DocumentError
 from pullquote.searching.archives import Archive, local_name, open_archive
-
-OLD_OR_ENCRYPTED = b"\xd0\xcf\x11\xe0"
-"""How a file begins that is no ZIP file: of an old format, or with a password."""
+from pullquote.searching.signatures import OLD_OR_ENCRYPTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,73 @@
+"""Files that are no documents, by how they begin."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from searching_helpers import FILES
+
+from pullquote.searching.documents import Problem, SourceFile, find
+from pullquote.searching.signatures import HEAD, recognised
+
+
+def zip_file() -> bytes:
+    sink = io.BytesIO()
+    zipfile.ZipFile(sink, "w").writestr("a.txt", "The rent.")
+    return sink.getvalue()
+
+
+def tar_file() -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a.txt"))
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (lambda: b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG picture; .*ocrmypdf"),
+        (lambda: b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "PNG picture"),
+        (lambda: b"RIFF\x24\0\0\0WEBPVP8 ", "WebP picture"),
+        (lambda: b"\0\0\0\x20ftypisom", "film or sound; .*subtitles"),
+        (zip_file, "ZIP archive; unpack it, and name its folder"),
+        (tar_file, "tar archive"),
+        (lambda: gzip.compress(b"The rent."), "packed by gzip; unpack it"),
+        (lambda: bz2.compress(b"The rent."), "packed by bzip2"),
+        (lambda: lzma.compress(b"The rent."), "packed by xz"),
+        ((FILES / "blank.pdf").read_bytes, r"PDF; .*\.pdf"),
+        ((FILES / "doors.xls").read_bytes, "an old Office file"),
+    ],
+)
+def test_what_a_file_is(data: Callable[[], bytes], words: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(data())
+    (problem,) = find([tmp_path / "file"])
+    assert isinstance(problem, Problem)
+    assert problem.path.endswith("file")
+    assert re.match(words, problem.reason.removeprefix("a "))
+    assert recognised(data()[:HEAD]) == problem.reason
+
+
+@pytest.mark.parametrize(
+    "text", ["", "MZ is a town.", "ID3 tags of songs", "BZh and GIF8", "PK", "The rent is due."]
+)
+def test_texts_are_texts(text: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(text)
+    (found,) = find([tmp_path / "file"])
+    assert isinstance(found, SourceFile)
+
+
+def test_the_name_of_a_document_counts_more_than_how_it_begins(tmp_path: Path) -> None:
+    """Its reader says what is wrong with it."""
+    (tmp_path / "a.docx").write_bytes(zip_file())
+    (found,) = find([tmp_path / "a.docx"])
+    assert isinstance(found, SourceFile)
