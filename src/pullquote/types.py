@@ -269,11 +269,13 @@ class Prediction:
 class Mark:
     """The offset in a passage at which a line, page, section or paragraph begins.
 
-    `number` counts lines, pages, sections or paragraphs of the document from 1.
+    `number` counts lines, pages, sections or paragraphs of the document from 1, or rows of a sheet.
     """
 
     offset: int
     number: int
+    sheet: str = ""
+    """The name of the sheet, in a workbook of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,9 +311,22 @@ class Place:
     path: str
     unit: str
     number: int
+    sheet: str = ""
+    """The name of the sheet, in a workbook of several."""
 
     def __str__(self) -> str:
-        return f"{self.path}, {self.unit} {self.number}"
+        return f"{self.path}, {self.within}"
+
+    @property
+    def within(self) -> str:
+        """The position without the path.
+
+        >>> from pullquote import Place
+        >>> Place("stock.xlsx", "row", 4, "Prices").within
+        'sheet Prices, row 4'
+        """
+        sheet = f"sheet {self.sheet}, " if self.sheet else ""
+        return f"{sheet}{self.unit} {self.number}"
 
     @property
     def link(self) -> str:
@@ -324,7 +339,7 @@ class Place:
         return f"{self.path}#page={self.number}" if self.unit == "page" else self.path
 
     def to_dict(self) -> dict[str, Any]:
-        """`document`, the number under the name of its unit, and `link`.
+        """`document`, the number under the name of its unit, `link`, and `sheet` if it has one.
 
         >>> from pullquote import Place
         >>> Place("lease.pdf", "page", 3).to_dict()
@@ -334,10 +349,20 @@ class Place:
         """
         return {
             "document": self.path,
-            self.unit: self.number,
+            **self.fields(),
             "link": self.link,
             "path": self.path,
         }
+
+    def fields(self) -> dict[str, Any]:
+        """The number under the name of its unit, and `sheet` if it has one.
+
+        >>> from pullquote import Place
+        >>> Place("stock.xlsx", "row", 4, "Prices").fields()
+        {'sheet': 'Prices', 'row': 4}
+        """
+        sheet = {"sheet": self.sheet} if self.sheet else {}
+        return {**sheet, self.unit: self.number}
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +402,7 @@ class Passage:
         unit, number = self.document.unit, mark.number
         if unit == "line":
             number += line_breaks(self.text, mark.offset, offset)
-        return Place(self.document.path, "line" if unit == "block" else unit, number)
+        return Place(self.document.path, "line" if unit == "block" else unit, number, mark.sheet)
 
     def to_dict(self) -> dict[str, Any]:
         """The one JSON form of a passage.
@@ -398,7 +423,7 @@ class Passage:
             "start": self.start,
             "end": self.end,
             **self.place().to_dict(),
-            "marks": [{"offset": offset, place.unit: place.number} for offset, place in marks],
+            "marks": [{"offset": offset, **place.fields()} for offset, place in marks],
         }
 
 

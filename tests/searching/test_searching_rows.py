@@ -11,6 +11,7 @@ from searching_helpers import related, zipped
 
 from pullquote import Index, Reader, Searcher
 from pullquote.searching.documents import SourceFile, find, read
+from pullquote.searching.passages import passages
 from pullquote.searching.rows import (
     TableRow,
     has_header,
@@ -19,6 +20,7 @@ from pullquote.searching.rows import (
     table_rows,
     within_cell,
 )
+from pullquote.types import Document
 
 
 def test_each_cell_has_the_name_of_its_column() -> None:
@@ -175,7 +177,7 @@ def test_a_long_title_is_not_repeated_in_each_row() -> None:
     assert found == [
         (1, other.strip()),
         (1, note.strip()),
-        (4, "Doors\n\nItem: oak; Price: 840"),
+        (2, "Doors\n\nItem: oak; Price: 840"),
         (5, "Doors\n\nItem: pine; Price: 310"),
     ]
 
@@ -194,6 +196,26 @@ def test_records_have_passages_of_their_own_below_the_titles() -> None:
     ]
     assert all(part.alone for part in row_parts(rows, alone=True))
     assert list(row_parts([], "Prices")) == []
+
+
+def test_a_title_has_its_own_number_above_the_first_row() -> None:
+    cells = [(1, ["Prices of 2024"]), (2, ["Doors"]), (3, ["Item", "Price"]), (4, ["oak", "840"])]
+    cells += [
+        (5, ["pine", "310"]),
+        (6, []),
+        (7, ["Gates"]),
+        (8, ["Item", "Height"]),
+        (9, ["a", "2"]),
+    ]
+    found = passages(Document("a.xlsx", "row"), row_parts(table_rows(cells), "Sheet", alone=True))
+    assert [
+        [(line, one.place(one.text.index(line)).number) for line in one.text.split("\n\n")]
+        for one in found
+    ] == [
+        [("Sheet", 4), ("Prices of 2024", 1), ("Doors", 2), ("Item: oak; Price: 840", 4)],
+        [("Sheet", 5), ("Prices of 2024", 5), ("Doors", 5), ("Item: pine; Price: 310", 5)],
+        [("Sheet", 9), ("Gates", 7), ("Item: a; Height: 2", 9)],
+    ]
 
 
 # ---- tables in documents: the seventh of twelve rows is asked for

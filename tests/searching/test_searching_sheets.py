@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from searching_helpers import FILES, RELATED, related, text_and_notes, zipped
 
+from pullquote import Index
 from pullquote.errors import DocumentError
 from pullquote.searching import archives, sheets
 from pullquote.searching.archives import parse_xml
@@ -68,7 +69,7 @@ def test_rows_have_the_names_of_their_columns_and_the_numbers_of_the_sheet(tmp_p
     (file,) = find([path])
     assert isinstance(file, SourceFile)
     assert [(passage.text, str(passage.place())[-6:]) for passage in read(file)] == [
-        ("Our doors\n\nItem: oak door; Price: 840; Since: 2019-05-12", " row 6"),
+        ("Our doors\n\nItem: oak door; Price: 840; Since: 2019-05-12", " row 3"),
         ("Our doors\n\nItem: pine door; Price: 310.5", " row 7"),
     ]
 
@@ -82,6 +83,31 @@ def test_rows_of_several_sheets_have_the_names_of_theirs(tmp_path: Path) -> None
     assert text.split("\n")[0] == row
     assert text.split("\n")[-1] == "Eels / Day: Monday; Eels: 7"
     assert notes == []
+
+
+def test_places_name_the_sheet_of_several(tmp_path: Path) -> None:
+    pytest.importorskip("xlrd")
+    for path in (FILES / "doors.xls", xlsx(tmp_path / "a.xlsx", Doors=DOORS, Staff=DOORS)):
+        (file,) = find([path])
+        assert isinstance(file, SourceFile)
+        first, *_, last = read(file)
+        names = {mark.sheet for mark in first.marks}
+        assert (names, last.place(len(last.text) - 1).sheet) == ({"Doors"}, "Staff")
+        title = first.place(first.text.index("Our doors"))
+        assert title.within == f"sheet Doors, row {1 if path.suffix == '.xls' else 3}"
+        shown = last.to_dict()
+        assert (shown["sheet"], shown["marks"][-1]["sheet"]) == ("Staff", "Staff")
+    (file,) = find([xlsx(tmp_path / "b.xlsx", Doors=DOORS)])
+    assert isinstance(file, SourceFile)
+    assert {mark.sheet for passage in read(file) for mark in passage.marks} == {""}
+
+
+def test_an_index_keeps_the_names_of_sheets(tmp_path: Path) -> None:
+    path = xlsx(tmp_path / "a.xlsx", **{"Our doors: 50 %": DOORS, "Staff": DOORS})
+    with Index.create(tmp_path / "i.db") as index:
+        index.add([path])
+        names = {found.passage.place().sheet for found in index.search("oak door")}
+    assert names == {"Our doors: 50 %", "Staff"}
 
 
 def test_a_cell_over_several_rows_is_in_each_of_them(tmp_path: Path) -> None:

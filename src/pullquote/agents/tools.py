@@ -48,6 +48,8 @@ class Where:
     unit: str
     """"page", "line", "paragraph" and so on: what `number` counts."""
     number: int
+    sheet: str
+    """The name of the sheet, in a workbook of several; "" elsewhere."""
     start: int
     end: int
 
@@ -340,6 +342,7 @@ def _where(place: Place, start: int, end: int) -> dict[str, Any]:
         "document": without_surrogates(place.path),
         "unit": place.unit,
         "number": place.number,
+        "sheet": without_surrogates(place.sheet),
         "start": start,
         "end": end,
     }

@@ -127,7 +127,7 @@ def _source(found: Found, check: Check, heading: str) -> str:
     ]
     near = check.match in ("absent", "uncheckable")
     text = _marked(found.text, [] if near else [(0, len(found.text))], [] if near else wrong)
-    place = escape(f"{Path(found.at.path).name}, {found.at.unit} {found.at.number}")
+    place = escape(f"{Path(found.at.path).name}, {found.at.within}")
     return (
         f"<h3>{heading}: {place}, characters {found.start}–{found.end}</h3>\n"
         f"<p>{escape(found.before)}{text}{escape(found.after)}</p>"

@@ -223,7 +223,7 @@ def _print_check(name: str, quotation: Quotation, check: Check) -> None:
 
 
 def _place(found: Found) -> str:
-    place = f"{shown(found.at.path)}, {found.at.unit} {found.at.number}"
+    place = f"{shown(found.at.path)}, {found.at.within}"
     return f"{place} to {found.last.number}" if found.last.number != found.at.number else place
 
 

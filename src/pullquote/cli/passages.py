@@ -83,7 +83,7 @@ def command(paths: tuple[str, ...], as_json: bool) -> None:
 
 def _print(passage: Passage) -> None:
     first, last = passage.place(), passage.place(len(passage.text) - 1)
-    place = f"{shown(first.path)}, {first.unit} {first.number}"
+    place = f"{shown(first.path)}, {first.within}"
     if last.number != first.number:
         place += f" to {last.number}"
     place += f", characters {passage.start}-{passage.end}"

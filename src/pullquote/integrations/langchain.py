@@ -93,7 +93,7 @@ class QuoteRetriever(BaseRetriever):
                 metadata={
                     **hit.passage.document.metadata,
                     "source": hit.place.path,
-                    hit.place.unit: hit.place.number,
+                    **hit.place.fields(),
                     **quote_fields(hit, result.answered),
                     "score": hit.score,
                 },

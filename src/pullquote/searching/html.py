@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, BinaryIO
 
 from pullquote.errors import DocumentError, MissingExtraError, TextError, first_line
@@ -141,7 +140,7 @@ def _walk(
             if tag == "table" and is_table(element) and not is_left_out(element, tag, at):
                 yield from flush("\n\n")
                 for part in row_parts(page_rows(etree, element), caption(element)):
-                    yield replace(part, number=number or part.number)
+                    yield part.at(number) if number else part
                 skip = True
             elif tag == "math":
                 add(formula(etree, element))

@@ -14,7 +14,6 @@ import functools
 import io
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
@@ -215,7 +214,7 @@ class _Messages:
         try:
             for found in read(io.BytesIO(_content(part))):
                 if isinstance(found, Part):
-                    yield replace(found, number=number)
+                    yield found.at(number)
                     last = found.text[-1:]
                 elif isinstance(found, Skipped):
                     yield Skipped(f"{where}, {found.where}", found.reason)

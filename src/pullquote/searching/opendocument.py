@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import posixpath
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, BinaryIO
 
 from pullquote.errors import DocumentError
@@ -49,7 +48,7 @@ def read_odp(file: BinaryIO) -> Iterator[Part | Note]:
         slides = (one for one in document.body("presentation") if local_name(one) == "page")
         for number, slide in enumerate(slides, 1):
             for part in document.paragraphs(slide):
-                yield replace(part, number=number)
+                yield part.at(number)
         yield from document.skipped
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from pullquote.text import Encoding
+from pullquote.types import Mark
 
 LONGEST_TITLE = 200
 """Characters of a title, heading or caption that is repeated above each row of its table."""
@@ -29,6 +30,15 @@ class Part:
     """The next part belongs with this one: a heading, or a paragraph that continues."""
     alone: bool = False
     """The part is a passage by itself, such as a row of a CSV file."""
+    marks: tuple[Mark, ...] = ()
+    """Where in the text other numbers begin, such as that of a row below the title of its table."""
+
+    sheet: str = ""
+    """The name of the sheet, in a workbook of several."""
+
+    def at(self, number: int) -> Part:
+        """The part with one number for all of it."""
+        return replace(self, number=number, marks=(), sheet="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,7 @@ def numbered(parts: Iterable[Part | Note]) -> Iterator[Part | Note]:
             if not part.text.strip():
                 continue
             number += 1
-            part = replace(part, number=number)
+            part = part.at(number)
         yield part
 
 

@@ -49,7 +49,10 @@ def passages(
             yield from _passage(document, held[:cut], start, marks)
             marks = _marks_from(document.unit, held, marks, cut)
             held, start, ends = held[cut:], start + cut, []
-        marks.append(Mark(len(held), part.number))
+        marks += (
+            Mark(len(held) + mark.offset, mark.number, part.sheet)
+            for mark in (Mark(0, part.number), *part.marks)
+        )
         for begin in range(0, max(len(part.text), 1), _PIECE):
             held += part.text[begin : begin + _PIECE]
             last = begin + _PIECE >= len(part.text)
@@ -174,7 +177,8 @@ def _passage(document: Document, text: str, start: int, marks: list[Mark]) -> It
     for mark in moved:
         if mark.offset >= len(kept):
             break
-        if not needed or mark.number != _number(document.unit, kept, needed[-1], mark.offset):
+        before = needed[-1] if needed else None
+        if not before or mark != _mark_at(document.unit, kept, before, mark.offset):
             needed.append(mark)
     yield Passage(document, kept, start + skipped, tuple(needed))
 
@@ -182,13 +186,14 @@ def _passage(document: Document, text: str, start: int, marks: list[Mark]) -> It
 def _marks_from(unit: str, text: str, marks: list[Mark], begin: int) -> list[Mark]:
     """The marks of `text[begin:]`, the first of them at 0, with offsets that count from `begin`."""
     before = [mark for mark in marks if mark.offset <= begin]
-    first = [Mark(0, _number(unit, text, before[-1], begin))] if before else []
-    return first + [Mark(m.offset - begin, m.number) for m in marks if m.offset > begin]
+    first = [replace(_mark_at(unit, text, before[-1], begin), offset=0)] if before else []
+    return first + [replace(m, offset=m.offset - begin) for m in marks if m.offset > begin]
 
 
-def _number(unit: str, text: str, mark: Mark, offset: int) -> int:
-    """The number at `offset`, counted on from a mark: a part may hold several lines."""
-    return mark.number + (line_breaks(text, mark.offset, offset) if unit == "line" else 0)
+def _mark_at(unit: str, text: str, mark: Mark, offset: int) -> Mark:
+    """The mark of `offset`, counted on from one before it: a part may hold several lines."""
+    more = line_breaks(text, mark.offset, offset) if unit == "line" else 0
+    return Mark(offset, mark.number + more, mark.sheet)
 
 
 def _reach(text: str, limit: int) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pullquote.searching.parts import LONGEST_TITLE, Part
+from pullquote.types import Mark
 
 SAMPLE = 20
 """How many rows tell whether the first is a header."""
@@ -54,11 +55,12 @@ def row_parts(rows: Iterable[TableRow], title: str = "", *, alone: bool = False)
     """Yield rows as parts: a record is a passage by itself, below the titles of the table.
 
     Other rows, such as the pairs of a form ("Name: Ann Lee"), say more together and share passages;
-    with `alone`, they do not. A title that is too long to be repeated is a row.
+    with `alone`, they do not. A title that is too long to be repeated is a row. The number of a
+    title is its own above the first row, and that of the row above others.
     """
     long = title if len(title) > LONGEST_TITLE else ""
-    fixed = titles = [title] if title and not long else []
-    above: list[str] = []  # the titles of the row before
+    fixed = titles = [TableRow(0, title)] if title and not long else []
+    above: list[TableRow] = []  # the titles of the row before
     after_title = False
     for row in rows:
         if long:
@@ -66,15 +68,29 @@ def row_parts(rows: Iterable[TableRow], title: str = "", *, alone: bool = False)
             long = ""
         is_title = row.is_title and len(row.text) <= LONGEST_TITLE
         if is_title:
-            titles = [*(titles if after_title else fixed), row.text]
+            titles = [*(titles if after_title else fixed), row]
         else:
             apart = alone or row.is_record
             said = titles if apart or titles != above else []
-            yield Part("\n\n".join([*said, row.text, ""]), row.number, alone=apart)
+            if titles == above:
+                said = [replace(one, number=row.number) for one in said]
+            yield _joined([*said, row], alone=apart)
             above = titles
         after_title = is_title
     if after_title:
-        yield Part("\n\n".join([*titles[len(fixed) :], ""]), row.number, alone=alone)
+        yield _joined(titles[len(fixed) :], alone=alone)
+
+
+def _joined(rows: Sequence[TableRow], *, alone: bool) -> Part:
+    """Rows as one part; one with the number 0 stands where the last one does."""
+    text, marks = "", list[Mark]()
+    for row in rows:
+        marks.append(Mark(len(text), row.number or rows[-1].number))
+        text += f"{row.text}\n\n"
+    others = tuple(
+        mark for before, mark in itertools.pairwise(marks) if mark.number != before.number
+    )
+    return Part(text, marks[0].number, alone=alone, marks=others)
 
 
 def row_text(header: Sequence[str], cells: Sequence[str]) -> str:

@@ -27,7 +27,6 @@ from pullquote.searching.numbers import Formats, first_day, formatted
 from pullquote.searching.office import drawn
 from pullquote.searching.opendocument import MOST_REPEATED, OpenDocument, repeated
 from pullquote.searching.packages import (
-    OLD_OR_ENCRYPTED,
     main_part,
     open_package,
     relation_id,
@@ -35,6 +34,7 @@ from pullquote.searching.packages import (
 )
 from pullquote.searching.parts import Note, Part, Skipped
 from pullquote.searching.rows import LONGEST_REPEATED, one_line, row_parts, table_rows
+from pullquote.searching.signatures import OLD_OR_ENCRYPTED
 
 _MOST_COLUMNS = 16_384  # of Excel
 _PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
@@ -87,14 +87,19 @@ def read_xlsx(file: BinaryIO) -> Iterator[Part | Note]:
                 faults: list[DocumentError] = []
                 unread = _Unread(sheet.get("name", ""))
                 rows = _until_fault(_cells(archive, path, strings, formats, unread), faults)
-                yield from row_parts(table_rows(rows), title, alone=True)
+                yield from _named(title, row_parts(table_rows(rows), title, alone=True))
                 yield from unread.notes()
                 try:
-                    yield from _beside(archive, path)
+                    yield from _named(title, _beside(archive, path))
                 except DocumentError as error:
                     faults.append(error)
                 for fault in faults:
                     yield Skipped(f"sheet {sheet.get('name')}", str(fault))
+
+
+def _named(sheet: str, parts: Iterable[Part]) -> Iterator[Part]:
+    """Parts with the name of their sheet."""
+    return (replace(part, sheet=sheet) for part in parts) if sheet else iter(parts)
 
 
 def read_ods(file: BinaryIO) -> Iterator[Part | Note]:
@@ -107,7 +112,7 @@ def read_ods(file: BinaryIO) -> Iterator[Part | Note]:
             title = name if len(sheets) > 1 else ""
             unread = _Unread(name)
             rows = _open_cells(document, sheet, unread)
-            yield from row_parts(table_rows(rows), title, alone=True)
+            yield from _named(title, row_parts(table_rows(rows), title, alone=True))
             yield from unread.notes()
         yield from document.skipped
 
@@ -126,11 +131,11 @@ def read_xls(file: BinaryIO) -> Iterator[Part | Note]:
             title = sheet.name if book.nsheets > 1 else ""
             unread = _Unread(sheet.name)
             rows = _old_cells(book, sheet, xlrd.error_text_from_code, unread)
-            yield from row_parts(table_rows(rows), title, alone=True)
+            yield from _named(title, row_parts(table_rows(rows), title, alone=True))
             yield from unread.notes()
             for (row, _), comment in sorted(sheet.cell_note_map.items()):
                 if text := one_line(comment.text):
-                    yield Part(f"{text}\n\n", row + 1)
+                    yield Part(f"{text}\n\n", row + 1, sheet=title)
             book.unload_sheet(number)
     except DocumentError:
         raise
@@ -313,7 +318,7 @@ def _beside(archive: Archive, path: str) -> Iterator[Part]:
                     yield Part(f"{text}\n\n", place[1] if place else 1)
         elif relation.kind == "drawing":
             for part in drawn(archive.tree(name)):
-                yield replace(part, number=1)
+                yield part.at(1)
 
 
 def _stream(source: bytes, *names: str) -> Iterator[Any]:

@@ -90,7 +90,11 @@ def _read(file: SourceFile, most: int) -> Iterator[dict[str, Any]]:
         while some := list(itertools.islice(found, PASSAGES)):
             yield {
                 "passages": [
-                    (passage.text, passage.start, [(m.offset, m.number) for m in passage.marks])
+                    (
+                        passage.text,
+                        passage.start,
+                        [(m.offset, m.number, m.sheet) for m in passage.marks],
+                    )
                     for passage in some
                 ]
             }

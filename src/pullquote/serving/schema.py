@@ -198,6 +198,7 @@ class Place(BaseModel):
     slide: int | None = Field(default=None)
     message: int | None = Field(default=None)
     row: int | None = Field(default=None)
+    sheet: str | None = Field(default=None, description="Of a workbook of several sheets.")
     link: str = Field(examples=["mill/lease.pdf#page=3"])
 
 

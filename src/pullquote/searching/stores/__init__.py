@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
+from urllib.parse import quote, unquote
 
 from pullquote.searching.engines import Engine
 from pullquote.searching.vectors import VectorEncoder, Vectors
@@ -245,17 +246,23 @@ class Transaction:
 def encode_marks(marks: Iterable[Mark]) -> str:
     """Marks as the text that the table of passages holds.
 
-    >>> encode_marks([Mark(0, 12), Mark(85, 14)])
-    '0:12 85:14'
+    >>> encode_marks([Mark(0, 12), Mark(85, 14), Mark(90, 1, "Prices 2024")])
+    '0:12 85:14 90:1:Prices%202024'
     """
-    return " ".join(f"{mark.offset}:{mark.number}" for mark in marks)
+    return " ".join(
+        f"{mark.offset}:{mark.number}"
+        + (f":{quote(mark.sheet, safe='', errors='replace')}" if mark.sheet else "")
+        for mark in marks
+    )
 
 
 def decode_marks(text: str) -> tuple[Mark, ...]:
     """The inverse of `encode_marks`. Raises `DamageError` for what that never makes."""
     try:
-        pairs = (pair.split(":") for pair in text.split())
-        marks = tuple(Mark(int(offset), int(number)) for offset, number in pairs)
+        marks = tuple(
+            Mark(int(offset), int(number), unquote("".join(sheet)))
+            for offset, number, *sheet in (mark.split(":", 2) for mark in text.split())
+        )
     except ValueError:
         marks = ()
     offsets = [mark.offset for mark in marks]
