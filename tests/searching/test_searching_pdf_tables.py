@@ -267,6 +267,44 @@ def test_columns_that_are_left_as_they_are(tmp_path: Path, rows: list[tuple[str,
     assert text.split() == " ".join(itertools.chain(*rows)).split()
 
 
+HARDWARE = [("Item", "Qty", "Price"), ("Oak hinges", "4", "12.00"), ("Brass lock", "1", "65.00")]
+HARDWARE += [("Iron nails", "250", "0.10"), ("Steel bolts", "30", "1.40")]
+
+
+def to_the_right(right: float, text: str) -> float:
+    """Where a number of Helvetica begins that ends there."""
+    return right - 12 * sum(0.278 if letter == "." else 0.556 for letter in text)
+
+
+def test_columns_that_stand_as_close_as_words(tmp_path: Path) -> None:
+    rows: list[tuple[float, float, str]] = []
+    for number, (item, count, price) in enumerate(HARDWARE):
+        places: tuple[float, ...] = 72, to_the_right(157, count), to_the_right(193, price)
+        places = places if number else (72, 138, 165)
+        rows += zip(places, [700 - 16 * number] * 3, (item, count, price), strict=True)
+    assert read_page(tmp_path, page_of(*rows)) == [
+        f"[Item: {item}; Qty: {count}; Price: {price}]" for item, count, price in HARDWARE[1:]
+    ]
+    doors = [("Item", "Price"), ("oak door", "840"), ("pine door", "310"), ("elm door", "95")]
+    near = [
+        (x, 700 - 16 * number, text)
+        for number, row in enumerate(doors)
+        for x, text in zip((72, 129), row, strict=True)
+    ]
+    assert read_page(tmp_path, page_of(*near)) == [
+        f"[Item: {item}; Price: {price}]" for item, price in doors[1:]
+    ]
+
+
+def test_words_below_each_other_are_no_columns(tmp_path: Path) -> None:
+    """Not even with numbers at the same places, unless names stand above them."""
+    years = [f"In {year} it had {stones} stones and" for year, stones in ((1702, 4), (1710, 6))]
+    years += [f"In {year} it had {stones} stones and" for year, stones in ((1725, 8), (1740, 2))]
+    wide = [f"5 Tw ({text}) Tj 0 -16 Td" for text in years]
+    page = zlib.compress(f"BT /F 12 Tf 72 700 Td {' '.join(wide)} ET".encode())
+    assert "[" not in "".join(read_page(tmp_path, page))
+
+
 def test_sums_below_a_table_and_a_title_above_it_stay_text(tmp_path: Path) -> None:
     rows = [("Our doors",), *DOORS, ("", "2,400"), ("They are made to order.",)]
     found = read_page(tmp_path, page_of(*in_columns(*rows)))
@@ -558,7 +596,7 @@ def test_lines_between_the_rows_in_the_file_are_not_lost(tmp_path: Path) -> None
     )
     rules = [f"70 {712 - 16 * number} m 270 {712 - 16 * number} l S" for number in range(4)]
     drawn = [*header, (72, 400, "They are made to order."), *gate, *door]
-    (text,) = read_page(tmp_path, page_of(*drawn, rules=rules))
+    text = " ".join(read_page(tmp_path, page_of(*drawn, rules=rules)))
     assert sorted(text.split()) == sorted(" ".join(line for _, _, line in drawn).split())
     assert read_page(tmp_path, page_of(*header, *door, *gate, rules=rules)) == [
         "[Item: door; Wood: oak]",
@@ -635,7 +673,7 @@ def test_a_line_that_no_row_has_is_not_lost(tmp_path: Path) -> None:
 
 
 def test_rows_that_lack_a_cell_of_their_lines_are_no_table() -> None:
-    page = pdf_tables._Page("oak 840\npine 310", lambda at: (at, 0, at + 1, 1))
+    page = pdf_tables._Page("oak 840\npine 310", [(at, 0, at + 1, 1) for at in range(16)])
     oak, price, pine, other = (page._piece(*ends) for ends in ((0, 3), (4, 7), (8, 12), (13, 16)))
     page._add([0, 1], [[[oak], [price]], [[pine], []]], header=False)
     assert page.tables == []

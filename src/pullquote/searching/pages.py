@@ -40,7 +40,8 @@ _SIGNS_AROUND = re.compile(r"[\W_]*((?:.*[\w.!?)\]])?).*", re.DOTALL)
 
 # a line that ends like this may end a paragraph: with a sentence, or as the head of a list
 CLOSED = re.compile(r"""[.!?:;…。！？]["'”’»)\]]*\Z""")
-_ITEM = re.compile(r"(?:[•▪◦‣●∙■–*-]|\d{1,3}[.)]|\(?[a-z0-9ivx]{1,3}\))\s")
+# a line that begins like this may be an item of a list
+ITEM = re.compile(r"(?:[•▪◦‣●∙■–*-]|\d{1,3}[.)]|\(?[a-z0-9ivx]{1,3}\))\s")
 _CJK = re.compile("[\u2e80-\u312f\u31a0-\u9fff\uf900-\ufaff\uff00-\uffef]")
 _FULL = 0.85  # of the usual length: a line with the next word would be longer than that
 
@@ -253,6 +254,6 @@ def join(line: str, following: str, words: Words, *, full: float = 0.0) -> tuple
     if hyphen is not None:
         return line[:-1], hyphen
     first = following.split(None, 1)[0]
-    if len(line) + 1 + len(first) < full or _ITEM.match(following):
+    if len(line) + 1 + len(first) < full or ITEM.match(following):
         return line, "\n"
     return line, "" if _CJK.match(line[-1]) and _CJK.match(following) else " "

@@ -2,9 +2,10 @@
 
     for part in read_pdf(file): ...
 
-Knows PDFium; what is made of the lines of pages is in `pages` and `contents`, and `pdf_tables`
-finds tables, which become rows. A form feed separates pages. A paragraph that continues on the next
-page is one paragraph. The value of a filled field is put behind its label.
+Knows PDFium; `pdf_lines` finds where paragraphs begin, and `pdf_tables` tables, which become rows.
+What is made of the lines of pages is in `pages` and `contents`. A form feed separates pages. A
+paragraph that continues on the next page is one paragraph. The value of a filled field is put
+behind its label.
 """
 
 from __future__ import annotations
@@ -14,17 +15,20 @@ import contextlib
 import ctypes
 import functools
 import itertools
-import math
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pullquote.errors import DocumentError, MissingExtraError, first_line
 from pullquote.searching.contents import listed
 from pullquote.searching.pages import CLOSED, Page, Words, paragraphs, running
 from pullquote.searching.parts import Part, Skipped
-from pullquote.searching.pdf_tables import Box, Table, tables
+from pullquote.searching.pdf_lines import WIDTHLESS, Box, paragraph_starts, with_whole_lines
+from pullquote.searching.pdf_tables import Table, tables
 from pullquote.searching.rows import has_header, one_line, row_parts, table_rows
 from pullquote.searching.words import common_words
 
@@ -32,7 +36,17 @@ _PASSWORD = 4  # FPDF_ERR_PASSWORD
 # PDFium's character for the hyphen of a word that is split over two lines, without the line's end
 _HYPHENATED = re.compile("[\ufffe\x02][ \t]*(?:\r\n|\r|\n)?")
 _LIGATURES = str.maketrans(
-    {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\0": "\ufffd"}
+    {
+        "ﬀ": "ff",
+        "ﬁ": "fi",
+        "ﬂ": "fl",
+        "ﬃ": "ffi",
+        "ﬄ": "ffl",
+        "ﬅ": "st",
+        "ﬆ": "st",
+        "\0": "\ufffd",
+        WIDTHLESS: "",
+    }
 )
 _LINE_END = re.compile(r"\r\n|[\r\n\f\v\x85\u2028\u2029]")
 
@@ -45,6 +59,7 @@ _STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _WORD_END = re.compile(r"\s|\Z")
 _GAP = 0.15  # of the height of a letter: letters touch, and the narrowest blanks are .25
+_BOX_OF = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 _OBJECT_AT = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
 _KIND_OF = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 _MOST_OBJECTS = 10_000  # of a page that are looked at for ruling lines
@@ -113,9 +128,14 @@ def _parts(pages: list[list[str]]) -> Iterator[Part]:
     """The paragraphs of some pages, and the rows of their tables."""
     words = Words(itertools.chain(*(_said(line) for page in pages for line in page)))
     flowing = running(pages)
-    left_out = iter(listed([_unless_table(line) for page in flowing for line in page.lines]))
+    filled = (line for page in flowing for line in page.lines if line.strip())
+    left_out = iter(listed([*map(_unless_table, filled)]))
     bodies = [
-        [line for line in page.lines if not next(left_out) or isinstance(line, _Table)]
+        [
+            line
+            for line in page.lines
+            if not line.strip() or not next(left_out) or isinstance(line, _Table)
+        ]
         for page in flowing
     ]
     blocks: list[_Block] = []
@@ -289,14 +309,19 @@ def _lines(pdfium: Any, pdf: Any, form: Any, index: int) -> tuple[list[str], str
             raw: str = found.get_text_range()
             shows = not raw.strip() and pdfium.raw.FPDFPage_CountObjects(page) > 0
             values = sorted(_values(pdfium.raw, form, page, found, raw))
-            gaps: list[tuple[int, str]] = []
+            breaks: list[tuple[int, str]] = []
             tabular: list[Table] = []
-            if pdfium.raw.FPDFText_CountChars(found) == len(raw):  # a character for each glyph
-                gaps += _gaps(pdfium.raw, found, raw)
-                tabular += _tables(pdfium.raw, page, found, raw)
+            # a character for each glyph
+            if raw.strip() and pdfium.raw.FPDFText_CountChars(found) == len(raw):
+                sides = _boxes(pdfium.raw, found, len(raw))
+                boxes: list[Box] = sides.tolist()
+                raw = with_whole_lines(raw, boxes)
+                breaks += _gaps(raw, sides)
+                breaks += ((at, "\n") for at in paragraph_starts(raw, boxes))
+                tabular += tables(raw, boxes, _drawn(pdfium.raw, page))
     except pdfium.PdfiumError as error:
         return [], f"cannot be read ({first_line(error)})"  # the other pages can still be
-    added = sorted([*gaps, *values], key=lambda one: one[0])
+    added = sorted([*breaks, *values], key=lambda one: one[0])
     lines: list[str] = []
     end = 0
     for table in tabular:
@@ -329,15 +354,21 @@ def _with(text: str, added: Sequence[tuple[int, str]], begin: int, end: int) -> 
     return "".join(itertools.chain(*zip(pieces, [*(one for _, one in inside), ""], strict=True)))
 
 
-def _tables(raw: Any, page: Any, text: Any, characters: str) -> list[Table]:
-    """The tables of a page."""
-    shown, get, of = raw.FS_RECTF(), raw.FPDFText_GetLooseCharBox, text.raw
+def _boxes(raw: Any, text: Any, count: int) -> NDArray[np.float32]:
+    """Where the characters of a page stand, (N, 4): left, bottom, right, top."""
+    found = (raw.FS_RECTF * count)()  # left, top, right, bottom
+    first, size = ctypes.addressof(found), ctypes.sizeof(raw.FS_RECTF)
+    get = _plainly(raw.FPDFText_GetLooseCharBox, _BOX_OF)
+    page = ctypes.cast(text.raw, ctypes.c_void_p).value
+    places = range(first, first + count * size, size)
+    for _ in map(get, itertools.repeat(page), range(count), places):
+        pass
+    return np.frombuffer(found, np.float32).reshape(count, 4)[:, [0, 3, 2, 1]]
 
-    def box(at: int) -> Box:
-        get(of, at, shown)
-        return shown.left, shown.bottom, shown.right, shown.top
 
-    return tables(characters, box, _drawn(raw, page))
+def _plainly(function: Any, typed: Callable[[int], Callable[..., int]]) -> Callable[..., int]:
+    """A function of PDFium that takes addresses: typed pointers would take twice the time."""
+    return typed(ctypes.cast(function, ctypes.c_void_p).value or 0)
 
 
 def _drawn(raw: Any, page: Any) -> list[Box]:
@@ -345,13 +376,15 @@ def _drawn(raw: Any, page: Any) -> list[Box]:
     found: list[Box] = []
     sides = [ctypes.c_float() for _ in range(4)]
     references = [ctypes.byref(side) for side in sides]
-    # plain addresses: a typed pointer for each object would take twice the time
-    get = _OBJECT_AT(ctypes.cast(raw.FPDFPage_GetObject, ctypes.c_void_p).value or 0)
-    kind = _KIND_OF(ctypes.cast(raw.FPDFPageObj_GetType, ctypes.c_void_p).value or 0)
+    get, kind = (
+        _plainly(raw.FPDFPage_GetObject, _OBJECT_AT),
+        _plainly(raw.FPDFPageObj_GetType, _KIND_OF),
+    )
     address = ctypes.cast(page.raw, ctypes.c_void_p).value
-    for number in range(min(raw.FPDFPage_CountObjects(page), _MOST_OBJECTS)):
-        one = get(address, number)
-        if kind(one) == raw.FPDF_PAGEOBJ_PATH:
+    count = min(raw.FPDFPage_CountObjects(page), _MOST_OBJECTS)
+    objects = list(map(get, itertools.repeat(address), range(count)))
+    for one, is_kind in zip(objects, map(kind, objects), strict=True):
+        if is_kind == raw.FPDF_PAGEOBJ_PATH:
             typed = ctypes.cast(one, raw.FPDF_PAGEOBJECT)
             if raw.FPDFPageObj_GetBounds(typed, *references):
                 left, bottom, right, top = (side.value for side in sides)
@@ -359,19 +392,18 @@ def _drawn(raw: Any, page: Any) -> list[Box]:
     return found
 
 
-def _gaps(raw: Any, text: Any, characters: str) -> Iterator[tuple[int, str]]:
+def _gaps(characters: str, boxes: NDArray[np.float32]) -> Iterator[tuple[int, str]]:
     """Where letters of one word stand as far apart as words do, and a blank is missing."""
-    box, get, page = raw.FS_RECTF(), raw.FPDFText_GetLooseCharBox, text.raw
+    apart = boxes[1:, 0] - boxes[:-1, 2] > _GAP * (boxes[1:, 3] - boxes[1:, 1])  # (N - 1,)
+    places = {
+        at for at in (np.flatnonzero(apart) + 1).tolist() if _WORD.match(characters, at - 1, at + 1)
+    }
+    if not places:
+        return
     common = common_words()
     for word in _WORD.finditer(characters):
-        if word[0].lower() in common:
-            continue  # looked up faster than measured
-        right = math.inf
-        for at in range(*word.span()):
-            get(page, at, box)
-            if box.left - right > _GAP * (box.top - box.bottom):
-                yield at, " "
-            right = box.right
+        if word[0].lower() not in common:
+            yield from ((at, " ") for at in range(word.start() + 1, word.end()) if at in places)
 
 
 def _form(pdf: Any) -> Any:

@@ -1,6 +1,6 @@
 """Finds the tables of a page: rows of cells between ruling lines, or in columns.
 
-    for table in tables(text, box, drawn):
+    for table in tables(text, boxes, drawn):
         text[table.begin : table.end]     # the table, and nothing else
         table.rows                        # of each row its cells, of each cell its lines
 
@@ -23,10 +23,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from pullquote.searching.contents import may_be_listed
+from pullquote.searching.pdf_lines import HYPHENS, Box, lines_of
 from pullquote.searching.rows import LONGEST_REPEATED, SAMPLE, has_header, is_value, one_line
 
-Box: TypeAlias = "tuple[float, float, float, float]"
-"""Left, bottom, right, top."""
 Run: TypeAlias = "tuple[int, int]"
 """Characters that follow each other on a line: the first, and the one behind them."""
 
@@ -60,10 +59,8 @@ _HALF = 0.5
 _FEW = 0.2  # the most cells that have labels: "Name:"
 _FEWEST_LINES = 3  # that fill all columns between two ruling lines, and so are rows
 
-_HYPHENS = "\ufffe", "\x02"  # of PDFium, where a word is split over two lines
-_NOT_SHOWN = {*_HYPHENS, " ", "\t", "\xa0"}
+_NOT_SHOWN = {*HYPHENS, " ", "\t", "\xa0"}
 
-_LINE = re.compile(r"[ \t\xa0]*([^\r\n\ufffe\x02]+[\ufffe\x02]?)")
 _BLANK = re.compile(r"\s+")
 _LABEL = re.compile(r"[^:]{1,40}:(?:\s|\Z)")
 _NUMBER = re.compile(r"(?<!\w)\d[\d.,:/%-]*(?!\w)")
@@ -106,15 +103,17 @@ class _Rule(NamedTuple):  # made a thousand times a page
 
 _Row: TypeAlias = "list[list[_Piece]]"
 """The pieces of each cell of a row."""
+_Columns: TypeAlias = "list[tuple[float, float]]"
+"""From where to where each column reaches."""
 
 
-def tables(text: str, box: Callable[[int], Box], drawn: Sequence[Box]) -> list[Table]:
+def tables(text: str, boxes: Sequence[Box], drawn: Sequence[Box]) -> list[Table]:
     """The tables of a page in order.
 
-    `box` tells where the character at an offset of the text stands, and `drawn` are the lines and
+    `boxes` has a box for each character of the text, and `drawn` are those around the lines and
     rectangles of the page.
     """
-    page = _Page(text, box)
+    page = _Page(text, boxes)
     if page.count > _MOST_LINES:
         return []
     grids, free = _grids(*_rules(drawn))
@@ -270,19 +269,16 @@ def _cross(level: _Rule, upright: _Rule) -> bool:
 class _Page:
     """The lines of a page, and the tables that were found among them."""
 
-    def __init__(self, text: str, box: Callable[[int], Box]) -> None:
+    def __init__(self, text: str, boxes: Sequence[Box]) -> None:
         self.tables: list[Table] = []
         self._text = text
-        self._box = functools.cache(box)
-        self._lines = [
-            (match.start(1), match.start(1) + len(match[1].rstrip()))
-            for match in _LINE.finditer(text)
-            if not match[1].isspace()
-        ]
+        self._boxes = boxes
+        self._lines = lines_of(text)
         self.count = len(self._lines)
         self._left = _MOST_LOOKS * len(text)
         self._first = functools.cache(self._first_of)
-        self._pieces = functools.cache(self._pieces_of)
+        self._pieces = functools.cache(functools.partial(self._pieces_of, gap=_GAP))
+        self._words = functools.partial(self._pieces_of, gap=0.0)
 
     def add_grid(self, grid: _Grid) -> None:
         """Add the table in a grid, if it is one and not a form or a drawing."""
@@ -298,7 +294,7 @@ class _Page:
                 if cell is None:
                     return  # text that crosses the edge
                 run = list(places)
-                end = run[-1] + 1 + self._text.startswith(_HYPHENS, run[-1] + 1)
+                end = run[-1] + 1 + self._text.startswith(HYPHENS, run[-1] + 1)
                 cells.setdefault(cell, []).append(self._piece(run[0], end))
         rows: list[_Row] = []
         whole = 0
@@ -370,6 +366,8 @@ class _Page:
         for near in _runs(numbered, lambda line, following: following - line <= _BETWEEN):
             if len(near) < _FEWEST - 1:  # told without a look at where they stand
                 continue
+            for run in _runs(near, self._follows):
+                self._add_close(run)
             rows = [line for line in near if self._is_wide(line) and len(self._pieces(line)) > 1]
             for run in _runs(rows, self._follows):
                 self._add_run(run)
@@ -384,7 +382,40 @@ class _Page:
         while last + 1 < len(self._lines) and self._fits(last + 1, last, columns):
             last += 1
         lines = range(first, last + 1)
-        pieces = [piece for line in lines for piece in self._pieces(line)]
+        self._add_plain(lines, [piece for line in lines for piece in self._pieces(line)])
+
+    def _add_close(self, run: Sequence[int]) -> None:
+        """Add tables whose columns stand as close as words, but at the same places in all rows."""
+        first = last = run[0]
+        columns = self._with_line([], first)
+        for line in run[1:]:
+            more = columns
+            for between in range(last + 1, line + 1):
+                more = self._with_line(more, between)
+            if len(more) < 2:
+                self._add_aligned(first, last, columns)
+                first, more = line, self._with_line([], line)
+            last, columns = line, more
+        self._add_aligned(first, last, columns)
+
+    def _add_aligned(self, first: int, last: int, columns: _Columns) -> None:
+        if last - first < _FEWEST - 2 or len(columns) < 2 or self._is_taken(first, last):
+            return
+        begin, end = first, last + 1
+        while begin and first - begin < _HEADER_LINES and self._is_close(begin - 1, begin):
+            more = self._with_line(columns, begin - 1)
+            if len(more) != len(columns):
+                break
+            begin, columns = begin - 1, more
+        while end < len(self._lines) and self._is_close(end, end - 1):
+            more = self._with_line(columns, end)
+            if len(more) != len(columns):
+                break
+            end, columns = end + 1, more
+        lines = range(begin, end)
+        self._add_plain(lines, [piece for line in lines for piece in self._cut(line, columns)])
+
+    def _add_plain(self, lines: Sequence[int], pieces: Sequence[_Piece]) -> None:
         columns = _columns(pieces)
         rows = self._split(_in_columns(pieces, columns), fewest=1)
         if len(rows) > 1 and self._goes_on(rows[0], rows[1]) and not self._has_value(rows[1]):
@@ -426,7 +457,7 @@ class _Page:
             return
         if sum(may_be_listed(self._text[slice(*self._lines[line])]) for line in lines) > 1:
             return  # of a table of contents
-        if any(table.begin < end and begin < table.end for table in self.tables):
+        if self._is_taken(min(lines), max(lines)):
             return
         runs = (
             tuple(tuple((piece.begin, piece.end) for piece in cell) for cell in row) for row in rows
@@ -444,26 +475,41 @@ class _Page:
         ]
 
     def _cell(self, grid: _Grid, place: int) -> tuple[int, int] | None:
-        left, bottom, right, top = self._box(place)
+        left, bottom, right, top = self._boxes[place]
         return grid.cell((left + right) / 2, (bottom + top) / 2)
 
     def _piece(self, begin: int, end: int) -> _Piece:
-        left, bottom, _, top = self._box(begin)
-        last = end - 1 - self._text.startswith(_HYPHENS, end - 1)
-        right = self._box(max(last, begin))[2]
+        left, bottom, _, top = self._boxes[begin]
+        last = end - 1 - self._text.startswith(HYPHENS, end - 1)
+        right = self._boxes[max(last, begin)][2]
         return _Piece(begin, end, left, right, (bottom + top) / 2, top - bottom)
 
-    def _pieces_of(self, line: int) -> list[_Piece]:
-        """A line, cut where a gap is as wide as between columns."""
+    def _pieces_of(self, line: int, *, gap: float) -> list[_Piece]:
+        """A line, cut where a gap is wide, in its heights."""
         begin, end = self._lines[line]
-        wide = _GAP * self._first(line).height
+        wide = gap * self._first(line).height
         found: list[_Piece] = []
         for blank in _BLANK.finditer(self._text, begin, end):
-            gap = self._box(blank.end())[0] - self._box(blank.start() - 1)[2]
-            if abs(gap) >= wide:
+            width = self._boxes[blank.end()][0] - self._boxes[blank.start() - 1][2]
+            if abs(width) >= wide:
                 found.append(self._piece(begin, blank.start()))
                 begin = blank.end()
         return [*found, self._piece(begin, end)]
+
+    def _cut(self, line: int, columns: _Columns) -> Iterator[_Piece]:
+        """A line, cut where its words stand in other columns."""
+        starts = [left for left, _ in columns]
+        words_of = itertools.groupby(
+            self._words(line), key=lambda word: bisect.bisect(starts, word.left)
+        )
+        for words in (list(group) for _, group in words_of):
+            yield self._piece(words[0].begin, words[-1].end)
+
+    def _with_line(self, columns: _Columns, line: int) -> _Columns:
+        """The columns, and what of them is left with the words of a line."""
+        height = self._first(line).height
+        known = [_Piece(0, 0, left, right, 0.0, height) for left, right in columns]
+        return _columns([*known, *self._words(line)])
 
     def _first_of(self, line: int) -> _Piece:
         begin, _ = self._lines[line]
@@ -507,7 +553,7 @@ class _Page:
         return len(lines) > 1 and all(
             not self._is_wide(line)
             and self._first(line).left < columns[0][1]
-            and columns[-1][0] < self._box(self._lines[line][1] - 1)[2]
+            and columns[-1][0] < self._boxes[self._lines[line][1] - 1][2]
             for line in lines[:2]
         )
 
@@ -536,19 +582,28 @@ class _Page:
     def _room(self, line: int) -> float:
         """The width of a line in its height, for each character."""
         begin, end = self._lines[line]
-        left, bottom, _, top = self._box(begin)
-        return (self._box(end - 1)[2] - left) / (end - begin) / max(top - bottom, 1.0)
+        left, bottom, _, top = self._boxes[begin]
+        return (self._boxes[end - 1][2] - left) / (end - begin) / max(top - bottom, 1.0)
 
     def _follows(self, line: int, following: int) -> bool:
         """Whether a line may be the row below another one."""
         one, other = self._first(line), self._first(following)
         return following - line <= _BETWEEN and 0 < one.middle - other.middle < _FAR * one.height
 
-    def _fits(self, line: int, neighbour: int, columns: Sequence[tuple[float, float]]) -> bool:
-        """Whether a line next to a table stands in its columns, none of it across two."""
+    def _is_close(self, line: int, neighbour: int) -> bool:
+        """Whether a line is near enough to a table to be part of it."""
         first, other = self._first(line), self._first(neighbour)
-        slight = _SLIGHT * first.height
-        return abs(first.middle - other.middle) < _FAR * first.height and all(
+        return abs(first.middle - other.middle) < _FAR * first.height
+
+    def _is_taken(self, first: int, last: int) -> bool:
+        """Whether some of the lines are in a table."""
+        begin, end = self._lines[first][0], self._lines[last][1]
+        return any(table.begin < end and begin < table.end for table in self.tables)
+
+    def _fits(self, line: int, neighbour: int, columns: _Columns) -> bool:
+        """Whether a line next to a table stands in its columns, none of it across two."""
+        slight = _SLIGHT * self._first(line).height
+        return self._is_close(line, neighbour) and all(
             sum(one.left < right + slight and left < one.right + slight for left, right in columns)
             == 1
             for one in self._pieces(line)
@@ -598,9 +653,9 @@ def _runs(lines: Iterable[int], belong: Callable[[int, int], bool]) -> Iterator[
         yield run
 
 
-def _columns(pieces: Iterable[_Piece]) -> list[tuple[float, float]]:
+def _columns(pieces: Iterable[_Piece]) -> _Columns:
     """From where to where columns reach: what no gap through all rows parts is one."""
-    found: list[tuple[float, float]] = []
+    found: _Columns = []
     for piece in sorted(pieces, key=lambda piece: piece.left):
         if found and piece.left < found[-1][1] + _SLIGHT * piece.height:
             found[-1] = found[-1][0], max(found[-1][1], piece.right)
@@ -609,7 +664,7 @@ def _columns(pieces: Iterable[_Piece]) -> list[tuple[float, float]]:
     return found
 
 
-def _in_columns(pieces: Iterable[_Piece], columns: Sequence[tuple[float, float]]) -> _Row:
+def _in_columns(pieces: Iterable[_Piece], columns: _Columns) -> _Row:
     """The pieces of each column."""
     row: _Row = [[] for _ in columns]
     starts = [left for left, _ in columns]

@@ -1,70 +1,19 @@
-"""Makes the PDFs of this folder: tables, and pages that only look like some, by several makers.
-
-    python tests/searching/files/tables/make.py            # all makers
-    python tests/searching/files/tables/make.py chromium   # some of them
-
-A page is a case of `test_searching_pdf_tables.py`. Needs chromium, groff, Ghostscript, pandoc and
-LibreOffice as programs, and the packages reportlab and typst; the tests need none of them.
-"""
+"""The pages of reportlab.pdf."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+from reportlab.lib import colors
+from reportlab.lib.pagesizes import A5
+from reportlab.lib.styles import getSampleStyleSheet
+from reportlab.platypus import PageBreak, Paragraph, Spacer, Table
+
+SIZE = A5
 
 
-def main() -> None:
-    for name in sys.argv[1:] or MAKERS:
-        MAKERS[name](HERE / f"{name}.pdf")
-
-
-def run(*command: object, stdout: Path | None = None) -> None:
-    with open(stdout or "/dev/null", "wb") as file:
-        subprocess.run([str(word) for word in command], check=True, cwd=HERE, stdout=file)
-
-
-def chromium(path: Path) -> None:
-    options = "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"
-    run("chromium", *options, f"--print-to-pdf={path}", HERE / "chromium.html")
-
-
-def groff(path: Path) -> None:
-    run("groff", "-t", "-e", "-ms", "-Tpdf", "groff.ms", stdout=path)
-
-
-def ghostscript(path: Path) -> None:
-    """The same as groff's, through PostScript."""
-    source = path.with_suffix(".ps")
-    run("groff", "-t", "-e", "-ms", "-Tps", "groff.ms", stdout=source)
-    run("ps2pdf", source, path)
-    source.unlink()
-
-
-def typst(path: Path) -> None:
-    import typst
-
-    typst.compile(HERE / "typst.typ", output=path)
-
-
-def libreoffice(path: Path) -> None:
-    """A Word file, which pandoc makes of Markdown."""
-    source = path.with_suffix(".docx")
-    run("pandoc", "libreoffice.md", "-o", source)
-    run("soffice", "--headless", "--convert-to", "pdf:writer_pdf_Export", source)
-    source.unlink()
-
-
-def reportlab(path: Path) -> None:
-    from reportlab.lib import colors
-    from reportlab.lib.pagesizes import A5
-    from reportlab.lib.styles import getSampleStyleSheet
-    from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Spacer, Table
-
+def story() -> list[Any]:
     styles = getSampleStyleSheet()
 
     def text(words: str, style: str = "BodyText") -> Any:
@@ -81,7 +30,7 @@ def reportlab(path: Path) -> None:
     rules += [("LINEBELOW", *foot, 1, colors.black)]
     numbers = "ALIGN", (1, 0), (-1, -1), "RIGHT"
     members = [(f"M{number}", f"Member {number}", str(1950 + number)) for number in range(1, 46)]
-    story = [
+    return [
         *(text("Tools of the shop", "Heading2"), text(LONG[0])),
         table([("Tool", "Number", "Bought"), *TOOLS], grid),
         *(text(LONG[1]), PageBreak()),
@@ -107,7 +56,6 @@ def reportlab(path: Path) -> None:
         table([["Please find 400 more", "with this letter, and our thanks."]]),
         text(LONG[11]),
     ]
-    SimpleDocTemplate(str(path), pagesize=A5, invariant=1).build(story)
 
 
 TOOLS = [("Plane", "14", "1998"), ("Saw", "9", "2004"), ("Chisel", "31", "2011")]
@@ -146,9 +94,3 @@ LONG = [
     "Dear neighbour, the fence between our gardens was mended in the last week of April.",
     "We hope that it will stand for a long time, and that you will come to see the new gate.",
 ]
-MAKERS = {
-    one.__name__: one for one in (chromium, groff, ghostscript, typst, libreoffice, reportlab)
-}
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,198 @@
+"""Finds the lines of a page, and where paragraphs begin: by gaps, indents and the size of letters.
+
+    lines_of(text)                      # [(0, 8), (10, 61), ...]
+    paragraph_starts(text, boxes)       # [10, 240]: offsets of lines that begin a paragraph
+
+Knows characters and where they stand, not PDFium. Places are in points, from the lower left corner
+of the page. In doubt a paragraph goes on; `pages` also looks at how lines end.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+import re
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from pullquote.searching.pages import CLOSED, ITEM
+
+Box: TypeAlias = Sequence[float]
+"""Left, bottom, right, top; of a character, from the descent of its font to the ascent."""
+
+HYPHENS = "\ufffe", "\x02"
+"""PDFium's characters for the hyphen of a word that is split over two lines."""
+
+WIDTHLESS = "\u2060"
+"""Unicode's word joiner."""
+
+_LINE = re.compile(r"[ \t\xa0]*([^\r\n\ufffe\x02]+[\ufffe\x02]?)")
+_FIRST_WORD = re.compile(r"\S+")
+
+# in sizes of letters
+_SAME_SIZE = 1.15  # at most, between the letters of one paragraph
+_SAME_LINE = 0.6  # lower or higher by less: no next line
+_NO_BLANK = 0.15
+_INDENT = 0.8, 6.0
+_LEVEL = 0.3  # between lines that begin at the same place
+_BLANK = 0.25
+_FAR = 2.5  # from one line to the next, whatever the others do: text is set twice as wide at most
+
+# in usual distances of lines
+_GAP = 1.2  # between paragraphs; groff's are 1.3
+_MOST_IN_SENTENCE = 1.6  # where a sentence goes on, as around a tall formula
+
+
+class _Line(NamedTuple):
+    begin: int
+    text: str
+    left: float
+    right: float
+    bottom: float
+    size: float
+
+
+def lines_of(text: str) -> list[tuple[int, int]]:
+    """Where the lines of a page begin and end, without blanks around them and without empty ones.
+
+    >>> lines_of("The mill\\r\\n\\r\\n  stands by")
+    [(0, 8), (14, 23)]
+    """
+    return [
+        (match.start(1), match.start(1) + len(match[1].rstrip()))
+        for match in _LINE.finditer(text)
+        if not match[1].isspace()
+    ]
+
+
+def with_whole_lines(text: str, boxes: Sequence[Box]) -> str:
+    """The text, as long as it was, without line ends inside of a line, as behind raised numbers.
+
+    Behind a blank that is wanted there stand signs of no width, which `WIDTHLESS` is.
+    """
+    lines = [_line(text, boxes, begin, end) for begin, end in lines_of(text)]
+    for above, below in itertools.pairwise(lines):
+        gap = (below.left - above.right) / below.size
+        if abs(above.bottom - below.bottom) < _SAME_LINE * below.size and abs(gap) < _LEVEL:
+            end = above.begin + len(above.text)
+            # "in 1641" and a raised "1" are no 16411
+            numbers = above.text[-1].isdigit() and below.text[0].isdigit()
+            between = " " * (numbers or gap > _NO_BLANK)
+            text = text[:end] + between.ljust(below.begin - end, WIDTHLESS) + text[below.begin :]
+    return text
+
+
+def paragraph_starts(text: str, boxes: Sequence[Box]) -> list[int]:
+    """The offsets of the lines that begin a paragraph, but for the first of the page.
+
+    `boxes` has a box for each character of the text.
+    """
+    lines = [_line(text, boxes, begin, end) for begin, end in lines_of(text)]
+    steps = [above.bottom - below.bottom for above, below in itertools.pairwise(lines)]
+    together = [
+        _is_same_size(above, below) and step > _SAME_LINE * below.size
+        for step, (above, below) in zip(steps, itertools.pairwise(lines), strict=True)
+    ]
+    goes_on = [
+        _is_sentence(above, below) and _is_full(above, below, lines[max(at - 1, 0) : at + 3], boxes)
+        for at, (above, below) in enumerate(itertools.pairwise(lines))
+    ]
+    usual = _usual(steps, together, goes_on)
+    found = []
+    for at, step in enumerate(steps):
+        above, below = lines[at : at + 2]
+        if step > _SAME_LINE * below.size:
+            gap = step > (_MOST_IN_SENTENCE if goes_on[at] else _GAP) * usual[at]
+            far = step > _FAR * max(above.size, below.size)
+            other = not together[at] and not goes_on[at]
+            if gap or far or other or _is_indented(above, below, lines):
+                found.append(below.begin)
+        elif step < -_SAME_LINE * below.size and _is_closed(above, below):  # the next column
+            found.append(below.begin)
+    return found
+
+
+def _line(text: str, boxes: Sequence[Box], begin: int, end: int) -> _Line:
+    """A line with the place and the size of most of its letters: those of the middle of three."""
+    last = end - 1
+    if last > begin and text[last] in HYPHENS:
+        last -= 1
+    middle = (begin + last) // 2
+    while text[middle].isspace():
+        middle += 1
+    sizes = sorted((boxes[at][3] - boxes[at][1], boxes[at][1]) for at in (begin, middle, last))
+    size, bottom = sizes[1]
+    return _Line(begin, text[begin:end], boxes[begin][0], boxes[last][2], bottom, max(size, 1.0))
+
+
+def _usual(
+    steps: Sequence[float], together: Sequence[bool], goes_on: Sequence[bool]
+) -> list[float]:
+    """For each line but the last, the usual distance to a next one: the least one around it.
+
+    These are the distances before and after it, and the nearest one inside of a sentence.
+    """
+    inside = _nearest(steps, [*map(operator.and_, together, goes_on)])
+    found = []
+    for at in range(len(steps)):
+        near = [steps[one] for one in (at - 1, at + 1) if 0 <= one < len(steps) and together[one]]
+        found.append(min([*near, inside[at]]))
+    return found
+
+
+def _nearest(steps: Sequence[float], known: Sequence[bool]) -> list[float]:
+    """For each place, the step of the nearest known one; infinite if there is none."""
+    places = [at for at, is_known in enumerate(known) if is_known]
+    found: list[float] = []
+    next_known = 0
+    for at in range(len(steps)):
+        while next_known + 1 < len(places) and abs(places[next_known + 1] - at) <= abs(
+            places[next_known] - at
+        ):
+            next_known += 1
+        found.append(steps[places[next_known]] if places else float("inf"))
+    return found
+
+
+def _is_same_size(one: _Line, other: _Line) -> bool:
+    return max(one.size, other.size) <= _SAME_SIZE * min(one.size, other.size)
+
+
+def _is_sentence(above: _Line, below: _Line) -> bool:
+    """Whether the words of a line may go on in the next one."""
+    if above.text.endswith(HYPHENS):
+        return True
+    return below.text[0].islower() and not CLOSED.search(above.text)
+
+
+def _is_closed(above: _Line, below: _Line) -> bool:
+    """Whether a line ends a sentence, or is of another size."""
+    return CLOSED.search(above.text) is not None or not _is_same_size(above, below)
+
+
+def _is_full(above: _Line, below: _Line, near: Sequence[_Line], boxes: Sequence[Box]) -> bool:
+    """Whether the first word of the next line had no room in a line."""
+    word = _FIRST_WORD.match(below.text)
+    last = below.begin + (word.end() if word else 1) - 1
+    width = boxes[last][2] - below.left
+    edge = max(line.right for line in near if line.left < above.right)
+    return above.right + width + _BLANK * above.size > edge
+
+
+def _is_indented(above: _Line, below: _Line, lines: Sequence[_Line]) -> bool:
+    """Whether a line begins elsewhere than the one above, and than most lines around it.
+
+    A paragraph may begin farther to the right than its other lines, or to the left, as in lists of
+    books. Between them the sentence must have ended.
+    """
+    shift = abs(below.left - above.left) / below.size
+    if not _INDENT[0] < shift < _INDENT[1] or not CLOSED.search(above.text):
+        return False
+    if ITEM.match(below.text) or (ITEM.match(above.text) and below.left > above.left):
+        return False  # the next item of a list, or the second line of one
+    return _count(lines, below) < _count(lines, above)
+
+
+def _count(lines: Sequence[_Line], like: _Line) -> int:
+    """How many lines begin at the same place."""
+    return sum(abs(line.left - like.left) < _LEVEL * like.size for line in lines)
