@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import operator
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -71,15 +72,19 @@ def with_whole_lines(text: str, boxes: Sequence[Box]) -> str:
     Behind a blank that is wanted there stand signs of no width, which `WIDTHLESS` is.
     """
     lines = [_line(text, boxes, begin, end) for begin, end in lines_of(text)]
+    pieces: list[str] = []
+    done = 0
     for above, below in itertools.pairwise(lines):
         gap = (below.left - above.right) / below.size
         if abs(above.bottom - below.bottom) < _SAME_LINE * below.size and abs(gap) < _LEVEL:
             end = above.begin + len(above.text)
             # "in 1641" and a raised "1" are no 16411
             numbers = above.text[-1].isdigit() and below.text[0].isdigit()
-            between = " " * (numbers or gap > _NO_BLANK)
-            text = text[:end] + between.ljust(below.begin - end, WIDTHLESS) + text[below.begin :]
-    return text
+            blank = " " if numbers or gap > _NO_BLANK else ""
+            width = below.begin - end
+            pieces += text[done:end], blank.ljust(width, WIDTHLESS)[:width]
+            done = below.begin
+    return "".join([*pieces, text[done:]])
 
 
 def paragraph_starts(text: str, boxes: Sequence[Box]) -> list[int]:
@@ -98,6 +103,7 @@ def paragraph_starts(text: str, boxes: Sequence[Box]) -> list[int]:
         for at, (above, below) in enumerate(itertools.pairwise(lines))
     ]
     usual = _usual(steps, together, goes_on)
+    lefts = Counter(round(line.left) for line in lines)
     found = []
     for at, step in enumerate(steps):
         above, below = lines[at : at + 2]
@@ -105,7 +111,7 @@ def paragraph_starts(text: str, boxes: Sequence[Box]) -> list[int]:
             gap = step > (_MOST_IN_SENTENCE if goes_on[at] else _GAP) * usual[at]
             far = step > _FAR * max(above.size, below.size)
             other = not together[at] and not goes_on[at]
-            if gap or far or other or _is_indented(above, below, lines):
+            if gap or far or other or _is_indented(above, below, lefts):
                 found.append(below.begin)
         elif step < -_SAME_LINE * below.size and _is_closed(above, below):  # the next column
             found.append(below.begin)
@@ -179,7 +185,7 @@ def _is_full(above: _Line, below: _Line, near: Sequence[_Line], boxes: Sequence[
     return above.right + width + _BLANK * above.size > edge
 
 
-def _is_indented(above: _Line, below: _Line, lines: Sequence[_Line]) -> bool:
+def _is_indented(above: _Line, below: _Line, lefts: Counter[int]) -> bool:
     """Whether a line begins elsewhere than the one above, and than most lines around it.
 
     A paragraph may begin farther to the right than its other lines, or to the left, as in lists of
@@ -190,9 +196,9 @@ def _is_indented(above: _Line, below: _Line, lines: Sequence[_Line]) -> bool:
         return False
     if ITEM.match(below.text) or (ITEM.match(above.text) and below.left > above.left):
         return False  # the next item of a list, or the second line of one
-    return _count(lines, below) < _count(lines, above)
+    return _count(lefts, below) < _count(lefts, above)
 
 
-def _count(lines: Sequence[_Line], like: _Line) -> int:
-    """How many lines begin at the same place."""
-    return sum(abs(line.left - like.left) < _LEVEL * like.size for line in lines)
+def _count(lefts: Counter[int], line: _Line) -> int:
+    """How many lines of a page begin at the same place, to a point or so."""
+    return sum(lefts[round(line.left) + more] for more in (-2, -1, 0, 1, 2))
