@@ -153,3 +153,10 @@ def test_a_paragraph_goes_on_in_the_next_column(tmp_path: Path) -> None:
         f"{FULL} {FULL} {closed[2]}",
         f"{closed[3]} {END}",
     ]
+
+
+def test_a_word_that_is_split_goes_on_wherever_the_other_half_stands(tmp_path: Path) -> None:
+    texts = [FULL, "and nobody knows by whom it was once recon-", "structed in 1702."]
+    for places in (below(14, 60), [*below(14), (400, 700)]):
+        (found,) = shown(tmp_path, *lines(places, *texts))
+        assert found.endswith("once reconstructed in 1702.")

@@ -27,7 +27,7 @@ from pullquote.errors import DocumentError, MissingExtraError, first_line
 from pullquote.searching.contents import listed
 from pullquote.searching.pages import CLOSED, Page, Words, paragraphs, running
 from pullquote.searching.parts import Part, Skipped
-from pullquote.searching.pdf_lines import WIDTHLESS, Box, paragraph_starts, with_whole_lines
+from pullquote.searching.pdf_lines import WIDTHLESS, Box, flow
 from pullquote.searching.pdf_tables import Table, tables
 from pullquote.searching.rows import has_header, one_line, row_parts, table_rows
 from pullquote.searching.words import common_words
@@ -315,9 +315,9 @@ def _lines(pdfium: Any, pdf: Any, form: Any, index: int) -> tuple[list[str], str
             if raw.strip() and pdfium.raw.FPDFText_CountChars(found) == len(raw):
                 sides = _boxes(pdfium.raw, found, len(raw))
                 boxes: list[Box] = sides.tolist()
-                raw = with_whole_lines(raw, boxes)
+                raw, starts = flow(raw, boxes)
                 breaks += _gaps(raw, sides)
-                breaks += ((at, "\n") for at in paragraph_starts(raw, boxes))
+                breaks += ((at, "\n") for at in starts)
                 tabular += tables(raw, boxes, _drawn(pdfium.raw, page))
     except pdfium.PdfiumError as error:
         return [], f"cannot be read ({first_line(error)})"  # the other pages can still be

@@ -1,7 +1,8 @@
 """Finds the lines of a page, and where paragraphs begin: by gaps, indents and the size of letters.
 
-    lines_of(text)                      # [(0, 8), (10, 61), ...]
-    paragraph_starts(text, boxes)       # [10, 240]: offsets of lines that begin a paragraph
+    found = flow(text, boxes)
+    found.text        # without line ends inside of a line, as behind raised numbers
+    found.starts      # [10, 240]: offsets of lines that begin a paragraph
 
 Knows characters and where they stand, not PDFium. Places are in points, from the lower left corner
 of the page. In doubt a paragraph goes on; `pages` also looks at how lines end.
@@ -44,6 +45,15 @@ _GAP = 1.2  # between paragraphs; groff's are 1.3
 _MOST_IN_SENTENCE = 1.6  # where a sentence goes on, as around a tall formula
 
 
+class Flow(NamedTuple):
+    """The text of a page, and where its paragraphs begin."""
+
+    text: str
+    """As long as it was: `WIDTHLESS` stands for line ends inside of a line."""
+    starts: list[int]
+    """The offsets of lines that begin a paragraph, but for the first of the page."""
+
+
 class _Line(NamedTuple):
     begin: int
     text: str
@@ -66,12 +76,16 @@ def lines_of(text: str) -> list[tuple[int, int]]:
     ]
 
 
-def with_whole_lines(text: str, boxes: Sequence[Box]) -> str:
-    """The text, as long as it was, without line ends inside of a line, as behind raised numbers.
+def flow(text: str, boxes: Sequence[Box]) -> Flow:
+    """Find the paragraphs of a page; `boxes` has a box for each character of its text."""
+    lines = _lines(text, boxes)
+    whole = _with_whole_lines(text, lines)
+    if whole != text:
+        lines = _lines(whole, boxes)
+    return Flow(whole, _starts(lines, boxes))
 
-    Behind a blank that is wanted there stand signs of no width, which `WIDTHLESS` is.
-    """
-    lines = [_line(text, boxes, begin, end) for begin, end in lines_of(text)]
+
+def _with_whole_lines(text: str, lines: Sequence[_Line]) -> str:
     pieces: list[str] = []
     done = 0
     for above, below in itertools.pairwise(lines):
@@ -87,12 +101,7 @@ def with_whole_lines(text: str, boxes: Sequence[Box]) -> str:
     return "".join([*pieces, text[done:]])
 
 
-def paragraph_starts(text: str, boxes: Sequence[Box]) -> list[int]:
-    """The offsets of the lines that begin a paragraph, but for the first of the page.
-
-    `boxes` has a box for each character of the text.
-    """
-    lines = [_line(text, boxes, begin, end) for begin, end in lines_of(text)]
+def _starts(lines: Sequence[_Line], boxes: Sequence[Box]) -> list[int]:
     steps = [above.bottom - below.bottom for above, below in itertools.pairwise(lines)]
     together = [
         _is_same_size(above, below) and step > _SAME_LINE * below.size
@@ -107,6 +116,8 @@ def paragraph_starts(text: str, boxes: Sequence[Box]) -> list[int]:
     found = []
     for at, step in enumerate(steps):
         above, below = lines[at : at + 2]
+        if above.text.endswith(HYPHENS):
+            continue  # the second half of a word
         if step > _SAME_LINE * below.size:
             gap = step > (_MOST_IN_SENTENCE if goes_on[at] else _GAP) * usual[at]
             far = step > _FAR * max(above.size, below.size)
@@ -116,6 +127,10 @@ def paragraph_starts(text: str, boxes: Sequence[Box]) -> list[int]:
         elif step < -_SAME_LINE * below.size and _is_closed(above, below):  # the next column
             found.append(below.begin)
     return found
+
+
+def _lines(text: str, boxes: Sequence[Box]) -> list[_Line]:
+    return [_line(text, boxes, begin, end) for begin, end in lines_of(text)]
 
 
 def _line(text: str, boxes: Sequence[Box], begin: int, end: int) -> _Line:
@@ -166,8 +181,6 @@ def _is_same_size(one: _Line, other: _Line) -> bool:
 
 def _is_sentence(above: _Line, below: _Line) -> bool:
     """Whether the words of a line may go on in the next one."""
-    if above.text.endswith(HYPHENS):
-        return True
     return below.text[0].islower() and not CLOSED.search(above.text)
 
 
