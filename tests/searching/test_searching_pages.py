@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pullquote.searching.pages import Words, paragraphs, running
+from pullquote.searching.pages import Words, goes_on, paragraphs, running
 
 
 def text_of(pages: list[list[str]]) -> list[list[str]]:
@@ -179,3 +179,17 @@ def test_two_pages_out_of_a_longer_document() -> None:
     )
     assert lines("12", "14") == [("The mill was built.", "12"), ("The fire", "14")]
     assert lines("in 12", "in 13") == [("The mill was built.", "in 12"), ("The fire", "in 13")]
+
+
+def test_a_paragraph_goes_on_in_the_next_page_unless_it_ends_early() -> None:
+    page = [
+        "The wheel of the mill is built of oak and turns",
+        "The gate is of oak, and its",
+        "Keys",
+    ]
+    assert goes_on(page[:1], ["", "In winter it stands still."], page=page)
+    assert goes_on(page[:2], ["wheel, too."], page=page)
+    assert not goes_on(page, ["There are three keys."], page=page)  # a heading
+    assert not goes_on(page, ["2. The keys"], page=page)
+    assert not goes_on([*page, "It is shut."], ["and so is the gate"], page=page)
+    assert not goes_on(page, ["", ""], page=page)

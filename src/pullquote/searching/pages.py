@@ -224,8 +224,7 @@ def paragraphs(
     for no visible reason, as in addresses and tables, keeps its line break. Where only some lines
     of a `page` are joined, all of them tell how long a line is.
     """
-    lengths = [len(line.strip()) for line in page or lines if line.strip()]
-    usual = statistics.quantiles(lengths, n=4)[2] if len(lengths) > 1 else 0
+    full = _full(page or lines)
     found: list[str] = []
     pieces: list[str] = []
 
@@ -239,13 +238,32 @@ def paragraphs(
         if not line:
             end()
             continue
-        if not following or (len(line) < _FULL * usual and CLOSED.search(line)):
+        if not following or (len(line) < full and CLOSED.search(line)):
             pieces.append(line)
             end()
             continue
-        pieces += join(line, following, words, full=_FULL * usual)
+        pieces += join(line, following, words, full=full)
     end()
     return found
+
+
+def goes_on(lines: Sequence[str], following: Sequence[str], *, page: Sequence[str]) -> bool:
+    """Whether the last paragraph of a page goes on in the lines of a later one.
+
+    Its sentence must not have ended. A line that ends early may be a heading, or the last item of a
+    list, unless the next one begins with a small letter.
+    """
+    last = next(filter(None, map(str.strip, reversed(lines))), "")
+    first = next(filter(None, map(str.strip, following)), "")
+    if not first or CLOSED.search(last):
+        return False
+    return len(last) + 1 + len(first.split(None, 1)[0]) >= _full(page) or first[0].islower()
+
+
+def _full(lines: Sequence[str]) -> float:
+    """How many characters a line of a page has, at least, if it does not end early."""
+    lengths = [len(line.strip()) for line in lines if line.strip()]
+    return _FULL * statistics.quantiles(lengths, n=4)[2] if len(lengths) > 1 else 0.0
 
 
 def join(line: str, following: str, words: Words, *, full: float = 0.0) -> tuple[str, str]:

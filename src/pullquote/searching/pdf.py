@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from pullquote.errors import DocumentError, MissingExtraError, first_line
 from pullquote.searching.contents import listed
-from pullquote.searching.pages import CLOSED, Page, Words, paragraphs, running
+from pullquote.searching.pages import CLOSED, Page, Words, goes_on, paragraphs, running
 from pullquote.searching.parts import Part, Skipped
 from pullquote.searching.pdf_lines import WIDTHLESS, Box, flow
 from pullquote.searching.pdf_tables import Table, tables
@@ -148,7 +148,7 @@ def _parts(pages: list[list[str]]) -> Iterator[Part]:
                 blocks.append((number, lines))
     waiting: list[Part] = []  # heads, feet, and tables at the top of a page, till a paragraph ends
     begun: list[tuple[int, _Rows]] = []  # a table that may continue
-    page, goes_on = 0, False
+    page, open_end = 0, False
     for place, (number, block) in enumerate(blocks, start=1):
         waiting += _heads(flowing[page:number], page + 1)
         page = number
@@ -157,7 +157,7 @@ def _parts(pages: list[list[str]]) -> Iterator[Part]:
             if not _continues(begun, blocks[place : place + 1]):
                 waiting += _rows(begun)
                 begun = []
-            if not goes_on:
+            if not open_end:
                 yield from waiting
                 waiting = []
             continue
@@ -166,18 +166,17 @@ def _parts(pages: list[list[str]]) -> Iterator[Part]:
         if place < len(blocks) and isinstance(blocks[place][1], _Rows):
             found[-1:] = _title_apart(found[-1])
         for count, text in enumerate(found, start=1):
-            if not goes_on:
+            if not open_end:
                 yield from waiting
                 waiting = []
-            goes_on = False
+            open_end = False
             following = _following(number, blocks[place : place + 2]) if count == len(found) else []
             if following:
-                # a page that ends in mid-sentence continues on the next one with text
-                goes_on = not CLOSED.search(text)
+                open_end = goes_on(block, following, page=page_text)
                 text = _end_of_page(text, following, words)
             else:
                 text += "\n\n"
-            yield Part(text, number, open=goes_on)
+            yield Part(text, number, open=open_end)
     yield from waiting
     yield from _heads(flowing[page:], page + 1)
 
