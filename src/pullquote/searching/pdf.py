@@ -27,7 +27,7 @@ from pullquote.errors import DocumentError, MissingExtraError, first_line
 from pullquote.searching.contents import listed
 from pullquote.searching.pages import CLOSED, Page, Words, goes_on, paragraphs, running
 from pullquote.searching.parts import Part, Skipped
-from pullquote.searching.pdf_lines import WIDTHLESS, Box, flow
+from pullquote.searching.pdf_lines import WIDTHLESS, Box, Boxes, flow
 from pullquote.searching.pdf_tables import Table, tables
 from pullquote.searching.rows import has_header, one_line, row_parts, table_rows
 from pullquote.searching.words import common_words
@@ -312,12 +312,11 @@ def _lines(pdfium: Any, pdf: Any, form: Any, index: int) -> tuple[list[str], str
             tabular: list[Table] = []
             # a character for each glyph
             if raw.strip() and pdfium.raw.FPDFText_CountChars(found) == len(raw):
-                sides = _boxes(pdfium.raw, found, len(raw))
-                boxes: list[Box] = sides.tolist()
+                boxes = functools.partial(_boxes, pdfium.raw, found)
                 raw, starts = flow(raw, boxes)
-                breaks += _gaps(raw, sides)
+                breaks += _gaps(raw, boxes)
                 breaks += ((at, "\n") for at in starts)
-                tabular += tables(raw, boxes, _drawn(pdfium.raw, page))
+                tabular += tables(raw, _box(pdfium.raw, found), _drawn(pdfium.raw, page))
     except pdfium.PdfiumError as error:
         return [], f"cannot be read ({first_line(error)})"  # the other pages can still be
     added = sorted([*breaks, *values], key=lambda one: one[0])
@@ -353,16 +352,27 @@ def _with(text: str, added: Sequence[tuple[int, str]], begin: int, end: int) -> 
     return "".join(itertools.chain(*zip(pieces, [*(one for _, one in inside), ""], strict=True)))
 
 
-def _boxes(raw: Any, text: Any, count: int) -> NDArray[np.float32]:
-    """Where the characters of a page stand, (N, 4): left, bottom, right, top."""
-    found = (raw.FS_RECTF * count)()  # left, top, right, bottom
+def _boxes(raw: Any, text: Any, places: Sequence[int]) -> NDArray[np.float32]:
+    """Where some characters of a page stand, (N, 4)."""
+    found = (raw.FS_RECTF * len(places))()  # left, top, right, bottom
     first, size = ctypes.addressof(found), ctypes.sizeof(raw.FS_RECTF)
     get = _plainly(raw.FPDFText_GetLooseCharBox, _BOX_OF)
     page = ctypes.cast(text.raw, ctypes.c_void_p).value
-    places = range(first, first + count * size, size)
-    for _ in map(get, itertools.repeat(page), range(count), places):
+    boxes = range(first, first + len(places) * size, size)
+    for _ in map(get, itertools.repeat(page), places, boxes):
         pass
-    return np.frombuffer(found, np.float32).reshape(count, 4)[:, [0, 3, 2, 1]]
+    return np.frombuffer(found, np.float32).reshape(-1, 4)[:, [0, 3, 2, 1]]
+
+
+def _box(raw: Any, text: Any) -> Callable[[int], Box]:
+    """Tells where a character of a page stands; few are asked for, and some of them often."""
+    shown, get, of = raw.FS_RECTF(), raw.FPDFText_GetLooseCharBox, text.raw
+
+    def box(at: int) -> Box:
+        get(of, at, shown)
+        return shown.left, shown.bottom, shown.right, shown.top
+
+    return functools.cache(box)
 
 
 def _plainly(function: Any, typed: Callable[[int], Callable[..., int]]) -> Callable[..., int]:
@@ -391,18 +401,20 @@ def _drawn(raw: Any, page: Any) -> list[Box]:
     return found
 
 
-def _gaps(characters: str, boxes: NDArray[np.float32]) -> Iterator[tuple[int, str]]:
+def _gaps(characters: str, boxes: Boxes) -> Iterator[tuple[int, str]]:
     """Where letters of one word stand as far apart as words do, and a blank is missing."""
-    apart = boxes[1:, 0] - boxes[:-1, 2] > _GAP * (boxes[1:, 3] - boxes[1:, 1])  # (N - 1,)
-    places = {
-        at for at in (np.flatnonzero(apart) + 1).tolist() if _WORD.match(characters, at - 1, at + 1)
-    }
-    if not places:
-        return
     common = common_words()
-    for word in _WORD.finditer(characters):
-        if word[0].lower() not in common:
-            yield from ((at, " ") for at in range(word.start() + 1, word.end()) if at in places)
+    letters = [
+        at
+        for word in _WORD.finditer(characters)
+        if word[0].lower() not in common  # looked up faster than measured
+        for at in range(*word.span())
+    ]
+    if letters:
+        left, bottom, right, top = boxes(letters).T  # (N,) each
+        apart = left[1:] - right[:-1] > _GAP * (top - bottom)[1:]
+        of_one_word = np.diff(letters) == 1
+        yield from ((letters[at + 1], " ") for at in np.flatnonzero(apart & of_one_word))
 
 
 def _form(pdf: Any) -> Any:

@@ -14,13 +14,19 @@ import itertools
 import operator
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pullquote.searching.pages import CLOSED, ITEM
 
 Box: TypeAlias = Sequence[float]
 """Left, bottom, right, top; of a character, from the descent of its font to the ascent."""
+
+Boxes: TypeAlias = "Callable[[Sequence[int]], NDArray[np.float32]]"
+"""Tells the boxes of the characters at some offsets, (N, 4)."""
 
 HYPHENS = "\ufffe", "\x02"
 """PDFium's characters for the hyphen of a word that is split over two lines."""
@@ -59,6 +65,8 @@ class _Line(NamedTuple):
     text: str
     left: float
     right: float
+    first_word: float
+    """Its width."""
     bottom: float
     size: float
 
@@ -76,13 +84,13 @@ def lines_of(text: str) -> list[tuple[int, int]]:
     ]
 
 
-def flow(text: str, boxes: Sequence[Box]) -> Flow:
-    """Find the paragraphs of a page; `boxes` has a box for each character of its text."""
+def flow(text: str, boxes: Boxes) -> Flow:
+    """Find the paragraphs of a page; `boxes` tells where the characters at some offsets stand."""
     lines = _lines(text, boxes)
     whole = _with_whole_lines(text, lines)
     if whole != text:
         lines = _lines(whole, boxes)
-    return Flow(whole, _starts(lines, boxes))
+    return Flow(whole, _starts(lines))
 
 
 def _with_whole_lines(text: str, lines: Sequence[_Line]) -> str:
@@ -101,14 +109,14 @@ def _with_whole_lines(text: str, lines: Sequence[_Line]) -> str:
     return "".join([*pieces, text[done:]])
 
 
-def _starts(lines: Sequence[_Line], boxes: Sequence[Box]) -> list[int]:
+def _starts(lines: Sequence[_Line]) -> list[int]:
     steps = [above.bottom - below.bottom for above, below in itertools.pairwise(lines)]
     together = [
         _is_same_size(above, below) and step > _SAME_LINE * below.size
         for step, (above, below) in zip(steps, itertools.pairwise(lines), strict=True)
     ]
     goes_on = [
-        _is_sentence(above, below) and _is_full(above, below, lines[max(at - 1, 0) : at + 3], boxes)
+        _is_sentence(above, below) and _is_full(above, below, lines[max(at - 1, 0) : at + 3])
         for at, (above, below) in enumerate(itertools.pairwise(lines))
     ]
     usual = _usual(steps, together, goes_on)
@@ -129,21 +137,35 @@ def _starts(lines: Sequence[_Line], boxes: Sequence[Box]) -> list[int]:
     return found
 
 
-def _lines(text: str, boxes: Sequence[Box]) -> list[_Line]:
-    return [_line(text, boxes, begin, end) for begin, end in lines_of(text)]
+def _lines(text: str, boxes: Boxes) -> list[_Line]:
+    """The lines of a page, each with the place and the size of most of its letters."""
+    spans = lines_of(text)
+    if not spans:
+        return []
+    sides = boxes([place for span in spans for place in _places(text, *span)]).reshape(-1, 4, 4)
+    sizes = sides[:, :3, 3] - sides[:, :3, 1]  # (L, 3): of letters at the beginning, middle and end
+    usual = sizes.argsort(axis=1)[:, 1:2]  # (L, 1)
+    bottoms = np.take_along_axis(sides[:, :3, 1], usual, axis=1)
+    columns = (
+        *(sides[:, 0, 0], sides[:, 2, 2], sides[:, 3, 2] - sides[:, 0, 0], bottoms[:, 0]),
+        np.take_along_axis(sizes, usual, axis=1)[:, 0].clip(1.0),
+    )
+    rows = np.stack(columns, axis=1).tolist()
+    return [
+        _Line(begin, text[begin:end], *row) for (begin, end), row in zip(spans, rows, strict=True)
+    ]
 
 
-def _line(text: str, boxes: Sequence[Box], begin: int, end: int) -> _Line:
-    """A line with the place and the size of most of its letters: those of the middle of three."""
+def _places(text: str, begin: int, end: int) -> tuple[int, int, int, int]:
+    """The first, a middle and the last letter of a line, and the last one of its first word."""
     last = end - 1
     if last > begin and text[last] in HYPHENS:
         last -= 1
     middle = (begin + last) // 2
     while text[middle].isspace():
         middle += 1
-    sizes = sorted((boxes[at][3] - boxes[at][1], boxes[at][1]) for at in (begin, middle, last))
-    size, bottom = sizes[1]
-    return _Line(begin, text[begin:end], boxes[begin][0], boxes[last][2], bottom, max(size, 1.0))
+    word = _FIRST_WORD.match(text, begin, last + 1)
+    return begin, middle, last, (word.end() if word else end) - 1
 
 
 def _usual(
@@ -189,13 +211,10 @@ def _is_closed(above: _Line, below: _Line) -> bool:
     return CLOSED.search(above.text) is not None or not _is_same_size(above, below)
 
 
-def _is_full(above: _Line, below: _Line, near: Sequence[_Line], boxes: Sequence[Box]) -> bool:
+def _is_full(above: _Line, below: _Line, near: Sequence[_Line]) -> bool:
     """Whether the first word of the next line had no room in a line."""
-    word = _FIRST_WORD.match(below.text)
-    last = below.begin + (word.end() if word else 1) - 1
-    width = boxes[last][2] - below.left
     edge = max(line.right for line in near if line.left < above.right)
-    return above.right + width + _BLANK * above.size > edge
+    return above.right + below.first_word + _BLANK * above.size > edge
 
 
 def _is_indented(above: _Line, below: _Line, lefts: Counter[int]) -> bool:

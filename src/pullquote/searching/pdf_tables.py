@@ -1,6 +1,6 @@
 """Finds the tables of a page: rows of cells between ruling lines, or in columns.
 
-    for table in tables(text, boxes, drawn):
+    for table in tables(text, box, drawn):
         text[table.begin : table.end]     # the table, and nothing else
         table.rows                        # of each row its cells, of each cell its lines
 
@@ -62,6 +62,7 @@ _FEWEST_LINES = 3  # that fill all columns between two ruling lines, and so are 
 _NOT_SHOWN = {*HYPHENS, " ", "\t", "\xa0"}
 
 _BLANK = re.compile(r"\s+")
+_WORD = re.compile(r"\S+")
 _LABEL = re.compile(r"[^:]{1,40}:(?:\s|\Z)")
 _NUMBER = re.compile(r"(?<!\w)\d[\d.,:/%-]*(?!\w)")
 _PAGES = re.compile(r"(?:page|seite|sida|side|página|pagina|strona|страница)s?\W*", re.IGNORECASE)
@@ -107,13 +108,13 @@ _Columns: TypeAlias = "list[tuple[float, float]]"
 """From where to where each column reaches."""
 
 
-def tables(text: str, boxes: Sequence[Box], drawn: Sequence[Box]) -> list[Table]:
+def tables(text: str, box: Callable[[int], Box], drawn: Sequence[Box]) -> list[Table]:
     """The tables of a page in order.
 
-    `boxes` has a box for each character of the text, and `drawn` are those around the lines and
+    `box` tells where the character at an offset of the text stands, and `drawn` are the lines and
     rectangles of the page.
     """
-    page = _Page(text, boxes)
+    page = _Page(text, box)
     if page.count > _MOST_LINES:
         return []
     grids, free = _grids(*_rules(drawn))
@@ -269,10 +270,10 @@ def _cross(level: _Rule, upright: _Rule) -> bool:
 class _Page:
     """The lines of a page, and the tables that were found among them."""
 
-    def __init__(self, text: str, boxes: Sequence[Box]) -> None:
+    def __init__(self, text: str, box: Callable[[int], Box]) -> None:
         self.tables: list[Table] = []
         self._text = text
-        self._boxes = boxes
+        self._box = box
         self._lines = lines_of(text)
         self.count = len(self._lines)
         self._left = _MOST_LOOKS * len(text)
@@ -386,6 +387,8 @@ class _Page:
 
     def _add_close(self, run: Sequence[int]) -> None:
         """Add tables whose columns stand as close as words, but at the same places in all rows."""
+        if len(run) < _FEWEST - 1:
+            return
         first = last = run[0]
         columns = self._with_line([], first)
         for line in run[1:]:
@@ -475,13 +478,13 @@ class _Page:
         ]
 
     def _cell(self, grid: _Grid, place: int) -> tuple[int, int] | None:
-        left, bottom, right, top = self._boxes[place]
+        left, bottom, right, top = self._box(place)
         return grid.cell((left + right) / 2, (bottom + top) / 2)
 
     def _piece(self, begin: int, end: int) -> _Piece:
-        left, bottom, _, top = self._boxes[begin]
+        left, bottom, _, top = self._box(begin)
         last = end - 1 - self._text.startswith(HYPHENS, end - 1)
-        right = self._boxes[max(last, begin)][2]
+        right = self._box(max(last, begin))[2]
         return _Piece(begin, end, left, right, (bottom + top) / 2, top - bottom)
 
     def _pieces_of(self, line: int, *, gap: float) -> list[_Piece]:
@@ -490,7 +493,7 @@ class _Page:
         wide = gap * self._first(line).height
         found: list[_Piece] = []
         for blank in _BLANK.finditer(self._text, begin, end):
-            width = self._boxes[blank.end()][0] - self._boxes[blank.start() - 1][2]
+            width = self._box(blank.end())[0] - self._box(blank.start() - 1)[2]
             if abs(width) >= wide:
                 found.append(self._piece(begin, blank.start()))
                 begin = blank.end()
@@ -507,9 +510,18 @@ class _Page:
 
     def _with_line(self, columns: _Columns, line: int) -> _Columns:
         """The columns, and what of them is left with the words of a line."""
-        height = self._first(line).height
-        known = [_Piece(0, 0, left, right, 0.0, height) for left, right in columns]
-        return _columns([*known, *self._words(line)])
+        slight = _SLIGHT * self._first(line).height
+        found: _Columns = []
+        words = (
+            (self._box(word.start())[0], self._box(word.end() - 1)[2])
+            for word in _WORD.finditer(self._text, *self._lines[line])
+        )
+        for left, right in sorted([*columns, *words]):
+            if found and left < found[-1][1] + slight:
+                found[-1] = found[-1][0], max(found[-1][1], right)
+            else:
+                found.append((left, right))
+        return found
 
     def _first_of(self, line: int) -> _Piece:
         begin, _ = self._lines[line]
@@ -553,7 +565,7 @@ class _Page:
         return len(lines) > 1 and all(
             not self._is_wide(line)
             and self._first(line).left < columns[0][1]
-            and columns[-1][0] < self._boxes[self._lines[line][1] - 1][2]
+            and columns[-1][0] < self._box(self._lines[line][1] - 1)[2]
             for line in lines[:2]
         )
 
@@ -582,8 +594,8 @@ class _Page:
     def _room(self, line: int) -> float:
         """The width of a line in its height, for each character."""
         begin, end = self._lines[line]
-        left, bottom, _, top = self._boxes[begin]
-        return (self._boxes[end - 1][2] - left) / (end - begin) / max(top - bottom, 1.0)
+        left, bottom, _, top = self._box(begin)
+        return (self._box(end - 1)[2] - left) / (end - begin) / max(top - bottom, 1.0)
 
     def _follows(self, line: int, following: int) -> bool:
         """Whether a line may be the row below another one."""
