@@ -47,6 +47,7 @@ _FULL = 0.85  # of the usual length: a line with the next word would be longer t
 
 _LONGEST_WORD = 100
 _HYPHENS = "-\u2010\u00ad"
+_HYPHEN = tuple(_HYPHENS)
 _BEFORE_HYPHEN = re.compile(rf"([^\W_]+(?:[{_HYPHENS}][^\W_]+)*)[{_HYPHENS}]\Z")
 _AFTER_HYPHEN = re.compile(rf"[^\W_]+(?:[{_HYPHENS}'’][^\W_]+)*")
 _WORD = re.compile(rf"[^\W\d_]+(?:[{_HYPHENS}][^\W\d_]+)*")
@@ -162,13 +163,14 @@ class Words:
     """The words of a document that stand whole in a line, and its compounds with hyphens."""
 
     def __init__(self, lines: Iterable[str]) -> None:
-        self._words: Counter[str] = Counter()
+        words: list[str] = []
         after_hyphen = False
         for line in lines:
-            found = [word.casefold() for word in _WORD.findall(line)]
-            broken = line.rstrip().endswith(tuple(_HYPHENS))
-            self._words.update(found[after_hyphen : len(found) - broken])
+            found = _WORD.findall(line)
+            broken = line.rstrip().endswith(_HYPHEN)
+            words += found[after_hyphen : len(found) - broken]
             after_hyphen = broken
+        self._words = Counter(" ".join(words).casefold().split())
 
     def joined(self, before: str, after: str) -> str | None:
         """What stands for a hyphen between the end of a line and the beginning of the next.
@@ -179,7 +181,7 @@ class Words:
 
         None if no word goes on.
         """
-        if not before.endswith(tuple(_HYPHENS)):
+        if not before.endswith(_HYPHEN):
             return None
         left, right = _BEFORE_HYPHEN.search(before[-_LONGEST_WORD:]), _AFTER_HYPHEN.match(after)
         if not left or not right:

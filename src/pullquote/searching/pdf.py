@@ -404,12 +404,10 @@ def _drawn(raw: Any, page: Any) -> list[Box]:
 def _gaps(characters: str, boxes: Boxes) -> Iterator[tuple[int, str]]:
     """Where letters of one word stand as far apart as words do, and a blank is missing."""
     common = common_words()
-    letters = [
-        at
-        for word in _WORD.finditer(characters)
-        if word[0].lower() not in common  # looked up faster than measured
-        for at in range(*word.span())
-    ]
+    letters: list[int] = []
+    for word in _WORD.finditer(characters):
+        if word[0].lower() not in common:  # looked up faster than measured
+            letters += range(*word.span())
     if letters:
         left, bottom, right, top = boxes(letters).T  # (N,) each
         apart = left[1:] - right[:-1] > _GAP * (top - bottom)[1:]
