@@ -385,15 +385,13 @@ def _drawn(raw: Any, page: Any) -> list[Box]:
     found: list[Box] = []
     sides = [ctypes.c_float() for _ in range(4)]
     references = [ctypes.byref(side) for side in sides]
-    get, kind = (
-        _plainly(raw.FPDFPage_GetObject, _OBJECT_AT),
-        _plainly(raw.FPDFPageObj_GetType, _KIND_OF),
-    )
+    get = _plainly(raw.FPDFPage_GetObject, _OBJECT_AT)
+    kind = _plainly(raw.FPDFPageObj_GetType, _KIND_OF)
     address = ctypes.cast(page.raw, ctypes.c_void_p).value
     count = min(raw.FPDFPage_CountObjects(page), _MOST_OBJECTS)
     objects = list(map(get, itertools.repeat(address), range(count)))
-    for one, is_kind in zip(objects, map(kind, objects), strict=True):
-        if is_kind == raw.FPDF_PAGEOBJ_PATH:
+    for one, of_kind in zip(objects, map(kind, objects), strict=True):
+        if of_kind == raw.FPDF_PAGEOBJ_PATH:
             typed = ctypes.cast(one, raw.FPDF_PAGEOBJECT)
             if raw.FPDFPageObj_GetBounds(typed, *references):
                 left, bottom, right, top = (side.value for side in sides)
