@@ -160,3 +160,13 @@ def test_a_word_that_is_split_goes_on_wherever_the_other_half_stands(tmp_path: P
     for places in (below(14, 60), [*below(14), (400, 700)]):
         (found,) = shown(tmp_path, *lines(places, *texts))
         assert found.endswith("once reconstructed in 1702.")
+
+
+def test_lines_of_a_page_that_was_turned_are_of_one_paragraph(tmp_path: Path) -> None:
+    texts = [FULL, FULL, NEXT, END]
+    up = " ".join(
+        f"0 1 -1 0 {200 + 60 * number} {100 + 9 * (number % 2)} Tm ({text}) Tj"
+        for number, text in enumerate(texts)
+    )
+    page = zlib.compress(f"BT /F 12 Tf {up} ET".encode())
+    assert paragraphs(parts(pdf(tmp_path / "a.pdf", page))) == [" ".join(texts)]

@@ -138,11 +138,17 @@ def _starts(lines: Sequence[_Line]) -> list[int]:
 
 
 def _lines(text: str, boxes: Boxes) -> list[_Line]:
-    """The lines of a page, each with the place and the size of most of its letters."""
+    """The lines of a page, each with the place and the size of most of its letters.
+
+    None if most of them run up or down, as on a page that was turned.
+    """
     spans = lines_of(text)
     if not spans:
         return []
     sides = boxes([place for span in spans for place in _places(text, *span)]).reshape(-1, 4, 4)
+    across, up = np.abs(sides[:, 2, :2] - sides[:, 0, :2]).T  # (L,) each
+    if 2 * (up > across).sum() > len(spans):
+        return []
     sizes = sides[:, :3, 3] - sides[:, :3, 1]  # (L, 3): of letters at the beginning, middle and end
     usual = sizes.argsort(axis=1)[:, 1:2]  # (L, 1)
     bottoms = np.take_along_axis(sides[:, :3, 1], usual, axis=1)
