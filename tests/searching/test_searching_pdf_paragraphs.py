@@ -126,7 +126,7 @@ def test_letters_of_another_size_part_lines(tmp_path: Path) -> None:
 def test_an_indent_begins_a_paragraph(tmp_path: Path) -> None:
     """Below a full line, where no gap tells; but not in a list, where all lines but one have it."""
     ends = "in the night, and it has four gates in all."
-    other = "Nobody lives there now, and nobody goes there"
+    other = "Nobody lives there now, and nobody goes there."  # closed, too
     texts = [FULL, ends, other, FULL, ends]
     places = [(72, 700), (72, 686), (90, 672), (72, 658), (72, 644)]
     assert shown(tmp_path, *lines(places, *texts)) == [
