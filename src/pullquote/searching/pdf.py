@@ -18,10 +18,7 @@ import itertools
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, BinaryIO, NamedTuple, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 
 from pullquote.errors import DocumentError, MissingExtraError, first_line
 from pullquote.searching.contents import listed
@@ -31,6 +28,10 @@ from pullquote.searching.pdf_lines import WIDTHLESS, Box, Boxes, flow
 from pullquote.searching.pdf_tables import Table, tables
 from pullquote.searching.rows import has_header, one_line, row_parts, table_rows
 from pullquote.searching.words import common_words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _PASSWORD = 4  # FPDF_ERR_PASSWORD
 # PDFium's character for the hyphen of a word that is split over two lines, without the line's end
@@ -354,6 +355,8 @@ def _with(text: str, added: Sequence[tuple[int, str]], begin: int, end: int) -> 
 
 def _boxes(raw: Any, text: Any, places: Sequence[int]) -> NDArray[np.float32]:
     """Where some characters of a page stand, (N, 4)."""
+    import numpy as np  # most formats need none of it
+
     found = (raw.FS_RECTF * len(places))()  # left, top, right, bottom
     first, size = ctypes.addressof(found), ctypes.sizeof(raw.FS_RECTF)
     get = _plainly(raw.FPDFText_GetLooseCharBox, _BOX_OF)
@@ -401,6 +404,8 @@ def _drawn(raw: Any, page: Any) -> list[Box]:
 
 def _gaps(characters: str, boxes: Boxes) -> Iterator[tuple[int, str]]:
     """Where letters of one word stand as far apart as words do, and a blank is missing."""
+    import numpy as np
+
     common = common_words()
     letters: list[int] = []
     for word in _WORD.finditer(characters):

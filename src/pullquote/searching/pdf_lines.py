@@ -15,12 +15,13 @@ import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pullquote.searching.pages import CLOSED, ITEM
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Box: TypeAlias = Sequence[float]
 """Left, bottom, right, top; of a character, from the descent of its font to the ascent."""
@@ -142,6 +143,8 @@ def _lines(text: str, boxes: Boxes) -> list[_Line]:
 
     None if most of them run up or down, as on a page that was turned.
     """
+    import numpy as np  # most formats need none of it
+
     spans = lines_of(text)
     if not spans:
         return []
