@@ -26,7 +26,7 @@ MODULES = {
 # A module imports only from its own room and from rooms above it.
 ROOMS = [
     *("errors", "deprecated", "progress", "settings", "types", "files", "charsets", "text"),
-    "json_text",
+    *("json_text", "urls"),
     *("data", "scoring", "checkpoints", "reading", "searching", "checking"),
     *("training", "publishing"),
     *("compat", "scale", "agents", "integrations", "serving", "cli"),

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from pullquote import Index
 from pullquote.cli import cli
 from pullquote.errors import InputError, PullquoteError
-from pullquote.searching.urls import split_url, without_password
+from pullquote.searching.urls import split_url
+from pullquote.urls import without_password
 
 
 def test_the_parts_of_a_url() -> None:
@@ -95,6 +96,8 @@ def test_no_message_shows_a_password(url: str, tmp_path: Path) -> None:
     for arguments in (
         ["highlight", "Who?", url],
         ["fill", questions, url, "-o", tmp_path / "table.csv"],
+        ["fill", url, tmp_path / "folder", "-o", tmp_path / "table.csv"],
+        ["fill", questions, tmp_path / "folder", "-o", url],
         ["ask", "Who?", url, tmp_path / "folder"],
         ["index", url, "-o", tmp_path / "notes.db"],
         ["check", url, tmp_path / "folder"],
@@ -103,11 +106,6 @@ def test_no_message_shows_a_password(url: str, tmp_path: Path) -> None:
         assert "secret" not in told
         assert "half" not in told
         assert shown in told
-
-
-def test_what_is_no_url_is_shown_as_it_is() -> None:
-    for path in ("notes.db", "a:b@c/d.db", "mysql://ann:secret@db.lan/x"):
-        assert without_password(path) == path
 
 
 @pytest.mark.parametrize("url", UNREADABLE)

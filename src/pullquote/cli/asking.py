@@ -231,7 +231,7 @@ def _open_cached(paths: Sequence[str], private: bool) -> tuple[Index, Update]:
 
     from pullquote.searching.documents import existing
     from pullquote.searching.index import Index
-    from pullquote.searching.urls import without_password
+    from pullquote.urls import without_password
 
     for path in paths:
         if Index.is_one(path):

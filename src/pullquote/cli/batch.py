@@ -22,6 +22,7 @@ from pullquote.cli.console import (
     threshold_option,
 )
 from pullquote.errors import PullquoteError
+from pullquote.urls import without_password
 
 if TYPE_CHECKING:
     from pullquote.reading.reader import Reader
@@ -147,6 +148,7 @@ def command(
     reader = open_reader(
         model, device=device, precision=precision, threads=threads, spelling=spelling
     )
+    shown = printable(without_password(out))
     try:
         with contextlib.ExitStack() as stack:
             asked: Reader | Searcher = reader
@@ -170,10 +172,10 @@ def command(
     except (KeyboardInterrupt, PullquoteError):
         with contextlib.suppress(PullquoteError, OSError):
             if any(name.startswith("part-") for name in folder_at(out).names()):
-                say("note", f"what is in {out} stays; the same command goes on from there")
+                say("note", f"what is in {shown} stays; the same command goes on from there")
         raise
     again = f", {done.resumed:,} of them earlier" if done.resumed else ""
-    click.echo(f"{printable(out)}: {count(done.rows, 'row')}{again}; {done.seconds:.0f} s")
+    click.echo(f"{shown}: {count(done.rows, 'row')}{again}; {done.seconds:.0f} s")
     if done.errors:
         say("note", f"{count(done.errors, 'row')} could not be answered: see the column error")
     if done.errors == done.rows and not index:

@@ -20,9 +20,8 @@ from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.errors import DataError, InputError, MissingExtraError, OutputError, TextError
 from pullquote.files import cannot_write
 from pullquote.progress import Progress, no_progress
-from pullquote.searching.signatures import recognised
-from pullquote.searching.urls import without_password
 from pullquote.text import decode
+from pullquote.urls import without_password
 
 if TYPE_CHECKING:
     from pullquote.data import Dataset, Dropped
@@ -437,6 +436,8 @@ def read_text(path: str, expected: str = "some to look for the answer in") -> st
         raise InputError(f"{name}: a folder; expected a text file") from None
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror or error})") from None
+    from pullquote.searching.signatures import recognised
+
     if what := recognised(data):
         raise InputError(f"{name}: {what}")
     try:

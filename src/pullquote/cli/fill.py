@@ -109,7 +109,7 @@ def command(
     from pullquote.scale.wanted import read_wanted
     from pullquote.searching.index import Index
     from pullquote.searching.search import Searcher
-    from pullquote.searching.urls import without_password
+    from pullquote.urls import without_password
 
     check_one_decision(threshold, answerable)
     for path in filter(Index.is_one, paths):

@@ -108,7 +108,7 @@ def _documents(paths: Iterable[str]) -> Iterable[tuple[str, str, list[Passage]]]
     from pullquote.searching.passages import joined
     from pullquote.searching.plain import is_index
     from pullquote.searching.pool import Pool
-    from pullquote.searching.urls import without_password
+    from pullquote.urls import without_password
 
     for path in filter(is_index, paths):
         raise DocumentError(

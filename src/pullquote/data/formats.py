@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from pullquote.data.remote import is_url, open_url
+from pullquote.data.remote import open_url
 from pullquote.data.rows import Dataset, Dropped, Item, collect, describe, row_from_example
 from pullquote.data.tables import (
     BadRow,
@@ -39,6 +39,7 @@ from pullquote.files import atomic_write
 from pullquote.json_text import parse_json
 from pullquote.text import Encoding
 from pullquote.types import Example
+from pullquote.urls import is_url, without_password
 
 Read: TypeAlias = Callable[[int], object]
 
@@ -60,17 +61,16 @@ def load(path: str | os.PathLike[str], *, format: str | None = None) -> Dataset:
     Raises `DataError` if the file cannot be read, is not of its format, or has questions of which
     none is valid.
     """
-    path = Path(path)
-    kind = _kind(path, format)
+    kind, shown = _kind(path, format), without_password(path)
 
     def tell(encoding: Encoding) -> None:
         if encoding.note:
-            warnings.warn(f"{path}: {encoding.note}", PullquoteWarning, stacklevel=2)
+            warnings.warn(f"{shown}: {encoding.note}", PullquoteWarning, stacklevel=2)
 
     try:
-        return collect(_items(io.BytesIO(read_bytes(path)), kind, tell), str(path))
+        return collect(_items(io.BytesIO(read_bytes(Path(path))), kind, tell), shown)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(f"{shown}: {error}") from None
 
 
 def read_items(
@@ -82,11 +82,11 @@ def read_items(
     were read so far, and formats and warnings are those of `load`. Raises `DataError` if the file
     cannot be read or is not of its format.
     """
-    kind = _kind(Path(path), format)
+    kind, shown = _kind(path, format), without_password(path)
 
     def tell(encoding: Encoding) -> None:
         if encoding.note:
-            warnings.warn(f"{path}: {encoding.note}", PullquoteWarning, stacklevel=2)
+            warnings.warn(f"{shown}: {encoding.note}", PullquoteWarning, stacklevel=2)
 
     try:
         with open_url(os.fspath(path)) if is_url(path) else open(path, "rb") as file:
@@ -95,11 +95,11 @@ def read_items(
                     read(file.tell())
                     yield item
             except DataError as error:
-                raise DataError(f"{path}: {error}") from None
+                raise DataError(f"{shown}: {error}") from None
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        raise DataError(f"{shown}: no such file") from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise DataError(f"{shown}: cannot be read ({error.strerror or error})") from None
 
 
 def _items(file: BinaryIO, kind: str, tell: Tell) -> Iterator[Item]:
@@ -144,15 +144,16 @@ def save(
         file.write(gzip.compress(data, mtime=0) if path.suffix.lower() == ".gz" else data)
 
 
-def _kind(path: Path, format: str | None) -> str:
-    name = path.name.lower()
-    kind = format or Path(name.removesuffix(".gz")).suffix[1:]
-    if path.is_dir():
-        raise DataError(f"{path}: a folder, expected a data file")
+def _kind(path: str | os.PathLike[str], format: str | None) -> str:
+    shown = without_password(path)
+    name = Path(shown).name
+    kind = format or Path(name.lower().removesuffix(".gz")).suffix[1:]
+    if Path(path).is_dir():
+        raise DataError(f"{shown}: a folder, expected a data file")
     if kind not in _WRITERS:
-        found = f"unknown format {format!r}" if format else f"unknown kind of file {path.name!r}"
+        found = f"unknown format {format!r}" if format else f"unknown kind of file {name!r}"
         raise DataError(
-            f"{path}: {found}; known are .json (SQuAD), .jsonl and .csv or .tsv, each also with "
+            f"{shown}: {found}; known are .json (SQuAD), .jsonl and .csv or .tsv, each also with "
             f".gz, and .parquet, or format={' | '.join(_WRITERS)} whatever the name"
         )
     return kind

@@ -1,7 +1,6 @@
 """Files of object stores, by their URLs: s3://, gs://, az://, memory://, …
 
-    if is_url(path):
-        with open_url("s3://bucket/questions.jsonl") as file: ...
+    with open_url("s3://bucket/questions.jsonl") as file: ...
 
 Every store is reached through fsspec, which is loaded when a URL is first used, never for a path of
 this machine. Knows stores, not what their files mean.
@@ -11,22 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from pullquote.errors import DataError, MissingExtraError, PullquoteError, first_line
-
-_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.I)  # two letters or more: c:// is a drive
-
-
-def is_url(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is the URL of a store.
-
-    >>> is_url("s3://bucket/questions.csv"), is_url("data/questions.csv"), is_url("c:/data")
-    (True, False, False)
-    """
-    return _URL.match(os.fspath(path)) is not None
+from pullquote.urls import without_password
 
 
 def without_file_scheme(path: str | os.PathLike[str]) -> str:
@@ -70,11 +58,13 @@ def open_url(url: str) -> Iterator[BinaryIO]:
 @contextlib.contextmanager
 def store_errors(url: str, kind: type[PullquoteError] = DataError) -> Iterator[None]:
     """Raise the errors of a store as a `DataError`, or another kind, that names the URL."""
+    shown = without_password(url)
     try:
         yield
     except PullquoteError:
         raise
     except FileNotFoundError:
-        raise kind(f"{url}: no such file") from None
+        raise kind(f"{shown}: no such file") from None
     except Exception as error:  # each store has errors of its own
-        raise kind(f"{url}: {first_line(error)}") from error
+        reason = first_line(error).replace(url, shown)
+        raise kind(f"{shown}: {reason}") from error

@@ -14,6 +14,7 @@ from typing import Any
 from pullquote.data.formats import read_bytes
 from pullquote.errors import ConfigError, DataError, MissingExtraError
 from pullquote.json_text import decode_text
+from pullquote.urls import without_password
 
 
 def read_toml(path: str | Path, *, extra: str = "train") -> dict[str, Any]:
@@ -29,6 +30,6 @@ def read_toml(path: str | Path, *, extra: str = "train") -> dict[str, Any]:
         values: dict[str, Any] = tomllib.loads(decode_text(read_bytes(Path(path))))
         return values
     except DataError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{without_password(path)}: {error}") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: not TOML ({error})") from None

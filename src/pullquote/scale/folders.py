@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pullquote.data.remote import filesystem, is_url, store_errors, without_file_scheme
+from pullquote.data.remote import filesystem, store_errors, without_file_scheme
 from pullquote.errors import OutputError
 from pullquote.files import atomic_write
 from pullquote.scale.locking import locked
+from pullquote.urls import is_url, without_password
 
 _LEFT_OVER = ".pullquote-*"  # of files that were not finished
 # Stores in which a file appears when all of it is there. In others (sftp, smb, hdfs, ...) a kill
@@ -54,8 +55,8 @@ def folder_at(path: str | os.PathLike[str]) -> Folder:
     scheme = path.split("://", 1)[0].lower()
     if scheme not in _WHOLE:
         raise OutputError(
-            f"{path}: a file of {scheme}:// may be seen half written; expected a folder of this "
-            f"machine, or of a store such as s3://, gs:// or az://"
+            f"{without_password(path)}: a file of {scheme}:// may be seen half written; expected a "
+            "folder of this machine, or of a store such as s3://, gs:// or az://"
         )
     return _Remote(path.rstrip("/"))
 
@@ -126,4 +127,4 @@ class _Remote:
         return system, path.rstrip("/")
 
     def __str__(self) -> str:
-        return self.url
+        return without_password(self.url)

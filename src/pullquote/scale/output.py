@@ -22,6 +22,7 @@ from pullquote.data.tables import pyarrow
 from pullquote.errors import OutputError
 from pullquote.files import replacing
 from pullquote.scale import workbook
+from pullquote.urls import without_password
 
 QUOTE = {"text": "text", "start": "integer", "end": "integer", "score": "number"}
 """The fields of each entry of a column of quotes, and their types."""
@@ -33,7 +34,10 @@ _FORMULA = re.compile(r"(?!-?\d+(?:\.\d+)?\Z)[=+\-@\t\r]")  # -840 is a number
 def check_kind(path: str | os.PathLike[str]) -> None:
     """Raise `OutputError` for a name with another ending than those in `KINDS`."""
     if Path(path).suffix.lower() not in KINDS:
-        raise OutputError(f"{path}: its ending is none of {', '.join(KINDS)}; write one of these")
+        raise OutputError(
+            f"{without_password(path)}: its ending is none of {', '.join(KINDS)}; write one of "
+            "these"
+        )
     if Path(path).suffix.lower() == ".parquet":
         pyarrow()  # raises an error before there is any work
     elif Path(path).suffix.lower() == ".xlsx":

@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pullquote.data.remote import filesystem, is_url, store_errors, without_file_scheme
+from pullquote.data.remote import filesystem, store_errors, without_file_scheme
 from pullquote.errors import ConfigError, DataError
+from pullquote.urls import is_url, without_password
 
 if TYPE_CHECKING:
     from pullquote.scale.folders import Folder
@@ -60,8 +61,8 @@ def find(
         some = [entry for entry in some if not (without and _is_in(entry.path, without))]
         if not some:
             raise DataError(
-                f"{name}: no file of questions; expected .parquet, .jsonl, .csv, .tsv or .json "
-                "files, or a folder or a glob with some"
+                f"{without_password(name)}: no file of questions; expected .parquet, .jsonl, .csv, "
+                ".tsv or .json files, or a folder or a glob with some"
             )
         found |= dict.fromkeys(some)
     return list(found)
@@ -164,13 +165,13 @@ def plan(folder: Folder, sources: list[Source], settings: dict[str, Any]) -> lis
     for entry in known:
         if entry.path in now and now[entry.path] != entry:
             raise ConfigError(
-                f"{entry.path}: has changed since its questions were answered into {folder}; "
-                "answer it into another folder"
+                f"{without_password(entry.path)}: has changed since its questions were answered "
+                f"into {folder}; answer it into another folder"
             )
         if entry.path not in now:
             raise ConfigError(
-                f"{entry.path}: was begun, and is not among the files now; name it, too, or "
-                "another folder"
+                f"{without_password(entry.path)}: was begun, and is not among the files now; name "
+                "it, too, or another folder"
             )
     begun = set(known)
     planned = [*known, *(entry for entry in sources if entry not in begun)]

@@ -40,9 +40,9 @@ from pullquote.searching.signatures import HEAD, OLD_OR_ENCRYPTED, recognised
 from pullquote.searching.subtitles import read_subtitles
 from pullquote.searching.tables import reader
 from pullquote.searching.text import read_text
-from pullquote.searching.urls import without_password
 from pullquote.text import decode_beginning
 from pullquote.types import Document, Passage
+from pullquote.urls import without_password
 
 
 @dataclass(frozen=True, slots=True)
