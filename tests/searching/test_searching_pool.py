@@ -91,7 +91,7 @@ def told(reading: Callable[[SourceFile, Notes], Iterator[Passage]], file: Source
 def test_processes_read_what_this_process_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "_cores", lambda: 3)
     monkeypatch.setattr(pool, "_MUCH", 0)
-    monkeypatch.setattr(pool, "_SHARE", 1)
+    monkeypatch.setattr(pool, "SHARE", 1)
     files = sources(MILL) + sources(FILES)
     with Pool(files) as readers:
         assert len(readers._threads) == 3

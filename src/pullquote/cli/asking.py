@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pullquote.reading.reader import Reader
     from pullquote.searching.documents import Problem
     from pullquote.searching.index import Index, Update
+    from pullquote.searching.pool import MakePool
     from pullquote.searching.search import SearchResult
 
 _WHERE = "these documents"
@@ -269,10 +270,24 @@ def _remove(file: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
-def update(index: Index, paths: Iterable[str], *, drop_missing: bool = False) -> Update:
+def update(
+    index: Index,
+    paths: Iterable[str],
+    *,
+    drop_missing: bool = False,
+    pool: MakePool | None = None,
+) -> Update:
     """Update an index from its documents, with a progress bar on a terminal."""
+    from pullquote.searching.pool import Pool
+
     with progress_bar("reading documents") as progress:
-        done = index.add(paths, vectors=False, drop_missing=drop_missing, progress=progress)
+        done = index.add(
+            paths,
+            vectors=False,
+            drop_missing=drop_missing,
+            pool=pool or Pool,
+            progress=progress,
+        )
     if done.reread:
         say("note", f"{index.path}: of an older pullquote; its documents were all read again")
     elif done.upgraded:

@@ -22,6 +22,7 @@ _LISTED = 20  # how many documents that were not read are listed one by one
   pullquote index contracts/ letters/ -o notes.db
   pullquote index -o notes.db
   pullquote index wiki.jsonl -o wiki.db --engine tantivy
+  pullquote index /mnt/shared/contracts -o postgresql://ann@db.lan/library/contracts --read-on ray
   pullquote ask "How long is the notice period?" notes.db
 """,
 )
@@ -40,6 +41,14 @@ _LISTED = 20  # how many documents that were not read are listed one by one
     "hundreds of thousands of passages [default: fts5].",
 )
 @click.option(
+    "--read-on",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where documents are read: processes of this machine, or a Ray cluster (an extra): the "
+    "one at RAY_ADDRESS, or one of this machine.",
+)
+@click.option(
     "--vectors/--no-vectors",
     default=True,
     show_default=True,
@@ -56,6 +65,7 @@ def command(
     paths: tuple[str, ...],
     output: str,
     engine: str | None,
+    read_on: str,
     vectors: bool,
     drop_missing: bool,
     verbose: bool,
@@ -69,6 +79,7 @@ def command(
     its earlier PATHs, too, and what is gone leaves it. Then each new passage gets a vector, which
     takes most of the time. The index can be asked meanwhile, and a kill costs some seconds of work.
     """
+    from pullquote.scale.ray_pool import ray_pool
     from pullquote.searching.documents import existing
     from pullquote.searching.index import Index
 
@@ -78,8 +89,9 @@ def command(
         existing(path)
     if Path(output).is_dir():
         raise OutputError(f"{output}: a folder; expected the name of a file to write")
+    pool = ray_pool if read_on == "ray" else None
     with Index.open_or_create(output, engine=engine) as index:
-        found = update(index, paths, drop_missing=drop_missing)
+        found = update(index, paths, drop_missing=drop_missing, pool=pool)
         if vectors:
             make_vectors(index)
         passages, documents = len(index), sum(1 for _ in index.documents())

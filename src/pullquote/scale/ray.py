@@ -4,22 +4,22 @@
 
 A pipeline of Ray Data: a task for each file reads blocks of it, and actors, each with a reader of
 its own, answer them into files. What Ray repeats after the loss of a worker or a machine gives the
-same files again. Knows Ray, and nothing of questions.
+same files again. Knows Ray Data, and nothing of questions.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import pickle
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pullquote.data.tables import pyarrow
-from pullquote.errors import ConfigError, MissingExtraError, PullquoteError, first_line
+from pullquote.errors import ConfigError, PullquoteError
 from pullquote.scale.blocks import blocks_of
+from pullquote.scale.ray_cluster import connected, library, worker_errors
 
 if TYPE_CHECKING:
     from pullquote.scale.blocks import Answered, Job
@@ -58,8 +58,8 @@ class RayEngine:
 
     def __call__(self, job: Job, sources: Sequence[Source]) -> Generator[Answered, None, None]:
         """Yield what became of each block, as they get ready."""
-        ray = _ray()
-        with _connected(ray), _quiet(ray):
+        ray = library()
+        with connected(ray), worker_errors(ray, "the model and the files"), _quiet(ray):
             files = ray.data.from_items(
                 [{"file": file} for file in range(len(sources))],
                 override_num_blocks=len(sources),
@@ -81,18 +81,11 @@ class RayEngine:
                 num_gpus=self.gpus or None,
                 resources=dict(self.resources) or None,
             )
-            try:
-                for row in answered.iter_rows():
-                    result = pickle.loads(row["answered"])
-                    if isinstance(result, PullquoteError):
-                        raise result
-                    yield result
-            except ray.exceptions.RayError as error:
-                *_, last = str(error).strip().splitlines() or [""]
-                raise ConfigError(
-                    f"a worker of Ray failed ({last[:200]}); each machine needs pullquote, the "
-                    "model and the files under the same paths"
-                ) from error
+            for row in answered.iter_rows():
+                result = pickle.loads(row["answered"])
+                if isinstance(result, PullquoteError):
+                    raise result
+                yield result
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,33 +125,6 @@ def _packed(name: str, value: object) -> Any:
     """A table with one row: what Ray Data carries."""
     pa, _ = pyarrow()
     return pa.table({name: pa.array([pickle.dumps(value)], pa.large_binary())})
-
-
-def _ray() -> Any:
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or Ray warns that it will
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what Ray repeats is no error of ours
-    try:
-        import ray
-        import ray.data
-    except ImportError:
-        raise MissingExtraError("ray", "ray") from None
-    return ray
-
-
-@contextlib.contextmanager
-def _connected(ray: Any) -> Iterator[None]:
-    if ray.is_initialized():
-        yield
-        return
-    try:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = os.environ.get("RAY_ADDRESS") or "this machine"
-        raise ConfigError(f"no Ray cluster at {where} ({first_line(error)})") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 @contextlib.contextmanager

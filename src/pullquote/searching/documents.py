@@ -55,6 +55,14 @@ class Kind:
     apart: bool = False
     """Its files may be hostile, or its parser is compiled: read in a process of its own."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle as a number, since readers do not pickle; the other side has this version, too."""
+        return _kind, (KINDS.index(self),)
+
+
+def _kind(number: int) -> Kind:
+    return KINDS[number]
+
 
 def _reader_of(name: str) -> Callable[[BinaryIO], Iterator[Part | Note]] | None:
     """The reader of a file that is attached to a message."""

@@ -28,6 +28,7 @@ from pullquote.searching.fusion import DEPTH, FLOOR, fuse
 from pullquote.searching.labels import Labels
 from pullquote.searching.metadata import documents_where, metadata
 from pullquote.searching.plain import is_index
+from pullquote.searching.pool import MakePool, Pool
 from pullquote.searching.stores import FORMAT, Store, Transaction, decode_marks, how_to_rebuild
 from pullquote.searching.stores.sqlite import SqliteStore
 from pullquote.searching.texts import Source
@@ -332,6 +333,7 @@ class Index:
         *,
         vectors: bool = True,
         drop_missing: bool = False,
+        pool: MakePool = Pool,
         progress: Progress = no_progress,
     ) -> Update:
         """Read the documents at some paths and below them, and update those added earlier.
@@ -348,10 +350,13 @@ class Index:
         longer be read are removed; but where a whole folder that was added is gone, they stay, and
         the folder is a problem, unless `drop_missing` says that they should go. Writes are
         committed every few seconds: after a kill, the next call goes on from there. Then passages
-        get their vectors, unless `vectors` leaves that to `make_vectors`. Raises `DocumentError`
-        for a path that does not exist.
+        get their vectors, unless `vectors` leaves that to `make_vectors`. `pool` reads the
+        documents: processes of this machine, or `pullquote.scale.ray_pool.ray_pool`. Raises
+        `DocumentError` for a path that does not exist.
         """
-        done = update(self._store, self._engine, paths, progress, drop_missing=drop_missing)
+        done = update(
+            self._store, self._engine, paths, progress, drop_missing=drop_missing, pool=pool
+        )
         if vectors:
             self.make_vectors(progress=progress)
         return done

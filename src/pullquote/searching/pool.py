@@ -24,14 +24,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 from pullquote.errors import first_line
 from pullquote.searching.documents import Notes, SourceFile, read
-from pullquote.searching.worker import conclude, passages_of, request
-from pullquote.types import Document, Passage
+from pullquote.searching.worker import passages_in, request
+from pullquote.types import Passage
 
 SECONDS = 30
 """Processor time that any document may take."""
@@ -43,8 +44,10 @@ PATIENCE = 10 if os.name == "posix" else 1
 """How many times as long a process may be silent: it waits for the processor and the disk. Where
 the system limits no processor time, that is the limit."""
 
+SHARE = 1 << 20
+"""Bytes for each process beside the first."""
+
 _MUCH = 8 << 20  # bytes of harmless files from which processes are worth their start
-_SHARE = 1 << 20  # bytes for each process beside the first
 _AHEAD = 64  # documents that are read ahead
 _HELD = 4  # answers for each that wait in memory
 _PROGRAM = "from pullquote.searching.worker import main; main()"
@@ -52,6 +55,17 @@ _KEPT = 1  # processes that wait for further calls
 
 _idle: list[_Worker] = []
 _idle_lock = threading.Lock()
+
+
+class DocumentReader(Protocol):
+    """What reads the files of a list, in its order."""
+
+    def read(self, file: SourceFile, notes: Notes | None = None) -> Iterator[Passage]:
+        """Yield and raise what `documents.read` does."""
+
+
+MakePool: TypeAlias = Callable[[Sequence[SourceFile]], AbstractContextManager[DocumentReader]]
+"""Begins to read a list of files: a `Pool`, or another one that reads on other machines."""
 
 
 class Pool:
@@ -82,7 +96,7 @@ class Pool:
         }
         self._waiting = deque(self._tasks.values())
         size = sizes[True] + (sizes[False] if every else 0)
-        count = min(cores, len(self._waiting), 1 + size // _SHARE)
+        count = min(cores, len(self._waiting), 1 + size // SHARE)
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count)]
         self._ahead = threading.Semaphore(_AHEAD)
         self._take = threading.Lock()
@@ -109,16 +123,23 @@ class Pool:
     def read(self, file: SourceFile, notes: Notes | None = None) -> Iterator[Passage]:
         """Yield the passages of a file of the list, as `documents.read` does."""
         notes = Notes() if notes is None else notes
-        task = self._tasks.get(file)
-        if task is None:
+        if file in self._tasks:
+            yield from passages_in(self.answers(file), file, notes)
+        else:
             yield from read(file, notes)
-            return
-        document = Document(file.path, file.kind.unit)
-        while "error" not in (answer := task.answers.get()):
-            yield from passages_of(answer, document)
+
+    def answers(self, file: SourceFile) -> Iterator[dict[str, Any]]:
+        """Yield the answers of the process that reads a file, as `worker` has them.
+
+        Raises `KeyError` for a file that no process reads.
+        """
+        task = self._tasks[file]
+        answer: dict[str, Any] = {}
+        while "error" not in answer:
+            answer = task.answers.get()
+            yield answer
         del self._tasks[file]
         self._ahead.release()
-        conclude(answer, notes)
 
     def _work(self) -> None:
         """Let a process read one file after another: the work of one thread."""

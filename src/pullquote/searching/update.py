@@ -26,7 +26,7 @@ from pullquote.searching.documents import (
     stamp,
 )
 from pullquote.searching.engines import Engine, IndexedPassage
-from pullquote.searching.pool import Pool
+from pullquote.searching.pool import DocumentReader, MakePool, Pool
 from pullquote.searching.stores import (
     FILE,
     PART,
@@ -91,13 +91,14 @@ def update(
     progress: Progress = no_progress,
     *,
     drop_missing: bool = False,
+    pool: MakePool = Pool,
 ) -> Update:
     """Bring the index up to date at some paths, and at all that were added before.
 
     A folder that was added before and is gone may be a drive that is not there at the moment: its
-    documents stay and it is a problem, unless `drop_missing` says that they should go. Raises
-    `DocumentError` for a path that does not exist. Documents are written in batches, so an error or
-    a kill in the middle keeps what the earlier batches hold.
+    documents stay and it is a problem, unless `drop_missing` says that they should go. `pool` reads
+    the documents. Raises `DocumentError` for a path that does not exist. Documents are written in
+    batches, so an error or a kill in the middle keeps what the earlier batches hold.
     """
     asked = [os.fspath(path) for path in paths]
     left_out: list[Problem] = []
@@ -119,7 +120,7 @@ def update(
         changes = compare(found, known, sorted(earlier | new))
         documents = {entry.path for entry in found if isinstance(entry, SourceFile)}
         skipped = {one.path: one for one in left_out if one.path not in documents}
-        done = _apply(store, engine, changes, known, progress)
+        done = _apply(store, engine, changes, known, progress, pool)
         _remember(store, engine, skipped)
     left = tuple(skipped[path] for path in sorted(skipped))
     return replace(done, left_out=left, reread=reread, upgraded=upgraded)
@@ -328,17 +329,18 @@ def _apply(
     changes: Changes,
     known: Mapping[str, Stamp],
     progress: Progress,
+    pool: MakePool,
 ) -> Update:
     """Read what is new or has changed, and remove what is gone."""
     problems = {problem.path: problem for problem in changes.problems}
     total, done = sum(file.stamp[0] for file in changes.to_read), 0
     before, read_paths, guessed = store.passage_count(), set(), []
-    with Pool(changes.to_read) as pool, Transaction(store, engine) as batch:
+    with pool(changes.to_read) as reader, Transaction(store, engine) as batch:
         writer = DocumentWriter(store, engine, batch)
         for file in changes.to_read:
             progress(done, total, file.path)
             notes = Notes()
-            if problem := writer.update(file, pool, notes):
+            if problem := writer.update(file, reader, notes):
                 problems[file.path] = problem
             if not problem or problem.partly:
                 read_paths.add(file.path)
@@ -379,11 +381,11 @@ class DocumentWriter:
         self._engine = engine
         self._batch = batch
 
-    def update(self, file: SourceFile, pool: Pool, notes: Notes) -> Problem | None:
+    def update(self, file: SourceFile, reader: DocumentReader, notes: Notes) -> Problem | None:
         """Replace a document by what its file holds now; what cannot be read of it, if anything."""
         try:
             try:
-                return self._read(file, pool, notes)
+                return self._read(file, reader, notes)
             except ChangedError:
                 notes.clear()
                 again = _restamped(file)  # it may have been the last moment of a save
@@ -434,9 +436,9 @@ class DocumentWriter:
             execute("DELETE FROM skipped WHERE path = ? AND what = ?", os.fsencode(path), PART)
         return bool(documents)
 
-    def _read(self, file: SourceFile, pool: Pool, notes: Notes) -> Problem | None:
+    def _read(self, file: SourceFile, reader: DocumentReader, notes: Notes) -> Problem | None:
         """Read a document and write its passages: all of them, or none if it cannot be read."""
-        passages = pool.read(file, notes)
+        passages = reader.read(file, notes)
         head = list(itertools.islice(passages, PASSAGES_HELD))
         if len(head) < PASSAGES_HELD:  # the file was read to its end
             self._batch.begin()

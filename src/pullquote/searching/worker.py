@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from pullquote.errors import DocumentError, MissingExtraError
@@ -62,13 +62,19 @@ def request(file: SourceFile, *, seconds: int, memory: int, most: int) -> bytes:
     ).encode("ascii")
 
 
-def passages_of(answer: dict[str, Any], document: Document) -> Iterator[Passage]:
-    """The passages in an answer."""
-    for text, start, marks in answer.get("passages", ()):
-        yield Passage(document, text, start, tuple(Mark(*mark) for mark in marks))
+def passages_in(
+    answers: Iterable[dict[str, Any]], file: SourceFile, notes: Notes
+) -> Iterator[Passage]:
+    """Yield the passages in all answers for a file; yields and raises what `read` does."""
+    document = Document(file.path, file.kind.unit)
+    answer: dict[str, Any] = {}
+    for answer in answers:
+        for text, start, marks in answer.get("passages", ()):
+            yield Passage(document, text, start, tuple(Mark(*mark) for mark in marks))
+    _conclude(answer, notes)
 
 
-def conclude(answer: dict[str, Any], notes: Notes) -> None:
+def _conclude(answer: dict[str, Any], notes: Notes) -> None:
     """Add what the last answer reports to the notes, and raise its error if there is one."""
     notes.encoding, notes.skipped = answer["encoding"], answer["skipped"]
     notes.first = [Skipped(*skipped) for skipped in answer["first"]]
