@@ -93,7 +93,10 @@ def repeated(data: str, rows: int) -> Path:
 
 
 def measured(engine: str, source: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds by the clock and of CPU, and peak memory, of a run in processes of its own."""
+    """Seconds by the clock and of CPU, and peak memory, of a run in processes of its own.
+
+    `all_mib` has the parts of memory that processes share once.
+    """
     out = FOLDER / "out"
     shutil.rmtree(out, ignore_errors=True)
     if engine in PROGRAMS:
@@ -108,9 +111,15 @@ def measured(engine: str, source: Path, options: argparse.Namespace) -> dict[str
     cpu: dict[int, float] = {}
     reader_cpu: dict[int, float] = {}
     memory: dict[int, float] = {}
-    while process.poll() is None:
+    most = 0.0
+    for look in itertools.count():
+        if process.poll() is not None:
+            break
+        together = 0.0
         for one in everything(process.pid):
             try:
+                if look % 5 == 0:  # takes longer than the others
+                    together += one.memory_full_info().pss
                 times = one.cpu_times()
                 cpu[one.pid] = times.user + times.system
                 reads = "_Answering" in "".join(one.cmdline()) or engine != "ray"
@@ -119,6 +128,7 @@ def measured(engine: str, source: Path, options: argparse.Namespace) -> dict[str
                     memory[one.pid] = max(memory.get(one.pid, 0), one.memory_info().rss)
             except psutil.Error:
                 continue
+        most = max(most, together)
         time.sleep(0.2)
     if process.returncode:
         sys.exit(f"{' '.join(command)}: failed with {process.returncode}")
@@ -129,6 +139,7 @@ def measured(engine: str, source: Path, options: argparse.Namespace) -> dict[str
         "cpu": round(max(sum(cpu.values()), exact), 2),
         "reader_cpu": round(sum(reader_cpu.values()) if engine == "ray" else exact, 2),
         "reader_mib": round(max(memory.values()) / 2**20),
+        "all_mib": round(most / 2**20),
     }
 
 
@@ -159,18 +170,18 @@ def everything(pid: int) -> Iterator[psutil.Process]:
 
 
 def table(runs: list[dict[str, Any]]) -> None:
-    """Markdown: the least CPU time of the repeats counts."""
+    """Markdown: the least CPU time of the repeats counts; memory of a reader, and of all."""
     best: dict[tuple[str, int], dict[str, Any]] = {}
     for run in sorted(runs, key=lambda run: -run["cpu"]):
         best[run["engine"], run["rows"]] = run
-    print("\n| engine | rows | seconds | CPU s | of readers | rows / CPU s of them, warm | MiB |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print("\n| engine | rows | seconds | CPU s | of readers | rows / CPU s of them, warm | MiB | |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for (engine, rows), run in sorted(best.items()):
         warm = run["reader_cpu"] - best[engine, 1]["reader_cpu"]
         rate = f"{rows / warm:,.0f}" if rows > 1 and warm > 0 else ""
         print(
             f"| {engine} | {rows:,} | {run['seconds']:.1f} | {run['cpu']:.1f} "
-            f"| {run['reader_cpu']:.1f} | {rate} | {run['reader_mib']} |"
+            f"| {run['reader_cpu']:.1f} | {rate} | {run['reader_mib']} | {run['all_mib']} |"
         )
 
 
