@@ -6,6 +6,7 @@ import contextlib
 import re
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -345,6 +346,13 @@ def test_an_index_with_tantivy(call: Run, tmp_path: Path) -> None:
     call("index", MILL, "-o", "notes.db", "--engine", "tantivy").succeeded()
     assert call("ask", NOTICE, "notes.db", "--open").succeeded().out.endswith("lease.pdf#page=3\n")
     call("index", MILL, "-o", "notes.db", "--engine", "fts5").failed("its engine is tantivy")
+
+
+def test_to_read_on_a_cluster_needs_an_extra(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    index = ("index", MILL, "-o", "notes.db", "--no-vectors")
+    call(*index, "--read-on", "ray").failed('pip install "pullquote[ray]"')
+    call(*index).succeeded()
 
 
 @pytest.mark.parametrize("command", [["ask", NOTICE], ["index", "-o", "new.db"]])
