@@ -67,9 +67,10 @@ test-onnx: .venv/ready engine  ## run them with the bundled models as ONNX files
 	    rm $(ONNX)/pullquote/models/$$name/packed.safetensors || exit 1; done
 	PYTHONPATH=$(CURDIR)/$(ONNX) $(BIN)/python -m pytest -rs -m "not packed" $(ANSWERING)
 
-test-scale: .scale/ready  ## run the tests on Ray, Spark (with Java 17), PostgreSQL and a server of S3
-	.scale/bin/python -m pytest -rs tests/scale -p no:cacheprovider
-	.scale/bin/python -m pytest -rs tests/searching -k tsvector -p no:cacheprovider
+# What `make test` skips: its environment has neither Ray nor Spark, which take 0.7 GB.
+ON_CLUSTERS := $(addprefix tests/scale/test_scale_,ray.py ray_pool.py spark.py stores.py)
+test-scale: .scale/ready engine  ## run the tests on Ray, Spark (with Java 17) and a server of S3
+	.scale/bin/python -m pytest -rs $(ON_CLUSTERS) -p no:cacheprovider
 
 test-python-%: .nightly/%/ready  # the quick tests on another Python, such as test-python-3.13
 	.nightly/$*/bin/python -m pytest -rs $(QUICK)
