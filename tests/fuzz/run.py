@@ -103,6 +103,7 @@ def _child(name: str, seed: int, first: int, cases: int, minutes: float, folder:
 
     target = Targets(folder).all[name]
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    faulthandler.enable()
     faulthandler.register(signal.SIGPROF, chain=True)  # which ends the process
     counts: Counter[str] = Counter()
     known = set()
