@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
@@ -192,6 +194,33 @@ def test_a_damaged_file_of_tantivy_is_an_error_and_no_crash(tmp_path: Path, endi
 
     with pytest.raises(IndexFileError, match=r"not readable \(.*remove it, and it is made again"):
         use()
+
+
+@pytest.mark.parametrize("ending", ["term", "idx", "store", "fieldnorm"])
+@pytest.mark.parametrize("kept", [0, 0.5, 1])
+def test_a_file_that_is_damaged_while_it_is_open_is_not_read(
+    tmp_path: Path, ending: str, kept: float
+) -> None:
+    """The file is mapped: what is read behind its end ends the process."""
+    with contextlib.closing(TantivyEngine(tmp_path / "t")) as engine:
+        engine.add(ROWS)
+        engine.commit(1)
+        engine.settle(1.0)
+        engine.refresh(1)
+        assert engine.search(["mill"], 9, None)
+        (file,) = (tmp_path / "t").glob(f"*.{ending}")
+        data = file.read_bytes()
+        with file.open("r+b") as opened:
+            opened.write(bytes([data[0] ^ 1]))
+            opened.truncate(int(kept * len(data)))
+        os.utime(file, (1, 1))  # clocks of files are coarse
+        with pytest.raises(IndexFileError, match=f"{file.name} is damaged"):
+            engine.refresh(1)
+        with pytest.raises(IndexFileError, match=r"is damaged\); remove it, and it is made again"):
+            TantivyEngine(tmp_path / "t")
+        file.write_bytes(data)
+        engine.refresh(1)
+        assert engine.search(["mill"], 9, None)
 
 
 def test_files_of_tantivy_are_checked_in_blocks_and_once(

@@ -343,6 +343,16 @@ def test_a_damaged_file_is_made_again(
     assert file.stat().st_size == len(data)
 
 
+def test_a_file_that_is_cut_while_it_is_open_counts_as_none(
+    tmp_path: Path, folder: Path, file: Path, encoder: HashEncoder
+) -> None:
+    made(tmp_path, folder)
+    with reopened(tmp_path, encoder) as index:
+        assert texts(index, "pets")[0] == DOGS
+        os.truncate(file, 100)  # what is read behind the end of a mapped file ends the process
+        assert texts(index, "rent") == [RENT]
+
+
 def test_vectors_of_another_encoder_are_made_again(
     tmp_path: Path, folder: Path, file: Path
 ) -> None:

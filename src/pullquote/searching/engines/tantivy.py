@@ -2,19 +2,23 @@
 
 Knows a folder beside the index file, where Tantivy keeps its files. Each commit writes the index's
 generation into a special document, so that a folder that is behind the SQLite file is noticed.
+
+Tantivy maps its files, and believes what is in them. So each is checked before Tantivy reads it,
+and again when another program has changed it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import struct
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from pullquote.errors import (
     IndexBusyError,
@@ -30,7 +34,7 @@ _HEAP = 128_000_000  # bytes for a batch of new passages
 _STAMP = 0  # the id of the document that holds the generation; ids of passages start at 1
 _END, _FOOTER = struct.Struct("<II"), 1337
 _BLOCK = 1 << 20  # bytes of a file that are checked at once
-_checked: set[tuple[str, int, int, int]] = set()
+_checked: dict[Path, dict[str, tuple[int, int, int]]] = {}  # by folder and name, as it was then
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -51,6 +55,7 @@ class TantivyEngine:
         self.schema = schema.build()
         with _explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
+            _check_files(folder)
             self.index = self.tantivy.Index(self.schema, path=str(folder), reuse=True)
 
     @property
@@ -60,6 +65,7 @@ class TantivyEngine:
         Also -1 for a folder with several, which an earlier version left by deleting nothing.
         """
         with _explained(self.folder):
+            _check_files(self.folder)
             self.index.reload()
             searcher = self.index.searcher()
             query = self.tantivy.Query.term_query(self.schema, "id", _STAMP)
@@ -117,10 +123,11 @@ class TantivyEngine:
                 writer.wait_merging_threads()  # closes the writer, too
 
     def refresh(self, generation: int) -> None:
-        if generation != self._seen:
-            with _explained(self.folder):
+        with _explained(self.folder):
+            _check_files(self.folder)
+            if generation != self._seen:
                 self.index.reload()
-            self._seen = generation
+        self._seen = generation
 
     def search(
         self, words: Sequence[str], limit: int, documents: Collection[int] | None
@@ -152,35 +159,48 @@ class TantivyEngine:
 def _check_files(folder: Path) -> None:
     """Raise `ValueError` for a file whose checksum is not that of its content.
 
-    A writer merges files in threads of its own, where a panic over a damaged one ends the process.
-    A file ends with its checksum as JSON, the length of that, and a number. It is not written to
-    again, so that a process checks it once.
+    A writer merges files in threads of its own, where a panic over a damaged one ends the process;
+    so does the reading of a mapped file that was cut. A file that ends with its checksum is not
+    written to again, so that a process checks it once.
     """
-    for path in filter(Path.is_file, folder.iterdir()):
-        with contextlib.suppress(FileNotFoundError):  # another writer has done with it
-            now = path.stat()
-            seen = (str(path), now.st_ino, now.st_size, now.st_mtime_ns)
-            if seen not in _checked:
-                with path.open("rb") as file:
-                    _check_file(file, now.st_size)
-                _checked.add(seen)
+    before = _checked.get(folder, {})
+    found: dict[str, tuple[int, int, int]] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):  # another writer has done with it
+                status = entry.stat()
+                now = status.st_ino, status.st_size, status.st_mtime_ns
+                if before.get(entry.name) == now or _has_checksum(Path(entry.path)):
+                    found[entry.name] = now
+                elif entry.name in before:
+                    raise ValueError(f"{entry.name} is damaged")
+    _checked[folder] = found
 
 
-def _check_file(file: BinaryIO, size: int) -> None:
-    file.seek(max(size - _END.size, 0))
-    length, number = _END.unpack(file.read(_END.size).rjust(_END.size))
-    if number != _FOOTER:
-        return
-    body = size - _END.size - length
-    file.seek(max(body, 0))
-    known = json.loads(file.read(length))["crc"]
-    file.seek(0)
-    found = 0
-    while body > 0 and (block := file.read(min(body, _BLOCK))):
-        found = zlib.crc32(block, found)
-        body -= len(block)
+def _has_checksum(path: Path) -> bool:
+    """Whether a file ends with its checksum as JSON, the length of that, and a number.
+
+    Others are lists of files, or are still written to. Raises `ValueError` for a wrong checksum.
+    """
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _END.size, 0))
+        length, number = _END.unpack(file.read(_END.size).rjust(_END.size))
+        if number != _FOOTER:
+            return False
+        body = size - _END.size - length
+        file.seek(max(body, 0))
+        known = json.loads(file.read(length))["crc"]
+        file.seek(0)
+        found = 0
+        while body > 0 and (block := file.read(min(body, _BLOCK))):
+            found = zlib.crc32(block, found)
+            body -= len(block)
     if found != known:
-        raise ValueError(f"{Path(file.name).name} is damaged")
+        raise ValueError(f"{path.name} is damaged")
+    return True
 
 
 @contextlib.contextmanager
