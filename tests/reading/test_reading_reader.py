@@ -445,6 +445,20 @@ def test_a_blank_question_raises_after_the_answers_before_it(reader: Reader) -> 
         next(answers)
 
 
+@pytest.mark.parametrize("backend", [ScriptedBackend(random_logits), ThreadedBackend()])
+def test_an_error_of_the_iterable_is_raised_after_the_answers_before_it(
+    model_dir: Path, backend: ScriptedBackend
+) -> None:
+    def read() -> Iterator[Example]:
+        yield from examples([RIVER] * 300)
+        raise OSError("the file is gone")
+
+    answers = Reader(model_dir, backend=backend).answer_all(read())
+    assert len(list(itertools.islice(answers, 300))) == 300
+    with pytest.raises(OSError, match="the file is gone"):
+        next(answers)
+
+
 # ---- what answer_all takes
 
 

@@ -51,7 +51,7 @@ class _Pending(Generic[Task, WindowResult]):
     results: list[WindowResult] = field(default_factory=list)
     unread: int = 0  # windows that were made, but not read yet
     complete: bool = False  # whether all windows have been made
-    error: Exception | None = None  # raised by `windows`
+    error: Exception | None = None  # raised by `windows` or by the iterable
 
 
 class _Item(NamedTuple):
@@ -93,10 +93,10 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
     ) -> Iterator[Result]:
         """Yield a result for each task, lazily and in order.
 
-        An error that `windows` raises for bad input is raised after the results of the tasks before
-        it. `after_chunk` is called after each chunk with the last window that was read.
-        `first_chunk` is the number of windows to read before the first result; with 1, the first
-        items of a live stream are answered one by one.
+        An error of `tasks`, and one that `windows` raises for bad input, is raised after the
+        results of the tasks before it. `after_chunk` is called after each chunk with the last
+        window that was read. `first_chunk` is the number of windows to read before the first
+        result; with 1, the first items of a live stream are answered one by one.
         """
         waiting: deque[_Pending[Task, WindowResult]] = deque()  # in the order of the tasks
         often = after_chunk is not None and self.backend.workers == 1
@@ -112,7 +112,15 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
     def _items(
         self, tasks: Iterable[Task], waiting: deque[_Pending[Task, WindowResult]]
     ) -> Iterator[_Item]:
-        for task in tasks:
+        remaining = iter(tasks)
+        while True:
+            try:
+                task = next(remaining)
+            except StopIteration:
+                return
+            except Exception as error:  # noqa: BLE001 - raised later
+                waiting.append(_Pending(cast("Task", None), complete=True, error=error))
+                return
             pending: _Pending[Task, WindowResult] = _Pending(task)
             waiting.append(pending)
             try:
