@@ -240,7 +240,9 @@ def test_decisions_come_into_the_table_and_stay(
 
 
 def test_decisions_stay_when_a_folder_is_added(tmp_path: Path) -> None:
-    cell = {"answered": True, "quote": "840", "unit": "line", "number": 1, "score": 0.9}
+    cell = {"asked": "How much?", "answered": True, "quote": "840", "sentence": "840."}
+    cell |= {"passage": "840.", "offset": 0, "sentence_offset": 0}
+    cell |= {"unit": "line", "number": 1, "score": 0.9}
     wanted = Wanted("rent", ("How much?",))
     alone, below = (Source(f"/x/docs/{name}", name, (1,)) for name in ("a.txt", "b/a.txt"))
     with Filling(tmp_path / "x.csv") as filling:
@@ -284,12 +286,34 @@ def test_the_file_of_what_was_found(tmp_path: Path) -> None:
         ("[]\n", "is damaged"),
         ('{"format": 1}\n{"document": "a"}\n', "is damaged"),
         ('{"format": 1}\n{"decided": {"x": 1}}\n', "is damaged"),
+        ('{"format": 1}\n' + "[" * 100_000 + "\n", "is damaged"),
     ):
         filling.path.write_text(text)
         with pytest.raises(ConfigError, match=message):
             Filling(out).__enter__()
     with pytest.raises(OutputError, match="cannot be written"):
         Filling(filling.path / "x.csv").__enter__()
+
+
+@pytest.mark.parametrize("odd", [None, "x", [], float("nan")])
+def test_a_damaged_cell_is_seen_when_the_file_is_opened(
+    searcher: Searcher, tmp_path: Path, odd: object
+) -> None:
+    keys = question_keys(searcher, [LED])
+    with Filling(tmp_path / "x.csv") as filling:
+        fill(searcher, keys, sources_of([tmp_path / "docs"], searcher.index), filling)
+    sound = filling.path.read_text()
+    with Filling(tmp_path / "x.csv"):
+        pass
+    cell = json.loads(sound.splitlines()[1])["cells"][keys[LED]]
+    assert cell["quote"]
+    texts = {"asked", "quote", "sentence", "passage", "unit"}
+    for field in cell:
+        if not (field in texts and isinstance(odd, str)):
+            line = {"document": "a", "stamp": [], "cells": {"k": cell | {field: odd}}}
+            filling.path.write_text(f'{{"format": 1}}\n{json.dumps(line)}\n')
+            with pytest.raises(ConfigError, match="is damaged"):
+                Filling(tmp_path / "x.csv").__enter__()
 
 
 @pytest.mark.parametrize("name", ["start", "end", "score", "number", "answers", "no_answer_score"])

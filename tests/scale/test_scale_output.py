@@ -88,3 +88,12 @@ def test_no_cell_of_a_csv_file_is_a_formula(tmp_path: Path, text: str, cell: str
         assert (found["team"], found["start"]) == (cell, "-1")
     write(tmp_path / "x.jsonl", [dict(row)], Columns(("team",)))
     assert json.loads((tmp_path / "x.jsonl").read_text())["team"] == text
+
+
+def test_no_name_of_a_column_is_a_formula(tmp_path: Path) -> None:
+    columns = Columns(("=1+1",))
+    row = {**dict.fromkeys(columns.names()), "id": "1", "=1+1": "x"}
+    write(tmp_path / "x.csv", [row], columns)
+    with open(tmp_path / "x.csv", newline="") as file:
+        (found,) = csv.DictReader(file)
+    assert found["'=1+1"] == "x"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from pullquote.errors import ConfigError, InputError, OutputError
 from pullquote.files import cannot_write
+from pullquote.json_text import decode_text, parse_json
 from pullquote.progress import Progress, no_progress, tracked
 from pullquote.reading.identity import fingerprint
 from pullquote.scale.locking import locked
@@ -50,6 +52,12 @@ Cell: TypeAlias = "Mapping[str, Any]"
 """What was found for a question in a document: `asked`, the wording that found most; `answered`;
 `quote`, `sentence` and `passage` with the offsets of the others in it; `unit`, `number` and
 `score`. Of a question without an answer it is the nearest quote, "" without any."""
+_FIELDS: dict[str, type] = {"asked": str, "answered": bool, "quote": str}
+_OF_QUOTE: dict[str, type] = {
+    **dict.fromkeys(("sentence", "passage", "unit"), str),
+    **dict.fromkeys(("offset", "sentence_offset", "number"), int),
+    "score": float,
+}
 
 
 _FIGURES = re.compile(r"-?(?=(?:\d\.?){1,15}\Z)\d+(?:\.\d+)?")
@@ -124,8 +132,10 @@ class Filling:
         try:
             for line in self._lines():
                 try:
+                    for cell in line.get("cells", {}).values():
+                        _check(cell)
                     self._take(line)
-                except (KeyError, TypeError, ValueError) as error:
+                except (KeyError, TypeError, ValueError, AttributeError) as error:
                     raise self._damaged(error) from None
             self._file = open(self.path, "a", encoding="utf-8")
         except BaseException:
@@ -177,7 +187,7 @@ class Filling:
             whole = data[: data.rfind(b"\n") + 1]
             if whole != data:
                 os.truncate(self.path, len(whole))
-            lines = [json.loads(line) for line in whole.splitlines()]
+            lines = [parse_json(line) for line in decode_text(whole).splitlines()]
             if not lines:
                 self.path.write_text(f'{{"format": {FORMAT}}}\n', encoding="utf-8")
             elif lines.pop(0)["format"] > FORMAT:
@@ -213,6 +223,15 @@ class Filling:
             raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from None
         for line in lines:
             self._take(line)
+
+
+def _check(cell: Cell) -> None:
+    """Raise `KeyError`, `TypeError` or `ValueError` for a cell of the file that is none."""
+    for name, kind in (_FIELDS | (_OF_QUOTE if cell["quote"] else {})).items():
+        if not isinstance(cell[name], kind):
+            raise TypeError(f"{name} is {cell[name]!r}")
+    if cell["quote"] and not math.isfinite(cell["score"]):
+        raise ValueError(f"a score is {cell['score']}")
 
 
 def sources_of(

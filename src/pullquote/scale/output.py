@@ -82,12 +82,10 @@ def write(
                 for result in counted:
                     file.write(f"{json.dumps(result, ensure_ascii=False)}\n")
             else:
-                writer = csv.DictWriter(
-                    file, columns.types(), delimiter="\t" if kind == ".tsv" else ","
-                )
-                writer.writeheader()
-                for result in counted:
-                    writer.writerow(_without_formulas(_flat(result)))
+                header = {name: name for name in columns.types()}
+                writer = csv.DictWriter(file, header, delimiter="\t" if kind == ".tsv" else ",")
+                for row in itertools.chain([header], map(_flat, counted)):
+                    writer.writerow(_without_formulas(row))
     return counted.number, counted.errors
 
 
