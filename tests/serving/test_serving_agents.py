@@ -102,6 +102,18 @@ def test_another_content_type_is_refused_as_elsewhere(
     assert response.json()["error"] == f"headers.content-type: {found}, expected application/json"
 
 
+@pytest.mark.parametrize("kind", ["APPLICATION/JSON", "Application/Json; Charset=UTF-8"])
+def test_media_types_may_be_in_capitals(reader: Reader, tmp_path: Path, kind: str) -> None:
+    with offered(reader, "The Norse came by sea.", tmp_path) as client:
+        response = client.post(
+            "/mcp",
+            content='{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}',
+            headers={"accept": kind.partition(";")[0], "content-type": kind},
+        )
+    assert response.status_code == 200
+    assert response.json()["result"]["tools"]
+
+
 @pytest.mark.parametrize(
     ("origin", "status"),
     [("http://evil.com", 403), ("null", 403), ("https://testserver", 200), ("https://a.org", 200)],

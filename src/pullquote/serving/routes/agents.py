@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -72,6 +73,7 @@ class _Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         check_content_type(request, "application/json")
+        MutableHeaders(scope=scope)["content-type"] = "application/json"  # the SDK minds its case
         origin = request.headers.get("origin")
         is_own = origin is not None and origin.partition("://")[2] == request.headers.get("host")
         if origin is not None and not (is_own or self._origins & {origin, "*"}):
