@@ -20,8 +20,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fuzz_http import campaign
+from fuzz_http import TARGETS, campaign
 from serving_helpers import Server, exchange, responses, serving
+
+from pullquote import Reader
+from pullquote.serving.app import create_app
+from pullquote.serving.settings import Settings
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 from hostile import CLASSES, CLOSE, GOOD, LEGAL, PATIENCE, QUESTION, TEXT, request
@@ -121,6 +125,12 @@ def test_all_classes_at_once_keep_within_the_stated_memory(hardened: Server) -> 
         statuses = {status for task in tasks for status in task.result()}
     assert statuses <= LEGAL | {504}
     assert is_good(hardened)
+
+
+def test_the_campaign_draws_every_route(reader: Reader) -> None:
+    app = create_app(reader, Settings())
+    paths = {*app.openapi()["paths"], *app.state.page_files, app.openapi_url, "/mcp"}
+    assert paths <= {target.partition(b"?")[0].decode("latin-1") for target in TARGETS}
 
 
 def test_a_short_fuzz_campaign_finds_nothing(hardened: Server) -> None:
