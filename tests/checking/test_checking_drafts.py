@@ -215,6 +215,15 @@ def test_time_grows_with_the_draft(text: str) -> None:
     assert time.process_time() - begin < 5
 
 
+@pytest.mark.parametrize("end", ["", ">", "'>", "]>", "-->"])
+@pytest.mark.parametrize("text", ["<!--", "<!", "<![CDATA[", "<?", "</a", "<a b=", "<a b='", "<"])
+def test_time_grows_with_markup_that_has_no_end(text: str, end: str) -> None:
+    begin = time.process_time()
+    draft = read_draft(f"<p>“It is due”</p>{text * (100_000 // len(text))}{end}", "html")
+    assert time.process_time() - begin < 1.5
+    assert draft.quotations[0].text == "It is due"
+
+
 @pytest.mark.parametrize("format", ["md", "html", "text"])
 @pytest.mark.parametrize(
     "text", ["“a" + "\n" * 20_000 + "b”", "> a\n" * 10_000, "<q>a" + " \n" * 100_000 + "b</q>"]
