@@ -50,9 +50,111 @@ def test_texts_without_rows(text: str) -> None:
     assert only_cells(text) == ""
 
 
-@given(st.text("ab:; .\n|,é", max_size=80))
-def test_the_length_stays(text: str) -> None:
-    assert len(only_cells(text)) in (0, len(text))
+@given(st.text("ab:; .\n|,é126/", max_size=80), st.booleans(), st.sampled_from([None, True, False]))
+def test_the_length_stays(text: str, tables: bool, day_first: bool | None) -> None:
+    assert len(only_cells(text, tables=tables, day_first=day_first)) in (0, len(text))
+
+
+FORM = "Landlord: Rosa Klein\n\nTenant: Milo Franke, Jr\n\nRent: 930 euros"
+UNNAMED = "rent; 2024: 840; 2025: 860\n\nheating; 2024: 96; 2025: 104\n\nwater; 2025: 31"
+
+
+@pytest.mark.parametrize(
+    ("text", "cells"),
+    [
+        (FORM, "Landlord Rosa Klein␞Tenant Milo Franke Jr␞Rent 930 euros"),
+        (UNNAMED, "rent 840 860␞heating 96 104␞water 31"),
+        ("oak; Price: 840\npine; Price: 310", "oak 840␞pine 310"),
+        # two forms, one below the other
+        ("Name: Ann\nRole: cook\nName: Ben\nRole: smith", "Name Ann␞Role cook␞Name Ben␞Role smith"),
+        ("Rent: 930 euros", ""),  # a line alone
+        ("We met.\n\nNote: dear\n\nWe left.\n\nRent: 930 euros", ""),
+        ("Anna: The rent is due.\nBen: It is not.", ""),  # sentences
+        ("He says; note: one\nIt says; so: two", ""),  # names of one row each
+    ],
+)
+def test_forms_and_rows_whose_first_cell_has_no_name(text: str, cells: str) -> None:
+    shown = only_cells(text, tables=True)
+    assert "␞".join(" ".join(row.split()) for row in shown.split("␞")).strip("␞") == cells
+    assert only_cells(text) == ""
+
+
+@pytest.mark.parametrize("name", ["lease.xlsx", "lease.docx", "lease.md"])
+@pytest.mark.parametrize(
+    ("text", "quote", "there"),
+    [
+        (FORM, "Landlord, Rosa Klein", "Landlord: Rosa Klein"),
+        (FORM, "Tenant | Milo Franke, Jr", "Tenant: Milo Franke, Jr"),
+        (FORM, "Rent 930 euros", "Rent: 930 euros"),
+        (UNNAMED, "rent; 840; 860", "rent; 2024: 840; 2025: 860"),
+        (UNNAMED, "heating | 96 | 104", "heating; 2024: 96; 2025: 104"),
+    ],
+)
+def test_they_may_be_quoted_as_they_are_shown(name: str, text: str, quote: str, there: str) -> None:
+    found = check(quote, {"id": name, "text": text})
+    assert (found.match, found.found[0].text) == ("typographic", there)
+    # a plain text is shown as it is
+    assert check(quote, {"id": "lease.txt", "text": text}).match in ("drifted", "absent")
+
+
+def test_of_a_form_the_other_value_is_told() -> None:
+    found = check("Rent 390 euros", {"id": "lease.xlsx", "text": FORM}, document="lease.xlsx")
+    assert [str(one) for one in found.differences] == ['"390" for "930"']
+
+
+DAYS = (
+    "Item: oak door; Bought: 2026-11-27; Price: 840\n\n"
+    "Item: pine door; Bought: 2026-04-03 14:30; Price: 310\n\n"
+    "Item: gate; Bought: 3/4/2026; Price: 12"
+)
+
+
+@pytest.mark.parametrize(
+    ("quote", "there"),
+    [
+        ("oak door, 27/11/2026, 840", "oak door; Bought: 2026-11-27; Price: 840"),
+        ("oak door, 11/27/26, 840", "oak door; Bought: 2026-11-27; Price: 840"),
+        ("oak door | 27 Nov 2026", "oak door; Bought: 2026-11-27"),
+        ("Fri, 27 November 2026 840", "2026-11-27; Price: 840"),
+        ("pine door, 3.4.2026 14:30", "pine door; Bought: 2026-04-03 14:30"),
+        ("pine door, 04/03/2026 14:30, 310", "pine door; Bought: 2026-04-03 14:30; Price: 310"),
+        ("gate, 3 April 2026, 12", "gate; Bought: 3/4/2026; Price: 12"),
+        ("gate, March 4, 2026, 12", "gate; Bought: 3/4/2026; Price: 12"),
+    ],
+)
+def test_a_date_of_a_sheet_is_the_same_in_any_notation(quote: str, there: str) -> None:
+    found = check(quote, {"id": "doors.csv", "text": DAYS})
+    assert (found.match, found.similarity) == ("typographic", 1.0)
+    (place,) = found.found
+    assert place.text == there == DAYS[place.start : place.end]
+    assert (place.quote_start, place.quote_end) == (0, len(quote))
+
+
+@pytest.mark.parametrize(
+    ("quote", "differences"),
+    [
+        ("oak door, 28/11/2026, 840", ['"28/11/2026" for "2026-11-27"']),
+        ("oak door, 27 Nov 2026, 480", ['"480" for "840"']),
+        ("pine door, 3 April 2026 14:35, 310", ['"14:35" for "14:30"']),
+    ],
+)
+def test_another_day_is_no_other_notation(quote: str, differences: list[str]) -> None:
+    found = check(quote, {"id": "doors.xlsx", "text": DAYS}, document="doors.xlsx")
+    assert [str(one) for one in found.differences] == differences
+    for one in found.differences:
+        assert quote[one.quote_start : one.quote_end] in str(one)
+
+
+@pytest.mark.parametrize("name", ["doors.docx", "doors.txt"])
+def test_dates_of_documents_are_shown_as_they_are(name: str) -> None:
+    found = check("oak door, 27/11/2026, 840", {"id": name, "text": DAYS})
+    assert found.match not in ("exact", "typographic")
+
+
+def test_a_date_within_a_cell_is_shown_as_it_is() -> None:
+    text = "Item: oak door; Note: due 27/11/2026\n\nItem: pine door; Note: due 28/11/2026"
+    found = check("oak door, due 27 Nov 2026", {"id": "doors.csv", "text": text})
+    assert found.match not in ("exact", "typographic")
 
 
 @pytest.fixture(scope="module")

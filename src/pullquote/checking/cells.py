@@ -11,10 +11,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from pullquote.checking.days import with_days
 
 # what stands before a cell: "Item: ", "; Price: ", and " Price: " after the end of a sentence
 _NAME = re.compile(r"(?:^|; |(?<=[.!?…]) )([^\n;]{1,80}?): ", re.MULTILINE)
-_LONGEST = 82  # characters of a name and its colon
+_LONGEST = 164  # characters of a first cell without a name, and of a name and its colon
+# of a form: a name and its value, which is no sentence
+_PAIR = re.compile(r"([^\n;:!?…]{1,80}): (?=\S)[^\n]*[^\s.!?…]")
 _LINE = re.compile(r"[^\n]+")
 _FEWEST = 2  # names that a row shares, and rows that share one: else "Note: ..." would be a name
 _BETWEEN = re.compile(r"[;|]|(?<!\d),|,(?!\d)")
@@ -23,46 +28,70 @@ _ELSE = "¶"  # stands for a line that is no row, so that the rows around it do 
 ROW_END = "␞"  # before a row, so that what is quoted in one line does not go on in the next row
 
 
-def only_cells(text: str) -> str:
+def only_cells(text: str, *, tables: bool = False, day_first: bool | None = None) -> str:
     """A text with blanks for all but the cells of its rows, and the ends of rows; "" without rows.
 
-    A row begins with the name of a column, and shares two names or more with other rows.
+    A row begins with the name of a column, and shares two names or more with other rows. In a
+    document that has `tables`, its first cell may have no name, and two lines or more of different
+    names with their values are a form, which is shown without the colons. If `day_first` is given,
+    cells that are dates are signs for their days (`days`).
     """
-    found = [(line, _names(text, line)) for line in _LINE.finditer(text)]
-    lines = Counter(line[0] for line, _ in found)
-    rows = Counter(name for _, names in found for name in {match[1] for match in names})
+    lines = list(_LINE.finditer(text))
+    known = Counter(line[0] for line in lines)
+    pairs = set(_pairs([line for line in lines if known[line[0]] == 1])) if tables else set()
+    named = [_names(text, line, tables) for line in lines]
+    rows = Counter(name for names in named for name in {match[1] for match in names})
     pieces: list[str] = []
     at = 0
     some = False
-    for line, names in found:
+    for line, names in zip(lines, named, strict=True):
         between = text[at : line.start()]
         at = line.end()
+        unnamed = bool(names) and names[0].start() > line.start()
+        begins = [(line.start(), line.start())] if unnamed else []
         shared = sum(rows[match[1]] >= _FEWEST for match in names)
-        if shared < _FEWEST:
+        if shared and shared + unnamed >= _FEWEST:
+            # behind a sentence it may be a part of a cell
+            own = (one for one in names if one[0][0] != " " or rows[one[1]] >= _FEWEST)
+            begins += [one.span() for one in own]
+        elif line.start() in pairs:
+            colon = text.index(": ", line.start())
+            begins = [(line.start(), line.start()), (colon, colon + 2)]
+        else:
             # a title is read above each row of its table, which it does not part
-            sign = _ELSE if lines[line[0]] == 1 else ""
+            sign = _ELSE if known[line[0]] == 1 else ""
             pieces += [between, sign.ljust(len(line[0]))]
             continue
         pieces.append(between.replace("\n", ROW_END, 1))
         some = True
-        # behind a sentence it may be a part of a cell
-        names = [one for one in names if one[0][0] != " " or rows[one[1]] >= _FEWEST]
-        ends = [*(match.start() for match in names[1:]), line.end()]
-        for match, end in zip(names, ends, strict=True):
-            pieces += [
-                " " * len(match[0]),
-                without_separators(text[match.end() : end], inside=False),
-            ]
+        ends = [*(start for start, _ in begins[1:]), line.end()]
+        for (start, cell), end in zip(begins, ends, strict=True):
+            shown = without_separators(text[cell:end], inside=False)
+            day = shown if day_first is None else with_days(shown, day_first=day_first, whole=True)
+            pieces += [" " * (cell - start), day]
     return "".join([*pieces, text[at:]]) if some else ""
 
 
-def _names(text: str, line: re.Match[str]) -> list[re.Match[str]]:
-    """The names of columns in a line, if it begins with one."""
+def _names(text: str, line: re.Match[str], tables: bool) -> list[re.Match[str]]:
+    """The names of columns in a line, if it begins with one, or with a cell of a table."""
     start, end = line.span()
     if text.find(": ", start, min(end, start + _LONGEST)) < 0:  # most lines
         return []
     names = list(_NAME.finditer(text, start, end))
-    return names if names and names[0].start() == start else []
+    return names if names and (tables or names[0].start() == start) else []
+
+
+def _pairs(lines: Sequence[re.Match[str]]) -> Iterator[int]:
+    """Where the lines of forms begin: pairs in a row, whose names differ."""
+    form: dict[str, int] = {}  # where the line of each name begins
+    for line in [*lines, None]:
+        pair = line and _PAIR.fullmatch(line[0])
+        if not pair or pair[1] in form:
+            if len(form) >= _FEWEST:
+                yield from form.values()
+            form = {}
+        if line and pair:
+            form[pair[1]] = line.start()
 
 
 def without_separators(text: str, *, inside: bool = True) -> str:

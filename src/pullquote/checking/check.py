@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from pullquote.checking import aligning
 from pullquote.checking.aligning import Alignment
 from pullquote.checking.cells import without_separators
+from pullquote.checking.days import has_day, with_days
 from pullquote.checking.drafts import Quotation, read_draft
 from pullquote.checking.folding import Folded, same_marks
 from pullquote.checking.naming import Names, named
@@ -54,10 +55,12 @@ class _Quote:
     """A quote, and its parts between signs of elision."""
 
     text: str
+    read_as: str = ""
+    """What is looked for in place of the text, if anything; it is as long."""
 
     @functools.cached_property
     def folded(self) -> Folded:
-        return Folded(self.text)
+        return Folded(self.text, self.read_as)
 
     @functools.cached_property
     def parts(self) -> list[tuple[Folded, int]]:
@@ -68,7 +71,8 @@ class _Quote:
             return [(self.folded, 0)]
         begins = [0, *(match.end() for match in signs)]
         parts = (
-            (Folded(self.text[begin:end]), begin) for begin, end in zip(begins, ends, strict=True)
+            (Folded(self.text[begin:end], self.read_as[begin:end]), begin)
+            for begin, end in zip(begins, ends, strict=True)
         )
         return [(part, begin) for part, begin in parts if len(part.words)]
 
@@ -330,16 +334,23 @@ def _of_rows(
 ) -> tuple[_Quote, _Result | None]:
     """The place of a quote among the cells of rows, without the names of their columns.
 
-    A quote of several lines may go on from row to row. It is returned as it was looked for there.
+    A quote of several lines may go on from row to row; dates may be in another notation. It is
+    returned as it was looked for there.
     """
-    lines = "\n" in asked.text.strip()
-    rows = [rows for text in texts if (rows := text.touching_rows if lines else text.rows)]
-    tried = {without_separators(asked.text, inside=inside): None for inside in (False, True)}
-    found = [
-        (cells, _best(_whole(cells, rows), named) or _drifted(cells, rows))
-        for cells in map(_Quote, tried)
-    ]
-    return max(found, key=lambda one: one[1].words / max(one[0].words, 1) if one[1] else 0.0)
+    touching = "\n" in asked.text
+    best: tuple[_Quote, _Result | None] = asked, None
+    most = 0.0
+    for day_first in (None, True, False) if has_day(asked.text) else (None,):
+        found = (text.rows(touching=touching, day_first=day_first) for text in texts)
+        if not (rows := [text for text in found if text]):
+            continue
+        shown = asked.text if day_first is None else with_days(asked.text, day_first=day_first)
+        tried = [without_separators(shown, inside=inside) for inside in (False, True)]
+        for quote in (_Quote(asked.text, cells) for cells in dict.fromkeys(tried)):
+            result = _best(_whole(quote, rows), named) or _drifted(quote, rows)
+            if result and (share := result.words / max(quote.words, 1)) > most:
+                best, most = (quote, result), share
+    return best
 
 
 def _aligned(

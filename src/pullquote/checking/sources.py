@@ -38,6 +38,10 @@ from pullquote.types import Document, Mark, Passage, Place
 From: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | Index"
 """A path of a file, a folder or an index; `{"text": ..., "id": ...}`; or an open index."""
 
+# files of which each program shows dates in its own notation
+_SHEETS = (
+    *(".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlt", ".ods", ".ots", ".fods", ".csv", ".tsv"),
+)
 _RAW = (*plain.ENDINGS, ".md", ".markdown", ".csv", ".tsv", ".jsonl", ".ndjson")
 
 _WORDS = 6  # of a quote by which an index is searched at once
@@ -76,17 +80,29 @@ class SourceText:
         """The text, folded; line breaks stand for the blanks between passages."""
         return Folded("".join(joined(self.passages, self.start)), self.cells)
 
-    @functools.cached_property
-    def rows(self) -> SourceText | None:
-        """The same text, of which only the cells of tables are looked at; None without tables."""
-        cells = only_cells(self.folded.text)
-        return replace(self, cells=cells) if cells else None
+    def rows(self, *, touching: bool = False, day_first: bool | None = None) -> SourceText | None:
+        """The same text, of which only the cells of tables are looked at; None without tables.
+
+        With `touching`, a row goes on in the next one. If `day_first` is given, dates of a
+        spreadsheet are signs for their days (`days`); None if it is none.
+        """
+        key = touching, day_first
+        if key not in self._rows:
+            self._rows[key] = self._as_rows(touching, day_first)
+        return self._rows[key]
 
     @functools.cached_property
-    def touching_rows(self) -> SourceText | None:
-        """The same, in which a row goes on in the next one."""
-        rows = self.rows
-        return rows and replace(self, cells=rows.cells.replace(ROW_END, "\n"))
+    def _rows(self) -> dict[tuple[bool, bool | None], SourceText | None]:
+        return {}
+
+    def _as_rows(self, touching: bool, day_first: bool | None) -> SourceText | None:
+        path = self.document.path
+        if day_first is not None and not path.lower().endswith(_SHEETS):
+            return None
+        cells = only_cells(self.folded.text, tables=not plain.is_plain(path), day_first=day_first)
+        if touching:
+            cells = cells.replace(ROW_END, "\n")
+        return replace(self, cells=cells) if cells else None
 
     @functools.cached_property
     def of_file(self) -> SourceText | None:
