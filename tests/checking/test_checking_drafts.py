@@ -187,6 +187,16 @@ def test_marks_without_an_end_are_told_by_line() -> None:
     assert read_draft("One.\n\n“Two.\n\nThree “four”.").unclosed == ("line 3",)
 
 
+@pytest.mark.parametrize(
+    ("text", "format"),
+    [("<p>One.</p>\n\n<blockquote>Two “three”.", "html"), ("One.\n\n<q>Two “three”.", "md")],
+)
+def test_elements_without_an_end_are_told_by_line(text: str, format: str) -> None:
+    draft = read_draft(text, format)
+    assert draft.unclosed == ("line 3",)
+    assert [one.text for one in draft.quotations] == ["three"]
+
+
 def test_formats_by_name() -> None:
     names = ["a.md", "A.HTML", "a.json", "a.jsonl", "a.txt", "a", "-"]
     assert [format_of(name) for name in names] == [

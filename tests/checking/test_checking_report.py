@@ -44,5 +44,5 @@ def test_differences_are_marked_on_both_sides(tmp_path: Path) -> None:
 
 def test_it_says_how_many_need_a_look(tmp_path: Path) -> None:
     found = page(tmp_path)
-    assert "2 of 4 need a look" in found
+    assert "2 of 4 need a look; 1 never closed, and not checked." in found
     assert "never closed: line 2" in found

@@ -56,6 +56,19 @@ def test_json(call: Run, draft: Path) -> None:
     assert quote["found"][0]["section"] == 4
 
 
+def test_a_quotation_that_is_never_closed_is_1(call: Run, draft: Path, tmp_path: Path) -> None:
+    draft.write_text(GOOD + "\nIt gives “twelve kilowatts.\n", "utf-8")
+    done = call("check", draft, MILL)
+    assert (done.code, done.err) == (1, "")
+    assert done.out.splitlines()[-2:] == [
+        f"unclosed     {draft}, line 3: this quotation is never closed, and was not checked",
+        "1 quote: 1 exact; 1 never closed",
+    ]
+    as_json = call("check", draft, MILL, "--json")
+    assert (as_json.code, as_json.json["fine"]) == (1, False)
+    assert as_json.json["drafts"][0]["unclosed"] == ["line 3"]
+
+
 def test_a_page(call: Run, draft: Path, tmp_path: Path) -> None:
     draft.write_text(BAD, "utf-8")
     page = tmp_path / "new" / "report.html"

@@ -59,7 +59,7 @@ def quotations(text: str, unclosed: Callable[[int], object] = lambda _: None) ->
     >>> [one.text for one in quotations('The 5" pipe is "as good as new", isn\\'t it?')]
     ['as good as new']
     """
-    blocks = list(_blocks(text))
+    blocks = list(_blocks(text, unclosed))
     pieces, at = [], 0
     for start, end in blocks:  # their marks belong to no pair outside
         pieces += [text[at:start], PARAGRAPH + " " * (end - start - 1)]
@@ -123,7 +123,7 @@ def _around(text: str) -> bool:
     return [(0, len(text))] == list(_pairs(text, lambda _: None))
 
 
-def _blocks(text: str) -> Iterator[tuple[int, int]]:
+def _blocks(text: str, unclosed: Callable[[int], object]) -> Iterator[tuple[int, int]]:
     """The outermost places between `OPEN` and `CLOSE`."""
     depth = begin = 0
     for sign in re.finditer(f"[{OPEN}{CLOSE}]", text):
@@ -134,6 +134,8 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
             depth -= 1
             if not depth:
                 yield begin, sign.end()
+    if depth:
+        unclosed(begin)
 
 
 def _pairs(text: str, unclosed: Callable[[int], object]) -> Iterator[tuple[int, int]]:

@@ -29,6 +29,11 @@ class Checked:
     checks: Sequence[tuple[Quotation, Check]]
     unclosed: Sequence[str] = ()
 
+    @property
+    def fine(self) -> bool:
+        """Whether nobody needs to look at it: all quotes are fine, and all marks closed."""
+        return not self.unclosed and all(check.fine for _, check in self.checks)
+
 
 def counts(drafts: Iterable[Checked]) -> dict[str, int]:
     """How many quotes there are of each verdict, without those of which there are none."""
@@ -52,6 +57,8 @@ def _page(drafts: Sequence[Checked]) -> str:
     )
     title = "Quotes of " + ", ".join(escape(draft.name) for draft in drafts)
     verdict = f"{look:,} of {total:,} need a look" if look else f"all {total:,} are fine"
+    if unclosed := sum(len(draft.unclosed) for draft in drafts):
+        verdict += f"; {unclosed:,} never closed, and not checked"
     body = "\n".join(_draft(draft, headed=len(drafts) > 1) for draft in drafts)
     return f"""<!doctype html>
 <html lang="en">
@@ -86,7 +93,7 @@ def _draft(draft: Checked, *, headed: bool) -> str:
     parts += [_article(quotation, check) for quotation, check in draft.checks]
     if draft.unclosed:
         where = ", ".join(map(escape, draft.unclosed))
-        parts.append(f'<p class="soft">Quotation marks that are never closed: {where}.</p>')
+        parts.append(f'<p class="note">Quotations that are never closed: {where}.</p>')
     return "\n".join(parts)
 
 

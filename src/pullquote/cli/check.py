@@ -97,7 +97,8 @@ def command(
     words or more from several places); absent; uncheckable (too short, or its source is not there).
 
     Exit code 0 if every quote is exact or typographic and stands where the draft names, or is too
-    short to be looked for; 1 if some are not; 2 if they could not be checked, as without a draft.
+    short to be looked for; 1 if some are not, or a quotation mark is never closed, so that what it
+    begins was not checked; 2 if they could not be checked, as without a draft.
     """
     drafts, named_sources = (paths, sources) if sources else (paths[:1], paths[1:])
     if not named_sources:
@@ -116,7 +117,7 @@ def _run(
     min_words: int,
     as_json: bool,
 ) -> bool:
-    """Check the drafts and print what was found; whether all quotes are fine."""
+    """Check the drafts and print what was found; whether all quotes are fine, and closed."""
     from pullquote.checking.check import Checker
     from pullquote.checking.drafts import format_of
     from pullquote.checking.report import counts, write_report
@@ -144,7 +145,7 @@ def _run(
             say("note", f"{one.name}: no quotes; looked for {_LOOKED_FOR[format_of(one.name)]}")
     if report is not None:
         write_report(report, checked)
-    fine = all(check.fine for draft in checked for _, check in draft.checks)
+    fine = all(draft.fine for draft in checked)
     if as_json:
         not_read = [{"document": one.path, "reason": one.reason} for one in problems]
         echo_json(
@@ -190,9 +191,10 @@ def _draft_dict(draft: Checked) -> dict[str, Any]:
 def _print(draft: Checked) -> None:
     for quotation, check in draft.checks:
         _print_check(draft.name, quotation, check)
-    if draft.unclosed:
-        where = ", ".join(draft.unclosed)
-        say("note", f"{draft.name}: quotation marks that are never closed: {where}")
+    for where in draft.unclosed:
+        word = click.style(f"{'unclosed':{_WIDTH}}", fg="red", bold=True)
+        told = "this quotation is never closed, and was not checked"
+        click.echo(f"{word}  {printable(f'{draft.name}, {where}')}: {told}")
 
 
 def _print_check(name: str, quotation: Quotation, check: Check) -> None:
@@ -234,5 +236,7 @@ def _print_summary(drafts: Sequence[Checked], report: str | None) -> None:
     kinds = ", ".join(f"{number:,} {match}" for match, number in counts(drafts).items())
     elsewhere = sum(check.place == "elsewhere" for draft in drafts for _, check in draft.checks)
     named = f"; {elsewhere:,} not where the draft names" if elsewhere else ""
+    open_ = sum(len(draft.unclosed) for draft in drafts)
+    unclosed = f"; {open_:,} never closed" if open_ else ""
     where = f"; {printable(report)}" if report else ""
-    click.echo(f"{count(total, 'quote')}{': ' if kinds else ''}{kinds}{named}{where}")
+    click.echo(f"{count(total, 'quote')}{': ' if kinds else ''}{kinds}{named}{unclosed}{where}")
