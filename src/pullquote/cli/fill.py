@@ -36,7 +36,7 @@ from pullquote.errors import DocumentError
 """,
 )
 @click.argument("questions")
-@click.argument("paths", nargs=-1, required=True, metavar="FOLDER...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "-o",
     "--output",
@@ -82,12 +82,13 @@ def command(
     precision: str,
     threads: int | None,
 ) -> None:
-    """Fill TABLE out of the documents in each FOLDER: one row a document, one column a question.
+    """Fill TABLE out of documents: one row for each at PATH, one column a question.
 
-    QUESTIONS is TOML: for each column [[question]] with name, ask (a question, or a list of its
-    wordings) and perhaps kind: text, date, amount or yes/no. Beside each column stand its quote,
-    place, score and a note. A date or amount is given in plain figures where there is no doubt,
-    else as the quote. A document that cannot be read is a row with the reason.
+    PATH is a document or a folder of them. QUESTIONS is TOML: for each column [[question]] with
+    name, ask (a question, or a list of its wordings) and perhaps kind: text, date, amount or
+    yes/no. Beside each column stand its quote, place, score and a note. A date or amount is given
+    in plain figures where there is no doubt, else as the quote. A document that cannot be read is a
+    row with the reason.
 
     What was found is kept beside TABLE, in .TABLE.filled: stopped in any way, the same command goes
     on, and later asks only what is new. Needs the extra: pip install "pullquote[fill]".

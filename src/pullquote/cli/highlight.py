@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 """,
 )
 @click.argument("question")
-@click.argument("paths", nargs=-1, required=True, metavar="FILE...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--least",
     callback=probability,
@@ -64,12 +64,12 @@ def command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Print the sentences and entries of lists in each FILE (or folder) that bear on QUESTION.
+    """Print the sentences and entries of lists in documents that bear on QUESTION.
 
     There may be several, for a question may have several answers: the parties of a contract, the
     dates in a letter. Each comes with the probability that it holds an answer, its best quote
-    marked, and its place. FILE is a document as for `ask`, or "-" for standard input; each is read
-    whole.
+    marked, and its place. PATH is a document as for `ask`, a folder of them, or "-" for standard
+    input; each document is read whole.
     """
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("- is one text, not one of several; give files and folders.")

@@ -36,16 +36,16 @@ def command(name: str | None, family: bool) -> None:
         from pullquote.reading.backends import native_library
 
         click.echo(
-            f"{'name':12}{'MiB':>8}{'window':>8}  {'decision':18}  "
-            f"{'weights':20}{'read by':13}{'in':6}directory"
+            f"{'name':12}{'window':>8}  {'decision':18}  "
+            f"{'weights':20}{'MiB':>6}  {'read by':13}{'in':6}directory"
         )
         for model in map(open_model, bundled_models()):
-            size = sum(file.stat().st_size for file in model.path.iterdir() if file.is_file())
             config, choice = model.config, choose(model)
+            size = choice.file.stat().st_size
             click.echo(
-                f"{model.name:12}{size / 2**20:8.2f}{config.max_length:8}"
-                f"  {decision_words(config.decision()):18}  "
-                f"{choice.file.name:20}{choice.package:13}{choice.precision:6}{model.path}"
+                f"{model.name:12}{config.max_length:8}  {decision_words(config.decision()):18}  "
+                f"{choice.file.name:20}{size / 2**20:6.2f}  {choice.package:13}"
+                f"{choice.precision:6}{model.path}"
             )
         if native_library.missing():
             say("note", native_library.MISSING)

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
   pullquote passages contracts/ --json
 """,
 )
-@click.argument("paths", nargs=-1, required=True, metavar="FILE...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @json_option
 def command(paths: tuple[str, ...], as_json: bool) -> None:
-    """Print what is read of each FILE (or of a folder), as `ask` and `index` read it.
+    """Print what is read of documents, or of folders of them, as `ask` and `index` read it.
 
     Look here first when an answer is odd. The text is that of the passages that a model reads, each
     with its page, line, section, slide or the like, and its characters in the document's text;
