@@ -373,6 +373,35 @@ def test_scores_that_were_never_calibrated_are_said_to_be_none(
     assert run("ask", "Who led?", text, "--model", "tiny").succeeded().err == ""
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "highlight Who? text.txt --model MODEL",
+        "ask --questions rows.csv text.txt -o found.csv --model MODEL",
+        "fill questions.toml text.txt -o table.csv --model MODEL",
+        "predict MODEL rows.csv -o answers.csv",
+        "batch rows.csv answers --model MODEL",
+        "mcp text.txt --model MODEL",
+    ],
+)
+def test_every_command_with_scores_says_so_once(
+    run: Run, model_dir: Path, tmp_path: Path, command: str
+) -> None:
+    needed = {"mcp": "mcp", "batch": "pyarrow"}.get(command.partition(" ")[0])
+    if needed:
+        pytest.importorskip(needed)
+    (tmp_path / "text.txt").write_text("The Norse, led by Rollo, came by sea.")
+    (tmp_path / "rows.csv").write_text("question,context\nWho led?,Rollo led.\nWho?,Rollo.\n")
+    (tmp_path / "questions.toml").write_text('[[question]]\nname = "a"\nask = ["Who?", "Who led?"]')
+    for model, times in ((model_dir, 1), ("tiny", 0)):
+        words = [str(model) if word == "MODEL" else word for word in command.split()]
+        done = run(*words, env={"PULLQUOTE_CACHE": str(tmp_path / "cache")})
+        if words[0] == "batch":
+            (tmp_path / "answers").rename(tmp_path / f"answers of {times}")
+        assert done.code == 0, done
+        assert done.err.count("are no probabilities, for they were never calibrated") == times
+
+
 @pytest.mark.skipif(not native_library.available(), reason="no engine here: make engine")
 @pytest.mark.parametrize(("wanted", "threads"), [(None, 1), ("3", 3)])
 def test_numpy_starts_no_threads_where_the_engine_reads(wanted: str | None, threads: int) -> None:
