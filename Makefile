@@ -48,7 +48,7 @@ ifdef FULL
 	    -p no:cacheprovider $(NO_EMPTY_BATCH)
 endif
 
-test-integrations: .integrations/ready engine  ## test the components for Haystack, LangChain and LlamaIndex with today's releases
+test-integrations: .integrations/ready engine  ## test the components for Haystack, LangChain, LlamaIndex and frames with today's releases
 	.integrations/bin/python -m pytest -rs tests/integrations -p no:cacheprovider
 
 # What answers questions, with the other backends.
@@ -238,7 +238,7 @@ NO_EMPTY_BATCH := --deselect='tests/publishing/test_quantize.py::test_inputs_of_
 	rm -rf .integrations
 	$(PYTHON) -m venv .integrations
 	.integrations/bin/python -m pip install $(QUIET) pytest pytest-timeout hypothesis haystack-ai \
-	    langchain-core llama-index-core pandas -e '.[files]'
+	    langchain-core llama-index-core pandas polars datasets -e '.[files]'
 	$(call path-file,.integrations)
 	touch $@
 

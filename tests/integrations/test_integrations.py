@@ -168,3 +168,21 @@ def test_predictions_as_a_frame() -> None:
     wide = predictions_to_frame(predictions, top_k=2)
     assert wide["answers"][0][0]["text"] == "Rollo"
     assert isinstance(frame, pandas.DataFrame)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "datasets"])
+def test_columns_of_frames_are_lists(library: str) -> None:
+    module = pytest.importorskip(library)
+    from pullquote import Reader, pipeline
+
+    columns = {"q": [QUESTION, NOTHING], "c": [TEXTS[3]] * 2}
+    make = {"pyarrow": "table", "datasets": "Dataset"}.get(library, "DataFrame")
+    made = getattr(module, make)
+    frame = made.from_dict(columns) if library == "datasets" else made(columns)
+    qa = pipeline("question-answering")
+    wanted = qa(question=columns["q"], context=columns["c"])
+    assert qa(question=frame["q"], context=frame["c"]) == wanted
+    assert wanted[0]["answer"] == "Rollo"
+    if library != "pyarrow":  # whose columns have texts of their own kind
+        rows = Reader().answer_all(zip(frame["q"], frame["c"], strict=True))
+        assert [one.text for one in rows] == ["Rollo", ""]
