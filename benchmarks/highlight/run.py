@@ -111,15 +111,13 @@ def run_several(arguments: argparse.Namespace) -> None:
             ways.setdefault(way, []).append(row)
     print(f"{arguments.split}, {arguments.model}: {len(asked)} questions, several answers each\n")
     print("| | spans | precision | recall |\n|---|---:|---:|---:|")
-    figures = {}
+    figures: dict[str, dict[str, float]] = {}
     for way, rows in ways.items():
         right = [one for row, *_ in rows for one in row]
         recall = sum(row[1] for row in rows) / sum(row[2] for row in rows)
         spans, precision = len(right) / len(rows), float(np.mean(right))
         print(f"| {way} | {spans:.1f} | {precision:.2f} | {recall:.2f} |")
         figures[way] = {"spans": spans, "precision": precision, "recall": recall}
-    if arguments.json:
-        write_json(arguments.json, figures)
     people = _people()
     for one in people.load():
         if one.split == arguments.split and one.kind != "folder":
@@ -136,10 +134,13 @@ def run_several(arguments: argparse.Namespace) -> None:
     print("|---|---:|---:|---:|---:|")
     for kind, pairs in (*scores.items(), ("all", [*itertools.chain(*scores.values())])):
         score, right = np.array(pairs).T
+        one = {"mean score": score.mean(), "right": right.mean(), "ece": _ece(score, right)}
         print(
-            f"| {kind} | {len(pairs):,} | {score.mean():.3f} | {right.mean():.3f} | "
-            f"{_ece(score, right):.3f} |"
+            f"| {kind} | {len(pairs):,} | {' | '.join(f'{value:.3f}' for value in one.values())} |"
         )
+        figures[f"scores, {kind}"] = {"sentences": len(pairs), **one}
+    if arguments.json:
+        write_json(arguments.json, figures)
 
 
 def _held(span: Any, places: list[list[Place]]) -> set[int]:
