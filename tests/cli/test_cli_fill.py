@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from cli_helpers import ENVIRONMENT, Run
 
+from pullquote.reading.backends import native_library
+
 LEASES = Path(__file__).parents[2] / "examples" / "leases"
 QUESTIONS = """
 [[question]]
@@ -67,6 +69,22 @@ def test_a_table_that_goes_on(call: Run, folder: Path, tmp_path: Path) -> None:
     assert "table.csv: 6 documents" in again.out
     assert "3 documents as before: not asked again" in again.err
     assert [row["rent"] for row in rows(folder / "table.csv")][4] == "90"
+
+
+@pytest.mark.skipif(not native_library.available(), reason="scores are those of the engine")
+def test_the_table_of_the_docs(call: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (LEASES.parents[1] / "docs" / "fill.md").read_text("utf-8")
+    start = page.index("| document |")
+    shown = [line.strip("| ").split(" |") for line in page[start:].split("\n\n")[0].splitlines()]
+    names, _, *body = [[cell.strip() for cell in line] for line in shown]
+    monkeypatch.setenv("PULLQUOTE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("PULLQUOTE_VECTORS", raising=False)  # as people have them
+    call("fill", LEASES / "questions.toml", LEASES, "-o", "leases.csv").succeeded()
+    found = [
+        [f"{float(row[name]):.2f}" if name.endswith("score") else row[name] for name in names]
+        for row in rows(tmp_path / "leases.csv")
+    ]
+    assert [line + [""] * (len(names) - len(line)) for line in body] == found
 
 
 def test_a_document_that_was_read_in_part_is_asked(call: Run, folder: Path, tmp_path: Path) -> None:
