@@ -39,6 +39,7 @@ def around(text: str, quote: str = "Rollo", **options: int) -> str:
         ("It rained. ", "Some, e.g. Rollo and St. Olaf, came at 3.5 knots vs. the tide.", " OK."),
         ("It rained. ", "The U.S. fleet of Rollo sailed for D.C. Sunday.", " It sank."),
         ("It rained. ", 'Rollo asked "Who?" twice.', " No one knew."),
+        ("It has no. ", "Rollo had plot no. 7 of vol. 2, fig. 3, pp. 4-5.", " 6 came."),
         # languages that need no blank between sentences
         ("雨が降った。", "Rolloは海から来た。", "彼は残った。"),
         ("「降る。」", "「Rolloが来た。」", "彼は残った。"),
