@@ -192,8 +192,9 @@ def is_place(
 
 
 def in_index(options: argparse.Namespace) -> dict[str, Any]:
-    """Quotes of 25 words, as they are and with a changed word, of passages that are six sentences of
-    SQuAD each, drawn by seed.
+    """Quotes of 25 words, as they are and with a changed word, of passages drawn by seed.
+
+    A passage is six sentences of SQuAD.
     """
     random_ = random.Random(options.seed)
     contexts = list(dict.fromkeys(one.context for one in load(options.squad).examples))

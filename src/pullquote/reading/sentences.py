@@ -16,9 +16,9 @@ from pullquote.types import Span
 # (quotes, brackets, "[3]"), if whitespace follows and then no lower-case letter: not in "vs. the
 # tide". It does not end after a single letter or a title ("J. Smeaton", "e.g.", "Dr. Watson"), nor
 # between "no.", "fig." and the like and a number, for a sentence that is too long does less harm
-# than half of one. It also ends at a CJK full stop and at an empty line. In a long row of dots, only
-# the first two places are tried: if a later one fits, so does the second, and trying all would cost
-# the square of their number.
+# than half of one. It also ends at a CJK full stop and at an empty line. In a long row of dots,
+# only the first two places are tried: if a later one fits, so does the second, and trying all would
+# cost the square of their number.
 _END = re.compile(
     r"""(?<![.!?…]{2})(?<!\b[^\W\d_])(?<!\b(?:Dr|Jr|Mr|Ms|No|Sr|St))(?<!\bMrs)
         [.!?…]+ (?:["'”’»)\]]|\[\w+\])* (?=\s+[^\sa-z])
