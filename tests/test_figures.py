@@ -52,7 +52,7 @@ SPEED = RUN["models"]
 PEOPLE = results("2026-11-27-people-test.json")["models"]
 SERVING = results("2026-11-27-serve-intel-r-xeon-r-processor-2-cpu.json")["models"]
 BATCH = results("2026-11-27-batch.json")["runs"]
-CHECK = results("2026-11-27-check.json")
+CHECK = results("2026-11-27-check-squad.json")
 HIGHLIGHT = results("2026-11-27-highlight-test.json")
 PRUNE = results("2026-11-27-prune-dev.json")
 SHAPES = [
@@ -215,6 +215,13 @@ IN_DOCS: list[tuple[str, str, list[float]]] = [
         r"of # written blind, as people misquote, #\.",
         [CHECK["blind"]["quotes"], CHECK["blind"]["right"]],
     ),
+    (
+        "check",
+        r"In an index of # passages, # quotes of 25 words, half of them with a changed word, take "
+        r"# ms \(median; 95 % of them at most #\)",
+        [CHECK["index"][key] for key in ("passages", "quotes")]
+        + [CHECK["index"]["ms"][key] for key in ("median", "95 %")],
+    ),
     ("concepts", r"(?s)The plot is of # questions.{,150}, #\s+of\s+them without", decided("small")),
     ("concepts", r"are within # %", [100 * TOLERANCE]),
     ("concepts", r"counts # times for the quotes there", [Ranking().again]),
@@ -240,6 +247,11 @@ IN_DOCS: list[tuple[str, str, list[float]]] = [
         "highlight",
         r"# % are found, and # % of what is marked is right",
         [100 * HIGHLIGHT["highlight, least 0.3"][key] for key in ("recall", "precision")],
+    ),
+    (
+        "highlight",
+        r"\(ECE\) of # over those of questions with several answers, and of # over all",
+        [HIGHLIGHT[f"scores, {kind}"]["ece"] for kind in ("several", "all")],
     ),
     (
         "highlight",
