@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import unicodedata
 
 from pullquote.checkpoints.bundled import BUNDLED
 from pullquote.checkpoints.layout import TOKENIZER
@@ -26,6 +27,7 @@ what's who's where's when's how's why's that's it's there's
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
+_PLAIN_WORD = re.compile(r"[^\W_]+")
 _MOST = 64  # search terms, as many as the tokens of a question that a reader reads
 
 
@@ -45,6 +47,20 @@ def query_words(question: str) -> list[str]:
 def indexed(text: str) -> str:
     """A text as its words are indexed and looked up: ligatures and the like as plain letters."""
     return plain_letters(text)
+
+
+def plain_words(text: str) -> list[str]:
+    """The words of a text in small letters without accents, as engines on a server get them.
+
+    >>> plain_words("Café_1: a state-of-the-art lamp.The end")
+    ['cafe', '1', 'a', 'state', 'of', 'the', 'art', 'lamp', 'the', 'end']
+    """
+    text = text.lower()
+    if not text.isascii():
+        parts = unicodedata.normalize("NFD", text)
+        kept = "".join(c for c in parts if not unicodedata.combining(c))
+        text = unicodedata.normalize("NFC", kept)
+    return _PLAIN_WORD.findall(text)
 
 
 @functools.cache

@@ -17,14 +17,13 @@ could still come in between: the result is that of scoring all (MaxScore: Turtle
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import Any, NamedTuple, Protocol
 
 from pullquote.searching.engines import IndexedPassage, Match
+from pullquote.searching.words import plain_words
 
 TABLES = (
     "CREATE TEXT SEARCH DICTIONARY stems (TEMPLATE = pg_catalog.snowball, Language = english)",
@@ -42,7 +41,6 @@ TABLES = (
 """`words` has the stems of each passage, and how many words it has; `stems`, in how many passages
 each of them is."""
 
-_WORD = re.compile(r"[^\W_]+")
 _AT_ONCE = 1000  # passages
 _K1, _B = 1.2, 0.75  # of BM25, as in FTS5
 _FIRST = 500  # passages that are scored first, at most, unless all words are in more
@@ -83,7 +81,7 @@ class TsvectorEngine:
     def add(self, rows: Iterable[IndexedPassage]) -> None:
         rows = iter(rows)
         while some := list(islice(rows, _AT_ONCE)):
-            words = [_WORD.findall(_plain(row.words)) for row in some]
+            words = [plain_words(row.words) for row in some]
             lengths = [len(one) for one in words]
             added = self._database.rows(
                 "WITH added AS (INSERT INTO words SELECT passage, document, length, "
@@ -173,7 +171,7 @@ class TsvectorEngine:
             "SELECT stem, stems.passages, totals.passages, totals.words FROM stems, totals "
             "WHERE stem = ANY(tsvector_to_array(to_tsvector('words', ?::text))) "
             "AND stems.passages BETWEEN 1 AND totals.passages ORDER BY stems.passages, stem",
-            " ".join(part for word in words for part in _WORD.findall(_plain(word))),
+            " ".join(plain_words(" ".join(words))),
         )
         stems, mean = [], 1.0
         for stem, passages, every, length in rows:
@@ -212,15 +210,6 @@ class TsvectorEngine:
 
     def close(self) -> None:
         pass
-
-
-def _plain(text: str) -> str:
-    """A text in small letters without accents: its words as both sides have them."""
-    text = text.lower()
-    if text.isascii():
-        return text
-    parts = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFC", "".join(c for c in parts if not unicodedata.combining(c)))
 
 
 def _steps(stems: Sequence[_Stem], limit: int) -> Iterator[int]:
