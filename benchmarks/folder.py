@@ -4,6 +4,7 @@
     python benchmarks/folder.py recall DATA                            # of all questions
     python benchmarks/folder.py scale TRAIN --engine tantivy --vectors 100000 -o FILE
     python benchmarks/folder.py server TUNE postgresql://HOST/DATABASE/NEW --questions 2000
+    python benchmarks/folder.py server TUNE build/new.db --engine opensearch --questions 2000
     python benchmarks/folder.py people --split tune                    # recall in people's words
     python benchmarks/folder.py rows --model small                     # of rows of tables
     python benchmarks/folder.py times DEV --model small -o FILE        # how long a question takes
@@ -83,7 +84,8 @@ def main() -> None:
     scale.set_defaults(run=run_scale)
     server = commands.add_parser("server", help="recall and time of an index on a server")
     server.add_argument("data")
-    server.add_argument("url", help="of an index that is not there yet")
+    server.add_argument("place", help="URL or path of an index that is not there yet")
+    server.add_argument("--engine", help="of this index")
     server.add_argument("--questions", type=int, help="only so many, chosen at random (seed 0)")
     server.add_argument("--copies", type=int, default=1, help="with so many shuffled copies")
     server.set_defaults(run=run_server)
@@ -265,20 +267,21 @@ def run_server(options: argparse.Namespace) -> None:
         corpus.write_text("".join(json.dumps({"text": text}) + "\n" for text in lines))
         rows = {text: number for number, text in enumerate(texts, 1)}
         indexes = {}
-        for place in (str(file), options.url):
+        for place, engine in ((str(file), "fts5"), (options.place, options.engine)):
             started = time.perf_counter()
-            index = Index.create(place, encoder=None)
+            index = Index.create(place, engine=engine, encoder=None)
             index.add([corpus])
             figures[index.engine_name] = {
                 "passages": len(index),
                 "seconds to index": round(time.perf_counter() - started, 2),
             }
             indexes[index.engine_name] = index
-        ((size,),) = indexes["tsvector"]._store.rows(
-            "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
-            "WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
-        )
-        figures["tsvector"]["MB"] = round(float(size) / 1e6, 1)
+        if "tsvector" in indexes:
+            ((size,),) = indexes["tsvector"]._store.rows(
+                "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
+                "WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+            )
+            figures["tsvector"]["MB"] = round(float(size) / 1e6, 1)
         ranks: dict[str, list[float]] = {name: [] for name in indexes}
         times: dict[str, list[float]] = {name: [] for name in indexes}
         for example in examples:
@@ -638,4 +641,5 @@ def _lines(path: Path) -> list[str]:
     return [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line]
 
 
-main()
+if __name__ == "__main__":
+    main()

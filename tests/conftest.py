@@ -26,6 +26,7 @@ from tokenizers import (
 )
 
 from lessons import lesson, make_recipe
+from opensearch_server import OpenSearchServer
 from postgres_server import PostgresServer
 from pullquote.data.formats import save
 from pullquote.settings import ReaderConfig
@@ -70,6 +71,19 @@ def new_url(postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.Monkey
     """The URL of an index that is not there yet; what is kept of it is kept in a folder."""
     monkeypatch.setenv("PULLQUOTE_CACHE", str(tmp_path / "cache"))
     return postgres.url(f"index_{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
+def osmem() -> Iterator[OpenSearchServer]:
+    with OpenSearchServer() as server:
+        yield server
+
+
+@pytest.fixture
+def opensearch_url(osmem: OpenSearchServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a server, which OPENSEARCH_URL names."""
+    monkeypatch.setenv("OPENSEARCH_URL", osmem.url)
+    return osmem.url
 
 
 @pytest.fixture

@@ -147,6 +147,7 @@ def test_every_module_stands_in_a_room() -> None:
         ("sqlite3", ("pullquote.searching.stores.sqlite", "pullquote.searching.engines.fts5")),
         ("psycopg", ("pullquote.searching.stores.postgres",)),
         ("tantivy", ("pullquote.searching.engines.tantivy",)),
+        ("opensearchpy", ("pullquote.searching.engines.opensearch_server",)),
         ("fsspec", ("pullquote.data.remote",)),
         ("ray", ("pullquote.scale.ray",)),
         ("pyspark", ("pullquote.scale.spark",)),

@@ -33,6 +33,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Pat
     """Where an index with an engine is made: a file, or a name on a server."""
 
     def place(engine: str) -> Path | str:
+        if engine == "opensearch":
+            request.getfixturevalue("opensearch_url")
         if engine != "tsvector":
             return tmp_path / "i.db"
         url: str = request.getfixturevalue("new_url")

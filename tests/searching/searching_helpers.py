@@ -18,7 +18,7 @@ MILL = Path(__file__).parent.parent.parent / "examples" / "mill"
 FILES = Path(__file__).parent / "files"
 
 FONT = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
-ENGINES = ["fts5", "tantivy", "tsvector"]
+ENGINES = ["fts5", "tantivy", "tsvector", "opensearch"]
 
 MakeFolder: TypeAlias = Callable[..., Path]
 

@@ -36,9 +36,10 @@ _LISTED = 20  # how many documents that were not read are listed one by one
 )
 @click.option(
     "--engine",
-    type=click.Choice(["fts5", "tantivy"]),
-    help="What searches a new file: SQLite's FTS5, or tantivy (an extra), which is faster for "
-    "hundreds of thousands of passages [default: fts5].",
+    type=click.Choice(["fts5", "tantivy", "tsvector", "opensearch"]),
+    help="What searches a new index: SQLite's FTS5, or tantivy (an extra), which is faster for "
+    "hundreds of thousands of passages; tsvector on PostgreSQL; for both, opensearch (an extra), "
+    "the server of OPENSEARCH_URL [default: fts5, or tsvector].",
 )
 @click.option(
     "--read-on",

@@ -12,6 +12,7 @@ Puts the parts together: `stores` (a file, or a server), `update` (reads documen
 from __future__ import annotations
 
 import bisect
+import contextlib
 import functools
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pullquote.deprecated import moved_names
-from pullquote.errors import IndexFileError, InputError
+from pullquote.errors import IndexFileError, InputError, OutputError
 from pullquote.progress import Progress, no_progress
 from pullquote.searching.documents import Problem, Stamp
 from pullquote.searching.engines import Engine, IndexedPassage
@@ -123,18 +124,16 @@ class Index:
         `path` is that of a file, or the URL of an index on a PostgreSQL server (an extra):
         `postgresql://USER@HOST/DATABASE/INDEX`, a schema of that name in the database. `engine` is
         "fts5" for a file if None, or "tantivy" (an extra), which is faster for hundreds of
-        thousands of passages and keeps a folder beside the file; a server has "tsvector". `encoder`
-        makes the vectors of passages; with None, words alone decide. Vectors are kept in a file
-        beside the index, or on the server.
+        thousands of passages and keeps a folder beside the file; a server has "tsvector". Both may
+        have "opensearch" (an extra), which keeps the words on the server of OPENSEARCH_URL.
+        `encoder` makes the vectors of passages; with None, words alone decide. Vectors are kept in
+        a file beside the index, or on the server.
         """
         store = _store_for(path)
         engine = engine or store.ENGINES[0]
         if engine not in store.ENGINES:
             raise InputError(f"engine is {engine!r}, expected {' or '.join(store.ENGINES)}")
-        if engine == "tantivy":
-            from pullquote.searching.engines.tantivy import check_installed
-
-            check_installed()  # before there is a file
+        _check_engine(engine)  # before there is a file
         store.create(path, engine=engine)
         return cls.open(path, encoder=encoder)
 
@@ -560,8 +559,22 @@ def _store_for(path: str | os.PathLike[str]) -> type[Store]:
     return PostgresStore
 
 
+def _check_engine(engine: str) -> None:
+    """Raise an error if an engine is not installed, or its server does not answer."""
+    if engine == "tantivy":
+        from pullquote.searching.engines.tantivy import check_installed
+
+        check_installed()
+    elif engine == "opensearch":
+        from pullquote.searching.engines.opensearch_server import Server
+
+        Server.from_environment().close()
+
+
 def _open_engine(store: Store) -> Engine:
-    """The engine that the index names; one with files of its own is rebuilt if they are stale."""
+    """The engine that the index names; one that keeps words elsewhere is mended if it is stale."""
+    if store.setting("engine") == "opensearch":
+        return _open_opensearch(store)
     if not isinstance(store, SqliteStore) or store.setting("engine") != "tantivy":
         return store.own_engine()
     from pullquote.searching.engines.tantivy import TantivyEngine
@@ -580,6 +593,22 @@ def _open_engine(store: Store) -> Engine:
                     )
                 )
         engine.settle(1.0)
+    return engine
+
+
+def _open_opensearch(store: Store) -> Engine:
+    from pullquote.searching.engines.opensearch import OpenSearchEngine
+
+    engine = OpenSearchEngine(store)
+    try:
+        if not engine.is_current:
+            # who may only read leaves that to others
+            with contextlib.suppress(OutputError), Transaction(store, engine) as batch:
+                batch.begin()
+                engine.begin()
+    except BaseException:
+        engine.close()
+        raise
     return engine
 
 

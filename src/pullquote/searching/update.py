@@ -175,10 +175,14 @@ def remove(store: Store, engine: Engine, names: Iterable[str]) -> int:
             ) from None
     with store.guarded():
         _renew(store, engine)
+        before = store.passage_count()
         with Transaction(store, engine) as batch:
             writer = DocumentWriter(store, engine, batch)
             batch.begin()
-            return sum(writer.remove(name) for name in names)
+            removed = sum(writer.remove(name) for name in names)
+        if removed:
+            _settle(store, engine, before)
+        return removed
 
 
 def stamps(store: Store, where: str = "true") -> dict[str, Stamp]:
@@ -367,10 +371,10 @@ def _apply(
 
 def _settle(store: Store, engine: Engine, before: int) -> None:
     """Let the engine optimise after an update; `before` is how many passages there were."""
-    if now := store.passage_count():
-        with Transaction(store, engine) as settling:
-            settling.begin()
-            engine.settle((now - before) / now)
+    now = store.passage_count()
+    with Transaction(store, engine) as settling:
+        settling.begin()
+        engine.settle((now - before) / now if now else 0.0)
 
 
 class DocumentWriter:

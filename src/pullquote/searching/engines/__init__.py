@@ -2,8 +2,8 @@
 
     engine.search(["rent", "due"], limit=20, documents=None)     # [Match(id=7, score=4.2), ...]
 
-An engine knows ids, texts and search terms, not documents or questions. The SQLite file holds all
-passages; an engine with files of its own can be rebuilt from it.
+An engine knows ids, texts and search terms, not documents or questions. The store holds all
+passages; an engine that keeps its words elsewhere can be rebuilt from it.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Engine(Protocol):
         ...
 
     def commit(self, generation: int) -> None:
-        """Commit additions and removals; called just before SQLite commits the same ones.
+        """Commit additions and removals; called just before the store commits the same ones.
 
-        `generation` is the number of this commit, to compare with the SQLite file's later on.
+        `generation` is the number of this commit, to compare with the store's later on.
         """
         ...
 

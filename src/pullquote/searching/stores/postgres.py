@@ -84,7 +84,7 @@ class PostgresStore(Store):
     """An open index on a server."""
 
     path: str
-    ENGINES: ClassVar[tuple[str, ...]] = ("tsvector",)
+    ENGINES: ClassVar[tuple[str, ...]] = ("tsvector", "opensearch")
     AMONG: ClassVar[str] = "= ANY(?::bigint[])"
 
     def __init__(self, url: IndexUrl, connection: psycopg.Connection[Any]) -> None:

@@ -80,7 +80,7 @@ class SqliteStore(Store):
     """An open index file."""
 
     path: Path
-    ENGINES: ClassVar[tuple[str, ...]] = ("fts5", "tantivy")
+    ENGINES: ClassVar[tuple[str, ...]] = ("fts5", "tantivy", "opensearch")
     AMONG: ClassVar[str] = "IN (SELECT value FROM json_each(?))"
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
