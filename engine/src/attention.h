@@ -129,8 +129,17 @@ void pack_values(const float* values, const AttentionShape& shape, const Int8Scr
   for (int i = 0; i < d; i += LANES) {
     const float* x = values + i;
     F least = load(x), most = least, total = all(0.f);
-    for (int t = 0; t < tokens; t++) {
-      F y = load(x + t * stride);
+    int t = 0;
+    for (; t + 4 <= tokens; t += 4) {  // together first: what the next four wait for is short
+      F y[4];
+      PQ_UNROLL
+      for (int k = 0; k < 4; k++) y[k] = load(x + (t + k) * stride);
+      least = min(min(min(y[0], y[1]), min(y[2], y[3])), least);
+      most = max(max(max(y[0], y[1]), max(y[2], y[3])), most);
+      total = add(add(add(y[0], y[1]), add(y[2], y[3])), total);
+    }
+    for (; t < tokens; t++) {
+      const F y = load(x + t * stride);
       least = min(y, least);
       most = max(y, most);
       total = add(total, y);
@@ -178,24 +187,37 @@ struct FinishAttended {
   }
 };
 
-// One query: 255 * 2^(scale * (scores - largest)) into `weights`. Returns the inverse of their sum.
-PQ_INLINE float softmax(const float* scores, float scale, int columns, uint8_t* weights) {
-  F most = load(scores), factor = all(scale);
-  for (int t = LANES; t < columns; t += LANES) most = max(load(scores + t), most);
-  F shift = all(MOST_WEIGHT_LOG2 - largest(most) * scale);
-  F total = all(0.f);
-  const auto weight = [=, &total](int t) PQ_ALWAYS {
-    F y = rough_exp2_of(fma(load(scores + t), factor, shift));
-    total = add(total, y);
-    return to_integers(y);
-  };
-  int t = 0;
-  for (; t + 4 * LANES <= columns; t += 4 * LANES) {
-    I a = weight(t), b = weight(t + LANES), c = weight(t + 2 * LANES), d = weight(t + 3 * LANES);
-    store_bytes(weights + t, a, b, c, d);
+// 255 * 2^(scale * (score - largest)) into `weights`, for some queries; `inverse`: of their sums.
+// What the next step of a row waits for is done for all rows first.
+void softmax(const float* scores, const float* scales, int rows, int columns, int stride,
+             uint8_t* weights, float* inverse) {
+  float shifts[QUERY_ROWS];
+  for (int i = 0; i < rows; i++) {
+    const float* row = scores + (size_t)i * stride;
+    F most = load(row);
+    for (int t = LANES; t < columns; t += LANES) most = max(load(row + t), most);
+    shifts[i] = MOST_WEIGHT_LOG2 - largest(most) * scales[i];
   }
-  for (; t < columns; t += LANES) store_bytes(weights + t, weight(t));
-  return 1.f / sum(total);
+  alignas(64) float totals[QUERY_ROWS * LANES];
+  for (int i = 0; i < rows; i++) {
+    const float* row = scores + (size_t)i * stride;
+    uint8_t* to = weights + (size_t)i * stride;
+    const F factor = all(scales[i]), shift = all(shifts[i]);
+    F total = all(0.f);
+    const auto weight = [=, &total](int t) PQ_ALWAYS {
+      F y = rough_exp2_of(fma(load(row + t), factor, shift));
+      total = add(total, y);
+      return to_integers(y);
+    };
+    int t = 0;
+    for (; t + 4 * LANES <= columns; t += 4 * LANES) {
+      I a = weight(t), b = weight(t + LANES), c = weight(t + 2 * LANES), d = weight(t + 3 * LANES);
+      store_bytes(to + t, a, b, c, d);
+    }
+    for (; t < columns; t += LANES) store_bytes(to + t, weight(t));
+    store(totals + i * LANES, total);
+  }
+  for (int i = 0; i < rows; i++) inverse[i] = 1.f / sum(load(totals + i * LANES));
 }
 
 void attention(const float* qkv, const AttentionShape& shape, float* out, void* memory) {
@@ -217,9 +239,7 @@ void attention(const float* qkv, const AttentionShape& shape, float* out, void* 
       product<decltype(size)::value>(by_keys, rows, column, scratch.key_start, scores);
     });
     float inverse[QUERY_ROWS];
-    for (int i = 0; i < rows; i++)
-      inverse[i] = softmax(scratch.scores + (size_t)i * columns, scratch.query_scales[row + i],
-                           used, scratch.weights + (size_t)i * columns);
+    softmax(scratch.scores, scratch.query_scales + row, rows, used, columns, scratch.weights, inverse);
     const Factors by_values{scratch.weights, (size_t)columns, scratch.values, (size_t)d * 4,
                             weights_depth};
     const FinishAttended attended{scratch.value_scales, scratch.value_means, inverse,

@@ -38,14 +38,13 @@ const Kernels& find_kernels(const char* name) {
 // What is known of a window of up to `tokens`.
 struct Encoder::Workspace {
   int tokens;
-  Buffer x, attended, qkv, codes, scales;
+  Buffer x, attended, codes, scales;
 
   Workspace(const Encoder& encoder, int tokens) : tokens(tokens) {
-    const AttentionShape shape = encoder.shape(tokens);
+    const AttentionShape shape = encoder.shape(tokens, encoder.heads_);
     const size_t rows = (tokens + 15) / 16 * 16, hidden = padded(encoder.hidden_);
     x = Buffer(rows * hidden * sizeof(float));
     attended = Buffer(rows * shape.out_stride * sizeof(float));
-    qkv = Buffer(rows * shape.in_stride * sizeof(float));
     codes = Buffer(rows * hidden);
     scales = Buffer(rows * sizeof(float));
   }
@@ -58,12 +57,13 @@ struct Encoder::Workspace {
 // The memory of a thread that does parts of a window of up to `tokens`.
 struct Encoder::Scratch {
   int tokens;
-  Buffer attention, wide, codes, scales;
+  Buffer qkv, attention, wide, codes, scales;
 
   Scratch(const Encoder& encoder, int tokens) : tokens(tokens) {
-    const AttentionShape shape = encoder.shape(tokens);
+    const AttentionShape shape = encoder.shape(tokens, encoder.heads_together());
     const size_t rows = std::min(BLOCK, (tokens + 15) / 16 * 16);
     const size_t most = padded(std::max(encoder.intermediate_, encoder.embedding_width_));
+    qkv = Buffer(tokens * shape.in_stride * sizeof(float));
     attention = Buffer(shape.scratch());
     wide = Buffer(rows * most * sizeof(float));
     codes = Buffer(rows * std::max(most, shape.out_stride));
@@ -147,17 +147,26 @@ void Encoder::add_layer(const pq_layer& layer, const std::string& name) {
   check_linear(layer.attention_output, name + "attention_output", hidden_, hidden_);
   check_linear(layer.intermediate, name + "intermediate", intermediate_, hidden_);
   check_linear(layer.output, name + "output", hidden_, intermediate_);
-  const Places heads = in_heads(heads_, head_width_), hidden = in_order(hidden_);
+  const Places hidden = in_order(hidden_);
   const pq_precision precision = fp32_ ? PQ_PRECISION_FP32 : PQ_PRECISION_INT8;
   const auto pack = [&](const std::vector<Part>& parts, const Places& columns, const char* part) {
     return Linear(parts, columns, precision, kernels_, name + part);
   };
   // softmax(q k / sqrt(d)) = 2^(q' k - ...) with this factor in q'
   const float factor = 1.44269504f / std::sqrt(float(head_width_));
+  std::vector<Heads> heads;
+  for (int first = 0; first < heads_; first += heads_together()) {
+    const int count = std::min(heads_together(), heads_ - first);
+    const Places rows = in_heads(first, count, head_width_);
+    heads.push_back(
+        {first, count,
+         pack({{layer.query, rows, factor}, {layer.key, rows, 1}, {layer.value, rows, 1}}, hidden,
+              "query, key or value")});
+  }
   layers_.push_back({
-      pack({{layer.query, heads, factor}, {layer.key, heads, 1}, {layer.value, heads, 1}}, hidden,
-           "query, key or value"),
-      pack({{layer.attention_output, hidden, 1}}, heads, "attention_output"),
+      std::move(heads),
+      pack({{layer.attention_output, hidden, 1}}, in_heads(0, heads_, head_width_),
+           "attention_output"),
       pack({{layer.intermediate, in_order(intermediate_), 1}}, hidden, "intermediate"),
       pack({{layer.output, hidden, 1}}, in_order(intermediate_), "output"),
       make_norm(layer.attention_norm, name + "attention_norm", hidden_),
@@ -287,7 +296,6 @@ int Encoder::threads_for(int tokens, int threads) {
 
 pq_status Encoder::window(const int32_t* ids, const int32_t* types, int tokens, int threads,
                           Clock::time_point deadline, Workspace& space) {
-  const AttentionShape shape = this->shape(tokens);
   const int layers = int(layers_.size());
   threads = threads_for(tokens, threads);
   // Blocks of about as many tokens, a whole number for each thread.
@@ -295,14 +303,14 @@ pq_status Encoder::window(const int32_t* ids, const int32_t* types, int tokens, 
   const int tiles = (tokens + TILE - 1) / TILE;
   const int block = (tiles + threads * rounds - 1) / (threads * rounds) * TILE;
 
-  // The steps with odd numbers are the attention of a layer, a head a piece; those before, between and
-  // after them are all else, a block a piece.
+  // The steps with odd numbers are the attention of a layer, some heads a piece; those before, between
+  // and after them are all else, a block a piece.
   pq_status status = PQ_OK;
   Steps steps([&](int step) {
     if (step > 2 * layers) return 0;
     if (step % 2 == 0) return (tokens + block - 1) / block;
     status = interrupted(deadline);
-    return status == PQ_OK ? heads_ : 0;
+    return status == PQ_OK ? int(layers_[0].heads.size()) : 0;
   });
   std::atomic<Clock::rep> waited{0};
   const auto work = [&] {
@@ -314,13 +322,12 @@ pq_status Encoder::window(const int32_t* ids, const int32_t* types, int tokens, 
     }
     const Clock::duration time = steps.work([&](int step, int piece) {
       const int layer = step / 2;
-      if (step % 2) return attend(piece, shape, space, *scratch);
+      if (step % 2) return attend(layers_[layer].heads[piece], tokens, space, *scratch);
       const Rows rows{piece * block, std::min(block, tokens - piece * block)};
       if (layer == 0)
         add_embeddings(ids, types, rows, space, *scratch);
       else
         transform(layers_[layer - 1], rows, space, *scratch);
-      if (layer < layers) project(layers_[layer], rows, space);
     });
     waited.fetch_add(time.count());
     scratches_.keep(std::move(scratch));
@@ -364,27 +371,31 @@ void Encoder::add_embeddings(const int32_t* ids, const int32_t* types, Rows rows
   if (!fp32_) kernels_.quantise(x, rows.count, hidden_, codes);
 }
 
-AttentionShape Encoder::shape(int tokens) const {
+// As few as fill whole panels of every kernel.
+int Encoder::heads_together() const {
   const int width = (head_width_ + HEAD_MULTIPLE - 1) / HEAD_MULTIPLE * HEAD_MULTIPLE;
-  return {tokens, heads_, width, size_t(padded(3 * heads_ * width)), size_t(padded(heads_ * width))};
+  int together = 1;
+  while (together < heads_ && 3 * together * width % ALIGNMENT) together++;
+  return together;
 }
 
-void Encoder::project(const Layer& layer, Rows rows, Workspace& space) const {
-  const Linear& linear = layer.attention_input;
-  multiply(linear, space.x.as<float>() + rows.first * size_t(padded(hidden_)),
-           space.codes_of(rows.first, hidden_), rows.count, Epilogue::store,
-           space.qkv.as<float>() + rows.first * size_t(linear.packed().out));
+AttentionShape Encoder::shape(int tokens, int heads) const {
+  const int width = (head_width_ + HEAD_MULTIPLE - 1) / HEAD_MULTIPLE * HEAD_MULTIPLE;
+  return {tokens, heads, width, size_t(padded(3 * heads * width)), size_t(padded(heads_ * width))};
 }
 
-void Encoder::attend(int head, const AttentionShape& shape, Workspace& space, Scratch& scratch) const {
+void Encoder::attend(const Heads& heads, int tokens, Workspace& space, Scratch& scratch) const {
   const auto attention = fp32_ ? kernels_.attention_fp32 : kernels_.attention;
-  const int first = head * shape.head_width;
-  attention(space.qkv.as<float>() + first, shape, space.attended.as<float>() + first,
-            scratch.attention.as<void>());
+  const AttentionShape shape = this->shape(tokens, heads.count);
+  const size_t width = shape.head_width;
+  float *qkv = scratch.qkv.as<float>(), *out = space.attended.as<float>() + heads.first * width;
+  multiply(heads.input, space.x.as<float>(), space.codes_of(0, hidden_), tokens, Epilogue::store, qkv);
+  for (int i = 0; i < heads.count; i++)
+    attention(qkv + i * width, shape, out + i * width, scratch.attention.as<void>());
 }
 
 void Encoder::transform(const Layer& layer, Rows rows, Workspace& space, Scratch& scratch) const {
-  const int count = rows.count, attended = padded(heads_ * shape(1).head_width);
+  const int count = rows.count, attended = int(shape(1, heads_).out_stride);
   float* x = space.x.as<float>() + rows.first * size_t(padded(hidden_));
   const float* from = space.attended.as<float>() + rows.first * size_t(attended);
   float* up = scratch.wide.as<float>();

@@ -74,8 +74,15 @@ class Encoder {
     Buffer gain, bias;
     NormWeights weights;
   };
+  // Heads that attend one after the other, right after their queries, keys and values were computed:
+  // these still lie in the core's cache.
+  struct Heads {
+    int first, count;
+    Linear input;
+  };
   struct Layer {
-    Linear attention_input, attention_output, up, down;
+    std::vector<Heads> heads;
+    Linear attention_output, up, down;
     Norm attention_norm, output_norm;
   };
   struct Workspace;
@@ -95,17 +102,18 @@ class Encoder {
   int threads_for(int tokens, int threads);
   pq_status window(const int32_t* ids, const int32_t* types, int tokens, int threads,
                    Clock::time_point deadline, Workspace& space);
-  // The parts of a layer: for some tokens, for one head of all tokens, and for some tokens again.
+  // What comes before the layers, for some tokens; and the parts of a layer: for some heads of all
+  // tokens, and for some tokens.
   void add_embeddings(const int32_t* ids, const int32_t* types, Rows rows, Workspace& space,
                       Scratch& scratch) const;
-  void project(const Layer& layer, Rows rows, Workspace& space) const;
-  void attend(int head, const AttentionShape& shape, Workspace& space, Scratch& scratch) const;
+  void attend(const Heads& heads, int tokens, Workspace& space, Scratch& scratch) const;
   void transform(const Layer& layer, Rows rows, Workspace& space, Scratch& scratch) const;
   void multiply(const Linear& linear, const float* x, const Codes& codes, int rows,
                 Epilogue epilogue, float* out) const;
   void norm(float* x, int rows, const Norm& norm, const Codes* codes) const;
   pq_status interrupted(Clock::time_point deadline) const;
-  AttentionShape shape(int tokens) const;
+  int heads_together() const;
+  AttentionShape shape(int tokens, int heads) const;
 
   const Kernels& kernels_;
   const bool fp32_;

@@ -76,7 +76,7 @@ struct Kernels {
   // x in place; also to codes where these are given
   void (*norm)(float* x, int rows, const NormWeights& weights, const Codes* out);
 
-  // softmax(q k^T) v of one head. A row of all heads is [q of each][k of each][v of each], and `qkv`
+  // softmax(q k^T) v of one head. A row of `shape.heads` is [q of each][k of each][v of each], and `qkv`
   // is the head's q in the first row; q has been scaled by log2(e) / sqrt(d). The first multiplies in
   // int8.
   void (*attention)(const float* qkv, const AttentionShape& shape, float* out, void* scratch);

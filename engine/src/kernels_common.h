@@ -20,7 +20,28 @@ using pq::padded;
 constexpr int PANEL = LANES * VECTORS;
 constexpr float SMALLEST = 1e-12f;  // a row of zeros must not divide by zero
 
-// ---- functions of one vector ----
+// ---- functions of vectors ----
+
+// A sum or a largest value over `count` elements: step(i, so_far) takes LANES of them in. Four chains
+// go side by side, since each of their steps waits for the one before.
+template <class Step, class Join>
+PQ_INLINE F fold(int count, const Step& step, const Join& join) {
+  F parts[4] = {all(0.f), all(0.f), all(0.f), all(0.f)};
+  int i = 0;
+  for (; i + 4 * LANES <= count; i += 4 * LANES) {
+    PQ_UNROLL
+    for (int j = 0; j < 4; j++) parts[j] = step(i + j * LANES, parts[j]);
+  }
+  for (; i < count; i += LANES) parts[0] = step(i, parts[0]);
+  return join(join(parts[0], parts[1]), join(parts[2], parts[3]));
+}
+
+struct Plus {
+  PQ_ALWAYS F operator()(F a, F b) const { return add(a, b); }
+};
+struct Larger {
+  PQ_ALWAYS F operator()(F a, F b) const { return larger_size(a, b); }
+};
 
 // 2^t for t <= 0, relative error 1e-7
 PQ_INLINE F exp2_of(F t) {
@@ -177,8 +198,9 @@ PQ_INLINE float quantise_row(const float* x, int width, F most, uint8_t* codes) 
 void quantise(const float* x, int rows, int width, Codes out) {
   const int all_columns = padded(width);
   for (int row = 0; row < rows; row++, x += all_columns) {
-    F most = all(0.f);
-    for (int i = 0; i < all_columns; i += LANES) most = larger_size(load(x + i), most);
+    const F most = fold(
+        all_columns, [=](int i, F so_far) PQ_ALWAYS { return larger_size(load(x + i), so_far); },
+        Larger());
     out.scales[row] = quantise_row(x, all_columns, most, out.codes + (size_t)row * all_columns);
   }
 }
@@ -190,26 +212,30 @@ void norm_rows(float* x, int rows, const NormWeights& weights, const Codes* out)
   const int whole = weights.width / LANES * LANES;  // the vectors after it hold padding
   const float share = 1.f / (float)weights.width;
   for (int row = 0; row < rows; row++, x += all_columns) {
-    F total = all(0.f);
-    PQ_UNROLL
-    for (int i = 0; i < all_columns; i += LANES) total = add(total, load(x + i));
-    F mean = all(sum(total) * share), squares = all(0.f);
-    PQ_UNROLL
-    for (int i = 0; i < (WIDTH ? WIDTH : whole); i += LANES) {
-      F y = sub(load(x + i), mean);
-      squares = fma(y, y, squares);
-    }
+    const F total = fold(
+        all_columns, [=](int i, F so_far) PQ_ALWAYS { return add(load(x + i), so_far); }, Plus());
+    const F mean = all(sum(total) * share);
+    F squares = fold(
+        WIDTH ? WIDTH : whole,
+        [=](int i, F so_far) PQ_ALWAYS {
+          const F y = sub(load(x + i), mean);
+          return fma(y, y, so_far);
+        },
+        Plus());
     if (!WIDTH && whole < weights.width) {
       F y = first(sub(load(x + whole), mean), weights.width - whole, 0.f);
       squares = fma(y, y, squares);
     }
-    F inverse = all(1.f / sqrtf(sum(squares) * share + weights.epsilon)), most = all(0.f);
-    PQ_UNROLL
-    for (int i = 0; i < all_columns; i += LANES) {
-      F y = fma(mul(sub(load(x + i), mean), inverse), load(weights.gain + i), load(weights.bias + i));
-      store(x + i, y);
-      most = larger_size(y, most);
-    }
+    const F inverse = all(1.f / sqrtf(sum(squares) * share + weights.epsilon));
+    const F most = fold(
+        all_columns,
+        [=](int i, F so_far) PQ_ALWAYS {
+          const F y = fma(mul(sub(load(x + i), mean), inverse), load(weights.gain + i),
+                          load(weights.bias + i));
+          store(x + i, y);
+          return larger_size(y, so_far);
+        },
+        Larger());
     if (out)
       out->scales[row] = quantise_row(x, all_columns, most, out->codes + (size_t)row * all_columns);
   }

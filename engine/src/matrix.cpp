@@ -173,11 +173,11 @@ Places in_order(int count) {
   return places;
 }
 
-Places in_heads(int heads, int d) {
+Places in_heads(int first, int count, int d) {
   const int width = (d + HEAD_MULTIPLE - 1) / HEAD_MULTIPLE * HEAD_MULTIPLE;
-  Places places(size_t(heads) * width, -1);
-  for (int h = 0; h < heads; h++)
-    for (int i = 0; i < d; i++) places[h * width + i] = h * d + i;
+  Places places(size_t(count) * width, -1);
+  for (int h = 0; h < count; h++)
+    for (int i = 0; i < d; i++) places[h * width + i] = (first + h) * d + i;
   return places;
 }
 

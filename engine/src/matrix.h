@@ -57,8 +57,8 @@ Buffer padded_rows(const pq_matrix& matrix);
 // Where rows or columns of a matrix go: position i of the result holds index[i], or zeros for -1.
 using Places = std::vector<int>;
 Places in_order(int count);
-// heads of width d, each padded to HEAD_MULTIPLE
-Places in_heads(int heads, int d);
+// heads from `first` on, of width d, each padded to HEAD_MULTIPLE
+Places in_heads(int first, int count, int d);
 
 // Rows of one linear layer among those of another, with a factor for their results.
 struct Part {

@@ -83,10 +83,10 @@ PQ_INLINE I shift_left(I a) {
   return _mm256_slli_epi32(a, n);
 }
 PQ_INLINE I bytes_of(I a, I b, I c, I d) {
-  const I low = _mm256_set1_epi32(0xff);
-  I ab = _mm256_or_si256(_mm256_and_si256(a, low), _mm256_slli_epi32(_mm256_and_si256(b, low), 8));
-  I cd = _mm256_or_si256(_mm256_and_si256(c, low), _mm256_slli_epi32(d, 8));
-  return _mm256_blend_epi16(ab, _mm256_slli_epi32(cd, 16), 0xaa);
+  // of each four columns: the bytes of a, then those of b, c and d
+  I bytes = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+  const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return _mm256_shuffle_epi8(bytes, _mm256_broadcastsi128_si256(order));
 }
 PQ_INLINE I left_bytes(const int8_t* p) {
   return _mm256_xor_si256(load_integers(p), _mm256_set1_epi8(-128));

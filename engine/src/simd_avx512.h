@@ -62,10 +62,10 @@ PQ_INLINE I shift_left(I a) {
   return _mm512_slli_epi32(a, n);
 }
 PQ_INLINE I bytes_of(I a, I b, I c, I d) {
-  const I low = _mm512_set1_epi32(0xff), low_half = _mm512_set1_epi32(0xffff);
-  I ab = _mm512_or_si512(_mm512_and_si512(a, low), _mm512_slli_epi32(_mm512_and_si512(b, low), 8));
-  I cd = _mm512_or_si512(_mm512_and_si512(c, low), _mm512_slli_epi32(d, 8));
-  return _mm512_or_si512(_mm512_and_si512(ab, low_half), _mm512_slli_epi32(cd, 16));
+  // of each four columns: the bytes of a, then those of b, c and d
+  I bytes = _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+  const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return _mm512_shuffle_epi8(bytes, _mm512_broadcast_i32x4(order));
 }
 PQ_INLINE I left_bytes(const int8_t* p) {
   return _mm512_xor_si512(load_integers(p), _mm512_set1_epi8(-128));

@@ -11,7 +11,7 @@
 //                  to 1, a power that times_power takes; t below -126 may count as -126
 //   to_integers    the nearest integers; a NaN gives any
 //   store_bytes    the lowest byte of each integer; four vectors of them must be 0 .. 255
-//   bytes_of       the lowest bytes of four integers, the first one lowest
+//   bytes_of       four integers of -128 .. 127 as the bytes of one, the first one lowest
 //   transpose      rows and columns of LANES integers change places
 //   dot4           sum + the products of four bytes each: a unsigned, b -63 .. 63
 //   left_bytes     4 * LANES signed bytes as dot4 takes them for a: 128 added, unless SIGNED_LEFT
