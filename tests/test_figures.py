@@ -55,10 +55,7 @@ BATCH = results("2026-11-27-batch.json")["runs"]
 CHECK = results("2026-11-27-check-squad.json")
 HIGHLIGHT = results("2026-11-27-highlight-test.json")
 PRUNE = results("2026-11-27-prune-dev.json")
-SHAPES = [
-    results(f"shapes/{path.name}")["models"]  # the last run, if there was one
-    for path in sorted((ROOT / "benchmarks" / "results" / "shapes").glob("*.json"))[-1:]
-]
+SHAPES = results("shapes/2026-11-27-intel-r-xeon-r-processor-2-cpu.json")["models"]
 DOCS = {name: one["value"] for name, one in results("2026-11-27-docs.json")["figures"].items()}
 
 
@@ -95,11 +92,8 @@ def speed(label: str) -> list[float]:
 
 def rates(shape: str) -> list[float]:
     """Of the shape of a model: pullquote's questions a second, and transformers'."""
-    return [
-        median(models[shape][side]["rows"]["questions/s, list shuffled"])
-        for models in SHAPES
-        for side in ("pullquote", "transformers")
-    ]
+    rows = (SHAPES[shape][side]["rows"] for side in ("pullquote", "transformers"))
+    return [median(row["questions/s, list shuffled"]) for row in rows]
 
 
 def served(model: str, processes: str = "") -> list[float]:
@@ -136,7 +130,7 @@ MORE = ", a process for each core"
 SERVED = r" \| # \| #, # ms \| # ms \| # ms \| # MiB"
 OWN, OTHER = ("wording", "own"), ("wording", "paraphrase")
 _CELLS = r"\| #{0} \| #{0} \| # × \| #{0} \| #{0} \| # × \|"
-_RATES = r" \| # / # \|" if SHAPES else r" \| – / – \|"
+_RATES = r" \| # / # \|"
 IN_README: list[tuple[str, list[float]]] = [
     # what it says, with a number for each "#", and what the results have
     (
