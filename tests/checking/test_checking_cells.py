@@ -115,6 +115,7 @@ DAYS = (
         ("oak door, 27/11/2026, 840", "oak door; Bought: 2026-11-27; Price: 840"),
         ("oak door, 11/27/26, 840", "oak door; Bought: 2026-11-27; Price: 840"),
         ("oak door | 27 Nov 2026", "oak door; Bought: 2026-11-27"),
+        ("Bought: 27 Nov 2026", "Bought: 2026-11-27"),
         ("Fri, 27 November 2026 840", "2026-11-27; Price: 840"),
         ("pine door, 3.4.2026 14:30", "pine door; Bought: 2026-04-03 14:30"),
         ("pine door, 04/03/2026 14:30, 310", "pine door; Bought: 2026-04-03 14:30; Price: 310"),
@@ -134,6 +135,7 @@ def test_a_date_of_a_sheet_is_the_same_in_any_notation(quote: str, there: str) -
     ("quote", "differences"),
     [
         ("oak door, 28/11/2026, 840", ['"28/11/2026" for "2026-11-27"']),
+        ("oak door, Tuesday, 27 November 2026, 840", ['added "Tuesday"']),
         ("oak door, 27 Nov 2026, 480", ['"480" for "840"']),
         ("pine door, 3 April 2026 14:35, 310", ['"14:35" for "14:30"']),
     ],

@@ -88,3 +88,11 @@ def test_of_cells_those_that_are_dates_are_changed(cell: str, is_changed: bool) 
     changed = with_days(cell, whole=True)
     assert (changed != cell) is is_changed
     assert changed.endswith(cell[10:])
+
+
+def test_another_weekday_stays() -> None:
+    assert with_days("Friday, 27 November 2026").startswith("ð")
+    changed = with_days("Tuesday, 27 November 2026")
+    assert changed.startswith("Tuesday, ð")
+    assert len(changed) == len("Tuesday, 27 November 2026")
+    assert sign(changed.removeprefix("Tuesday, ")) == sign("27th of November 2026")

@@ -82,3 +82,14 @@ def test_a_table_of_an_unknown_kind(call: Run, tmp_path: Path, folder: Path) -> 
     (tmp_path / "q.txt").write_text("Who?")
     done = call("ask", "--questions", tmp_path / "q.txt", folder, "-o", tmp_path / "x.doc")
     done.failed("its ending is none of .parquet")
+
+
+def test_the_sheet_of_a_workbook_is_a_column(call: Run, tmp_path: Path) -> None:
+    pytest.importorskip("xlrd")
+    questions = tmp_path / "questions.txt"
+    questions.write_text("What is the price of the oak door?\n")
+    out = tmp_path / "answers.csv"
+    doors = Path(__file__).parents[1] / "searching/files/doors.xls"
+    call("ask", "--questions", questions, doors, "-o", out, "--answerable", "100%").succeeded()
+    (row,) = rows(out)
+    assert (row["sheet"], row["unit"]) == ("Doors", "row")

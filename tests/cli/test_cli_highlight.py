@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,12 @@ def test_what_it_refuses(call: Run, folder: Path) -> None:
     call("highlight", QUESTION, folder, "--least", "many").failed("is not between", code=2)
     call("highlight", " ", folder).failed("blank")
     call("highlight", QUESTION, folder, "--least", "2").failed("is not between 0 and 1", code=2)
+
+
+def test_the_sheet_of_a_workbook_is_named(call: Run) -> None:
+    pytest.importorskip("xlrd")
+    doors = Path(__file__).parents[1] / "searching/files/doors.xls"
+    asked = ("highlight", "What is the price of the oak door?", doors, "--least", "10%")
+    assert re.search(r"\(sheet Doors, row \d+\)$", call(*asked).succeeded().out, re.MULTILINE)
+    (first, *_) = json.loads(call(*asked, "--json").succeeded().out)["highlights"]
+    assert (first["sheet"], first["unit"]) == ("Doors", "row")

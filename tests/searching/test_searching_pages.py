@@ -193,3 +193,8 @@ def test_a_paragraph_goes_on_in_the_next_page_unless_it_ends_early() -> None:
     assert not goes_on(page, ["2. The keys"], page=page)
     assert not goes_on([*page, "It is shut."], ["and so is the gate"], page=page)
     assert not goes_on(page, ["", ""], page=page)
+
+
+def test_lines_of_a_form_stay_lines() -> None:
+    lines = ["Invoice date: 9 October 2026", "Due date: 8 November 2026", "Customer: Fenwick Trust"]
+    assert paragraphs(lines, Words(lines)) == ["\n".join(lines)]

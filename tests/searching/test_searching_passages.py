@@ -212,3 +212,12 @@ def test_of_a_huge_part_little_is_held_at_once(monkeypatch: pytest.MonkeyPatch) 
     part = Part("The river rises in the hills. " * 10_000, 1, alone=True)
     assert sum(1 for _ in passages(Document("a.csv", "block"), [part])) > 250
     assert max(held) < 50_000
+
+
+def test_a_heading_of_a_pdf_stays_with_what_follows() -> None:
+    sentence = "The harvest came to sixty tonnes of apples in the year of the frost."
+    texts = ["Harvest", sentence, sentence, "Staff", sentence, sentence]
+    found = list(passages(PDF, [Part(f"{text}\n\n", 1) for text in texts], limit=160))
+    assert [passage.text.splitlines()[0] for passage in found] == ["Harvest", "Staff"]
+    found = list(passages(PDF, [Part(f"{text}\n\n", 1) for text in ["Staff"] * 60], limit=160))
+    assert len(found) == 3  # a list is no heading

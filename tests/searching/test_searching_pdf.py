@@ -93,7 +93,7 @@ def test_values_of_fields_stand_behind_their_labels(tmp_path: Path) -> None:
     ]
     lines = ["Name of the boat:", "Harbour:", "Its length and more:", "Signed", "The end."]
     assert text(pdf(tmp_path / "a.pdf", lines, fields=fields)) == (
-        "Name of the boat: Sea Otter Harbour: Bergen\n"
+        "Name of the boat: Sea Otter\nHarbour: Bergen\n"
         "Its length and more: 12 metres Signed by hand\nThe end. alone"
     )
     empty = pdf(tmp_path / "b.pdf", [], fields=[(text_field, 200, 780, "Sea Otter")])

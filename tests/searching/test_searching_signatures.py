@@ -71,3 +71,11 @@ def test_the_name_of_a_document_counts_more_than_how_it_begins(tmp_path: Path) -
     (tmp_path / "a.docx").write_bytes(zip_file())
     (found,) = find([tmp_path / "a.docx"])
     assert isinstance(found, SourceFile)
+
+
+@pytest.mark.parametrize("name", ["[Content_Types].xml", "docProps/app.xml", "mimetype"])
+def test_files_of_offices_are_to_be_named_and_not_unpacked(name: str) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, "x")
+    assert "ends in .docx" in (recognised(packed.getvalue()[:HEAD]) or "")

@@ -28,13 +28,15 @@ _ELSE = "¶"  # stands for a line that is no row, so that the rows around it do 
 ROW_END = "␞"  # before a row, so that what is quoted in one line does not go on in the next row
 
 
-def only_cells(text: str, *, tables: bool = False, day_first: bool | None = None) -> str:
+def only_cells(
+    text: str, *, tables: bool = False, day_first: bool | None = None, names: bool = False
+) -> str:
     """A text with blanks for all but the cells of its rows, and the ends of rows; "" without rows.
 
     A row begins with the name of a column, and shares two names or more with other rows. In a
     document that has `tables`, its first cell may have no name, and two lines or more of different
     names with their values are a form, which is shown without the colons. If `day_first` is given,
-    cells that are dates are signs for their days (`days`).
+    cells that are dates are signs for their days (`days`). With `names`, those of columns stay.
     """
     lines = list(_LINE.finditer(text))
     known = Counter(line[0] for line in lines)
@@ -44,15 +46,15 @@ def only_cells(text: str, *, tables: bool = False, day_first: bool | None = None
     pieces: list[str] = []
     at = 0
     some = False
-    for line, names in zip(lines, named, strict=True):
+    for line, own_names in zip(lines, named, strict=True):
         between = text[at : line.start()]
         at = line.end()
-        unnamed = bool(names) and names[0].start() > line.start()
+        unnamed = bool(own_names) and own_names[0].start() > line.start()
         begins = [(line.start(), line.start())] if unnamed else []
-        shared = sum(rows[match[1]] >= _FEWEST for match in names)
+        shared = sum(rows[match[1]] >= _FEWEST for match in own_names)
         if shared and shared + unnamed >= _FEWEST:
             # behind a sentence it may be a part of a cell
-            own = (one for one in names if one[0][0] != " " or rows[one[1]] >= _FEWEST)
+            own = (one for one in own_names if one[0][0] != " " or rows[one[1]] >= _FEWEST)
             begins += [one.span() for one in own]
         elif line.start() in pairs:
             colon = text.index(": ", line.start())
@@ -68,7 +70,8 @@ def only_cells(text: str, *, tables: bool = False, day_first: bool | None = None
         for (start, cell), end in zip(begins, ends, strict=True):
             shown = without_separators(text[cell:end], inside=False)
             day = shown if day_first is None else with_days(shown, day_first=day_first, whole=True)
-            pieces += [" " * (cell - start), day]
+            name = without_separators(text[start:cell]) if names else " " * (cell - start)
+            pieces += [name, day]
     return "".join([*pieces, text[at:]]) if some else ""
 
 

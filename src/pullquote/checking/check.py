@@ -340,8 +340,11 @@ def _of_rows(
     touching = "\n" in asked.text
     best: tuple[_Quote, _Result | None] = asked, None
     most = 0.0
-    for day_first in (None, True, False) if has_day(asked.text) else (None,):
-        found = (text.rows(touching=touching, day_first=day_first) for text in texts)
+    forms: list[tuple[bool | None, bool]] = [(None, False)]
+    if has_day(asked.text):
+        forms += itertools.product((True, False), (False, True))
+    for day_first, names in forms:
+        found = (text.rows(touching=touching, day_first=day_first, names=names) for text in texts)
         if not (rows := [text for text in found if text]):
             continue
         shown = asked.text if day_first is None else with_days(asked.text, day_first=day_first)

@@ -19,13 +19,14 @@ _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
     r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 )
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
-_WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?[.,]{0,2}\s{1,3})?"
+_WEEKDAY = r"((?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?[.,]{0,2}\s{1,3})?"
 _DATE = re.compile(
     rf"(?<![\w./-]){_WEEKDAY}(?:"
-    r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})"  # 2026-11-27
-    r"|(\d{1,2})([-/.])(\d{1,2})\6(\d{4}|\d\d)"  # 27/11/2026 or 11/27/2026
-    rf"|{_DAY}\.?[\s-]{{1,3}}({_MONTH}),?[\s-]{{1,3}}(\d{{4}}|\d\d)"  # 27-Nov-26
+    r"(\d{4})([-/.])(\d{1,2})\3(\d{1,2})"  # 2026-11-27
+    r"|(\d{1,2})([-/.])(\d{1,2})\7(\d{4}|\d\d)"  # 27/11/2026 or 11/27/2026
+    rf"|{_DAY}\.?[\s-]{{1,3}}(?:of\s{{1,3}})?({_MONTH}),?[\s-]{{1,3}}(\d{{4}}|\d\d)"  # 27-Nov-26
     rf"|({_MONTH})\s{{1,3}}{_DAY},?\s{{1,3}}(\d{{4}})"  # November 27, 2026
     r")(?!\w|[./-]\d)",
     re.IGNORECASE,
@@ -59,22 +60,25 @@ def with_days(text: str, *, day_first: bool = True, whole: bool = False) -> str:
 
 
 def _sign(found: re.Match[str], day_first: bool) -> str:
-    """What stands for a date; a date that is none stays."""
+    """What stands for a date; a date that is none stays, as does a weekday that is another."""
     day = _day(found, day_first)
     if day is None:
         return found[0]
+    kept = ""
+    if found[1] and found[1][:3].lower() != _WEEKDAYS[day.weekday()]:
+        kept = found[1]  # "Tuesday, 27 November 2026" was a Friday
     sign = f"{_EDGE}{np.base_repr(day.toordinal(), 36).lower()}"
-    return sign.ljust(len(found[0]) - 1, _UNSEEN) + _EDGE
+    return kept + sign.ljust(len(found[0]) - len(kept) - 1, _UNSEEN) + _EDGE
 
 
 def _day(found: re.Match[str], day_first: bool) -> datetime.date | None:
-    if found[1]:
-        return _date(found[1], found[3], found[4])
-    if found[5]:
-        one, other = (found[5], found[7]) if day_first else (found[7], found[5])
-        return _date(found[8], other, one) or _date(found[8], one, other)
+    if found[2]:
+        return _date(found[2], found[4], found[5])
+    if found[6]:
+        one, other = (found[6], found[8]) if day_first else (found[8], found[6])
+        return _date(found[9], other, one) or _date(found[9], one, other)
     day, month, year = (
-        (found[9], found[10], found[11]) if found[9] else (found[13], found[12], found[14])
+        (found[10], found[11], found[12]) if found[10] else (found[14], found[13], found[15])
     )
     return _date(year, str(1 + _MONTHS.index(month[:3].lower())), day)
 

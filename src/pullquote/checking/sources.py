@@ -80,26 +80,30 @@ class SourceText:
         """The text, folded; line breaks stand for the blanks between passages."""
         return Folded("".join(joined(self.passages, self.start)), self.cells)
 
-    def rows(self, *, touching: bool = False, day_first: bool | None = None) -> SourceText | None:
+    def rows(
+        self, *, touching: bool = False, day_first: bool | None = None, names: bool = False
+    ) -> SourceText | None:
         """The same text, of which only the cells of tables are looked at; None without tables.
 
         With `touching`, a row goes on in the next one. If `day_first` is given, dates of a
-        spreadsheet are signs for their days (`days`); None if it is none.
+        spreadsheet are signs for their days (`days`); None if it is none. With `names`, the names
+        of columns are looked at, too.
         """
-        key = touching, day_first
+        key = touching, day_first, names
         if key not in self._rows:
-            self._rows[key] = self._as_rows(touching, day_first)
+            self._rows[key] = self._as_rows(*key)
         return self._rows[key]
 
     @functools.cached_property
-    def _rows(self) -> dict[tuple[bool, bool | None], SourceText | None]:
+    def _rows(self) -> dict[tuple[bool, bool | None, bool], SourceText | None]:
         return {}
 
-    def _as_rows(self, touching: bool, day_first: bool | None) -> SourceText | None:
+    def _as_rows(self, touching: bool, day_first: bool | None, names: bool) -> SourceText | None:
         path = self.document.path
         if day_first is not None and not path.lower().endswith(_SHEETS):
             return None
-        cells = only_cells(self.folded.text, tables=not plain.is_plain(path), day_first=day_first)
+        tables = not plain.is_plain(path)
+        cells = only_cells(self.folded.text, tables=tables, day_first=day_first, names=names)
         if touching:
             cells = cells.replace(ROW_END, "\n")
         return replace(self, cells=cells) if cells else None

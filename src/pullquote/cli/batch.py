@@ -123,10 +123,11 @@ def command(
     IN is Parquet, JSON Lines, CSV, TSV or SQuAD JSON with the columns question and context, and
     perhaps id; with --index the context is not needed. OUT gets Parquet files with a row for each
     row of IN: id, answer, start, end, score, no_answer_score, and error for a row that cannot be
-    answered; with --index also document, unit (such as page) and number. Both may be URLs of an
-    object store (s3://, gs://, az://). Stopped in any way, the same command goes on where it was,
-    also with another engine; files that were added to IN since are answered, too. Needs the extras:
-    pip install "pullquote[parquet]", "pullquote[remote]" for URLs, "pullquote[ray]" for a cluster.
+    answered; with --index also document, sheet, unit (such as page) and number. Both may be URLs of
+    an object store (s3://, gs://, az://). Stopped in any way, the same command goes on where it
+    was, also with another engine; files that were added to IN since are answered, too. Needs the
+    extras: pip install "pullquote[parquet]", "pullquote[remote]" for URLs, "pullquote[ray]" for a
+    cluster.
     """
     from pullquote.scale.answering import Columns  # not loaded by --help
     from pullquote.scale.batch import batch

@@ -141,7 +141,7 @@ def _run(
     finally:
         read.close()
     for one in checked:
-        if not one.checks:
+        if not one.checks and not one.unclosed:
             say("note", f"{one.name}: no quotes; looked for {_LOOKED_FOR[format_of(one.name)]}")
     if report is not None:
         write_report(report, checked)

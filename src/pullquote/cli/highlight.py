@@ -26,7 +26,7 @@ from pullquote.cli.skipped import listed, shown
 from pullquote.errors import DocumentError, MissingExtraError
 
 if TYPE_CHECKING:
-    from pullquote.types import Highlight, Passage
+    from pullquote.types import Highlight, Passage, Place
 
 
 @click.command(
@@ -84,7 +84,7 @@ def command(
         places = [_place(one, passages) for one in found]
         if as_json:
             results += [
-                {"document": name, **one.to_dict(), **place}
+                {"document": name, **one.to_dict(), **_fields(place)}
                 for one, place in zip(found, places, strict=True)
             ]
             continue
@@ -93,7 +93,7 @@ def command(
             continue
         click.secho(printable(shown(name)), bold=True)
         for one, place in zip(found, places, strict=True):
-            where = f" ({place['unit']} {place['number']})" if place else ""
+            where = f" ({place.within})" if place else ""
             click.echo(f"  {percent(one.score):>6}  {_marked(one, text)}{where}")
     if without:
         has = "has" if without == 1 else "have"
@@ -139,14 +139,18 @@ def _documents(paths: Iterable[str]) -> Iterable[tuple[str, str, list[Passage]]]
         raise DocumentError(f"{', '.join(paths)}: no documents in it")
 
 
-def _place(found: Highlight, passages: Sequence[Passage]) -> dict[str, Any]:
-    """The unit and number of the place of a quote; {} in a text that is no document."""
+def _place(found: Highlight, passages: Sequence[Passage]) -> Place | None:
+    """The place of a quote; None in a text that is no document."""
     from pullquote.searching.passages import place_at
 
-    if not passages:
+    return place_at(passages, found.quote.start) if passages else None
+
+
+def _fields(place: Place | None) -> dict[str, Any]:
+    if not place:
         return {}
-    place = place_at(passages, found.quote.start)
-    return {"unit": place.unit, "number": place.number}
+    sheet = {"sheet": place.sheet} if place.sheet else {}
+    return {**sheet, "unit": place.unit, "number": place.number}
 
 
 def _marked(found: Highlight, text: str) -> str:

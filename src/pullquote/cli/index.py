@@ -80,6 +80,7 @@ def command(
     its earlier PATHs, too, and what is gone leaves it. Then each new passage gets a vector, which
     takes most of the time. The index can be asked meanwhile, and a kill costs some seconds of work.
     """
+    from pullquote.scale.ray_cluster import library
     from pullquote.scale.ray_pool import ray_pool
     from pullquote.searching.documents import existing
     from pullquote.searching.index import Index
@@ -91,6 +92,8 @@ def command(
     if Path(output).is_dir():
         raise OutputError(f"{output}: a folder; expected the name of a file to write")
     pool = ray_pool if read_on == "ray" else None
+    if pool and not Index.exists(output):
+        library()  # without Ray, no empty index is left
     with Index.open_or_create(output, engine=engine) as index:
         found = update(index, paths, drop_missing=drop_missing, pool=pool)
         if vectors:

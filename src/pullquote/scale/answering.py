@@ -36,8 +36,8 @@ OURS = {
 
 `answer`, `start`, `end` and `score` are None where there is none.
 """
-PLACE = {"document": "text", "unit": "text", "number": "integer"}
-"""Columns of where a quote stands, between `answer` and `start`: "lease.pdf", "page", 3."""
+PLACE = {"document": "text", "sheet": "text", "unit": "text", "number": "integer"}
+"""Columns of where a quote stands, between `answer` and `start`: "lease.pdf", None, "page", 3."""
 
 
 _ASKED = 64  # questions of documents that are held at once
@@ -186,7 +186,7 @@ def _found(result: SearchResult, columns: Columns) -> dict[str, Any]:
         filled = _quote(hit)
         filled["answer"] = filled.pop("text")
         filled["document"], filled["unit"] = hit.place.path, hit.place.unit
-        filled["number"] = hit.place.number
+        filled["sheet"], filled["number"] = hit.place.sheet or None, hit.place.number
     if columns.top_k > 1:
         filled["answers"] = [_quote(hit) for hit in result.hits[: columns.top_k]]
     filled["no_answer_score"] = result.no_answer_score

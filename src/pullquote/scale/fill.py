@@ -36,6 +36,7 @@ from pullquote.scale.wanted import DOCUMENT, ERROR, Wanted
 from pullquote.searching.documents import Problem, find
 from pullquote.searching.update import READING
 from pullquote.text import without_surrogates
+from pullquote.types import Place
 
 if TYPE_CHECKING:
     from pullquote.searching.index import Index
@@ -338,6 +339,7 @@ def _best(results: Iterable[SearchResult]) -> Cell:
         "sentence": hit.sentence,
         "sentence_offset": sentence,
         "passage": passage,
+        **({"sheet": hit.place.sheet} if hit.place.sheet else {}),
         "unit": hit.place.unit,
         "number": hit.place.number,
         "score": hit.score,
@@ -420,13 +422,18 @@ def quote_of(wanted: Wanted, cell: Cell) -> str:
     return str(cell["sentence"] if wanted.kind == "yes/no" and cell["quote"] else cell["quote"])
 
 
+def place_of(cell: Cell) -> str:
+    """Where the quote of a cell stands, without the document: "page 3"."""
+    return Place("", cell["unit"], cell["number"], cell.get("sheet", "")).within
+
+
 def _values(wanted: Wanted, cell: Cell, filling: Filling, source: Source, low: float) -> _Values:
     """The value of a cell, its quote, its place, its score and a note."""
     quote = quote_of(wanted, cell)
     decision = filling.decision(source, wanted.name, quote) if quote else ""
     if not cell["answered"] and decision in ("", REJECTED):
         return NO_ANSWER, "", "", None, decision
-    place = f"{cell['unit']} {cell['number']}"
+    place = place_of(cell)
     notes = [] if decision or cell["score"] >= low else ["low score"]
     value = " ".join(quote.split())
     if decision == REJECTED:

@@ -28,6 +28,7 @@ from pullquote.scale.fill import (
     Decided,
     Filling,
     Source,
+    place_of,
     quote_of,
     table,
 )
@@ -66,7 +67,7 @@ def review(
                     # not offsets, which JavaScript counts in another unit
                     "before": cell["passage"][:start],
                     "after": cell["passage"][start + len(quote) :],
-                    "place": f"{cell['unit']} {cell['number']}",
+                    "place": place_of(cell),
                     "score": cell["score"],
                     "decision": filling.decision(source, one.name, quote),
                 }

@@ -42,6 +42,8 @@ _SIGNS_AROUND = re.compile(r"[\W_]*((?:.*[\w.!?)\]])?).*", re.DOTALL)
 CLOSED = re.compile(r"""[.!?:;…。！？]["'”’»)\]]*\Z""")
 # a line that begins like this may be an item of a list
 ITEM = re.compile(r"(?:[•▪◦‣●∙■–*-]|\d{1,3}[.)]|\(?[a-z0-9ivx]{1,3}\))\s")
+# a line of a form: "Invoice date: 9 October 2026"
+_FIELD = re.compile(r"[^\W\d_a-z][^.!?:;]{0,30}: \S")
 _CJK = re.compile("[\u2e80-\u312f\u31a0-\u9fff\uf900-\ufaff\uff00-\uffef]")
 _FULL = 0.85  # of the usual length: a line with the next word would be longer than that
 
@@ -274,6 +276,7 @@ def join(line: str, following: str, words: Words, *, full: float = 0.0) -> tuple
     if hyphen is not None:
         return line[:-1], hyphen
     first = following.split(None, 1)[0]
-    if len(line) + 1 + len(first) < full or ITEM.match(following):
+    form = _FIELD.match(line) and _FIELD.match(following)
+    if len(line) + 1 + len(first) < full or form or ITEM.match(following):
         return line, "\n"
     return line, "" if _CJK.match(line[-1]) and _CJK.match(following) else " "

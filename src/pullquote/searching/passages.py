@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pullquote.reading.sentences import sentence_ends
+from pullquote.searching.pages import CLOSED
 from pullquote.searching.parts import LONGEST_TITLE, Part
 from pullquote.types import Document, Mark, Passage, Place, line_breaks
 
@@ -30,6 +31,7 @@ tokens, and usually a sentence."""
 
 _NUMBERED = re.compile(r"[^\W\d_]{2,12}\.?\s\d")  # "Table 3", "Tab. 3"
 _CONTAINERS = ("message", "section", "slide")  # units in which a heading ends with its number
+_LONGEST_HEADING = 100  # characters
 _PIECE = 1 << 15  # characters of a part that are added at once, since what is held is copied often
 
 _LINE_END = re.compile(r"\n")
@@ -64,7 +66,7 @@ def passages(
             while (reach := _reach(held, limit)) < len(held.rstrip()):
                 whole = [end for end in ends if end <= reach]
                 if whole:
-                    cut = rest = whole[-1]
+                    cut = rest = _before_heading(document.unit, held, whole)
                 else:
                     cut = _cut(held, reach)
                     rest = _resume(held, cut, overlap)
@@ -194,6 +196,18 @@ def _mark_at(unit: str, text: str, mark: Mark, offset: int) -> Mark:
     """The mark of `offset`, counted on from one before it: a part may hold several lines."""
     more = line_breaks(text, mark.offset, offset) if unit == "line" else 0
     return Mark(offset, mark.number + more, mark.sheet)
+
+
+def _before_heading(unit: str, text: str, ends: Sequence[int]) -> int:
+    """The last end of a paragraph, or the one before a heading: it stays with what follows.
+
+    PDFs do not tell what a heading is: a paragraph of one short line counts that ends no sentence.
+    """
+    if unit == "page" and len(ends) > 1:
+        last = text[ends[-2] : ends[-1]].strip()
+        if len(last) <= _LONGEST_HEADING and "\n" not in last and not CLOSED.search(last):
+            return ends[-2]
+    return ends[-1]
 
 
 def _reach(text: str, limit: int) -> int:

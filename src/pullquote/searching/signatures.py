@@ -19,6 +19,9 @@ OLD_OR_ENCRYPTED = b"\xd0\xcf\x11\xe0"
 _PICTURE = "picture; text in pictures is not read, so make a PDF with text of it: ocrmypdf"
 _FILM = "a film or sound; of these, subtitles are read (.srt, .vtt)"
 _ARCHIVE = "archive; unpack it, and name its folder"
+_OFFICE = "a file of an office, or a book; give it a name that ends in .docx, .xlsx, .odt or .epub"
+# the first file in the archives that these are
+_IN_OFFICE = (b"[Content_Types].xml", b"_rels/.rels", b"docProps/", b"mimetype")
 _PACKED = "; unpack it, and name what is in it"
 _SIGNATURES = (
     (0, b"\xff\xd8\xff", f"a JPEG {_PICTURE}"),
@@ -34,6 +37,7 @@ _SIGNATURES = (
     (8, b"WAVEfmt", _FILM),
     (8, b"AVI LIST", _FILM),
     (0, b"\x1aE\xdf\xa3", _FILM),
+    *((30, name, _OFFICE) for name in _IN_OFFICE),
     (0, b"PK\x03\x04", f"a ZIP {_ARCHIVE}"),
     (0, b"PK\x05\x06", f"a ZIP {_ARCHIVE}"),
     (0, b"7z\xbc\xaf", f"a 7-Zip {_ARCHIVE}"),
@@ -45,7 +49,7 @@ _SIGNATURES = (
     (0, b"\x28\xb5\x2f\xfd", f"packed by Zstandard{_PACKED}"),
     (0, b"%PDF-", "a PDF; give it a name that ends in .pdf, or take its text: pdftotext"),
     (0, OLD_OR_ENCRYPTED, "an old Office file, or an encrypted one; save it as .docx or .xlsx"),
-    (0, b"SQLite format 3\0", "an SQLite database; export its tables as CSV"),
+    (0, b"SQLite format 3\0", "an SQLite database; give the documents of an index, not the index"),
     (0, b"\x7fELF", f"a program; expected {READ}"),
     (0, b"MZ\x90\0", f"a program; expected {READ}"),
 )

@@ -206,9 +206,10 @@ function quotesInDocuments(answers) {
     const offsets = utf16Offsets(answer.passage, [start, end]);
     const units = ["page", "line", "section", "paragraph", "slide", "message", "row"];
     const unit = units.find((name) => answer[name]); // a web page has none
+    const sheet = answer.sheet ? `sheet ${answer.sheet}, ` : "";
     return {
       ...answer,
-      where: unit ? `${answer.path}, ${unit} ${answer[unit]}` : answer.path,
+      where: unit ? `${answer.path}, ${sheet}${unit} ${answer[unit]}` : answer.path,
       from: offsets.get(start),
       to: offsets.get(end),
     };
