@@ -353,7 +353,7 @@ SETTINGS = {
     "fill": ["Below `--low` (50 %)"],
     "folders": ["at least 1 %", "much to read (8 MiB)"],
     "models": ["at least 2 ×", "answer the 80 % with"],
-    "scale": ["30 s of a cluster"],
+    "scale": ["30 s of a cluster", "An answer of more than 32 MiB"],
     "serving": ["64 times", "32 times", "at most about 100 MiB", "(3 MiB for each process)"],
     "training": ["less than 1 % is padding"],
 }

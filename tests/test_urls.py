@@ -58,3 +58,10 @@ def test_no_message_about_files_of_questions_shows_a_password(
         done = CliRunner().invoke(cli, [*arguments, "--model", "tiny"])
         assert isinstance(done.exception, PullquoteError)
         assert "secret" not in f"{done.output} {done.exception}"
+
+
+def test_a_name_with_colon_and_at_is_a_file_of_its_kind() -> None:
+    fsspec = pytest.importorskip("fsspec")
+    with fsspec.open("memory://d/10:30@x.csv", "w") as file:
+        file.write("question,context\nWho?,Rollo led.\n")
+    assert len(list(read_items("memory://d/10:30@x.csv"))) == 1

@@ -71,6 +71,7 @@ UNNAMED = "rent; 2024: 840; 2025: 860\n\nheating; 2024: 96; 2025: 104\n\nwater; 
         ("We met.\n\nNote: dear\n\nWe left.\n\nRent: 930 euros", ""),
         ("Anna: The rent is due.\nBen: It is not.", ""),  # sentences
         ("He says; note: one\nIt says; so: two", ""),  # names of one row each
+        ("The tenant pays the rent; except: in May\nThe landlord mends it; except: the roof", ""),
     ],
 )
 def test_forms_and_rows_whose_first_cell_has_no_name(text: str, cells: str) -> None:
@@ -138,6 +139,7 @@ def test_a_date_of_a_sheet_is_the_same_in_any_notation(quote: str, there: str) -
         ("oak door, Tuesday, 27 November 2026, 840", ['added "Tuesday"']),
         ("oak door, 27 Nov 2026, 480", ['"480" for "840"']),
         ("pine door, 3 April 2026 14:35, 310", ['"14:35" for "14:30"']),
+        ("oak door, Monday, 27 November 2026, 840", ['added "Monday"']),
     ],
 )
 def test_another_day_is_no_other_notation(quote: str, differences: list[str]) -> None:

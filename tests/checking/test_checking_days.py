@@ -69,6 +69,11 @@ def test_what_is_no_whole_date_stays(text: str) -> None:
     assert with_days(text) == text
 
 
+def test_numbers_of_parts_that_only_one_order_takes_for_a_day_stay_apart() -> None:
+    for day_first in (True, False):
+        assert sign("13-05-12", day_first) != sign("05-13-12", day_first)
+
+
 def test_what_stands_around_a_date_stays() -> None:
     assert sign("from 1 May 2026, 840") == f"from {sign('2026-05-01')}, 840"
     assert with_days("the month 27 Nov 2026").startswith("the month ð")
@@ -80,6 +85,7 @@ def test_what_stands_around_a_date_stays() -> None:
         ("27/11/2026", True),
         ("2026-11-27 14:30", True),
         ("2026-11-27 14:30:05", True),
+        ("2026-11-27T14:30", True),
         ("due 27/11/2026", False),
         ("27/11/2026 or later", False),
     ],
@@ -96,3 +102,7 @@ def test_another_weekday_stays() -> None:
     assert changed.startswith("Tuesday, ð")
     assert len(changed) == len("Tuesday, 27 November 2026")
     assert sign(changed.removeprefix("Tuesday, ")) == sign("27th of November 2026")
+
+
+def test_a_month_may_have_a_long_s() -> None:
+    assert sign("27 ſept. 1768").rstrip("\u2060") == sign("27 sept. 1768")

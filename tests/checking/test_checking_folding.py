@@ -103,3 +103,10 @@ def test_same_marks() -> None:
     assert same_marks("“", '"')
     assert same_marks("—", "-")
     assert not same_marks("—", "“")
+
+
+def test_a_number_without_its_minus_is_part_of_another_one() -> None:
+    assert not Folded("it was -5").is_edge(6)
+    assert not Folded("-5, 6").is_edge(1)
+    assert Folded("10-20 days").is_edge(3)
+    assert Folded("- 5 days").is_edge(1)

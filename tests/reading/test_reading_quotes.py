@@ -49,6 +49,7 @@ def whole(context: str, part: str) -> str:
         ("meets ISO-9001 and", "9001", "ISO-9001"),
         ("meets ISO-9001 and", "ISO", "ISO-9001"),
         ("Part: PQ-AX-77B/2; Price", "77B", "PQ-AX-77B/2"),
+        ("meets ISO-9001.The next", "ISO", "ISO-9001"),
         ("take 1/2 cup", "1", "1/2"),
         # numbers and their units
         ("after 30 days", "30", "30 days"),

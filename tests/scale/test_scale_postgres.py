@@ -567,7 +567,7 @@ def test_a_connection_cut_in_a_search_gives_no_wrong_answer(
     with Proxy(postgres.port) as proxy:
         url = new_url.replace(str(postgres.port), str(proxy.port))
         with Index.open(url, encoder=None) as searched:
-            size = sum(len(one.passage.text) for one in expected)
+            size = 2 * sum(len(one.passage.text) for one in expected)  # two lists are looked at
             for _ in range(40):
                 proxy.cut_after = some.randint(0, 3 * size)
                 try:

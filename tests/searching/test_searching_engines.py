@@ -269,3 +269,13 @@ def test_a_full_disk_is_told_apart_from_damage(
     monkeypatch.setattr(engine, "_writer", Full())
     with pytest.raises(OutputError, match="the disk is full"):
         engine.add(ROWS)
+
+
+@pytest.mark.parametrize("name", ["meta.json", ".managed.json", "more.idx"])
+def test_a_pipe_among_the_files_of_tantivy_is_an_error(tmp_path: Path, name: str) -> None:
+    """Whoever opens a pipe waits for another program."""
+    TantivyEngine(tmp_path / "t").close()
+    (tmp_path / "t" / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / "t" / name)
+    with pytest.raises(IndexFileError, match=f"{name} is no file"):
+        TantivyEngine(tmp_path / "t")

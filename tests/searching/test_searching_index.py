@@ -187,7 +187,7 @@ def test_rows_that_were_left_out_and_guessed_encodings_are_in_the_update(
         f"{tmp_path}/a.jsonl: line 2:"
     )
     assert [(Path(g.path).name, g.encoding) for g in done.guessed] == [("b.txt", "Windows-1252")]
-    assert set(texts(index, "rent")) == {"The rent is due.", "The rent is £840."}
+    assert texts(index, "rent") == ["The rent is £840.", "The rent is due."]
     assert not index.problems()  # it could be read
 
 

@@ -423,7 +423,7 @@ HITS = '{"timed_out": false, "_shards": {"failed": 0}, "hits": {"hits": %s}}'
         (HITS % '[{"_id": "1", "_score": NaN}]').encode(),
         (HITS % '[{"_id": "1", "_score": "1"}]').encode(),
         (HITS % '[{"_id": "1"}]').encode(),
-        (HITS % ("[" + ",".join(['{"_id": "1", "_score": 1}'] * 21) + "]")).encode(),
+        (HITS % ("[" + ",".join(['{"_id": "1", "_score": 1}'] * 41) + "]")).encode(),
         b"9" * 5000,
     ],
     ids=range(14),

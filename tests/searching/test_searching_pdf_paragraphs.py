@@ -170,3 +170,13 @@ def test_lines_of_a_page_that_was_turned_are_of_one_paragraph(tmp_path: Path) ->
     )
     page = zlib.compress(f"BT /F 12 Tf {up} ET".encode())
     assert paragraphs(parts(pdf(tmp_path / "a.pdf", page))) == [" ".join(texts)]
+
+
+@pytest.mark.parametrize("matrix", ["-1 0 0 -1", "-1 0 0 1"])
+def test_lines_that_are_upside_down_or_mirrored_are_read(tmp_path: Path, matrix: str) -> None:
+    shown = "".join(
+        f"{matrix} 540 {100 + 14 * line} Tm (the miller bought {line}) Tj " for line in range(9)
+    )
+    page = zlib.compress(f"BT /F 10 Tf {shown}ET".encode())
+    text = "".join(part.text for part in parts(pdf(tmp_path / "a.pdf", page)))
+    assert text.count("miller") == 9

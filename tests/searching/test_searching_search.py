@@ -305,6 +305,13 @@ def test_a_quote_of_a_row_keeps_within_one_cell(index: Index, reader: Reader) ->
     windows = [[Candidates((crossing,), 0.0, 0.0, log_mass=5.0)]]
     (hit,) = Searcher(reader, index).decide(retrieval, windows, top_k=1, answerable=1).hits
     assert (hit.text, hit.start) == ("$840", 70 + text.index("$"))
+    text = "Open: Monday to Friday from 8; Saturdays: from 9"  # of a plain text: no row
+    span = ScoredSpan(6, len(text), 4.0, 0.0)
+    passage = Passage(Document("a.txt", "line"), text, 0, (Mark(0, 1),))
+    retrieval = Retrieval(WHO, WHO, (), (RetrievedPassage(passage, 0.0),))
+    windows = [[Candidates((span,), 0.0, 0.0, log_mass=5.0)]]
+    (hit,) = Searcher(reader, index).decide(retrieval, windows, top_k=1, answerable=1).hits
+    assert hit.text == text[6:]
 
 
 def test_a_question_that_is_cut_is_noted_once(index: Index, reader: Reader) -> None:

@@ -79,3 +79,8 @@ def test_files_of_offices_are_to_be_named_and_not_unpacked(name: str) -> None:
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr(name, "x")
     assert "ends in .docx" in (recognised(packed.getvalue()[:HEAD]) or "")
+
+
+@pytest.mark.parametrize("text", [b"The ftyp box begins an MP4 file.", b"GIF89a is of 1989."])
+def test_a_text_that_begins_like_another_file_is_a_text(text: bytes) -> None:
+    assert recognised(text) is None

@@ -21,6 +21,7 @@ _LONGEST = 164  # characters of a first cell without a name, and of a name and i
 # of a form: a name and its value, which is no sentence
 _PAIR = re.compile(r"([^\n;:!?…]{1,80}): (?=\S)[^\n]*[^\s.!?…]")
 _LINE = re.compile(r"[^\n]+")
+_MOST_UNNAMED = 3  # words of a first cell without a name: a sentence is longer
 _FEWEST = 2  # names that a row shares, and rows that share one: else "Note: ..." would be a name
 _BETWEEN = re.compile(r"[;|]|(?<!\d),|,(?!\d)")
 _BLANKS = str.maketrans(dict.fromkeys(",;|", " "))
@@ -81,7 +82,10 @@ def _names(text: str, line: re.Match[str], tables: bool) -> list[re.Match[str]]:
     if text.find(": ", start, min(end, start + _LONGEST)) < 0:  # most lines
         return []
     names = list(_NAME.finditer(text, start, end))
-    return names if names and (tables or names[0].start() == start) else []
+    if not names or names[0].start() == start:
+        return names
+    first = text[start : names[0].start()]
+    return names if tables and len(first.split()) <= _MOST_UNNAMED else []
 
 
 def _pairs(lines: Sequence[re.Match[str]]) -> Iterator[int]:

@@ -15,11 +15,11 @@ import re
 import numpy as np
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
     r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 )
-_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
 _WEEKDAY = r"((?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?[.,]{0,2}\s{1,3})?"
 _DATE = re.compile(
@@ -28,7 +28,7 @@ _DATE = re.compile(
     r"|(\d{1,2})([-/.])(\d{1,2})\7(\d{4}|\d\d)"  # 27/11/2026 or 11/27/2026
     rf"|{_DAY}\.?[\s-]{{1,3}}(?:of\s{{1,3}})?({_MONTH}),?[\s-]{{1,3}}(\d{{4}}|\d\d)"  # 27-Nov-26
     rf"|({_MONTH})\s{{1,3}}{_DAY},?\s{{1,3}}(\d{{4}})"  # November 27, 2026
-    r")(?!\w|[./-]\d)",
+    r")(?!(?!T\d\d:)\w|[./-]\d)",
     re.IGNORECASE,
 )
 _TIME = re.compile(r"(?:[T\s]\s{0,2}\d{1,2}:\d\d(?::\d\d)?)?\s*")
@@ -65,7 +65,7 @@ def _sign(found: re.Match[str], day_first: bool) -> str:
     if day is None:
         return found[0]
     kept = ""
-    if found[1] and found[1][:3].lower() != _WEEKDAYS[day.weekday()]:
+    if found[1] and found[1][:3].casefold() != _WEEKDAYS[day.weekday()]:
         kept = found[1]  # "Tuesday, 27 November 2026" was a Friday
     sign = f"{_EDGE}{np.base_repr(day.toordinal(), 36).lower()}"
     return kept + sign.ljust(len(found[0]) - len(kept) - 1, _UNSEEN) + _EDGE
@@ -76,11 +76,12 @@ def _day(found: re.Match[str], day_first: bool) -> datetime.date | None:
         return _date(found[2], found[4], found[5])
     if found[6]:
         one, other = (found[6], found[8]) if day_first else (found[8], found[6])
-        return _date(found[9], other, one) or _date(found[9], one, other)
+        either = _date(found[9], one, other) if len(found[9]) == 4 else None  # else a part's number
+        return _date(found[9], other, one) or either
     day, month, year = (
         (found[10], found[11], found[12]) if found[10] else (found[14], found[13], found[15])
     )
-    return _date(year, str(1 + _MONTHS.index(month[:3].lower())), day)
+    return _date(year, str(1 + _MONTHS.index(month[:3].casefold())), day)
 
 
 def _date(year: str, month: str, day: str) -> datetime.date | None:

@@ -178,10 +178,19 @@ class Folded:
             return True
         if self.offsets[at] - self.offsets[at - 1] > 1:
             return True
+        if self._is_signed(at):
+            return False
         if any(self._is_in_number(begin) for begin in range(max(at - 2, 0), at)):
             return False
         inner = (_WORD, _APOSTROPHE)
         return not (self._kinds[at - 1] in inner and self._kinds[at] in inner)
+
+    def _is_signed(self, at: int) -> bool:
+        """Whether a number begins here, behind its minus; that of a range or a date is none."""
+        if self._kinds[at - 1] != _DASH or not self._flags[at] & _DIGIT:
+            return False
+        alone = at == 1 or self.offsets[at - 1] - self.offsets[at - 2] > 1
+        return bool(alone or self._kinds[at - 2] not in (_WORD, _ALONE))
 
     def _is_in_number(self, begin: int) -> bool:
         near = _IN_NUMBER.match(self.folded, begin)

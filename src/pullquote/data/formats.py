@@ -146,12 +146,14 @@ def save(
 
 def _kind(path: str | os.PathLike[str], format: str | None) -> str:
     shown = without_password(path)
-    name = Path(shown).name
+    name = Path(path).name  # its ending only: a password that nobody can split hides all of it
     kind = format or Path(name.lower().removesuffix(".gz")).suffix[1:]
     if Path(path).is_dir():
         raise DataError(f"{shown}: a folder, expected a data file")
     if kind not in _WRITERS:
-        found = f"unknown format {format!r}" if format else f"unknown kind of file {name!r}"
+        found = (
+            f"unknown format {format!r}" if format else f"unknown kind of file {Path(shown).name!r}"
+        )
         raise DataError(
             f"{shown}: {found}; known are .json (SQuAD), .jsonl and .csv or .tsv, each also with "
             f".gz, and .parquet, or format={' | '.join(_WRITERS)} whatever the name"

@@ -44,7 +44,7 @@ from pullquote.searching.update import (
     unread,
     update,
 )
-from pullquote.searching.urls import is_url
+from pullquote.searching.urls import is_index_url
 from pullquote.searching.vectorize import count_missing, make_vectors
 from pullquote.searching.vectors import VectorEncoder, Vectors
 from pullquote.searching.words import query_words
@@ -552,7 +552,7 @@ def bundled() -> VectorEncoder | None:
 
 def _store_for(path: str | os.PathLike[str]) -> type[Store]:
     """What keeps an index at a path or URL."""
-    if not is_url(path):
+    if not is_index_url(path):
         return SqliteStore
     from pullquote.searching.stores.postgres import PostgresStore
 

@@ -222,7 +222,8 @@ def _is_closed(above: _Line, below: _Line) -> bool:
 
 def _is_full(above: _Line, below: _Line, near: Sequence[_Line]) -> bool:
     """Whether the first word of the next line had no room in a line."""
-    edge = max(line.right for line in near if line.left < above.right)
+    # of a turned or mirrored line, the last letter stands left of the first
+    edge = max((line.right for line in near if line.left < above.right), default=above.right)
     return above.right + below.first_word + _BLANK * above.size > edge
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pullquote.searching.urls import is_url
+from pullquote.searching.urls import is_index_url
 
 ENDINGS = (".txt", ".text", ".rst", ".adoc", ".org", ".tex", ".log")
 """Of the names of plain texts, which are read as they are; Markdown is not."""
@@ -31,7 +31,7 @@ def is_plain(path: str) -> bool:
 
 def is_index(path: str | os.PathLike[str]) -> bool:
     """Whether this may be an index: an SQLite file, or the URL of one on a server."""
-    return is_url(path) or is_sqlite(path)
+    return is_index_url(path) or is_sqlite(path)
 
 
 def is_sqlite(path: str | os.PathLike[str]) -> bool:

@@ -34,6 +34,7 @@ from pullquote.reading.sentences import sentence_around
 from pullquote.reading.spelling import Respelt
 from pullquote.scoring.calibration import probabilities_of_one
 from pullquote.searching.index import Index, RetrievedPassage
+from pullquote.searching.plain import is_plain
 from pullquote.searching.rows import within_cell
 from pullquote.searching.shortlist import Looks, Shortlist
 from pullquote.types import Correction, Example, Hit, Passage, Place
@@ -149,7 +150,8 @@ class _Location:
     def whole(self) -> _Location:
         """The location of the whole quote; of a row, within one cell."""
         start, end = whole_quote(self.passage.text, self.span.start, self.span.end)
-        start, end = within_cell(self.passage.text, start, end)
+        if not is_plain(self.passage.document.path):  # its lines are no rows
+            start, end = within_cell(self.passage.text, start, end)
         return _Location(self.passage, self.span._replace(start=start, end=end))
 
     def hit(self, score: float, also: Iterable[_Location]) -> Hit:

@@ -53,6 +53,7 @@ _SIGNATURES = (
     (0, b"\x7fELF", f"a program; expected {READ}"),
     (0, b"MZ\x90\0", f"a program; expected {READ}"),
 )
+_WORDS = (b"GIF89a", b"ftyp")  # with which a text may begin, too; a text has no NUL
 HEAD = max(offset + len(begin) for offset, begin, _ in _SIGNATURES)
 """How many bytes of a file are enough to recognise it."""
 
@@ -63,4 +64,7 @@ def recognised(head: bytes) -> str | None:
     >>> recognised(b"PK\\x03\\x04")
     'a ZIP archive; unpack it, and name its folder'
     """
-    return next((what for at, begin, what in _SIGNATURES if head.startswith(begin, at)), None)
+    for at, begin, what in _SIGNATURES:
+        if head.startswith(begin, at) and (begin not in _WORDS or b"\0" in head[:HEAD]):
+            return what
+    return None

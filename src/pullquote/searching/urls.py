@@ -30,7 +30,7 @@ class IndexUrl(NamedTuple):
     """The URL without its password and options."""
 
 
-def is_url(path: str | os.PathLike[str]) -> bool:
+def is_index_url(path: str | os.PathLike[str]) -> bool:
     """Whether this names an index on a server."""
     return os.fspath(path).startswith(("postgresql://", "postgres://"))
 

@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import re
+import stat
 import struct
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -169,6 +170,8 @@ def _check_files(folder: Path) -> None:
         for entry in entries:
             with contextlib.suppress(FileNotFoundError):  # another writer has done with it
                 status = entry.stat()
+                if not stat.S_ISREG(status.st_mode):  # Tantivy would wait for ever for a pipe
+                    raise ValueError(f"{entry.name} is no file")
                 now = status.st_ino, status.st_size, status.st_mtime_ns
                 if before.get(entry.name) == now or _has_checksum(Path(entry.path)):
                     found[entry.name] = now
@@ -182,8 +185,6 @@ def _has_checksum(path: Path) -> bool:
 
     Others are lists of files, or are still written to. Raises `ValueError` for a wrong checksum.
     """
-    if not path.is_file():
-        return False
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(size - _END.size, 0))
