@@ -65,3 +65,20 @@ def test_a_name_with_colon_and_at_is_a_file_of_its_kind() -> None:
     with fsspec.open("memory://d/10:30@x.csv", "w") as file:
         file.write("question,context\nWho?,Rollo led.\n")
     assert len(list(read_items("memory://d/10:30@x.csv"))) == 1
+
+
+@pytest.mark.parametrize("url", ["s3://key:secret@bucket/t.csv", "https://ann:secret@db.lan/t.csv"])
+def test_a_url_is_no_file_to_write_to(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a path, it would be that of a folder `s3:` of this machine."""
+    monkeypatch.chdir(tmp_path)
+    Path("q.csv").write_text("id,question,context\n1,Who?,Rollo led.\n")
+    for arguments in (
+        ["index", "q.csv", "-o", url, "--no-vectors"],
+        ["check", "q.csv", "q.csv", "--report", url],
+        ["data", "convert", "q.csv", url],
+    ):
+        done = CliRunner().invoke(cli, arguments)
+        assert "secret" not in f"{done.output} {done.exception}"
+    assert [path.name for path in tmp_path.iterdir()] == ["q.csv"]

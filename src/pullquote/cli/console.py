@@ -21,7 +21,7 @@ from pullquote.errors import DataError, InputError, MissingExtraError, OutputErr
 from pullquote.files import cannot_write
 from pullquote.progress import Progress, no_progress
 from pullquote.text import decode
-from pullquote.urls import without_password
+from pullquote.urls import is_url, without_password
 
 if TYPE_CHECKING:
     from pullquote.data import Dataset, Dropped
@@ -328,6 +328,8 @@ def ensure_writable(path: str | Path) -> None:
     """Raise `OutputError` for a file that cannot be written: before long work, not after it."""
     import tempfile  # not loaded to print an answer
 
+    if is_url(path):
+        raise OutputError(f"{without_password(path)}: a URL; expected a file of this machine")
     path = Path(path).resolve()
     if path.is_dir():
         raise OutputError(f"{path}: a folder; expected the name of a file to write")

@@ -127,6 +127,8 @@ def save(
     written, or for examples that `load` would drop (two with one id, a span that is not in its
     context, lone surrogates).
     """
+    if is_url(path):
+        raise OutputError(f"{without_password(path)}: a URL; expected a file of this machine")
     path = Path(path)
     kind = _kind(path, format)
     kept = tuple(examples)

@@ -32,4 +32,4 @@ def read_toml(path: str | Path, *, extra: str = "train") -> dict[str, Any]:
     except DataError as error:
         raise ConfigError(f"{without_password(path)}: {error}") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not TOML ({error})") from None
+        raise ConfigError(f"{without_password(path)}: not TOML ({error})") from None

@@ -44,6 +44,8 @@ def documents_where(store: Store, where: Mapping[str, Any]) -> set[int]:
 
     Raises `InputError` for a field that no document has.
     """
+    if not isinstance(where, Mapping):
+        raise InputError(f'where: found {where!r}, expected fields: {{"year": 2024}}')
     if odd := [field for field in where if not isinstance(field, str)]:
         raise InputError(f"where: found {odd[0]!r}, expected the name of a field")
     chosen = [

@@ -32,7 +32,7 @@ class IndexUrl(NamedTuple):
 
 def is_index_url(path: str | os.PathLike[str]) -> bool:
     """Whether this names an index on a server."""
-    return os.fspath(path).startswith(("postgresql://", "postgres://"))
+    return os.fspath(path).lower().startswith(("postgresql://", "postgres://"))
 
 
 def split_url(url: str | os.PathLike[str]) -> IndexUrl:

@@ -38,6 +38,7 @@ from pullquote.searching.stores import (
     number_in,
 )
 from pullquote.searching.vectors import VectorEncoder, Vectors
+from pullquote.urls import is_url, without_password
 
 IN_MEMORY = Path(":memory:")
 """The path of an index that has no file."""
@@ -90,6 +91,10 @@ class SqliteStore(Store):
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], *, engine: str) -> None:
+        if is_url(path):
+            raise IndexFileError(
+                f"{without_password(path)}: an index is a file, or at postgresql://..."
+            )
         path = Path(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
