@@ -207,9 +207,9 @@ def test_files_that_changed_or_are_gone_are_refused(tmp_path: Path) -> None:
     ("content", "message"),
     [
         *((content, r"_batch\.json: is damaged \([^)]") for content in ("{", "[]", "\xff")),
-        ('{"format": 2}', r"_batch\.json: is damaged \('settings'\)"),
+        ('{"format": 3}', r"_batch\.json: is damaged \('settings'\)"),
         ('{"format": 99}', r"_batch\.json: has format 99, written by a newer"),
-        ('{"format": 1}', r"out: was begun by an older pullquote; choose another folder"),
+        ('{"format": 2}', r"out: was begun by an older pullquote; choose another folder"),
     ],
 )
 def test_a_plan_that_cannot_be_gone_on_with_is_named(

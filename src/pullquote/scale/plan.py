@@ -25,7 +25,7 @@ from pullquote.urls import is_url, without_password
 if TYPE_CHECKING:
     from pullquote.scale.folders import Folder
 
-FORMAT = 2
+FORMAT = 3
 """The version of the plan that is written and read."""
 PLAN = "_batch.json"  # readers of Parquet folders leave out names that begin so
 

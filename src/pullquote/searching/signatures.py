@@ -49,7 +49,7 @@ _SIGNATURES = (
     (0, b"\x28\xb5\x2f\xfd", f"packed by Zstandard{_PACKED}"),
     (0, b"%PDF-", "a PDF; give it a name that ends in .pdf, or take its text: pdftotext"),
     (0, OLD_OR_ENCRYPTED, "an old Office file, or an encrypted one; save it as .docx or .xlsx"),
-    (0, b"SQLite format 3\0", "an SQLite database; give the documents of an index, not the index"),
+    (0, b"SQLite format 3\0", "an SQLite database; give an index's documents, or tables as CSV"),
     (0, b"\x7fELF", f"a program; expected {READ}"),
     (0, b"MZ\x90\0", f"a program; expected {READ}"),
 )
