@@ -64,6 +64,40 @@ def call(client: TestClient, name: str, **arguments: Any) -> tuple[int, dict[str
     return response.status_code, response.json().get("result", {})
 
 
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("prompts/get", {"name": "x" * 5000}),
+        ("prompts/list", {}),
+        ("resources/read", {"uri": "file:///etc/passwd"}),
+        ("resources/subscribe", {"uri": "file:///etc/passwd"}),
+        ("completion/complete", {"ref": {}, "argument": {"name": "x", "value": "y"}}),
+        ("logging/setLevel", {"level": "debug"}),
+        ("tools/call", {"name": "x"}),
+        ("x", {}),
+    ],
+)
+def test_what_it_does_not_have_fills_no_log(
+    reader: Reader,
+    tmp_path: Path,
+    method: str,
+    params: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with offered(reader, "The Norse, led by Rollo, came by sea.", tmp_path) as client:
+        response = client.post(
+            "/mcp",
+            json={"jsonrpc": "2.0", "id": 1, "method": method, "params": params},
+            headers={"accept": "application/json, text/event-stream"},
+        )
+    assert response.status_code < 500
+    assert {"error", "result"} & response.json().keys()
+    assert len(response.text) < 1000
+    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+    assert not capfd.readouterr().err
+
+
 def test_no_more_read_at_once_than_there_are_workers(reader: Reader, tmp_path: Path) -> None:
     slow = reader.backend = Slow(reader.backend)
     text = "The Norse, led by Rollo, came by sea."

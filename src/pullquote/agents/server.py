@@ -18,9 +18,10 @@ from pullquote.agents.tools import Tools
 from pullquote.errors import InputError, MissingExtraError, PullquoteError
 
 try:
+    from mcp import MCPError
     from mcp.server import MCPServer
     from mcp.server.mcpserver.exceptions import ToolError
-    from mcp.types import ToolAnnotations
+    from mcp.types import INVALID_PARAMS, ToolAnnotations
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "mcp", "mcp") from error
 
@@ -36,6 +37,13 @@ INSTRUCTIONS = (
 )
 
 
+class _ToolServer(MCPServer[Any]):
+    """A server that has tools alone, and writes no traceback to the log for who asks for more."""
+
+    async def get_prompt(self, name: str, *_: Any, **__: Any) -> Any:
+        raise MCPError(INVALID_PARAMS, f"{name[:100]!r}: no such prompt; this server has none")
+
+
 def make_server(
     tools: Tools,
     *,
@@ -45,7 +53,7 @@ def make_server(
 
     Each call runs in a context of `within()`, which may limit it: its `ToolError` is the result.
     """
-    server: MCPServer[Any] = MCPServer(
+    server = _ToolServer(
         "pullquote", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING"
     )
     reads = ToolAnnotations(
