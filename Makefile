@@ -16,8 +16,8 @@ QUICK := tests/reading tests/searching tests/scoring tests/data tests/checkpoint
     tests/compat tests/serving tests/scale tests/checking tests/agents tests/test_files.py tests/test_text.py tests/test_types.py -W ignore::DeprecationWarning -p no:cacheprovider \
     --ignore=tests/serving/test_serving_page.py --ignore=tests/cli/test_cli_train.py \
     --deselect=tests/cli/test_cli_ask.py::test_no_answer_says_so_and_names_the_nearest_quote
-QUICK_TOOLS := pytest pytest-timeout hypothesis schemathesis httpx psutil safetensors onnx \
-    onnxscript
+QUICK_TOOLS := pytest pytest-timeout pytest-xdist hypothesis schemathesis httpx psutil safetensors \
+    onnx onnxscript
 QUICK_EXTRAS := .[hub,files,fill,onnx,parquet,remote,tantivy,report,serve]
 
 .PHONY: demo test check docs site bench bench-serve bench-shapes soak mutants parity golden models
@@ -31,6 +31,8 @@ demo: .demo/ready  ## answer three questions about a text, offline, with the bun
 	@sh examples/demo.sh .demo/bin/pullquote examples/lighthouse.txt
 
 # Those that watch a clock, a terminal or a server's limits run after the others, alone.
+# $(call each-way,PYTEST COMMAND,MORE MARKS and )
+each-way = $(1) -n auto --dist loadfile -m "$(2)not alone" && $(1) -m "$(2)alone"
 PYTEST := PULLQUOTE_SHARED=$(abspath $(wildcard $(SHARED))) $(BIN)/python -m pytest -rs
 test: .venv/ready engine  ## run the tests (COVERAGE=1: and say what they reach)
 	@echo "The tests take about 12 minutes on 2 cores$(if $(COVERAGE), and a third more for the coverage)."
@@ -39,8 +41,8 @@ test: .venv/ready engine  ## run the tests (COVERAGE=1: and say what they reach)
 	$(PYTEST) -m alone $(if $(COVERAGE),--cov --cov-append --cov-report=term:skip-covered)
 
 test-floors: .floors/ready  ## run the quick tests at the lowest versions (FULL=1: with torch, all)
-	@echo "The quick tests take about 4 minutes on 2 cores."
-	.floors/bin/python -m pytest -rs $(QUICK)
+	@echo "The quick tests take about 3 minutes on 2 cores."
+	$(call each-way,.floors/bin/python -m pytest -rs $(QUICK))
 ifdef FULL
 	$(MAKE) .floors-torch/ready
 	.floors-torch/bin/python -m pytest -rs tests/training tests/families tests/compat \
@@ -54,7 +56,7 @@ test-integrations: .integrations/ready engine  ## test the components for Haysta
 # What answers questions, with the other backends.
 ANSWERING := tests/reading tests/compat tests/cli tests/serving tests/searching tests/scale
 test-numpy: .venv/ready  ## run the tests of what answers with numpy in the engine's place (15 minutes)
-	PULLQUOTE_ENGINE=off $(BIN)/python -m pytest -rs $(ANSWERING)
+	$(call each-way,PULLQUOTE_ENGINE=off $(BIN)/python -m pytest -rs $(ANSWERING))
 
 ONNX := build/onnx-package
 test-onnx: .venv/ready engine  ## run them with the bundled models as ONNX files, read by ONNX Runtime (15 minutes)
@@ -65,7 +67,7 @@ test-onnx: .venv/ready engine  ## run them with the bundled models as ONNX files
 	    $(BIN)/pullquote export $$name --onnx -o $(ONNX)/$$name && \
 	    mv $(ONNX)/$$name/model.onnx $(ONNX)/pullquote/models/$$name && \
 	    rm $(ONNX)/pullquote/models/$$name/packed.safetensors || exit 1; done
-	PYTHONPATH=$(CURDIR)/$(ONNX) $(BIN)/python -m pytest -rs -m "not packed" $(ANSWERING)
+	$(call each-way,PYTHONPATH=$(CURDIR)/$(ONNX) $(BIN)/python -m pytest -rs $(ANSWERING),not packed and )
 
 # What `make test` skips: its environment has neither Ray nor Spark, which take 0.7 GB.
 ON_CLUSTERS := $(addprefix tests/scale/test_scale_,ray.py ray_pool.py spark.py stores.py)
@@ -73,7 +75,7 @@ test-scale: .scale/ready engine  ## run the tests on Ray, Spark (with Java 17) a
 	.scale/bin/python -m pytest -rs $(ON_CLUSTERS) -p no:cacheprovider
 
 test-python-%: .nightly/%/ready  # the quick tests on another Python, such as test-python-3.13
-	.nightly/$*/bin/python -m pytest -rs $(QUICK)
+	$(call each-way,.nightly/$*/bin/python -m pytest -rs $(QUICK))
 
 nightly: .venv/ready  ## all that takes long: other Pythons, floors with torch, soak, parity
 	.ci/nightly
