@@ -12,8 +12,10 @@ import json
 import random
 import shutil
 import sqlite3
+import struct
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -135,6 +137,7 @@ class Indexes:
                 "pragmas",
                 "journal",
                 "cosines",
+                "checksums",
             )
         }
         # after which answers are still those of the sound index
@@ -340,6 +343,13 @@ class Indexes:
                 shutil.rmtree(folder)
                 rng.choice([folder.mkdir, folder.touch, lambda: None])()
 
+    def checksums(self, rng: random.Random, path: Path) -> None:
+        """Files of tantivy that were changed, and their checksums with them."""
+        folder = path.with_name(f"{path.name}.tantivy")
+        for file in sorted(folder.glob("*.*"), key=lambda file: (file.suffix, file.stat().st_size)):
+            if file.suffix not in (".json", ".lock") and rng.random() < 0.2:
+                file.write_bytes(with_checksum(rng, file.read_bytes()))
+
     def generations(self, rng: random.Random, path: Path) -> None:
         """An index that is behind or ahead of what stands beside it, or is another one."""
         value = rng.choice([n for n in ODD if type(n) is int and 0 <= n < 2**62])
@@ -367,6 +377,20 @@ class Indexes:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.folder / "sound", folder)
         return folder / f"{engine}.db"
+
+
+def with_checksum(rng: random.Random, data: bytes) -> bytes:
+    """A damaged file of tantivy that ends with the checksum of what is in it."""
+    length, number = struct.unpack("<II", data[-8:])
+    body, footer = data[: -8 - length], json.loads(data[-8 - length : -8])
+    changed = bytearray(body)
+    for _ in range(rng.choice([1, 1, 3])):
+        # more often near the end, where tantivy keeps what the rest is
+        at = rng.choice([rng.random(), rng.random() ** 0.05])
+        changed[int(at * len(changed))] = rng.choice([0, 1, 127, 128, 255, rng.randrange(256)])
+    body = rng.choice([bytes(changed), bytes(changed), damaged(rng, body)])
+    end = json.dumps({**footer, "crc": zlib.crc32(body)}).encode()
+    return body + end + struct.pack("<II", len(end), number)
 
 
 def _best(path: Path, encoder: HashEncoder | None = HASH) -> list[str]:

@@ -12,7 +12,7 @@ from searching_helpers import MILL
 
 import fuzz_documents
 from pullquote.errors import DocumentError
-from pullquote.searching import archives, contents, pages, pool
+from pullquote.searching import archives, contents, pages, pool, process
 from pullquote.searching.documents import Notes, SourceFile, find, read
 
 MIB = 1 << 20
@@ -196,7 +196,7 @@ def test_a_parser_whose_cost_is_quadratic_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "SECONDS", 1)
-    monkeypatch.setattr(pool, "PATIENCE", 100)
+    monkeypatch.setattr(process, "PATIENCE", 100)
     attributes = b" ".join(b"a%d=1" % number for number in range(100_000))
     said = reason(tmp_path / "a.html", b"<p " + attributes + b">x")
     assert "more than 1 s of processor time" in said

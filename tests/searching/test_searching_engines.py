@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
+import subprocess
+import sys
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +17,10 @@ import pytest
 from searching_helpers import ENGINES
 
 from pullquote.errors import IndexBusyError, IndexFileError, OutputError
-from pullquote.searching.engines import IndexedPassage, Match
+from pullquote.searching import process
+from pullquote.searching.engines import IndexedPassage, Match, tantivy_process
 from pullquote.searching.engines.tantivy import TantivyEngine
+from pullquote.searching.engines.tantivy_process import TantivyProcess
 from pullquote.searching.index import Index
 
 ROWS = [
@@ -279,3 +285,139 @@ def test_a_pipe_among_the_files_of_tantivy_is_an_error(tmp_path: Path, name: str
     os.mkfifo(tmp_path / "t" / name)
     with pytest.raises(IndexFileError, match=f"{name} is no file"):
         TantivyEngine(tmp_path / "t")
+
+
+# ---- in a process of its own
+
+
+def kill_with(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """What happens in the process when a passage with "zeppelin" is added, or searched for."""
+    program = f"""
+import os, time
+from pullquote.searching.engines import tantivy_process
+from pullquote.searching.engines.tantivy import TantivyEngine
+def fault(held=[]):
+    {what}
+search, add = TantivyEngine.search, TantivyEngine.add
+def searched(self, words, *more):
+    return fault() if "zeppelin" in words else search(self, words, *more)
+def added(self, rows):
+    rows = list(rows)
+    return fault() if any("zeppelin" in row.text for row in rows) else add(self, rows)
+TantivyEngine.search, TantivyEngine.add = searched, added
+tantivy_process.main()
+"""
+    monkeypatch.setattr(tantivy_process, "_PROGRAM", f"exec({program!r})")
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("os.abort()", r"crashed \(SIGABRT\)"),
+        ("os._exit(3)", r"ended \(exit code 3\)"),
+        ("while True: pass", "was stopped: more than 1 s of processor time"),
+        ("time.sleep(99)", "was stopped: it did not go on for 3 s"),
+        ("held.append(bytearray(600 << 20))", r"ended \(exit code 1\)"),
+        ("raise RuntimeError('of no known kind')", r"ended \(exit code 1\)"),
+    ],
+)
+def test_what_ends_tantivys_process_is_an_error_and_the_next_call_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, told: str
+) -> None:
+    """A thread that merges files ends its process over hostile ones, as some reads do."""
+    kill_with(monkeypatch, what)
+    monkeypatch.setattr(tantivy_process, "SECONDS", 1)
+    monkeypatch.setattr(tantivy_process, "MEMORY", 500 << 20)
+    monkeypatch.setattr(process, "PATIENCE", 3 if "sleep" in what else 60)
+    error = f"t: not readable \\(its process {told}\\); remove it, and it is made again"
+    with contextlib.closing(TantivyProcess(tmp_path / "t")) as engine:
+        engine.add(ROWS[:2])
+        engine.commit(1)
+        with pytest.raises(IndexFileError, match=error):
+            engine.search(["zeppelin"], 9, None)
+        engine.refresh(1)
+        assert [match.id for match in engine.search(["meadow"], 9, None)] == [2]
+        with pytest.raises(IndexFileError, match=error):
+            engine.add([ROWS[2], IndexedPassage(9, 9, "The zeppelin.")])
+        engine.rollback()
+        engine.add(ROWS[3:])
+        engine.commit(2)
+        assert engine.generation == 2
+        engine.refresh(2)
+        assert [match.id for match in engine.search(["rent", "ferry"], 9, None)] == [4, 1, 2]
+
+
+def test_an_index_whose_tantivy_dies_is_whole_when_it_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Index.create(tmp_path / "i.db", engine="tantivy", encoder=None) as index:
+        index.add_texts([{"id": "lease", "text": "The rent is due."}])
+    with monkeypatch.context() as patch:
+        kill_with(patch, "os.abort()")
+        with Index.open(tmp_path / "i.db", encoder=None) as index:
+            with pytest.raises(IndexFileError, match="SIGABRT"):
+                index.add_texts([{"id": "flight", "text": "The zeppelin lands."}])
+            assert [found.passage.text for found in index.search("rent")] == ["The rent is due."]
+    with Index.open(tmp_path / "i.db", encoder=None) as index:
+        assert len(index) == 1
+        index.add_texts([{"id": "flight", "text": "The zeppelin lands."}])
+        assert len(index.search("zeppelin")) == 1
+
+
+def test_no_process_of_tantivy_is_left(tmp_path: Path) -> None:
+    """Neither of an engine that is closed, nor of one that is forgotten, nor after a kill."""
+    closed, forgotten = TantivyProcess(tmp_path / "a"), TantivyProcess(tmp_path / "b")
+    ended = [engine._process for engine in (closed, forgotten)]
+    closed.close()
+    del forgotten
+    gc.collect()
+    assert not any(one.is_alive() for one in ended if one)
+    program = (
+        "import os, sys; from pathlib import Path; "
+        "from pullquote.searching.engines import IndexedPassage; "
+        "from pullquote.searching.engines.tantivy_process import TantivyProcess; "
+        f"engine = TantivyProcess(Path({os.fspath(tmp_path / 'c')!r})); "
+        "engine.add([IndexedPassage(1, 1, 'rent')]); "  # it holds the lock of the folder
+        "print(engine._process.process.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    number = int(done.stdout)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, 0)
+            time.sleep(0.02)
+            continue
+        break
+    with contextlib.closing(TantivyProcess(tmp_path / "c")) as engine:
+        engine.add(ROWS)  # nobody holds the lock
+        engine.commit(1)
+
+
+def test_errors_keep_their_kinds_from_process_to_process(tmp_path: Path) -> None:
+    with (
+        contextlib.closing(TantivyProcess(tmp_path / "t")) as first,
+        contextlib.closing(TantivyProcess(tmp_path / "t")) as second,
+    ):
+        first.add(ROWS[:1])
+        with pytest.raises(IndexBusyError, match="another process is writing to it"):
+            second.add(ROWS[1:])
+        first.rollback()
+    (tmp_path / "file").touch()
+    with pytest.raises(IndexFileError, match=r"not readable \(FileExistsError"):
+        TantivyProcess(tmp_path / "file")
+
+
+def test_where_python_cannot_start_itself_tantivy_works_in_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    engine = tantivy_process.open_engine(tmp_path / "t")
+    assert isinstance(engine, TantivyEngine)
+    engine.close()
+
+
+def test_a_path_that_is_no_text_reaches_the_process(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    with pytest.raises(IndexFileError, match="not readable"):
+        TantivyProcess(folder)  # Tantivy's own paths are text

@@ -525,10 +525,10 @@ def test_tantivys_folder_is_made_again_when_it_is_not_of_the_index(tmp_path: Pat
 def test_tantivys_folder_is_not_made_again_without_need(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pullquote.searching.engines.tantivy import TantivyEngine
+    from pullquote.searching.engines.tantivy_process import TantivyProcess
 
     Index.create(tmp_path / "i.db", engine="tantivy").close()
-    monkeypatch.setattr(TantivyEngine, "clear", lambda self: pytest.fail("made again"))
+    monkeypatch.setattr(TantivyProcess, "clear", lambda self: pytest.fail("made again"))
     for number in range(15):
         (tmp_path / "a.txt").write_text(f"The rent is {number}.")
         with Index.open(tmp_path / "i.db") as index:

@@ -16,7 +16,7 @@ from searching_helpers import FILES, MILL, MakeFolder
 
 from pullquote import Index
 from pullquote.errors import DocumentError
-from pullquote.searching import documents, pool
+from pullquote.searching import documents, pool, process
 from pullquote.searching.documents import KINDS, Kind, Notes, SourceFile, find, read
 from pullquote.searching.parts import Part
 from pullquote.searching.pool import Pool
@@ -117,7 +117,7 @@ def test_a_fault_in_a_parser_costs_one_document(
     make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "SECONDS", 1)
-    monkeypatch.setattr(pool, "PATIENCE", 60)
+    monkeypatch.setattr(process, "PATIENCE", 60)
     monkeypatch.setattr(pool, "MEMORY", 500 << 20)
     whats = ("crash", "abort", "exit", "spin", "memory", "deep", "stop", "print", "good")
     files = {f"{number}.{what}.pdf": what for number, what in enumerate(whats)}
@@ -143,7 +143,7 @@ def test_a_parser_that_hangs_is_stopped(
     make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "SECONDS", 1)
-    monkeypatch.setattr(pool, "PATIENCE", 3)
+    monkeypatch.setattr(process, "PATIENCE", 3)
     (text,) = read_all(sources(make_folder({"a.pdf": "sleep"}))).values()
     assert text == "! its reader was stopped: it did not go on for 3 s"
 

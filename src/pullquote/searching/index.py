@@ -577,9 +577,9 @@ def _open_engine(store: Store) -> Engine:
         return _open_opensearch(store)
     if not isinstance(store, SqliteStore) or store.setting("engine") != "tantivy":
         return store.own_engine()
-    from pullquote.searching.engines.tantivy import TantivyEngine
+    from pullquote.searching.engines import tantivy_process
 
-    engine = TantivyEngine(store.engine_folder)
+    engine = tantivy_process.open_engine(store.engine_folder)
     if engine.generation != store.generation:
         # a kill fell between the commits of tantivy and SQLite, or the folder was removed
         with Transaction(store, engine) as batch:

@@ -14,12 +14,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import json
 import os
 import queue
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -30,7 +26,9 @@ from types import TracebackType
 from typing import Any, Protocol, TypeAlias
 
 from pullquote.errors import first_line
+from pullquote.searching import process
 from pullquote.searching.documents import Notes, SourceFile, read
+from pullquote.searching.process import Process, can_start
 from pullquote.searching.worker import passages_in, request
 from pullquote.types import Passage
 
@@ -40,10 +38,6 @@ SECONDS_PER_MIB = 4
 """Processor time that it may take beside, for each MiB of its file: about ten times the usual."""
 MEMORY = 2 << 30
 """Bytes of memory that a document may take."""
-PATIENCE = 10 if os.name == "posix" else 1
-"""How many times as long a process may be silent: it waits for the processor and the disk. Where
-the system limits no processor time, that is the limit."""
-
 SHARE = 1 << 20
 """Bytes for each process beside the first."""
 
@@ -92,7 +86,7 @@ class Pool:
             sizes[file.kind.apart] += file.stamp[0]
         every = apart or (cores > 1 and sizes[False] > _MUCH)
         self._tasks = {
-            file: _Task(file) for file in files if (file.kind.apart or every) and _can_start()
+            file: _Task(file) for file in files if (file.kind.apart or every) and can_start()
         }
         self._waiting = deque(self._tasks.values())
         size = sizes[True] + (sizes[False] if every else 0)
@@ -199,8 +193,7 @@ class Pool:
         while not self._closed.wait(0.25):
             for worker in list(self._workers):
                 if time.monotonic() > worker.deadline or self._abandoned():
-                    worker.is_late = True
-                    worker.process.kill()
+                    worker.stop()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,68 +204,32 @@ class _Task:
     answers: queue.Queue[dict[str, Any]] = field(default_factory=lambda: queue.Queue(_HELD))
 
 
-class _Worker:
+class _Worker(Process):
     """A process that reads, as the threads of a pool see it."""
 
     def __init__(self) -> None:
-        program = f"import sys; sys.path[:] = {sys.path!a}; {_PROGRAM}"
+        super().__init__(_PROGRAM)
         self.deadline = float("inf")
-        self.is_late = False
         self.goes_on = True
         """Whether it can be asked for another file."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
 
     def answers(self, file: SourceFile, most: int) -> Iterator[dict[str, Any]]:
         """Yield the answers for a file; the last has an "error", which may be empty."""
-        process = self.process
-        assert process.stdin is not None
-        assert process.stdout is not None
         seconds = SECONDS + SECONDS_PER_MIB * (file.stamp[0] >> 20)
-        line = request(file, seconds=seconds, memory=MEMORY, most=most)
-        with contextlib.suppress(OSError):  # it has ended, which its output tells
-            process.stdin.write(line)
-            process.stdin.flush()
+        self.send(request(file, seconds=seconds, memory=MEMORY, most=most))
         self.goes_on = False
         answer: dict[str, Any] = {}
         while "error" not in answer:
-            self.deadline = time.monotonic() + PATIENCE * seconds
-            try:
-                answer = json.loads(process.stdout.readline())
-            except ValueError:  # nothing at its end, or half a line
-                answer = _failed(self._reason(seconds))
+            self.deadline = time.monotonic() + process.PATIENCE * seconds
+            answer = self.receive() or _failed(self._reason(seconds))
             self.deadline = float("inf")
             self.goes_on = answer.get("goes_on", False)
             yield answer
 
-    def is_alive(self) -> bool:
-        return self.process.poll() is None
-
-    def end(self) -> None:
-        """End the process, and wait for that."""
-        self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError):  # what it was still to be told is lost
-                pipe.close()  # type: ignore[union-attr]
-        self.process.wait()
-
     def _reason(self, seconds: int) -> str:
         """Why the process has ended."""
-        code = -self.process.wait()
-        if self.is_late:
-            return f"its reader was stopped: it did not go on for {PATIENCE * seconds:,} s"
-        if code == getattr(signal, "SIGXCPU", None):
-            return (
-                f"its reader was stopped: more than {seconds:,} s of processor time; split it, or "
-                "save it in another format"
-            )
-        with contextlib.suppress(ValueError):
-            return f"its reader crashed ({signal.Signals(code).name}); save it in another format"
-        return f"its reader ended (exit code {-code}); save it in another format"
+        reason = f"its reader {self.how_it_ended(seconds)}"
+        return reason if self.is_late else f"{reason}; split it, or save it in another format"
 
 
 def _failed(reason: str) -> dict[str, Any]:
@@ -286,10 +243,6 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _can_start() -> bool:
-    return bool(sys.executable) and not getattr(sys, "frozen", False)
 
 
 def _take_idle() -> _Worker | None:

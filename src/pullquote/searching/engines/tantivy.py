@@ -4,13 +4,15 @@ Knows a folder beside the index file, where Tantivy keeps its files. Each commit
 generation into a special document, so that a folder that is behind the SQLite file is noticed.
 
 Tantivy maps its files, and believes what is in them. So each is checked before Tantivy reads it,
-and again when another program has changed it.
+and again when another program has changed it. Checksums that a stranger has made right tell
+nothing: `tantivy_process` has an end for what those files do.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import stat
@@ -148,6 +150,8 @@ class TantivyEngine:
                 )
             searcher = self.index.searcher()
             found = searcher.search(query, limit).hits
+            if odd := [score for score, _ in found if not math.isfinite(score)]:
+                raise ValueError(f"a score is {odd[0]}")
             return [
                 Match(int(searcher.doc(address)["id"][0]), float(score)) for score, address in found
             ]
@@ -219,10 +223,13 @@ def _explained(folder: Path) -> Iterator[None]:
         # PanicException is not a subclass of Exception and cannot be imported
         damage = isinstance(error, (ValueError, OSError, LookupError, TypeError, RecursionError))
         if damage or type(error).__name__ == "PanicException":
-            raise IndexFileError(
-                f"{folder}: not readable ({first_line(error)}); remove it, and it is made again"
-            ) from None
+            raise not_readable(folder, first_line(error)) from None
         raise
+
+
+def not_readable(folder: Path, why: str) -> IndexFileError:
+    """The error for a folder whose files Tantivy cannot use."""
+    return IndexFileError(f"{folder}: not readable ({why}); remove it, and it is made again")
 
 
 def check_installed() -> None:
