@@ -6,13 +6,14 @@ import errno
 import json
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pullquote.errors import OutputError
-from pullquote.files import atomic_write, replacing, write_all_json, write_json
+from pullquote.files import atomic_write, open_file, replacing, write_all_json, write_json
 
 
 @pytest.fixture
@@ -150,6 +151,44 @@ def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "pipe").is_fifo()
 
 
+@pytest.mark.parametrize("what", ["pipe", "link", "loop", "dangling", "device"])
+def test_a_name_of_pullquotes_own_is_replaced_whatever_it_was(tmp_path: Path, what: str) -> None:
+    """What is written neither goes where a link leads, nor waits for who reads a pipe."""
+    (tmp_path / "other").write_text("mine")
+    path = tmp_path / "notes.db.vectors"
+    if what == "pipe":
+        os.mkfifo(path)
+    else:
+        names = {"link": "other", "loop": path.name, "dangling": "new", "device": os.devnull}
+        path.symlink_to(names[what])
+    with atomic_write(path, links=False) as file:
+        file.write("whole")
+    assert (path.read_text(), path.is_symlink()) == ("whole", False)
+    assert (tmp_path / "other").read_text() == "mine"
+    assert path.stat().st_mode & 0o777 == (tmp_path / "other").stat().st_mode & 0o777
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["notes.db.vectors", "other"]
+
+
+def test_a_pipe_that_nobody_reads_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pullquote.files.PATIENCE", 0.2)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match=r"pipe: cannot be written \(a pipe that nobody reads"):
+        write_json(tmp_path / "pipe", [1])
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_pipe_may_be_read_a_little_later(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    read: list[str] = []
+    reader = threading.Timer(0.2, lambda: read.append((tmp_path / "pipe").read_text()))
+    reader.start()
+    write_json(tmp_path / "pipe", [1], indent=None)
+    reader.join()
+    assert read == ["[1]\n"]
+
+
 def test_of_several_files_none_appears_when_one_does_not_fit(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")  # not on Windows
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -164,3 +203,25 @@ def test_of_several_files_none_appears_when_one_does_not_fit(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
     write_all_json(contents)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first.json", "second.json"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no pipes with names in folders")
+def test_a_file_that_pullquote_names_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"1")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("file", "link"):
+        with open_file(tmp_path / name) as file:
+            assert file.read() == b"1"
+    for name, what in (("pipe", "a pipe"), ("device", "a device or socket"), (".", "a folder")):
+        for mode in ("rb", "ab", "r"):
+            with pytest.raises(OSError, match=f"{what}, not a file"):
+                open_file(tmp_path / name, mode)
+    with pytest.raises(OSError, match="a link, not a file"):
+        open_file(tmp_path / "link", "ab", links=False)
+    with pytest.raises(FileNotFoundError):
+        open_file(tmp_path / "none")
+    with open_file(tmp_path / "new", "w", links=False) as file:
+        file.write("é")
+    assert (tmp_path / "new").read_bytes() == "é".encode()

@@ -7,13 +7,21 @@ half-written file is left beside it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import stat
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO, Literal, TextIO, TypeAlias, overload
 
 from pullquote.errors import OutputError
+
+_Bytes: TypeAlias = Literal["rb", "wb", "ab", "a+b"]
+_Text: TypeAlias = Literal["r", "w", "a"]
+PATIENCE = 10
+"""Seconds that a pipe may have no reader before what should be written to it is an error."""
 
 
 def cache_directory() -> Path:
@@ -34,22 +42,64 @@ def cannot_write(path: str | os.PathLike[str], error: OSError, also: str = "") -
     )
 
 
+@overload
+def open_file(
+    path: str | os.PathLike[str], mode: _Bytes = "rb", *, links: bool = True
+) -> BinaryIO: ...
+@overload
+def open_file(path: str | os.PathLike[str], mode: _Text, *, links: bool = True) -> TextIO: ...
+def open_file(path: str | os.PathLike[str], mode: str = "rb", *, links: bool = True) -> IO[Any]:
+    """Open a file that has a name of pullquote's choice, where somebody may have put anything.
+
+    A pipe, which would be waited for, or a device is an `OSError`; without `links`, so is a link:
+    what is written would go elsewhere. A file that the user names may be any of them: use `open`.
+    """
+    path = Path(path)
+
+    def check(status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, f"{_kind(status.st_mode)}, not a file", str(path))
+
+    def opened(name: str, flags: int) -> int:
+        with contextlib.suppress(FileNotFoundError):
+            check(path.stat() if links else path.lstat())  # opening a device may do something
+        # from here on: whoever changes it now is not waited for, nor followed
+        flags |= getattr(os, "O_NONBLOCK", 0) | (0 if links else getattr(os, "O_NOFOLLOW", 0))
+        return os.open(name, flags, 0o666)
+
+    encoding = None if "b" in mode else "utf-8"
+    file: IO[Any] = open(path, mode, encoding=encoding, opener=opened)  # noqa: SIM115 -- given out
+    try:
+        check(os.fstat(file.fileno()))
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe"}
+    return kinds.get(stat.S_IFMT(mode), "a device or socket")
+
+
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], *, links: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is renamed to `path`, else removed.
 
-    Links are followed; a device or pipe (/dev/stdout) is written directly. Raises `OutputError` for
-    errors of the file system.
+    Links are followed; a device or pipe (/dev/stdout) is written directly. Without `links`, for a
+    name of pullquote's choice, any of them is replaced as a file is: somebody else may have put it
+    there. Raises `OutputError` for errors of the file system.
     """
     import tempfile  # reading does not need it
 
     path = Path(path)
     temporary = None
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            yield path  # not replaced: as root, that would turn /dev/null into a file
+        if links and path.exists() and not path.is_file() and not path.is_dir():
+            with _read_by_somebody(path):
+                yield path  # not replaced: as root, that would turn /dev/null into a file
             return
-        target = Path(os.path.realpath(path))
+        target = Path(os.path.realpath(path) if links else path)
         target.parent.mkdir(parents=True, exist_ok=True)
         # Keeps the suffix, by which some writers choose their format, but not the name, which may
         # already have the maximal length.
@@ -71,9 +121,35 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def _read_by_somebody(path: Path) -> Iterator[None]:
+    """Hold a pipe open, once it is read. Raises an `OSError` for one that nobody reads.
+
+    Whoever opens such a pipe waits without end.
+    """
+    if not path.is_fifo():
+        yield
+        return
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            held = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > ends:
+                raise OSError(errno.ENXIO, f"a pipe that nobody reads for {PATIENCE} s") from None
+            time.sleep(0.05)
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
 def _mode(target: Path) -> int:
     """The permissions of the file that is replaced, or of a new file."""
-    if target.exists():
+    if target.is_file() and not target.is_symlink():
         return target.stat().st_mode & 0o777
     umask = os.umask(0)
     os.umask(umask)
@@ -81,8 +157,12 @@ def _mode(target: Path) -> int:
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
+def atomic_write(
+    path: str | os.PathLike[str], mode: str = "w", *, links: bool = True
+) -> Iterator[IO[Any]]:
     """Open `path` for atomic writing: UTF-8 text, or bytes with mode "wb".
+
+    `links` is that of `replacing`.
 
     >>> with atomic_write("notes.txt") as file:
     ...     _ = file.write("whole or not at all")
@@ -94,22 +174,26 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
     errors = None if "b" in mode else "backslashreplace"
     newline = None if "b" in mode else "\n"
     with (
-        replacing(path) as temporary,
+        replacing(path, links=links) as temporary,
         open(temporary, mode, encoding=encoding, errors=errors, newline=newline) as file,
     ):
         yield file
 
 
-def write_json(path: str | os.PathLike[str], value: Any, *, indent: int | None = 2) -> None:
+def write_json(
+    path: str | os.PathLike[str], value: Any, *, indent: int | None = 2, links: bool = True
+) -> None:
     """Write `value` atomically as JSON, with a newline at the end."""
-    write_all_json({Path(path): value}, indent=indent)
+    write_all_json({Path(path): value}, indent=indent, links=links)
 
 
-def write_all_json(contents: Mapping[Path, Any], *, indent: int | None = 2) -> None:
+def write_all_json(
+    contents: Mapping[Path, Any], *, indent: int | None = 2, links: bool = True
+) -> None:
     """Write several JSON files; none is renamed before all of them are written."""
     with contextlib.ExitStack() as stack:
         for path, value in contents.items():
-            file = stack.enter_context(atomic_write(path))
+            file = stack.enter_context(atomic_write(path, links=links))
             json.dump(value, file, ensure_ascii=False, indent=indent, allow_nan=False)
             file.write("\n")
             file.flush()  # so that a full disk fails here, before the first file is renamed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -208,6 +209,15 @@ def test_files_that_changed_or_are_gone_are_refused(tmp_path: Path) -> None:
     [
         *((content, r"_batch\.json: is damaged \([^)]") for content in ("{", "[]", "\xff")),
         ('{"format": 3}', r"_batch\.json: is damaged \('settings'\)"),
+        *(
+            (f'{{"format": 3, "settings": {{}}, "files": {files}}}', r"_batch\.json: is damaged")
+            for files in ("[1]", "null", '[{"path": ["a"], "size": 1, "modified": 1}]')
+        ),
+        *(
+            (f'{{"format": {number}}}', r"_batch\.json: is damaged")
+            for number in ("1e999", "NaN", "true", '"3"', "null", "[]", "9" * 5000)
+        ),
+        ("[" * 100_000, r"_batch\.json: is damaged"),
         ('{"format": 99}', r"_batch\.json: has format 99, written by a newer"),
         ('{"format": 2}', r"out: was begun by an older pullquote; choose another folder"),
     ],
@@ -260,6 +270,17 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
             batch(READER, source, out, rows=3)
     pq.write_table(pq.read_table(out / "part-00000-0000000.parquet").slice(0, 2), part)
     with pytest.raises(OutputError, match="has 2 rows, expected 3; remove it"):
+        batch(READER, source, out, rows=3)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no pipes with names in folders")
+@pytest.mark.parametrize("name", ["_batch.json", "part-00000-0000001.parquet"])
+def test_a_pipe_among_the_files_of_a_batch_is_an_error(tmp_path: Path, name: str) -> None:
+    source, out = write(tmp_path / "in.jsonl", rows(6)), tmp_path / "out"
+    batch(READER, source, out, rows=3)
+    (out / name).unlink()
+    os.mkfifo(out / name)
+    with pytest.raises(OutputError, match=f"{name}: cannot be read .a pipe, not a file"):
         batch(READER, source, out, rows=3)
 
 

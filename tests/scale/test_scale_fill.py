@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -295,25 +297,83 @@ def test_the_file_of_what_was_found(tmp_path: Path) -> None:
         Filling(filling.path / "x.csv").__enter__()
 
 
-@pytest.mark.parametrize("odd", [None, "x", [], float("nan")])
-def test_a_damaged_cell_is_seen_when_the_file_is_opened(
-    searcher: Searcher, tmp_path: Path, odd: object
-) -> None:
+ODD = (None, "x", [], {}, True, -1, -2, 10**30, 1.5, 1e308, float("nan"), float("inf"), "9" * 5000)
+
+
+def test_a_damaged_cell_is_seen_when_the_file_is_opened(searcher: Searcher, tmp_path: Path) -> None:
     keys = question_keys(searcher, [LED])
     with Filling(tmp_path / "x.csv") as filling:
         fill(searcher, keys, sources_of([tmp_path / "docs"], searcher.index), filling)
     sound = filling.path.read_text()
     with Filling(tmp_path / "x.csv"):
         pass
-    cell = json.loads(sound.splitlines()[1])["cells"][keys[LED]]
+    line = json.loads(sound.splitlines()[1])
+    cell = line["cells"][keys[LED]]
     assert cell["quote"]
-    texts = {"asked", "quote", "sentence", "passage", "unit"}
-    for field in cell:
-        if not (field in texts and isinstance(odd, str)):
-            line = {"document": "a", "stamp": [], "cells": {"k": cell | {field: odd}}}
-            filling.path.write_text(f'{{"format": 1}}\n{json.dumps(line)}\n')
-            with pytest.raises(ConfigError, match="is damaged"):
-                Filling(tmp_path / "x.csv").__enter__()
+    free = {"asked": str, "answered": bool, "unit": str}  # of which any may stand there
+    cells = [
+        {**cell, field: odd} for field in cell for odd in ODD if type(odd) is not free.get(field)
+    ]
+    cells += [{name: value for name, value in cell.items() if name != left} for left in cell]
+    cells += [{**cell, "sheet": odd} for odd in ODD if not isinstance(odd, str)]
+    lines = [{**line, "cells": {"k": cell}} for cell in (*cells, *ODD)]
+    lines += [
+        {**line, name: odd}
+        for name in ("document", "stamp", "cells")
+        for odd in ODD
+        if not (name == "document" and isinstance(odd, str)) and odd not in ([], {})
+    ]
+    lines += [{**line, "stamp": [odd]} for odd in ODD if type(odd) is not int]
+    decided = {"document": "a", "question": "led", "quote": "Rollo", "decision": "accepted"}
+    lines += [
+        {"decided": {**decided, name: odd}, "path": "/a"}
+        for name in decided
+        for odd in ODD
+        if not (isinstance(odd, str) and name != "decision")
+    ]
+    lines += [{"decided": odd, "path": "/a"} for odd in ODD]
+    lines += [{"decided": decided, "path": odd} for odd in ODD if not isinstance(odd, str)]
+    lines += [{"decided": {**decided, "more": 1}, "path": "/a"}]
+    for odd_line in (*lines, *ODD):
+        filling.path.write_text(f'{{"format": 1}}\n{json.dumps(odd_line)}\n')
+        with pytest.raises(ConfigError, match=r"line 2 is damaged .*remove the line") as raised:
+            Filling(tmp_path / "x.csv").__enter__()
+        assert len(str(raised.value)) < 1000, odd_line
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no pipes with names in folders")
+@pytest.mark.parametrize("what", ["pipe", "link", "dangling", "device", "folder", "socket"])
+def test_what_is_no_file_in_the_place_of_what_was_found(tmp_path: Path, what: str) -> None:
+    """A pipe would be waited for, and through a link another file be written to."""
+    other = tmp_path / "other"
+    other.write_text("not\nwritten to")
+    path = tmp_path / ".x.csv.filled"
+    match what:
+        case "pipe":
+            os.mkfifo(path)
+        case "link":
+            path.symlink_to(other)
+        case "dangling":
+            path.symlink_to(tmp_path / "new")
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "folder":
+            path.mkdir()
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as bound:
+                bound.bind(os.path.relpath(path))
+    with pytest.raises(OutputError, match=r"x\.csv\.filled: cannot be written"):
+        Filling(tmp_path / "x.csv").__enter__()
+    assert other.read_text() == "not\nwritten to"
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_that_is_not_of_a_table_stays_as_it_is(tmp_path: Path) -> None:
+    """It is known before a last line without an end is removed."""
+    (tmp_path / ".x.csv.filled").write_text("a diary\nof mine")
+    with pytest.raises(ConfigError, match="line 1 is damaged"):
+        Filling(tmp_path / "x.csv").__enter__()
+    assert (tmp_path / ".x.csv.filled").read_text() == "a diary\nof mine"
 
 
 @pytest.mark.parametrize("name", ["start", "end", "score", "number", "answers", "no_answer_score"])

@@ -215,6 +215,37 @@ def test_a_user_without_a_right_is_told_which(
         Index.create(postgres.url(empty, user=user))
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("UPDATE passages SET text = repeat('rent ', 200000)", r"a passage has 1,000,000 chara"),
+        ("ALTER TABLE passages ALTER text TYPE bytea USING ''", "a cell of text holds bytes"),
+        ("ALTER TABLE passages ALTER start TYPE text", "a cell of start holds str"),
+        ("ALTER TABLE documents ALTER path TYPE text USING 'a'", "a cell of path holds str"),
+        (
+            "UPDATE settings SET value = '1.5' WHERE name = 'generation'",
+            "a cell of value holds float",
+        ),
+    ],
+)
+def test_cells_that_pullquote_does_not_write_are_damage(
+    index: Index, new_url: str, change: str, told: str
+) -> None:
+    """As in a file: a passage of a megabyte would cost each question half a minute."""
+    index.add_texts([{"id": "lease", "text": "The rent is due."}])
+    with index._store.guarded():
+        index._store.execute(change)
+
+    def use() -> None:
+        with Index.open(new_url, encoder=None) as again:
+            again.search("rent")
+            list(again.documents())
+            again.passages("lease")
+
+    with pytest.raises(IndexFileError, match=rf"damaged \({told}.*make it again"):
+        use()
+
+
 def test_a_failed_statement_is_no_lost_connection_and_no_damage(index: Index, new_url: str) -> None:
     index.add_texts(["The rent is due."])
     name = "".join(random.Random(10).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=6000))

@@ -1068,3 +1068,37 @@ def test_a_root_that_no_update_has_written_is_not_looked_at(
     monkeypatch.chdir(tmp_path)
     with Index.open(path) as index:
         assert index.add().added == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no pipes with names in folders")
+@pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal"])
+def test_a_pipe_in_the_place_of_a_file_of_sqlites_is_an_error(tmp_path: Path, end: str) -> None:
+    """SQLite would wait for ever."""
+    Index.create(tmp_path / "i.db").close()
+    (tmp_path / f"i.db{end}").unlink(missing_ok=True)
+    os.mkfifo(tmp_path / f"i.db{end}")
+    for use in (Index.open, Index.open_or_create, Index.create):
+        with pytest.raises(
+            IndexFileError, match=rf"i\.db{end}: a pipe, expected a file; remove it"
+        ):
+            use(tmp_path / "i.db")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no pipes with names in folders")
+@pytest.mark.parametrize("what", ["pipe", "link"])
+def test_what_is_in_the_place_of_the_vectors_is_replaced_and_not_written_to(
+    tmp_path: Path, what: str
+) -> None:
+    (tmp_path / "diary").write_text("mine")
+    file = tmp_path / "i.db.vectors"
+    with Index.create(tmp_path / "i.db", encoder=HashEncoder()) as index:
+        if what == "pipe":
+            os.mkfifo(file)
+        else:
+            file.symlink_to("diary")
+        index.add_texts(["The rent is due."])
+        assert index.search("rent")
+        assert index.without_vectors() == 0
+    assert (tmp_path / "diary").read_text() == "mine"
+    assert file.is_file()
+    assert not file.is_symlink()

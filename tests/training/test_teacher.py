@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,6 +115,28 @@ def test_a_damaged_file_of_the_cache_is_made_again(
         file.write_bytes(content)
         again = soft_labels([reader], windows, reader.encoder, tmp_path)
         assert again.start.tolist() == first.start.tolist()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda spans: [],
+        lambda spans: [*spans, None],
+        lambda spans: {},
+        lambda spans: [["x", -1, 10**30], *spans[1:]],
+        lambda spans: [["", False, True], *spans[1:]],
+        lambda spans: [["nowhere", 0, 7], *spans[1:]],
+        lambda spans: [[[], 0, 1], *spans[1:]],
+    ],
+)
+def test_answers_of_the_cache_that_are_none_are_asked_again(
+    reader: Reader, tmp_path: Path, damage: Callable[[Any], Any]
+) -> None:
+    examples = lesson(4)
+    first = teacher_answers(reader, examples, tmp_path)
+    (file,) = (tmp_path / "teachers").iterdir()
+    file.write_text(json.dumps(damage(json.loads(file.read_text()))))
+    assert teacher_answers(reader, examples, tmp_path) == first
 
 
 def test_a_teacher_must_read_the_same_ids(

@@ -22,7 +22,7 @@ from pullquote.checkpoints import bundled, layout
 from pullquote.checkpoints.bundled import bundled_models
 from pullquote.checkpoints.hub import download, pickle_error
 from pullquote.errors import ConfigError, DataError, InputError, ModelError, OldFormError, shown
-from pullquote.files import write_json
+from pullquote.files import open_file, write_json
 from pullquote.json_text import decode_text, parse_json
 from pullquote.settings import ReaderConfig
 
@@ -113,7 +113,7 @@ def open_model(
 
 def store_settings(path: str | os.PathLike[str], config: ReaderConfig) -> None:
     """Write `reader.json`, the settings of the model in a directory."""
-    write_json(Path(path) / layout.SETTINGS, config.to_json())
+    write_json(Path(path) / layout.SETTINGS, config.to_json(), links=False)
 
 
 def find_tokenizer(name: str | os.PathLike[str]) -> Path:
@@ -281,7 +281,7 @@ def _integer(config: dict[str, Any], key: str, default: int, path: Path) -> int:
 
 def _read_json(path: Path) -> dict[str, Any]:
     """The object in a file. It is small, so that nothing large is read and nothing unpacked."""
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         data = file.read(_LARGEST_JSON + 1)
     if len(data) > _LARGEST_JSON:
         raise ModelError(f"{path}: more than {_LARGEST_JSON >> 20} MiB, expected a small JSON file")

@@ -26,7 +26,7 @@ import numpy as np
 
 from pullquote.checkpoints import layout
 from pullquote.errors import DataError, ModelError, shown
-from pullquote.files import atomic_write
+from pullquote.files import atomic_write, open_file
 from pullquote.json_text import decode_text, parse_json
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def open_tensors(path: Path) -> Tensors:
     if path.suffix == ".json":
         return _open_shards(path)
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             size = file.seek(0, 2)
             if size < 8:
                 raise _damaged(path, f"has {size} bytes")
@@ -164,7 +164,7 @@ def write_tensors(
         }
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-(8 + len(text)) % _ALIGNMENT)
-    with atomic_write(path, "wb") as file:
+    with atomic_write(path, "wb", links=False) as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name in ordered:
             file.write(np.ascontiguousarray(tensors[name]).data)
@@ -172,7 +172,7 @@ def write_tensors(
 
 def _open_shards(index: Path) -> Tensors:
     try:
-        with open(index, "rb") as file:
+        with open_file(index) as file:
             content = file.read(_MAX_HEADER + 1)
     except OSError as error:
         raise ModelError(f"{index}: cannot be read ({error.strerror or error})") from error

@@ -39,9 +39,9 @@ def write_base(
     `files` maps names to contents to copy; `model_config` is the content of config.json.
     """
     for name, content in files.items():
-        with atomic_write(directory / name, "wb") as file:
+        with atomic_write(directory / name, "wb", links=False) as file:
             file.write(content)
-    write_json(directory / layout.CONFIG, dict(model_config))
+    write_json(directory / layout.CONFIG, dict(model_config), links=False)
     store_settings(directory, config)
 
 
@@ -81,4 +81,6 @@ def copy_model(source: Path, target: Path, *, weights: bool = True) -> None:
     with contextlib.ExitStack() as stack:
         for name in layout.CHECKPOINT:
             if (source / name).is_file() and (weights or name != layout.SAFETENSORS):
-                shutil.copyfile(source / name, stack.enter_context(replacing(target / name)))
+                shutil.copyfile(
+                    source / name, stack.enter_context(replacing(target / name, links=False))
+                )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pullquote.errors import DownloadError
-from pullquote.files import cannot_write
+from pullquote.files import cannot_write, open_file
 from pullquote.progress import Progress, no_progress
 
 OFFICIAL = "https://rajpurkar.github.io/SQuAD-explorer/dataset/"
@@ -99,7 +99,7 @@ def _fetch(
                     f"{url} has {done + response.length:,} bytes, expected {file.size:,}: "
                     "not the official file, or a log-in page in front of it."
                 )
-            with open(part, "ab" if done else "wb") as out:
+            with open_file(part, "ab" if done else "wb") as out:
                 while done < file.size and (chunk := _read(response, file.size - done)):
                     out.write(chunk)
                     done += len(chunk)
@@ -148,7 +148,7 @@ def _mismatch(path: Path, file: RemoteFile) -> str:
     if (size := path.stat().st_size) != file.size:
         return f"{size:,} bytes, expected {file.size:,}"
     digest = hashlib.sha256()
-    with open(path, "rb") as handle:
+    with open_file(path) as handle:
         while chunk := handle.read(1 << 20):
             digest.update(chunk)
     if digest.hexdigest() != file.sha256:

@@ -14,9 +14,9 @@ documents are read have changed.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,8 +25,8 @@ from glob import escape
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
-from pullquote.errors import ConfigError, InputError, OutputError
-from pullquote.files import cannot_write
+from pullquote.errors import ConfigError, DataError, InputError, OutputError, shown
+from pullquote.files import cannot_write, open_file
 from pullquote.json_text import decode_text, parse_json
 from pullquote.progress import Progress, no_progress, tracked
 from pullquote.reading.identity import fingerprint
@@ -61,6 +61,7 @@ _OF_QUOTE: dict[str, type] = {
 }
 
 
+_MOST = 1 << 53  # pages, lines or the like of a document
 _FIGURES = re.compile(r"-?(?=(?:\d\.?){1,15}\Z)\d+(?:\.\d+)?")
 
 _Values: TypeAlias = "tuple[str, str, str, float | None, str]"
@@ -120,34 +121,23 @@ class Filling:
         self.path = table.parent / f".{table.name}.filled"
         self._found: dict[str, _Found] = {}
         self._decided: dict[tuple[str, str], Decided] = {}  # by path and question
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
+        self._opened = contextlib.ExitStack()
 
     def __enter__(self) -> Filling:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.touch()
-        except OSError as error:
-            raise cannot_write(self.path, error) from None
-        self._lock = locked(self.path)
-        self._lock.__enter__()
-        try:
-            for line in self._lines():
-                try:
-                    for cell in line.get("cells", {}).values():
-                        _check(cell)
-                    self._take(line)
-                except (KeyError, TypeError, ValueError, AttributeError) as error:
-                    raise self._damaged(error) from None
-            self._file = open(self.path, "a", encoding="utf-8")
-        except BaseException:
-            self._lock.__exit__(None, None, None)
-            raise
+        with contextlib.ExitStack() as stack:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                file = stack.enter_context(open_file(self.path, "a+b", links=False))
+                stack.enter_context(locked(self.path, file))
+                self._read(file)
+            except OSError as error:
+                raise cannot_write(self.path, error) from None
+            self._file, self._opened = file, stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file:
-            self._file.close()
-        self._lock.__exit__(None, None, None)
+        self._opened.close()
 
     def cells(self, source: Source) -> Mapping[str, Cell]:
         """What was found in a document as it is now, by the keys of the questions."""
@@ -181,29 +171,31 @@ class Filling:
         decided = self._decided.get((source.path, question))
         return decided.decision if decided and decided.quote == quote else ""
 
-    def _lines(self) -> list[dict[str, Any]]:
-        """The lines of the file; one that was cut short is removed."""
-        try:
-            data = self.path.read_bytes()
-            whole = data[: data.rfind(b"\n") + 1]
-            if whole != data:
-                os.truncate(self.path, len(whole))
-            lines = [parse_json(line) for line in decode_text(whole).splitlines()]
-            if not lines:
-                self.path.write_text(f'{{"format": {FORMAT}}}\n', encoding="utf-8")
-            elif lines.pop(0)["format"] > FORMAT:
-                raise ConfigError(f"{self.path}: written by a newer pullquote; choose another -o")
-            return lines
-        except OSError as error:
-            raise cannot_write(self.path, error) from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise error if isinstance(error, ConfigError) else self._damaged(error) from None
-
-    def _damaged(self, error: Exception) -> ConfigError:
-        return ConfigError(
-            f"{self.path}: is damaged ({type(error).__name__}); remove it to begin anew, without "
-            "what was decided"
-        )
+    def _read(self, file: IO[bytes]) -> None:
+        """Take in the lines of the file; one that was cut short is removed."""
+        file.seek(0)
+        data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                value = parse_json(decode_text(line))
+                if number > 1:
+                    _check_line(value)
+                    self._take(value)
+                elif _typed(value, "format", int) > FORMAT:
+                    raise ConfigError(
+                        f"{self.path}: written by a newer pullquote; choose another -o"
+                    )
+            except DataError as error:
+                raise ConfigError(
+                    f"{self.path}: line {number} is damaged ({error}); remove the line, and what "
+                    "it tells is asked again, or the file to begin anew, without what was decided"
+                ) from None
+        if whole != data:
+            file.truncate(len(whole))
+        if not whole:
+            file.write(b'{"format": %d}\n' % FORMAT)
+            file.flush()
 
     def _take(self, line: dict[str, Any]) -> None:
         if "decided" in line:
@@ -217,7 +209,7 @@ class Filling:
         if not lines:
             return
         try:
-            self._file.writelines(f"{json.dumps(line)}\n" for line in lines)
+            self._file.writelines(f"{json.dumps(line)}\n".encode() for line in lines)
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -226,13 +218,48 @@ class Filling:
             self._take(line)
 
 
-def _check(cell: Cell) -> None:
-    """Raise `KeyError`, `TypeError` or `ValueError` for a cell of the file that is none."""
-    for name, kind in (_FIELDS | (_OF_QUOTE if cell["quote"] else {})).items():
-        if not isinstance(cell[name], kind):
-            raise TypeError(f"{name} is {cell[name]!r}")
-    if cell["quote"] and not math.isfinite(cell["score"]):
-        raise ValueError(f"a score is {cell['score']}")
+def _check_line(line: Any) -> None:
+    """Raise `DataError` for a line that pullquote does not write."""
+    if "decided" in _typed(line, None, dict):
+        decided = _typed(line, "decided", dict)
+        for name in ("document", "question", "quote"):
+            _typed(decided, name, str)
+        if _typed(decided, "decision", str) not in ("", *DECISIONS) or len(decided) != 4:
+            raise DataError(f"decided is {shown(decided)}")
+        _typed(line, "path", str)
+        return
+    _typed(line, "document", str)
+    for number in _typed(line, "stamp", list):
+        _typed({"stamp": number}, "stamp", int)
+    for cell in _typed(line, "cells", dict).values():
+        _check_cell(_typed(cell, None, dict))
+
+
+def _check_cell(cell: Cell) -> None:
+    """Raise `DataError` for a cell whose quote is not where it says."""
+    for name, kind in (_FIELDS | (_OF_QUOTE if _typed(cell, "quote", str) else {})).items():
+        _typed(cell, name, kind)
+    if not cell["quote"]:
+        return
+    _typed({"sheet": "", **cell}, "sheet", str)
+    for name, offset in (("quote", cell["offset"]), ("sentence", cell["sentence_offset"])):
+        if offset < 0 or not cell["passage"].startswith(cell[name], offset):
+            raise DataError(f"its passage has no {name} at {shown(offset)}")
+    if not 0 <= cell["number"] < _MOST:
+        raise DataError(f"number is {shown(cell['number'])}, expected 0 to {_MOST:,}")
+    if not 0 <= cell["score"] <= 1:  # nor NaN
+        raise DataError(f"score is {cell['score']}, expected 0 to 1")
+
+
+def _typed(values: Any, name: str | None, kind: type) -> Any:
+    """A value of a dict, or the value itself, that must be of a type: True is no number."""
+    if name is not None:
+        found = _typed(values, None, dict).get(name)
+    else:
+        name, found = "it", values
+    if type(found) is not kind:
+        raise DataError(f"{name} is {shown(found)}, expected {kind.__name__}")
+    return found
 
 
 def sources_of(

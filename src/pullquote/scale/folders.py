@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from pullquote.data.remote import filesystem, store_errors, without_file_scheme
 from pullquote.errors import OutputError
-from pullquote.files import atomic_write
+from pullquote.files import atomic_write, open_file
 from pullquote.scale.locking import locked
 from pullquote.urls import is_url, without_password
 
@@ -70,12 +70,13 @@ class _Local:
 
     def read(self, name: str) -> bytes:
         try:
-            return (self.path / name).read_bytes()
+            with open_file(self.path / name) as file:
+                return bytes(file.read())
         except OSError as error:
             raise OutputError(f"{self.path / name}: cannot be read ({error.strerror})") from None
 
     def write(self, name: str, data: bytes) -> None:
-        with atomic_write(self.path / name, "wb") as file:
+        with atomic_write(self.path / name, "wb", links=False) as file:
             file.write(data)
 
     @contextlib.contextmanager

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pullquote.data.remote import filesystem, store_errors, without_file_scheme
-from pullquote.errors import ConfigError, DataError
+from pullquote.errors import ConfigError, DataError, shown
+from pullquote.json_text import decode_text, parse_json
 from pullquote.urls import is_url, without_password
 
 if TYPE_CHECKING:
@@ -193,13 +194,17 @@ def _differences(name: str, before: Any, now: Any) -> Iterator[str]:
 
 def _read(folder: Folder) -> dict[str, Any]:
     try:
-        found = json.loads(folder.read(PLAN).decode())
-        number = int(found["format"])
+        found = parse_json(decode_text(folder.read(PLAN)))
+        number = found["format"]
+        if type(number) is not int:
+            raise TypeError(f"format is {shown(number)}")
         if number == FORMAT:
             if not isinstance(found["settings"], dict):
-                raise TypeError("settings")
+                raise TypeError(f"settings is {shown(found['settings'])}")
             for entry in found["files"]:
-                Source(**entry)
+                values = asdict(Source(**entry))
+                if [type(value) for value in values.values()] != [str, int, int]:
+                    raise TypeError(f"a file is {shown(entry)}")
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{folder}/{PLAN}: is damaged ({error}); choose another folder") from None
     if number > FORMAT:

@@ -72,12 +72,14 @@ def write_report(
     page = _page(analysis, figures, model, data)
     written = []
     for name, figure in figures.items():
-        with atomic_write(Path(directory, name), "wb") as file:
+        with atomic_write(Path(directory, name), "wb", links=False) as file:
             file.write(figure.png)
         written.append(Path(directory, name))
     for name in set(NAMES) - set(figures):
         Path(directory, name).unlink(missing_ok=True)
-    with atomic_write(Path(directory, PAGE)) as file:  # last, after the figures it describes
+    with atomic_write(
+        Path(directory, PAGE), links=False
+    ) as file:  # last, after the figures it describes
         file.write(page)
     return [Path(directory, PAGE), *written]
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from pullquote.deprecated import moved_names
 from pullquote.errors import DocumentError, MissingExtraError, first_line
+from pullquote.files import open_file
 from pullquote.searching import plain
 from pullquote.searching.books import read_epub
 from pullquote.searching.html import read_html
@@ -357,7 +358,7 @@ def read(file: SourceFile, notes: Notes | None = None) -> Iterator[Passage]:
 
 def _read(file: SourceFile, notes: Notes) -> Iterator[Passage]:
     empty = True
-    with open(file.path, "rb") as opened:
+    with open_file(file.path) as opened:  # it was one when it was found
         parts = _without_notes(file.kind.read(opened), notes)
         for passage in passages(Document(file.path, file.kind.unit), parts):
             empty = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pullquote.files import open_file
 from pullquote.searching.urls import is_index_url
 
 ENDINGS = (".txt", ".text", ".rst", ".adoc", ".org", ".tex", ".log")
@@ -37,7 +38,7 @@ def is_index(path: str | os.PathLike[str]) -> bool:
 def is_sqlite(path: str | os.PathLike[str]) -> bool:
     """Whether a file begins with SQLite's signature."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             return file.read(16) == b"SQLite format 3\0"
     except OSError:
         return False

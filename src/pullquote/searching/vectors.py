@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pullquote.files import atomic_write
+from pullquote.files import atomic_write, open_file
 from pullquote.reading.vectors import nearest, quantize_vectors
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Vectors:
             self._rows = Rows(rows.ids, rows.checks, rows.matrix, generation)
             return
         places = rows.ids.astype("<i8").tobytes() + rows.checks.astype("<u4").tobytes()
-        with atomic_write(self.path, "wb") as file:
+        with atomic_write(self.path, "wb", links=False) as file:
             file.write(self._header(len(rows), generation, zlib.crc32(places)))
             file.write(places)
             file.write(np.ascontiguousarray(rows.matrix))
@@ -193,7 +193,7 @@ class Vectors:
     def _read(self, path: Path) -> Rows:
         none = Rows.none(self.encoder.dimensions)
         try:
-            with open(path, "rb") as file:
+            with open_file(path) as file:
                 head = file.read(_HEADER.size)
                 if len(head) < _HEADER.size:
                     return none

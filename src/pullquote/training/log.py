@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pullquote.checkpoints import layout
-from pullquote.files import atomic_write, cannot_write, replacing
+from pullquote.files import atomic_write, cannot_write, open_file, replacing
 
 
 class Log:
@@ -25,7 +25,7 @@ class Log:
     def add(self, **entry: Any) -> None:
         """Append one line."""
         try:
-            with open(self.file, "a", encoding="utf-8") as file:
+            with open_file(self.file, "a") as file:
                 file.write(json.dumps(entry) + "\n")
         except OSError as error:
             raise cannot_write(self.file, error) from None
@@ -35,7 +35,9 @@ class Log:
         if not self.file.exists():
             return []
         entries = []
-        for line in self.file.read_text(encoding="utf-8").splitlines():
+        with open_file(self.file, "r") as file:
+            lines = file.read().splitlines()
+        for line in lines:
             try:
                 entries.append(json.loads(line))
             except ValueError:
@@ -45,7 +47,7 @@ class Log:
     def keep_until(self, step: int) -> None:
         """Remove the entries after `step`: a resumed run logs those steps again."""
         kept = [entry for entry in self.entries() if entry["step"] <= step]
-        with atomic_write(self.file) as file:
+        with atomic_write(self.file, links=False) as file:
             file.writelines(json.dumps(entry) + "\n" for entry in kept)
 
     def draw(self) -> None:
@@ -81,7 +83,7 @@ class Log:
                     xytext=(0, 6),
                     ha="center",
                 )
-        with replacing(self.curve) as path:
+        with replacing(self.curve, links=False) as path:
             figure.savefig(path, dpi=120)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from pullquote.checkpoints import layout
 from pullquote.checkpoints.bundled import bundled_models
 from pullquote.errors import ConfigError, MissingExtraError, TrainingError, first_line
-from pullquote.files import atomic_write, cannot_write
+from pullquote.files import atomic_write, cannot_write, open_file
 from pullquote.training.recipe import Recipe
 
 try:
@@ -94,14 +94,14 @@ def make_run_directory(out: Path, recipe: Recipe, *, resume: bool) -> None:
                 shutil.rmtree(leftover)
             else:
                 leftover.unlink()
-    with atomic_write(out / layout.RECIPE) as file:
+    with atomic_write(out / layout.RECIPE, links=False) as file:
         file.write(recipe.to_toml())
 
 
 def write_state(state: dict[str, Any], out: Path) -> None:
     """Write the saved state; the older one is replaced only when this one is complete."""
     try:
-        with atomic_write(out / "last" / STATE, "wb") as file:
+        with atomic_write(out / "last" / STATE, "wb", links=False) as file:
             torch.save(state, file)
     except RuntimeError as error:  # what torch raises on a full disk
         reason = OSError(first_line(error))
@@ -114,7 +114,8 @@ def read_state(out: Path, device: torch.device) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        with open_file(path) as file:
+            state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
     except Exception as error:
         raise TrainingError(
             f"{path}: cannot be read ({first_line(error)}); remove it to begin again"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pullquote.errors import ConfigError
-from pullquote.files import atomic_write, write_json
+from pullquote.files import atomic_write, open_file, write_json
 from pullquote.progress import Progress, no_progress
 from pullquote.reading.identity import fingerprint
 from pullquote.training.windows import LabelledWindows, SoftLabels, plan
@@ -97,12 +97,24 @@ def teacher_answers(teacher: Reader, examples: Sequence[Example], cache: Path) -
         digest.update(json.dumps([example.question, example.context]).encode())
     file = cache / "teachers" / f"{digest.hexdigest()[:32]}.json"
     with contextlib.suppress(OSError, ValueError, TypeError):
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        return [Span(*span) if span else None for span in kept]
+        with open_file(file, "r") as there:
+            spans = [Span(*span) if span else None for span in json.load(there)]
+        if len(spans) == len(examples) and all(map(_stands_in, spans, examples)):
+            return spans
     answers = [prediction.answer for prediction in teacher.answer_all(examples)]
-    spans = [Span(a.text, a.start, a.end) if a else None for a in answers]
-    write_json(file, [[s.text, s.start, s.end] if s else None for s in spans], indent=None)
+    spans = [Span(answer.text, answer.start, answer.end) if answer else None for answer in answers]
+    write_json(
+        file, [[s.text, s.start, s.end] if s else None for s in spans], indent=None, links=False
+    )
     return spans
+
+
+def _stands_in(span: Span | None, example: Example) -> bool:
+    """Whether a span of a file is one of an example's context."""
+    if span is None:
+        return True
+    numbers = type(span.start) is type(span.end) is int and 0 <= span.start < span.end
+    return numbers and example.context[span.start : span.end] == span.text
 
 
 def _cached_logits(
@@ -112,11 +124,12 @@ def _cached_logits(
     key = hashlib.sha256(f"{name} {block.fingerprint()}".encode()).hexdigest()
     file = cache / "teachers" / f"{key[:32]}.npy"
     with contextlib.suppress(OSError, ValueError, EOFError):  # absent or damaged: computed again
-        kept: NDArray[np.float16] = np.load(file, allow_pickle=False)
-        if kept.shape == (2, len(block.ids)):
+        with open_file(file) as there:
+            kept: NDArray[np.float16] = np.load(there, allow_pickle=False)
+        if kept.shape == (2, len(block.ids)) and kept.dtype == np.float16:
             return kept
     logits = _logits(teacher.backend, block)
-    with atomic_write(file, "wb") as out:
+    with atomic_write(file, "wb", links=False) as out:
         np.save(out, logits, allow_pickle=False)
     return logits
 

@@ -25,6 +25,7 @@ from typing import Any, ClassVar, Protocol
 from urllib.parse import quote, unquote
 
 from pullquote.searching.engines import Engine
+from pullquote.searching.passages import LIMIT
 from pullquote.searching.vectors import VectorEncoder, Vectors
 from pullquote.types import Mark
 
@@ -276,6 +277,27 @@ def number_in(value: object) -> int:
     if isinstance(value, int):
         return value
     raise DamageError(f"found {str(value)[:20]!r}, expected a number")
+
+
+_CELLS: dict[str, frozenset[type]] = {
+    **dict.fromkeys(("id", "document", "size", "modified", "changed", "start"), frozenset({int})),
+    **dict.fromkeys(("unit", "marks", "text", "fields", "reason"), frozenset({str})),
+    "path": frozenset({bytes}),
+    "problem": frozenset({str, type(None)}),
+    "value": frozenset({str, int}),
+}
+"""The types of the cells of each column. SQLite takes anything in any column, and the columns of a
+schema on a server may be of any type."""
+_LONGEST = 2 * LIMIT  # characters of a passage, which pullquote cuts to LIMIT bytes
+
+
+def check_cells(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Raise `DamageError` for a cell that no pullquote has written, by the name of its column."""
+    for place, name in enumerate(names):
+        if name in _CELLS and (odd := {type(row[place]) for row in rows} - _CELLS[name]):
+            raise DamageError(f"a cell of {name} holds {odd.pop().__name__}")
+        if name == "text" and rows and (most := max(len(row[place]) for row in rows)) > _LONGEST:
+            raise DamageError(f"a passage has {most:,} characters")
 
 
 def how_to_rebuild(path: Path | str) -> str:

@@ -42,6 +42,7 @@ from pullquote.searching.stores import (
     LOCK_SECONDS,
     DamageError,
     Store,
+    check_cells,
     how_to_rebuild,
     number_in,
     shared_vectors,
@@ -221,12 +222,15 @@ class PostgresStore(Store):
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         cursor = self._connection.execute(_translated(query), _storable(values))
         rows: list[tuple[Any, ...]] = cursor.fetchall()
+        check_cells([column.name for column in cursor.description or ()], rows)
         return rows
 
     def each(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         with self._connection.cursor(f"each_{token_hex(4)}", binary=True) as cursor:
             cursor.execute(_translated(query), _storable(values))
+            names = [column.name for column in cursor.description or ()]
             while rows := cursor.fetchmany(1000):
+                check_cells(names, rows)
                 yield from rows
 
     def execute(self, statement: str, *values: object) -> None:

@@ -27,13 +27,13 @@ from typing import Any, ClassVar
 from pullquote.errors import IndexBusyError, IndexFileError, OutputError
 from pullquote.files import cannot_write
 from pullquote.searching.engines.fts5 import SHADOWS, TABLE, Fts5Engine
-from pullquote.searching.passages import LIMIT
 from pullquote.searching.plain import is_sqlite
 from pullquote.searching.stores import (
     FORMAT,
     LOCK_SECONDS,
     DamageError,
     Store,
+    check_cells,
     how_to_rebuild,
     number_in,
 )
@@ -179,13 +179,13 @@ class SqliteStore(Store):
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         cursor = self.connection.execute(query, _listed(values))
         rows = cursor.fetchall()
-        _check_cells(cursor, rows)
+        check_cells([name for name, *_ in cursor.description or ()], rows)
         return rows
 
     def each(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         cursor = self.connection.execute(query, _listed(values))
         while rows := cursor.fetchmany(1000):
-            _check_cells(cursor, rows)
+            check_cells([name for name, *_ in cursor.description], rows)
             yield from rows
 
     def execute(self, statement: str, *values: object) -> None:
@@ -283,29 +283,14 @@ def _listed(values: Sequence[object]) -> list[object]:
     return [json.dumps(value) if isinstance(value, (list, tuple)) else value for value in values]
 
 
-_CELLS: dict[str, frozenset[type]] = {
-    **dict.fromkeys(("id", "document", "size", "modified", "changed", "start"), frozenset({int})),
-    **dict.fromkeys(("unit", "marks", "text", "fields", "reason"), frozenset({str})),
-    "path": frozenset({bytes}),
-    "problem": frozenset({str, type(None)}),
-    "value": frozenset({str, int}),
-}
-"""The types of the cells of each column. SQLite takes anything in any column."""
-_LONGEST = 2 * LIMIT  # characters of a passage, which pullquote cuts to LIMIT bytes
-
-
-def _check_cells(cursor: sqlite3.Cursor, rows: Sequence[tuple[Any, ...]]) -> None:
-    for place, (name, *_) in enumerate(cursor.description or ()):
-        if name in _CELLS and (odd := {type(row[place]) for row in rows} - _CELLS[name]):
-            raise DamageError(f"a cell of {name} holds {odd.pop().__name__}")
-        if (
-            name == "text"
-            and (most := max((len(row[place]) for row in rows), default=0)) > _LONGEST
-        ):
-            raise DamageError(f"a passage has {most:,} characters")
+_BESIDE = ("-wal", "-shm", "-journal")
+"""The ends of the names of files that SQLite keeps beside an index."""
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    for end in ("", *_BESIDE):
+        if path.with_name(f"{path.name}{end}").is_fifo():  # SQLite would wait for ever for it
+            raise IndexFileError(f"{path}{end}: a pipe, expected a file; remove it")
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     return _set_up(sqlite3.connect(uri, uri=True, **_CONNECTION))
 
