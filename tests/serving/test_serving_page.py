@@ -830,7 +830,10 @@ def test_narrow_screens_show_all_in_one_column(page: Page, scheme: str) -> None:
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     ask(page, BUILT)
     expect(page.locator("#quote")).to_have_text("Henry Winstanley")
-    expect(page.locator("mark.chosen")).to_be_attached()
+    shadow = page.locator("mark.chosen").evaluate("e => getComputedStyle(e).boxShadow")
+    places = re.findall(r"(-?[\d.]+)px (-?[\d.]+)px ([\d.]+)px ([\d.]+)px", shadow)
+    assert places  # above and below, not over the comma beside it
+    assert all((x, blur, spread) == ("0", "0", "0") for x, _, blur, spread in places), shadow
     assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
     for name in ("#form", "#answer", "#share", "#drop"):
         box = page.locator(name).bounding_box()
@@ -953,6 +956,7 @@ def test_documents_answer_with_their_place(shelf: Page) -> None:
     )
     expect(shelf.locator("#help-documents")).to_be_visible()
     expect(shelf.locator("#help-text")).to_be_hidden()
+    expect(shelf.locator("#help-documents")).to_contain_text("drop it anywhere on this page")
     expect(shelf.get_by_label("Question", exact=True)).to_have_attribute(
         "placeholder", "What do you want to know?"
     )
