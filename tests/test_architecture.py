@@ -25,8 +25,8 @@ MODULES = {
 }
 # A module imports only from its own room and from rooms above it.
 ROOMS = [
-    *("errors", "deprecated", "progress", "settings", "types", "files", "charsets", "text"),
-    *("json_text", "urls"),
+    *("errors", "deprecated", "progress", "settings", "types", "urls", "files"),
+    *("charsets", "text", "json_text"),
     *("data", "scoring", "checkpoints", "reading", "searching", "checking"),
     *("training", "publishing"),
     *("compat", "scale", "agents", "integrations", "serving", "cli"),

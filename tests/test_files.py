@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from pullquote.errors import OutputError
-from pullquote.files import atomic_write, open_file, replacing, write_all_json, write_json
+from pullquote.files import (
+    atomic_write,
+    no_such_path,
+    open_file,
+    replacing,
+    write_all_json,
+    write_json,
+)
 
 
 @pytest.fixture
@@ -225,3 +232,24 @@ def test_a_file_that_pullquote_names_is_a_file(tmp_path: Path) -> None:
     with open_file(tmp_path / "new", "w", links=False) as file:
         file.write("é")
     assert (tmp_path / "new").read_bytes() == "é".encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("lease.pdf", "lease.pdf: no such file or folder; expected documents"),
+        ("https://a.example/b?key=1", "https://a.example/b?...: a URL, which is not fetched; save"),
+        ("https://ann:pw@a.example/b", "https://ann@a.example/b: a URL, which is not fetched; "),
+        ("s3://bucket/b", "s3://bucket/b: a URL, which is not fetched; copy its files here"),
+        ("file:///b", "file:///b: a URL; give the path alone"),
+        ("*.pdf", "*.pdf: no file or folder matches this pattern; check it, or give a whole"),
+        ("n*.txt", "n*.txt: a pattern; expected the paths that match it, such as notes.txt (the"),
+        ("no\0*.txt", "matches this pattern"),
+        ("~/lease.pdf", "no such file or folder; the shell replaces ~ only outside quotation"),
+    ],
+)
+def test_what_to_do_about_a_path_at_which_there_is_nothing(
+    old: Path, monkeypatch: pytest.MonkeyPatch, path: str, said: str
+) -> None:
+    monkeypatch.chdir(old.parent)
+    assert said in no_such_path(path, "expected documents")

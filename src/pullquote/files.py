@@ -1,5 +1,7 @@
 """Atomic file writing: a file is complete under its name, or the old file stays.
 
+Also says what to do about a path at which there is nothing to read.
+
 After a full disk, a read-only folder, Ctrl-C or a power cut, the old file is unchanged and no
 half-written file is left beside it.
 """
@@ -10,6 +12,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, TextIO, TypeAlias, overload
 
 from pullquote.errors import OutputError
+from pullquote.urls import is_url, without_password
 
 _Bytes: TypeAlias = Literal["rb", "wb", "ab", "a+b"]
 _Text: TypeAlias = Literal["r", "w", "a"]
@@ -30,6 +34,39 @@ def cache_directory() -> Path:
     if root:
         return Path(root)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pullquote"
+
+
+def no_such_path(path: str | os.PathLike[str], todo: str, what: str = "file or folder") -> str:
+    """The message for a path at which there is nothing: what was found, and what to do.
+
+    >>> no_such_path("lease.pdf", "expected documents or a folder")
+    'lease.pdf: no such file or folder; expected documents or a folder'
+    >>> no_such_path("https://example.org/lease.pdf", "expected documents or a folder")
+    'https://example.org/lease.pdf: a URL, which is not fetched; save it, and give its file'
+
+    A pattern such as "*.pdf" comes here where a shell has not put what matches in its place.
+    """
+    import glob  # only for an error
+
+    text, shown = os.fspath(path), without_password(path)
+    if is_url(text):
+        scheme = text.partition("://")[0].lower()
+        if scheme == "file":
+            return f"{shown}: a URL; give the path alone"
+        web = scheme in ("http", "https")
+        save = "save it, and give its file" if web else "copy its files here, and give those"
+        return f"{shown}: a URL, which is not fetched; {save}"
+    if re.search(r"[*?]|\[.+\]", text):
+        with contextlib.suppress(OSError, ValueError):  # NUL characters
+            for first in glob.iglob(text):  # noqa: PTH207 -- of any path
+                return (
+                    f"{shown}: a pattern; expected the paths that match it, such as {first} "
+                    "(the shell gives them where the pattern has no quotation marks around it)"
+                )
+        return f"{shown}: no {what} matches this pattern; check it, or give a whole folder"
+    if text.startswith("~"):
+        return f"{shown}: no such {what}; the shell replaces ~ only outside quotation marks"
+    return f"{shown}: no such {what}; {todo}"
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError, also: str = "") -> OutputError:

@@ -144,6 +144,41 @@ def test_texts_that_are_not_there(call: Run, run: Run, tmp_path: Path) -> None:
     run("ask", WHO, "two\nlines\x1b[31m.txt").failed("two lines\ufffd[31m.txt: no such file")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ask", WHO],
+        ["ask", WHO, "a.txt"],
+        ["check", "a.txt"],
+        ["check", "--source", "a.txt"],
+        ["index", "-o", "new.idx"],
+        ["highlight", WHO],
+        ["fill", "q.toml", "-o", "t.csv"],
+        ["passages"],
+        ["mcp"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("https://a.example/b.html?key=1", "https://a.example/b.html?...: a URL, which is not"),
+        ("https://a.example/notes.db", "https://a.example/notes.db: a URL, which is not fetched"),
+        ("*.pdf", "*.pdf: no file or folder matches this pattern"),
+        ("*.txt", "*.txt: a pattern; expected the paths that match it, such as a.txt"),
+        ("*.db", "*.db: no "),
+    ],
+)
+def test_urls_and_patterns_are_told_by_every_command(
+    call: Run, tmp_path: Path, command: list[str], path: str, said: str
+) -> None:
+    if command == ["mcp"]:
+        pytest.importorskip("mcp.server.mcpserver")
+    Path(tmp_path, "a.txt").write_text(NORSE)
+    Path(tmp_path, "q.toml").write_text('[[question]]\nname = "who"\nask = "Who led?"\n')
+    call(*command, path).failed(said, code=2 if command[0] == "check" else 1)
+
+
 def test_standard_streams_that_are_closed(run: Run) -> None:
     def shell(command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

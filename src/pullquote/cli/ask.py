@@ -157,7 +157,7 @@ def command(
     if context is None:
         if not paths and (sys.stdin is None or sys.stdin.isatty()):
             raise click.UsageError("no text: give a PATH, --context TEXT, or pipe one in.")
-        context = read_text(paths[0] if paths else "-")
+        context = read_text(paths[0] if paths else "-", kinds="a text file, a folder")
     elif not context.strip():
         raise InputError("--context is blank; expected a text to look for the answer in")
 

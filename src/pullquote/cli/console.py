@@ -18,7 +18,7 @@ import click
 
 from pullquote.checkpoints.directory import DEFAULT_MODEL
 from pullquote.errors import DataError, InputError, MissingExtraError, OutputError, TextError
-from pullquote.files import cannot_write
+from pullquote.files import cannot_write, no_such_path
 from pullquote.progress import Progress, no_progress
 from pullquote.text import decode
 from pullquote.urls import is_url, without_password
@@ -419,10 +419,12 @@ def _bar(label: str, words: bool) -> Iterator[Progress]:
                 bar.render_finish()
 
 
-def read_text(path: str, expected: str = "some to look for the answer in") -> str:
+def read_text(
+    path: str, expected: str = "some to look for the answer in", *, kinds: str = "a text file"
+) -> str:
     """The text of a file, or of standard input for "-". Raises `InputError` for what is no text.
 
-    The error for a blank text says what was `expected`.
+    The error for a blank text says what was `expected`, that for a missing file which `kinds` were.
     """
     name = "standard input" if path == "-" else without_password(path)
     try:
@@ -430,10 +432,8 @@ def read_text(path: str, expected: str = "some to look for the answer in") -> st
             data = Path(path).read_bytes()
         else:
             data = sys.stdin.buffer.read() if sys.stdin else b""  # None when it is closed
-    except FileNotFoundError:
-        raise InputError(
-            f"{name}: no such file or folder; expected a text file, a folder, or - for a pipe"
-        ) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(no_such_path(path, f"expected {kinds}, or - for a pipe")) from None
     except IsADirectoryError:
         raise InputError(f"{name}: a folder; expected a text file") from None
     except OSError as error:

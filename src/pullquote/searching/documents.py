@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from pullquote.deprecated import moved_names
 from pullquote.errors import DocumentError, MissingExtraError, first_line
-from pullquote.files import open_file
+from pullquote.files import no_such_path, open_file
 from pullquote.searching import plain
 from pullquote.searching.books import read_epub
 from pullquote.searching.html import read_html
@@ -198,9 +198,7 @@ def existing(path: str | os.PathLike[str]) -> os.stat_result:
     try:
         return Path(path).stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise DocumentError(
-            f"{without_password(path)}: no such file or folder; expected documents or a folder"
-        ) from None
+        raise DocumentError(no_such_path(path, "expected documents or a folder")) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DocumentError(f"{without_password(path)}: cannot be read ({reason})") from None

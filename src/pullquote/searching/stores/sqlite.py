@@ -25,7 +25,7 @@ from secrets import token_hex
 from typing import Any, ClassVar
 
 from pullquote.errors import IndexBusyError, IndexFileError, OutputError
-from pullquote.files import cannot_write
+from pullquote.files import cannot_write, no_such_path
 from pullquote.searching.engines.fts5 import SHADOWS, TABLE, Fts5Engine
 from pullquote.searching.plain import is_sqlite
 from pullquote.searching.stores import (
@@ -129,11 +129,10 @@ class SqliteStore(Store):
 
         Raises `IndexFileError` if the file is missing, damaged, of a newer format or not an index.
         """
+        if not Path(path).exists():
+            make = f"make one: pullquote index FOLDER -o {path}"
+            raise IndexFileError(no_such_path(path, make, "index"))
         path = Path(path)
-        if not path.exists():
-            raise IndexFileError(
-                f"{path}: no such index; make one: pullquote index FOLDER -o {path}"
-            )
         if path.is_dir():
             raise IndexFileError(f"{path}: a folder; expected the file of an index")
         with _explained(path):
