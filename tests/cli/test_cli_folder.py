@@ -475,3 +475,28 @@ def test_all_that_was_skipped_is_shown(call: Run, tmp_path: Path) -> None:
         assert len(told[key]) == 1, key
     call("passages", FILES / "encrypted.pdf").failed("encrypted.pdf: encrypted; save a copy")
     call("passages", "nowhere").failed("nowhere: no such file or folder")
+
+
+def test_files_of_which_nothing_is_read_end_with_1_beside_what_is_read(
+    call: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("The rent is 840 crowns.")
+    (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "c.html").write_text("<p></p>")
+    mixed = call("passages", "a.txt", "b.png")
+    assert mixed.code == 1
+    assert "  The rent is 840 crowns.\n" in mixed.out
+    notes = mixed.err.splitlines()
+    assert notes[0].startswith("pullquote: note: not read: b.png: a PNG picture")
+    assert notes[1].startswith("pullquote: error: nothing was read of b.png; expected text, Mark")
+    none = call("passages", "b.png", "c.html")
+    assert (none.code, none.out) == (1, "0 passages of 1 document\n")
+    assert "nothing was read of b.png, c.html; expected" in none.err
+    assert len(none.err.splitlines()) == 3
+    told = call("passages", "a.txt", "b.png", "--json")
+    assert (told.code, len(told.json["passages"]), len(told.json["not_read"])) == (1, 1, 1)
+    (tmp_path / "empty").mkdir()
+    call("passages", "a.txt", "empty").succeeded()
+    assert call("passages", "empty").code == 1
+    folder = call("passages", ".")  # as far as it goes, a folder is read
+    assert (folder.code, "left out: b.png" in folder.err) == (0, True)

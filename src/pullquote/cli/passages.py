@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 from pullquote.cli.console import count, echo_json, json_option, printable, say
 from pullquote.cli.skipped import listed, shown
 from pullquote.errors import DocumentError, MissingExtraError
+from pullquote.searching.signatures import READ
 from pullquote.text import guess_note
 
 if TYPE_CHECKING:
@@ -28,12 +30,13 @@ if TYPE_CHECKING:
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @json_option
-def command(paths: tuple[str, ...], as_json: bool) -> None:
+def command(paths: tuple[str, ...], as_json: bool) -> int:
     """Print what is read of documents, or of folders of them, as `ask` and `index` read it.
 
     Look here first when an answer is odd. The text is that of the passages that a model reads, each
     with its page, line, section, slide or the like, and its characters in the document's text;
-    passages overlap where a long paragraph is cut. All that was skipped is listed.
+    passages overlap where a long paragraph is cut. All that was skipped is listed. Exit code 1 if
+    nothing was read of a PATH that is a file, or of all of them.
     """
     from pullquote.searching.documents import Notes, Problem, SourceFile, find
     from pullquote.searching.pool import Pool
@@ -79,6 +82,11 @@ def command(paths: tuple[str, ...], as_json: bool) -> None:
         )
     else:
         click.echo(f"{count(number, 'passage')} of {count(len(files), 'document')}")
+    unread = {problem.path for problem in problems if not problem.partly}
+    without = [path for path in paths if not number or os.path.realpath(path) in unread]
+    if without:
+        say("error", f"nothing was read of {', '.join(without)}; expected {READ}")
+    return 1 if without else 0
 
 
 def _print(passage: Passage) -> None:
