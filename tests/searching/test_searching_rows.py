@@ -73,6 +73,23 @@ def test_a_quote_of_a_row_whose_first_cell_has_no_name() -> None:
 
 
 @pytest.mark.parametrize(
+    ("quoted", "kept"),
+    [
+        ("840\n\nItem: pine", "840"),
+        ("Price: 840\n\nItem: pine door; Price", "840"),
+        ("310\n\nThe mill", "310"),
+        ("oak.\n\nItem: oak", "oak"),
+        ("mill is\n\nold", "mill is\n\nold"),
+    ],
+)
+def test_a_quote_over_rows_keeps_within_the_first_cell(quoted: str, kept: str) -> None:
+    rows = ["Item: oak door; Price: 840", "Item: pine door; Price: 310"]
+    text = "\n\n".join(["All of oak.", *rows, "The mill is", "old"])
+    start = text.index(quoted)
+    assert text[slice(*within_cell(text, start, start + len(quoted)))] == kept
+
+
+@pytest.mark.parametrize(
     ("table", "expected"),
     [
         ("item,price|oak door,840|pine door,310", True),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pullquote.checking.check import Checker
 from pullquote.errors import InputError
+from pullquote.searching.highlight import highlight
 from pullquote.searching.labels import matches
 from pullquote.searching.passages import joined, place_at
 from pullquote.text import without_surrogates
@@ -249,12 +250,14 @@ class Tools:
         """
         _check_text("question", question)
         passages, more = self._part(document, start)
-        text = "".join(joined(passages, passages[0].start))
-        found = []
-        for one in self.searcher.reader.highlight(question, text):
-            at = passages[0].start + one.start
-            place = _where(place_at(passages, at), at, passages[0].start + one.end)
-            found.append(Sentence(**place, text=one.text, score=one.score))
+        found = [
+            Sentence(
+                **_where(place_at(passages, one.start), one.start, one.end),
+                text=one.text,
+                score=one.score,
+            )
+            for one in highlight(self.searcher.reader, question, passages)
+        ]
         return Sentences(sentences=found, next_start=more)
 
     def check_quotes(self, quotes: list[str]) -> CheckedQuotes:

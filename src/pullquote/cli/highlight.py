@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,6 +71,8 @@ def command(
     marked, and its place. PATH is a document as for `ask`, a folder of them, or "-" for standard
     input; each document is read whole.
     """
+    from pullquote.searching.highlight import highlight
+
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("- is one text, not one of several; give files and folders.")
     reader = open_reader(
@@ -78,9 +80,11 @@ def command(
     )
     results: list[dict[str, Any]] = []
     without = 0  # documents
-    texts = [("standard input", read_text("-"), [])] if paths == ("-",) else _documents(paths)
-    for name, text, passages in texts:
-        found = reader.highlight(question, text, least=least)
+    for name, passages in [("standard input", [])] if paths == ("-",) else _documents(paths):
+        if passages:
+            found = list(highlight(reader, question, passages, least=least))
+        else:
+            found = reader.highlight(question, read_text("-"), least=least)
         places = [_place(one, passages) for one in found]
         if as_json:
             results += [
@@ -94,7 +98,7 @@ def command(
         click.secho(printable(shown(name)), bold=True)
         for one, place in zip(found, places, strict=True):
             where = f" ({place.within})" if place else ""
-            click.echo(f"  {percent(one.score):>6}  {_marked(one, text)}{where}")
+            click.echo(f"  {percent(one.score):>6}  {_marked(one)}{where}")
     if without:
         has = "has" if without == 1 else "have"
         click.echo(f"{count(without, 'document')} {has} nothing that bears on the question")
@@ -102,10 +106,9 @@ def command(
         echo_json({"question": question, "model": model, "highlights": results})
 
 
-def _documents(paths: Iterable[str]) -> Iterable[tuple[str, str, list[Passage]]]:
-    """The path, text and passages of each document; what was not read is said at the end."""
+def _documents(paths: Iterable[str]) -> Iterator[tuple[str, list[Passage]]]:
+    """The path and passages of each document; what was not read is said at the end."""
     from pullquote.searching.documents import Notes, Problem, SourceFile, find
-    from pullquote.searching.passages import joined
     from pullquote.searching.plain import is_index
     from pullquote.searching.pool import Pool
     from pullquote.urls import without_password
@@ -128,7 +131,7 @@ def _documents(paths: Iterable[str]) -> Iterable[tuple[str, str, list[Passage]]]
                 continue
             problems += filter(None, [notes.problem(file.path)])
             if passages:
-                yield file.path, "".join(joined(passages)), passages
+                yield file.path, passages
     unread = [one for one in problems if not one.partly]
     if unread and len(unread) == len(found):
         first = f"{shown(unread[0].path)}: {unread[0].reason}"
@@ -153,9 +156,10 @@ def _fields(place: Place | None) -> dict[str, Any]:
     return {**sheet, "unit": place.unit, "number": place.number}
 
 
-def _marked(found: Highlight, text: str) -> str:
+def _marked(found: Highlight) -> str:
     """The sentence on one line, with the quote marked."""
-    start, end = max(found.quote.start, found.start), min(found.quote.end, found.end)
-    before, quote, after = text[found.start : start], text[start:end], text[end : found.end]
+    start = max(found.quote.start - found.start, 0)
+    end = max(found.quote.end - found.start, 0)
+    before, quote, after = found.text[:start], found.text[start:end], found.text[end:]
     marked = click.style(one_line(quote), fg="black", bg="yellow")
     return one_line(f"{before}|")[:-1] + marked + one_line(f"|{after}")[1:]

@@ -119,23 +119,25 @@ def row_text(header: Sequence[str], cells: Sequence[str]) -> str:
 def within_cell(text: str, start: int, end: int) -> tuple[int, int]:
     """A span of a row as `row_text` writes it, without names of columns and without other cells.
 
-    Models quote across them. A span within a name, or of another line, stays as it is.
+    Models quote across them, and across rows: the first cell counts. A span within a name, or of
+    other lines, stays as it is.
 
     >>> row = "Item: oak door; Stock: 22; Price: 840 crowns"
     >>> start, end = within_cell(row, row.index("Stock"), row.index("; Price"))
     >>> row[start:end]
     '22'
     """
-    line = text.rfind("\n", 0, end) + 1
-    close = text.find("\n", end)
-    names = list(_NAME.finditer(text, line, close if close >= 0 else len(text)))
-    if len(names) < 2:
-        return start, end
-    ends = [name.start() for name in names[1:]] + [end]
-    for name, cell_end in zip(names, ends, strict=True):
-        first, last = max(start, name.end()), min(end, cell_end)
-        if first < last:
-            return first, last
+    line = text.rfind("\n", 0, start) + 1
+    while line < end:
+        close = text.find("\n", line)
+        close = close if close >= 0 else len(text)
+        names = list(_NAME.finditer(text, line, close))
+        ends = [*(name.start() for name in names[1:]), close]
+        for name, cell_end in zip(names, ends, strict=True) if len(names) > 1 else ():
+            first, last = max(start, name.end()), min(end, cell_end)
+            if first < last:
+                return first, last
+        line = close + 1
     return start, end
 
 
