@@ -61,6 +61,14 @@ def test_a_client_finds_and_calls_the_tools(folder: Path, tmp_path: Path) -> Non
         assert read.structured_content
         assert "led by Rollo" in read.structured_content["part"]["text"]
 
+        cited = {"quote": "led by Rollo, came", "document": quote["document"], "unit": "line"}
+        checked = await client.call_tool(
+            "check_quotes", {"quotes": ["led by Rollo, came", {**cited, "number": 4}]}
+        )
+        assert checked.structured_content
+        places = [one["place"] for one in checked.structured_content["quotes"]]
+        assert places == ["", "elsewhere"]
+
     over_stdio([folder], tmp_path, talk)
 
 

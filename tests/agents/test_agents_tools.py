@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pullquote import Index, Reader, Searcher
-from pullquote.agents.tools import NOTE, Tools
+from pullquote.agents.tools import NOTE, CitedQuote, Tools
 from pullquote.errors import InputError
 
 
@@ -186,6 +186,24 @@ def test_quotes_are_checked(tools: Tools) -> None:
     assert drifted.match == "drifted"
     assert drifted.differences == ['added "high"']
     assert absent.match == "absent"
+
+
+def test_quotes_are_checked_where_they_are_cited(tools: Tools) -> None:
+    quote = "The Norse, led by Rollo, came."
+    named = CitedQuote(quote=quote, document="norse.txt", unit="line", number=3)
+    found = tools.check_quotes(
+        [
+            quote,
+            named,
+            dataclasses.replace(named, number=4),
+            dataclasses.replace(named, document="sagas/river.txt"),
+            dataclasses.replace(named, document="other.txt"),
+        ]
+    ).quotes
+    assert [one.place for one in found] == ["", "as named", "elsewhere", "elsewhere", "elsewhere"]
+    assert {one.match for one in found} == {"exact"}
+    with pytest.raises(InputError, match="number is 3, without the unit that it counts"):
+        tools.check_quotes([CitedQuote(quote=quote, number=3)])
 
 
 def test_sentences_that_bear_on_a_question_with_their_places(tools: Tools) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
-from pullquote import Checker, check
+from pullquote import Checker, Index, check
 from pullquote.checking.verdicts import Check
 from pullquote.errors import InputError
 
@@ -315,3 +317,76 @@ def test_a_long_quote_with_changes_is_found() -> None:
 def test_other_scripts(text: str, quote: str) -> None:
     found = check(quote, {"text": text})
     assert (found.match, found.found[0].start) == ("exact", text.index(quote))
+
+
+@pytest.fixture
+def workbook(tmp_path: Path) -> Path:
+    """Two sheets that differ in their prices only."""
+    pytest.importorskip("lxml")
+    path = tmp_path / "stock.fods"
+
+    def row(*cells: str) -> str:
+        inner = "".join(f"<t:table-cell><x:p>{cell}</x:p></t:table-cell>" for cell in cells)
+        return f"<t:table-row>{inner}</t:table-row>"
+
+    sheets = "".join(
+        f'<t:table t:name="{name}">{row("Item", "Wood", "Price")}'
+        f"{row('barn door', 'larch', price)}{row('gate', 'oak', '95 crowns')}</t:table>"
+        for name, price in (("2026", "1200 crowns"), ("Prices 2027", "1440 crowns"))
+    )
+    name = "urn:oasis:names:tc:opendocument:xmlns"
+    path.write_text(
+        f'<o:document xmlns:o="{name}:office:1.0" xmlns:t="{name}:table:1.0" '
+        f'xmlns:x="{name}:text:1.0"><o:body><o:spreadsheet>{sheets}</o:spreadsheet></o:body>'
+        "</o:document>"
+    )
+    return path
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_a_quote_is_looked_for_in_the_sheet_that_is_named(workbook: Path, indexed: bool) -> None:
+    if indexed:
+        with Index.create(workbook.with_name("i.db"), encoder=None) as index:
+            index.add([workbook])
+    checker = Checker(workbook.with_name("i.db") if indexed else workbook)
+    draft = """
+        “gate, oak, 95 crowns” (stock.fods, sheet Prices 2027)
+        “gate, oak, 95 crowns” (stock.fods, sheet 2026, row 3)
+        “gate, oak, 95 crowns” (stock.fods, sheet 2026, row 2)
+        “barn door, larch, 1440 crowns” (stock.fods, sheet 2026)
+        “barn door, larch, 1400 crowns” (stock.fods, sheet Prices 2027)
+        “barn door, larch, 1400 crowns” (stock.fods, sheet Costs)
+        “gate, oak, 95 crowns” (stock.fods)"""
+    found = [
+        (one.match, one.place, one.found[0].at.within, "".join(map(str, one.differences)))
+        for _, one in checker.check_draft(textwrap.dedent(draft))
+    ]
+    checker.sources.close()
+    assert found == [
+        ("typographic", "as named", "sheet Prices 2027, row 3", ""),
+        ("typographic", "as named", "sheet 2026, row 3", ""),
+        ("typographic", "elsewhere", "sheet 2026, row 3", ""),
+        ("typographic", "elsewhere", "sheet Prices 2027, row 2", ""),
+        ("drifted", "as named", "sheet Prices 2027, row 2", '"1400" for "1440"'),
+        ("drifted", "elsewhere", "sheet 2026, row 2", '"1400" for "1200"'),
+        ("typographic", "as named", "sheet 2026, row 3", ""),
+    ]
+
+
+def test_a_sheet_and_a_row_in_python(workbook: Path) -> None:
+    where = {"document": "stock.fods", "sheet": "Prices 2027", "unit": "row"}
+    assert check("gate, oak, 95 crowns", workbook, **where, number=3).place == "as named"
+    other = check("gate, oak, 95 crowns", workbook, **where, number=2)
+    assert (other.place, other.to_dict()["named"]["sheet"]) == ("elsewhere", "Prices 2027")
+
+
+def test_a_drifted_quote_of_words_that_stand_twice_is_where_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rent.csv").write_text(
+        "Flat,Rent\nthe small back room,840\nthe small back room,910\n"
+    )
+    checker = Checker(tmp_path / "rent.csv")
+    for line, rent in ((2, "840"), (3, "910")):
+        named = checker.named("rent.csv", unit="line", number=line)
+        found = checker.check("the small back room, 480", named=named)
+        assert (found.match, found.place) == ("drifted", "as named")
+        assert str(found.differences[0]) == f'"480" for "{rent}"'

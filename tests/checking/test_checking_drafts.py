@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -248,3 +249,19 @@ def test_ten_thousand_quotations() -> None:
     draft = read_draft("He said “the rent is due” (lease.pdf).\n\n" * 10_000)
     assert len(draft.quotations) == 10_000
     assert draft.quotations[-1].line == 19_999
+
+
+@pytest.mark.parametrize(
+    "draft", ["(see sheet “Prices”)", "(the 'Prices for 2027 only' sheet)", 'tab "Prices"']
+)
+def test_the_name_of_a_sheet_is_no_quotation(draft: str) -> None:
+    assert read_draft(draft).quotations == ()
+
+
+def test_what_stands_below_a_source_or_place_in_json_is_read() -> None:
+    draft = {"document": {"text": "He said “a b c”."}, "section": [{"quote": "x y z"}]}
+    found = read_draft(json.dumps(draft), "json").quotations
+    assert [(one.text, one.where) for one in found] == [
+        ("a b c", "document.text"),
+        ("x y z", "section[0].quote"),
+    ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from pullquote.checking.drafts import Quotation, read_draft
@@ -9,6 +12,11 @@ from pullquote.checking.naming import Names, named
 from pullquote.types import Place
 
 NAMES = Names(["/a/lease.pdf", "/a/b/House Rules.docx", "/a/old/notes.txt", "/a/notes.txt"])
+SHEETS = {
+    "/a/stock.xlsx": ["Prices", "Prices 2027", "Costs, old"],
+    "/a/prices.ods": ["Oak", "Pine"],
+}
+BOOKS = Names([*SHEETS, "/a/lease.pdf"], lambda document: SHEETS.get(document, ()))
 
 
 @pytest.mark.parametrize(
@@ -24,12 +32,80 @@ NAMES = Names(["/a/lease.pdf", "/a/b/House Rules.docx", "/a/old/notes.txt", "/a/
         ("“x y z” (lease)", ("/a/lease.pdf", "", None)),
         ("“x y z” (old/notes.txt:12)", ("/a/old/notes.txt", "line", 12)),
         ("“x y z”[^1]\n\n[^1]: lease.pdf, line 9", ("/a/lease.pdf", "line", 9)),
+        ("As page 4 of lease.pdf says, “x y z”.", ("/a/lease.pdf", "page", 4)),
+        ("notes.txt, line 2, and page 4 of the lease.pdf: “x y z”", ("/a/lease.pdf", "page", 4)),
+        ("“x y z”, page 4 (lease.pdf)", ("/a/lease.pdf", "page", 4)),
+        ("“x y z” (lease.pdf), p. 4", ("/a/lease.pdf", "page", 4)),
+        ("“x y z” (lease) on page 4.", ("/a/lease.pdf", "page", 4)),
+        ("“x y z” (lease.pdf). Page 4 is blank.", ("/a/lease.pdf", "", None)),
+        ("“x y z” (lease.pdf) and page 4", ("/a/lease.pdf", "", None)),
     ],
 )
 def test_a_named_source(draft: str, expected: tuple[str, str, int | None]) -> None:
     found = named(read_draft(draft).quotations[0], NAMES)
     assert found
     assert (*found.documents, found.unit, found.number) == expected
+
+
+@pytest.mark.parametrize(
+    ("draft", "expected"),
+    [
+        ("“x y z” (stock.xlsx, sheet Prices, row 4)", "stock.xlsx, sheet Prices, row 4"),
+        ("“x y z” (stock.xlsx, sheet “Prices”, row 4)", "stock.xlsx, sheet Prices, row 4"),
+        ("“x y z” (stock.xlsx, the 'Prices 2027' sheet)", "stock.xlsx, sheet Prices 2027"),
+        ("“x y z” (stock.xlsx, Costs, old, row 4)", "stock.xlsx, sheet Costs, old, row 4"),
+        ("“x y z” (stock.xlsx, prices!B4)", "stock.xlsx, sheet Prices, row 4"),
+        ("“x y z” (stock.xlsx, 'Prices 2027'!$B$4:$C$4)", "stock.xlsx, sheet Prices 2027, row 4"),
+        ("“x y z” (stock.xlsx, sheet 2, row 4)", "stock.xlsx, sheet Prices 2027, row 4"),
+        ("“x y z” (stock.xlsx, cell B4)", "stock.xlsx, row 4"),
+        ("Row 4 of sheet Prices in stock.xlsx says “x y z”.", "stock.xlsx, sheet Prices, row 4"),
+        ("In the “Prices” sheet of stock.xlsx it says “x y z”.", "stock.xlsx, sheet Prices"),
+        ("> x y z\n> — stock.xlsx, tab Prices, row 4", "stock.xlsx, sheet Prices, row 4"),
+        ("“x y z” (stock, sheet Prices)", "stock, sheet Prices"),
+        ("“x y z” (sheet Prices, row 4)", "sheet Prices, row 4"),
+        ("“x y z” (stock.xlsx, sheet Other, row 4)", "stock.xlsx, sheet Other, row 4"),
+        ("“x y z” (other.xlsx, sheet Other)", "other.xlsx, sheet Other"),
+        ("“x y z” (prices, row 4)", "prices, row 4"),
+        ("“x y z” (prices.ods, oak)", "prices.ods, sheet Oak"),
+        ("“x y z” (stock.xlsx, the sheet of prices)", "stock.xlsx"),
+        ("“x y z” (stock.xlsx, sheet 9)", "stock.xlsx"),
+        ("“x y z” (lease.pdf, a data sheet)", "lease.pdf"),
+    ],
+)
+def test_a_named_sheet(draft: str, expected: str) -> None:
+    (quotation,) = read_draft(draft).quotations
+    assert str(named(quotation, BOOKS)) == expected
+
+
+@pytest.mark.parametrize(
+    ("draft", "expected"),
+    [
+        ({"source": "stock.xlsx", "sheet": "Prices", "row": 4}, "stock.xlsx, sheet Prices, row 4"),
+        ({"source": "stock.xlsx, sheet Prices, row 4"}, "stock.xlsx, sheet Prices, row 4"),
+        (
+            {"document": "stock.xlsx", "sheet": "Prices", "unit": "row", "number": 4},
+            "stock.xlsx, sheet Prices, row 4",
+        ),
+        ({"source": "lease.pdf, p. 3"}, "lease.pdf, page 3"),
+        ({"source": "lease.pdf", "page": "pp. 3-4"}, "lease.pdf, page 3"),
+        ({"source": "lease.pdf", "page": True}, "lease.pdf"),
+        ({"page": 3}, "page 3"),
+        ({"sheet": "Prices"}, "sheet Prices"),
+        ({"unit": "words", "number": 4}, "None"),
+    ],
+)
+def test_a_source_of_json(draft: dict[str, object], expected: str) -> None:
+    text = json.dumps({"quote": "x y z", **draft})
+    (quotation,) = read_draft(text, "json").quotations
+    assert str(named(quotation, BOOKS)) == expected
+
+
+def test_a_page_of_json_belongs_to_its_source() -> None:
+    inner = [{"quote": "a b c"}, {"quote": "x y z", "source": "stock.xlsx"}]
+    draft = {"source": "lease.pdf", "page": 3, "claims": [*inner, {"quote": "o o o", "line": 2}]}
+    found = read_draft(json.dumps(draft), "json").quotations
+    expected = ["lease.pdf, page 3", "stock.xlsx", "lease.pdf, line 2"]
+    assert [str(named(one, BOOKS)) for one in found] == expected
 
 
 @pytest.mark.parametrize(
@@ -63,6 +139,17 @@ def test_a_page_by_itself() -> None:
     assert found
     assert found.is_at(Place("any.pdf", "page", 6), Place("any.pdf", "page", 7))
     assert not found.is_at(Place("any.pdf", "page", 8), Place("any.pdf", "page", 8))
+
+
+def test_a_sheet_is_compared_where_there_are_several() -> None:
+    found = named(Quotation("x", "line 1", citation="(stock.xlsx, sheet Prices, row 4)"), BOOKS)
+    assert found
+    there = Place("/a/stock.xlsx", "row", 4, "Prices")
+    assert found.is_at(there, there)
+    for other in (replace(there, sheet="Costs, old"), replace(there, number=5)):
+        assert not found.is_at(other, other)
+    only = replace(there, sheet="")
+    assert found.is_at(only, only)
 
 
 def test_a_page_of_a_document_without_pages_is_not_held_against_it() -> None:

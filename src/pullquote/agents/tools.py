@@ -116,12 +116,26 @@ class Sentences:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CitedQuote:
+    """A quote, and where it is said to stand, as far as that is said."""
+
+    quote: str
+    document: str = ""
+    sheet: str = ""
+    unit: str = ""
+    """"page", "line", "row" and so on: what `number` counts."""
+    number: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckedQuote:
     """Whether a quote stands in the documents, where, and what differs."""
 
     quote: str
     match: str
     """"exact", "typographic", "drifted", "stitched", "absent" or "uncheckable"."""
+    place: str
+    """"as named" or "elsewhere"; "" if no place was named, or it stands nowhere."""
     similarity: float
     found: list[Text]
     """Where it stands, or, of an absent one, the nearest passage."""
@@ -260,19 +274,33 @@ class Tools:
         ]
         return Sentences(sentences=found, next_start=more)
 
-    def check_quotes(self, quotes: list[str]) -> CheckedQuotes:
+    def check_quotes(self, quotes: list[str | CitedQuote]) -> CheckedQuotes:
         """Check whether quotes stand in the documents word for word, before you cite them.
 
-        `match` is "exact"; "typographic" where only signs, case or breaks differ; "drifted" where
-        some words differ, which `differences` lists; "stitched" of pieces from several places;
-        "absent"; or "uncheckable" for fewer than three words.
+        A quote is a text, or an object with the `quote` and where you cite it from: `document`,
+        `sheet`, and the `number` of a `unit`, as the other tools give them. `place` then tells
+        whether it is "as named" or "elsewhere". `match` is "exact"; "typographic" where only signs,
+        case or breaks differ; "drifted" where some words differ, which `differences` lists;
+        "stitched" of pieces from several places; "absent"; or "uncheckable" for fewer than three
+        words, or a document that is not there.
         """
         _check_number("the number of quotes", len(quotes), 1, _MOST_CHECKED)
-        for quote in quotes:
-            _check_text("a quote", quote)
+        cited = [CitedQuote(quote=one) if isinstance(one, str) else one for one in quotes]
+        for one in cited:
+            _check_text("a quote", one.quote)
+            if one.number is not None and not one.unit:
+                raise InputError(f"number is {one.number}, without the unit that it counts")
         with self._lock:  # its memory of texts is not for several threads
-            checks = [self._checker.check(quote) for quote in quotes]
+            checks = [self._check(one) for one in cited]
         return CheckedQuotes(quotes=[_checked(one) for one in checks])
+
+    def _check(self, cited: CitedQuote) -> Check:
+        named = None
+        if cited.document or cited.sheet or cited.number is not None:
+            named = self._checker.named(
+                cited.document, sheet=cited.sheet, unit=cited.unit, number=cited.number
+            )
+        return self._checker.check(cited.quote, named=named)
 
     @functools.cached_property
     def _checker(self) -> Checker:
@@ -362,6 +390,7 @@ def _checked(check: Check) -> CheckedQuote:
     return CheckedQuote(
         quote=check.quote,
         match=check.match,
+        place=check.place,
         similarity=check.similarity,
         found=[
             Text(**_where(one.at, one.start, one.end), text=one.text)

@@ -100,6 +100,9 @@ def check(
     *,
     document: str | None = None,
     page: int | None = None,
+    sheet: str = "",
+    unit: str = "page",
+    number: int | None = None,
 ) -> Check:
     """Whether a quote stands in some sources, where, and what differs.
 
@@ -109,12 +112,15 @@ def check(
     'typographic'
 
     `sources` are paths of files, folders and indexes, open indexes, and texts as
-    `{"text": ..., "id": ...}`, one or several of them. `document` and `page` are where the quote
-    is said to stand: `place` tells whether it does. For many quotes, make one `Checker`. Raises
-    `InputError` for a blank quote, `DocumentError` for sources without text.
+    `{"text": ..., "id": ...}`, one or several of them. `document` and `page`, or `sheet` and the
+    `number` of another `unit` such as "row", are where the quote is said to stand: `place` tells
+    whether it does. For many quotes, make one `Checker`. Raises `InputError` for a blank quote,
+    `DocumentError` for sources without text.
     """
     checker = Checker(sources)
-    where = checker.named(document, page) if document or page is not None else None
+    where = None
+    if document or sheet or page is not None or number is not None:
+        where = checker.named(document, page, sheet=sheet, unit=unit, number=number)
     try:
         return checker.check(quote, named=where)
     finally:
@@ -139,12 +145,25 @@ class Checker:
             raise InputError(f"min_words is {min_words}, expected a number from 1")
         self.sources = sources if isinstance(sources, Sources) else Sources(sources)
         self.min_words = min_words
-        self.names = Names(self.sources.names)
+        self.names = Names(self.sources.names, self.sources.sheets)
 
-    def named(self, document: str | None, page: int | None = None) -> Named:
-        """Where a quote is said to stand; `document` is a path, or the end of one."""
+    def named(
+        self,
+        document: str | None,
+        page: int | None = None,
+        *,
+        sheet: str = "",
+        unit: str = "page",
+        number: int | None = None,
+    ) -> Named:
+        """Where a quote is said to stand; `document` is a path, or the end of one.
+
+        `page` is short for a `number` of the `unit` "page"; others are "line", "row" and so on.
+        """
         documents = self.names.documents(document) if document else ()
-        return Named(document or "", documents, "page" if page is not None else "", page)
+        number = page if number is None else number
+        unit = unit if number is not None else ""
+        return Named(document or "", documents, unit, number, sheet)
 
     def check_draft(self, text: str, format: str = "md") -> Iterator[tuple[Quotation, Check]]:
         """Yield the quotations of a draft, each with its verdict, in order.
@@ -171,31 +190,21 @@ class Checker:
         if not isinstance(quote, str) or not quote.strip():
             raise InputError("the quote is blank; expected the words of a quote")
         text = quote.strip()
-        asked = _Quote(text)
+        words = _Quote(text).words
         verdict = Check(text, "uncheckable", "", 0.0, named=named)
-        if asked.words < self.min_words:
+        if words < self.min_words:
             reason = f"too short: fewer than {self.min_words} words"
             return replace(verdict, reason=reason, short=True)
         document = named.documents[0] if named and named.documents else ""
         texts = self.sources.texts(text, document)
-        result = (
-            _best(_whole(asked, texts), named)
-            or _best(_elided(asked, texts), named)
-            or _best(_whole(asked, self.sources.raw_texts(document)), named)
-        )
+        raw = self.sources.raw_texts(document)
+        asked, result = _look(_Quote(text), texts, raw, named)
         if result and not _is_as_named(result, named):
-            cells, of_rows = _of_rows(asked, texts, named)
-            if of_rows and of_rows.match == "typographic" and _is_as_named(of_rows, named):
-                asked, result = cells, of_rows
-        elif result is None:
-            result = _drifted(asked, texts)
-            cells, of_rows = _of_rows(asked, texts, named)
-            if of_rows and (
-                not result or of_rows.words * asked.words >= result.words * cells.words
-            ):
-                asked, result = cells, of_rows
-        if result is None or result.words < DRIFTED * asked.words:
-            result = _stitched(asked, texts) or result
+            # words that stand at several places may do so there
+            there = [part for one in texts if (part := one.named(named))]
+            other, nearer = _look(_Quote(text), there, [], named)
+            if nearer and _is_as_named(nearer, named) and _is_as_good(nearer, result):
+                asked, result = other, nearer
         if result is None or result.words < NEAR * asked.words:
             result = _Result("absent", (), 0)
         if not result.found and not self._unknown(named):
@@ -229,6 +238,36 @@ def _verdict(verdict: Check, result: _Result, asked: _Quote, unknown: str) -> Ch
         return verdict
     as_named = _is_as_named(result, verdict.named) and not unknown
     return replace(verdict, place="as named" if as_named else "elsewhere")
+
+
+def _look(
+    asked: _Quote, texts: Sequence[SourceText], raw: Sequence[SourceText], named: Named | None
+) -> tuple[_Quote, _Result | None]:
+    """What some texts have of a quote, as well as it can be said, and how the quote was read."""
+    result = (
+        _best(_whole(asked, texts), named)
+        or _best(_elided(asked, texts), named)
+        or _best(_whole(asked, raw), named)
+    )
+    if result and not _is_as_named(result, named):
+        cells, of_rows = _of_rows(asked, texts, named)
+        if of_rows and of_rows.match == "typographic" and _is_as_named(of_rows, named):
+            asked, result = cells, of_rows
+    elif result is None:
+        result = _drifted(asked, texts)
+        cells, of_rows = _of_rows(asked, texts, named)
+        if of_rows and (not result or of_rows.words * asked.words >= result.words * cells.words):
+            asked, result = cells, of_rows
+    if result is None or result.words < DRIFTED * asked.words:
+        result = _stitched(asked, texts) or result
+    return asked, result
+
+
+def _is_as_good(one: _Result, other: _Result) -> bool:
+    """Whether a result says as much of a quote as another, but for typography."""
+    there = ("exact", "typographic")
+    same = one.match == other.match or (one.match in there and other.match in there)
+    return same and one.words >= other.words
 
 
 def _is_as_named(result: _Result, named: Named | None) -> bool:

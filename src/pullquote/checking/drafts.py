@@ -25,6 +25,7 @@ from pullquote.checking.marks import (
     JOINED,
     OPEN,
     PARAGRAPH,
+    Marked,
     asides,
     quotations,
     shown,
@@ -62,11 +63,16 @@ _ATTRIBUTION = re.compile(r"\s*(?:—|–|--|~|―)\s*\S")
 _BRACKETED = re.compile(
     r"[(\[](?=[^()\[\]]{0,200}?(?:\d|\.\w{2,5}\b|\]\())[^()\[\]]{1,200}[)\]](?:\([^()]{1,1000}\))?\.?"
 )
+# what makes a text in marks the name of a sheet: "sheet “Prices”", "the “Prices” sheet"
+_SHEET_BEFORE = re.compile(r"(?<!\w)(?:(?:work)?sheet|tab|blatt)\s?\Z", re.IGNORECASE)
+_SHEET_AFTER = re.compile(r"\s(?:(?:work)?sheet|tab)(?!\w)", re.IGNORECASE)
+_LONGEST_SHEET = 31  # characters
 _FRONT = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.DOTALL)
 
 _QUOTE_KEYS = ("quote", "quotation", "quoted_text", "excerpt", "verbatim")
 _SOURCE_KEYS = ("source", "document", "file", "path", "source_file", "filename", "url")
-_PLACE_KEYS = ("page", "line", "slide", "section", "paragraph", "row")
+_UNITS = ("page", "line", "slide", "section", "paragraph", "row", "message")
+_PLACE_KEYS = (*_UNITS, "sheet", "unit", "number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,7 @@ class Quotation:
     """The source that JSON or HTML names for it."""
     unit: str = ""
     number: int | None = None
+    sheet: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,8 @@ def _read_plain(text: str, path: str = "") -> Draft:
         return bisect.bisect_left(ends, at) + 1
 
     unclosed: list[str] = []
-    found = list(quotations(text, lambda at: unclosed.append(where(at))))
+    marked = quotations(text, lambda at: unclosed.append(where(at)))
+    found = [one for one in marked if not _is_sheet(text, one)]
     quoted = []
     for number, one in enumerate(found):
         limit = found[number + 1].start if number + 1 < len(found) else len(text)
@@ -154,6 +162,13 @@ def _read_plain(text: str, path: str = "") -> Draft:
             )
         )
     return Draft(tuple(quoted), tuple(unclosed))
+
+
+def _is_sheet(text: str, marked: Marked) -> bool:
+    """Whether what stands in marks is the name of a sheet."""
+    before, after = text[: marked.start][-12:], text[marked.end :][:12]
+    near = _SHEET_BEFORE.search(before) or _SHEET_AFTER.match(after)
+    return near is not None and len(marked.text) <= _LONGEST_SHEET and not marked.block
 
 
 def _last_sentence(text: str) -> str:
@@ -426,7 +441,12 @@ def _walk(
         for number, one in enumerate(value):
             _walk(one, f"{path}[{number}]", near, found, unclosed)
     elif isinstance(value, dict):
-        near = near | {key: value[key] for key in (*_SOURCE_KEYS, *_PLACE_KEYS) if key in value}
+        own = {key: value[key] for key in (*_SOURCE_KEYS, *_PLACE_KEYS) if key in value}
+        if any(key in _SOURCE_KEYS for key in own):
+            near = {}  # whose place was another
+        elif own:
+            near = {key: near[key] for key in _SOURCE_KEYS if key in near}
+        near = near | own
         # of `pullquote ask --json`: an answer names its document, if there were several
         of_answer = ("text",) if "document" in value or "start_logit" in value else ()
         for key, one in value.items():
@@ -440,7 +460,7 @@ def _walk(
                         found += _explicit(text, place, near)
                     else:
                         _walk(text, place, near, found, unclosed)
-            elif key not in (*_SOURCE_KEYS, *_PLACE_KEYS):
+            elif key not in (*_SOURCE_KEYS, *_PLACE_KEYS) or isinstance(one, (dict, list)):
                 _walk(one, below, near, found, unclosed)
 
 
@@ -449,7 +469,22 @@ def _explicit(text: str, path: str, near: dict[str, Any]) -> Iterator[Quotation]
     if not (text := shown(text)):
         return
     source = next((near[key] for key in _SOURCE_KEYS if isinstance(near.get(key), str)), "")
+    if near.get("unit") in _UNITS:
+        near = near | {near["unit"]: near.get("number")}
     unit, number = next(
-        ((key, near[key]) for key in _PLACE_KEYS if isinstance(near.get(key), int)), ("", None)
+        ((key, at) for key in _UNITS if (at := _integer(near.get(key))) is not None), ("", None)
     )
-    yield Quotation(text, path, source=source, unit=unit, number=number)
+    sheet = near.get("sheet")
+    sheet = sheet.strip() if isinstance(sheet, str) else ""
+    yield Quotation(text, path, source=source, unit=unit, number=number, sheet=sheet)
+
+
+def _integer(value: Any) -> int | None:
+    """A number of JSON, also in words such as "p. 3" or "3-4".
+
+    >>> [_integer(value) for value in (3, "3", "p. 3", "3-4", "iv", True, None)]
+    [3, 3, 3, 3, None, None, None]
+    """
+    if isinstance(value, str) and (found := re.match(r"\D{0,12}(\d{1,6})(?!\d)", value)):
+        return int(found[1])
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -9,10 +9,12 @@ ending. Knows names of documents and words, not what documents say.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pullquote.checking.drafts import Quotation
@@ -20,26 +22,47 @@ from pullquote.checking.verdicts import Named
 
 _SHORTEST = 3  # characters of a name without its ending
 _AFTER = 40  # characters after a name in which its page may stand
+_LONGEST_SHEET = 80  # characters after a name that may say which sheet; the longest name has 31
 
 _FILE = re.compile(
     r"(?<![\w/@])(?:file://)?([\w.~%/+-]*[\w%-]\."
-    r"(?:pdf|docx?|pptx?|xlsx?|odt|odp|ods|rtf|epub|html?|xhtml|txt|text|md|markdown|rst|tex|log|"
-    r"eml|mbox|csv|tsv|jsonl?|srt|vtt|parquet))\b(?:#page=(\d{1,6})|:(\d{1,6}))?",
+    r"(?:pdf|docx?|pptx?|xls[xm]?|odt|odp|f?ods|rtf|epub|html?|xhtml|txt|text|md|markdown|rst|tex|"
+    r"log|eml|mbox|csv|tsv|jsonl?|srt|vtt|parquet))\b(?:#page=(\d{1,6})|:(\d{1,6}))?",
     re.IGNORECASE,
 )
+_UNITS = r"pages?|pp?\.?|pg\.?|seite|s\.|lines?|ll?\.|slide|section|paragraph|rows?"
+_CELL = r"\$?[A-Z]{1,3}\$?(\d{1,7})(?!\w)"
 _NUMBER = re.compile(
-    r"(?<!\w)(?:#page=|(pages?|pp?\.?|pg\.?|seite|s\.|lines?|ll?\.|slide|section|paragraph|row)"
-    r"\s?)(\d{1,6})(?!\w)",
+    rf"(?<!\w)(?:#page=|({_UNITS})\s?)(\d{{1,6}})(?!\w)|(?:!|(?<!\w)cells?\s){_CELL}",
+    re.IGNORECASE,
+)
+# between a place and a name after it: "page 3 of ", "page 3 ("
+_OF = re.compile(
+    r"(?:\s(?:of|in|from)\s(?:the\s)?(?:file\s|document\s|workbook\s|spreadsheet\s)?|\s?[(\[])"
+    r"\W{0,2}\Z",
+    re.IGNORECASE,
+)
+_SHEET_WORD = r"(?<!\w)(?:(?:work)?sheet|tab|blatt)"
+_SHEET = re.compile(
+    rf"{_SHEET_WORD}\s[\"'“„«‘]?([^,;:()\[\]\"”“»]{{1,31}}?)[\"'”“»’]?"
+    rf"(?=\s?[,;:()\[\]!.]|\s?\Z|\s(?:{_UNITS}|of|in|from)\s)"
+    rf"|'([^']{{1,31}})'!{_CELL}|(?<!\w)(\w[\w.]{{0,30}})!{_CELL}",
     re.IGNORECASE,
 )
 # brackets or a dash at once after the quotation, and what they hold
 _CITED = re.compile(r"\W{0,4}(?:\(([^()]{1,150})\)|\[([^\[\]]{1,150})\]|[—–―~-]{1,3}\s*(.{1,150}))")
+_NEXT = re.compile(r"[.!?]\s+(?=[^\W\d_a-z])")  # where another sentence begins
+_AT_ONCE = re.compile(r"[\s,;:]{0,3}(?:on\s|at\s)?")
 
 
 class Names:
     """The names of documents, by which a draft may name them."""
 
-    def __init__(self, paths: Iterable[str]) -> None:
+    def __init__(
+        self, paths: Iterable[str], sheets: Callable[[str], Sequence[str]] = lambda _: ()
+    ) -> None:
+        """`sheets` gives the names of the sheets of a document."""
+        self._sheets = functools.lru_cache(maxsize=None)(sheets)
         self._by_name: dict[str, list[str]] = defaultdict(list)
         stems: dict[str, list[str]] = defaultdict(list)
         for path in dict.fromkeys(paths):
@@ -70,6 +93,39 @@ class Names:
         same = self._by_name.get(Path(name).name.casefold(), [])
         return tuple(path for path in same if (os.sep + path.casefold()).endswith(end))
 
+    def sheet(self, text: str, documents: Iterable[str]) -> str:
+        """The sheet that some words name: one of the documents', else as the words have it.
+
+        >>> names = Names(["stock.xlsx"], lambda _: ["Prices", "Prices, 2026"])
+        >>> [names.sheet(words, ["stock.xlsx"]) for words in (", Prices, 2026", "Prices!B4")]
+        ['Prices, 2026', 'Prices']
+        >>> names.sheet("sheet 2, row 4", ["stock.xlsx"]), names.sheet("sheet Costs", [])
+        ('Prices, 2026', 'Costs')
+        """
+        known = [sheet for document in documents for sheet in self._sheets(document)]
+        low = text.casefold()
+        for sheet in sorted((one for one in known if one.casefold() in low), key=len, reverse=True):
+            name = re.escape(sheet)
+            ways = (
+                rf"{_SHEET_WORD}\s\W?{name}(?!\w)",
+                rf"(?<!\w){name}\W?\s(?:(?:work)?sheet|tab)(?!\w)",
+                rf"(?<!\w){name}'?!{_CELL}",
+                rf"[,;(\[]\s*\W?{name}\W?\s*(?=[,;)\]]|\Z)",
+            )
+            if re.search("|".join(ways), text, re.IGNORECASE):
+                return sheet
+        if not (found := _SHEET.search(text)):
+            return ""
+        name = found[1] or found[2] or found[4]
+        if name.isdecimal():  # "sheet 2"
+            return known[int(name) - 1] if 0 < int(name) <= len(known) else ""
+        return "" if name[0].islower() else name  # "the sheet of prices"
+
+    def place(self, text: str, documents: Iterable[str]) -> tuple[str, int | None, str]:
+        """The unit, number and sheet in some words."""
+        sheet = self.sheet(text[:_LONGEST_SHEET], documents)
+        return (*_number(text if sheet else text[:_AFTER]), sheet)
+
     def titled(self, text: str) -> tuple[str, tuple[str, ...]]:
         """The name in some words, without an ending, and its documents.
 
@@ -86,48 +142,89 @@ def _words(text: str) -> str:
 
 def named(quotation: Quotation, names: Names) -> Named | None:
     """What a draft names as the source of a quotation; None if it names nothing."""
-    if quotation.source:
+    if quotation.source or quotation.number is not None or quotation.sheet:
         return _explicit(quotation, names)
-    cited = _CITED.match(quotation.citation)
+    citation = quotation.citation
+    cited = _CITED.match(citation)
     words = next((one for one in cited.groups() if one), "") if cited else ""
-    for text in (words, quotation.citation, quotation.before):
-        if file := names.with_blanks(text):
-            number = _number(text[file.end() :][:_AFTER])
-            return Named(file[0], names.documents(file[0]), *number)
-        files = list(_FILE.finditer(text))
-        # of what stands before it, the last name is the nearest
-        if files and (file := files[-1 if text is quotation.before else 0]):
-            if file[2] or file[3]:
-                number = ("page", int(file[2])) if file[2] else ("line", int(file[3]))
-            else:
-                number = _number(text[file.end() :][:_AFTER])
-            return Named(file[1], names.documents(file[1]), *number)
+    rest = citation[cited.end() :] if cited else ""
     title, documents = names.titled(words) if words else ("", ())
+    if found := _file(words, names):
+        return found if _has_place(found) else _at_once(found, rest, names)
+    if found := _file(citation, names) or _file(quotation.before, names, last=True):
+        return found
     if documents:
-        return Named(title, documents, *_number(words))
-    if words and (found := _NUMBER.match(words.strip())):
-        return Named("", (), *_number(found[0]))
+        found = Named(title, documents, *names.place(words, documents))
+        return found if _has_place(found) else _at_once(found, rest, names)
+    if words and (_NUMBER.match(words.strip()) or _SHEET.match(words.strip())):
+        return Named("", (), *names.place(words, ()))
     return None
 
 
+def _file(text: str, names: Names, *, last: bool = False) -> Named | None:
+    """The first name of a file in some words, or the last, and the place beside it."""
+    if found := names.with_blanks(text):
+        name, page, line = found[0], None, None
+    else:
+        files = list(_FILE.finditer(text))
+        if not files:
+            return None
+        found = files[-1 if last else 0]  # of what stands before, the last name is the nearest
+        name, page, line = found.groups()
+    documents = names.documents(name)
+    if page or line:
+        number = page or line or ""
+        return Named(name, documents, "page" if page else "line", int(number))
+    after = Named(name, documents, *names.place(_NEXT.split(text[found.end() :])[0], documents))
+    if not _has_place(after) and (of := _OF.search(text, 0, found.start())):
+        # without other files before it
+        before = _NEXT.split(_FILE.split(text[: of.start()])[-1])[-1][-_LONGEST_SHEET:]
+        sheet = names.sheet(before, documents)
+        numbers = list(_NUMBER.finditer(before))
+        if sheet or (numbers and numbers[-1].end() == len(before)):
+            unit, number = _number(numbers[-1][0] if numbers else "")
+            return Named(name, documents, unit, number, sheet)
+    return after
+
+
+def _has_place(named: Named) -> bool:
+    return named.number is not None or bool(named.sheet)
+
+
+def _at_once(named: Named, rest: str, names: Names) -> Named:
+    """The same with the place that follows its brackets at once: "(lease.pdf), p. 3"."""
+    begin = _AT_ONCE.match(rest)
+    at = begin.end() if begin else 0
+    if not (_NUMBER.match(rest, at) or _SHEET.match(rest, at)):
+        return named
+    unit, number, sheet = names.place(rest[at:], named.documents)
+    return replace(named, unit=unit, number=number, sheet=sheet)
+
+
 def _explicit(quotation: Quotation, names: Names) -> Named:
-    documents = names.documents(quotation.source) or names.titled(quotation.source)[1]
-    unit, number = quotation.unit, quotation.number
-    if number is None:
-        unit, number = _number(quotation.source)
-    return Named(quotation.source, documents, unit, number)
+    """The source and place that JSON or HTML names; the source may be "lease.pdf, page 3"."""
+    source = quotation.source
+    documents = names.documents(source) or names.titled(source)[1]
+    found = Named(source, documents, *names.place(source, documents))
+    if not documents and (file := _file(source, names)) and file.documents:
+        found = file
+    if quotation.number is not None:
+        found = replace(found, unit=quotation.unit, number=quotation.number)
+    return replace(found, sheet=quotation.sheet or found.sheet)
 
 
 def _number(text: str) -> tuple[str, int | None]:
     """The unit and number in some words.
 
-    >>> _number("p. 3"), _number("lines 12-14"), _number("")
-    (('page', 3), ('line', 12), ('', None))
+    >>> _number("p. 3"), _number("lines 12-14"), _number("Prices!B4"), _number("")
+    (('page', 3), ('line', 12), ('row', 4), ('', None))
     """
     found = _NUMBER.search(text)
     if not found:
         return "", None
+    if found[3]:
+        return "row", int(found[3])
     word = (found[1] or "page").casefold().rstrip(".")
-    if word in ("slide", "section", "paragraph", "row"):
-        return word, int(found[2])
+    if word in ("slide", "section", "paragraph", "row", "rows"):
+        return word.removesuffix("s"), int(found[2])
     return ("line" if word.startswith("l") else "page"), int(found[2])

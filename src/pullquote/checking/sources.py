@@ -11,6 +11,7 @@ passages that have the words of a quote are read, with their neighbours.
 from __future__ import annotations
 
 import bisect
+import contextlib
 import copy
 import functools
 import glob
@@ -23,6 +24,7 @@ from typing import Any, TypeAlias
 
 from pullquote.checking.cells import ROW_END, only_cells
 from pullquote.checking.folding import Folded
+from pullquote.checking.verdicts import Named
 from pullquote.errors import DocumentError, InputError, MissingExtraError, TextError
 from pullquote.progress import Progress, no_progress
 from pullquote.searching import plain
@@ -38,10 +40,9 @@ from pullquote.types import Document, Mark, Passage, Place
 From: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | Index"
 """A path of a file, a folder or an index; `{"text": ..., "id": ...}`; or an open index."""
 
+_WORKBOOKS = (".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlt", ".ods", ".ots", ".fods")
 # files of which each program shows dates in its own notation
-_SHEETS = (
-    *(".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlt", ".ods", ".ots", ".fods", ".csv", ".tsv"),
-)
+_SHEETS = (*_WORKBOOKS, ".csv", ".tsv")
 _RAW = (*plain.ENDINGS, ".md", ".markdown", ".csv", ".tsv", ".jsonl", ".ndjson")
 
 _WORDS = 6  # of a quote by which an index is searched at once
@@ -64,6 +65,8 @@ class SourceText:
     """Whether the document's path is that of a file, whose own text may be quoted, too."""
     cells: str = ""
     """What is looked at in its place, if anything: the cells of its rows, without names."""
+    whole: SourceText | None = None
+    """Of a part: the text that it is cut from, whose other rows tell which names columns have."""
 
     @property
     def document(self) -> Document:
@@ -102,11 +105,28 @@ class SourceText:
         path = self.document.path
         if day_first is not None and not path.lower().endswith(_SHEETS):
             return None
+        if self.whole:
+            rows = self.whole.rows(touching=touching, day_first=day_first, names=names)
+            cells = rows.cells[self.start - self.whole.start :] if rows else ""
+            return replace(self, cells=cells[: len(self.folded.text)]) if cells else None
         tables = not plain.is_plain(path)
         cells = only_cells(self.folded.text, tables=tables, day_first=day_first, names=names)
         if touching:
             cells = cells.replace(ROW_END, "\n")
         return replace(self, cells=cells) if cells else None
+
+    def named(self, named: Named | None) -> SourceText | None:
+        """The part of the text that a draft names, in whole passages; None if it has none."""
+        if named is None or (named.number is None and not named.sheet):
+            return None
+        inside = [
+            number
+            for number, passage in enumerate(self.passages)
+            if named.is_at(passage.place(), passage.place(len(passage.text) - 1))
+        ]
+        part = self.passages[inside[0] : inside[-1] + 1] if inside else ()
+        smaller = 0 < len(part) < len(self.passages)
+        return replace(self, passages=part, whole=self) if smaller else None
 
     @functools.cached_property
     def of_file(self) -> SourceText | None:
@@ -236,6 +256,22 @@ class Sources:
         read = [text.document.path for text in self._read]
         indexed = [document.path for index in self._indexes for document in index.documents()]
         return read + [path for path in indexed if path != self._left_out]
+
+    def sheets(self, document: str) -> tuple[str, ...]:
+        """The names of the sheets of a workbook, in order; none of one sheet or another file."""
+        if not document.lower().endswith(_WORKBOOKS):
+            return ()
+        passages = [
+            passage
+            for text in self._read
+            if text.document.path == document
+            for passage in text.passages
+        ]
+        for index in self._indexes:
+            with contextlib.suppress(InputError):  # a document of another source
+                passages += index.passages(document)
+        names = (mark.sheet for passage in passages for mark in passage.marks)
+        return tuple(dict.fromkeys(filter(None, names)))
 
     def raw_texts(self, named: str = "") -> list[SourceText]:
         """The own texts of files that are text, that of the document that is `named` first."""

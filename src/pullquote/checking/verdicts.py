@@ -37,19 +37,28 @@ class Named:
     unit: str = ""
     """"page", "line" or the like, "" if the draft names only a document."""
     number: int | None = None
+    sheet: str = ""
+    """The name of the sheet, "" if the draft names none."""
 
     def is_at(self, first: Place, last: Place) -> bool:
-        """Whether a passage from one place to another is where the name says."""
+        """Whether a passage from one place to another is where the name says.
+
+        A sheet of what has no several sheets, or a page of what has none, is not held against it.
+        """
         if self.documents and first.path not in self.documents:
             return False
+        sheets = {first.sheet.casefold(), last.sheet.casefold()}
+        if self.sheet and first.sheet and self.sheet.casefold() not in sheets:
+            return False
         if self.number is None or first.unit != self.unit:
-            return bool(self.documents) or self.number is not None
+            return bool(self.documents or self.sheet) or self.number is not None
         return first.number <= self.number <= last.number
 
     def __str__(self) -> str:
         name = Path(self.name).name
+        sheet = f"sheet {self.sheet}" if self.sheet else ""
         number = f"{self.unit} {self.number}" if self.number is not None else ""
-        return ", ".join(filter(None, [name, number]))
+        return ", ".join(filter(None, [name, sheet, number]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +168,7 @@ class Check:
         named = self.named and {
             "name": self.named.name,
             "documents": list(self.named.documents),
+            "sheet": self.named.sheet or None,
             "unit": self.named.unit or None,
             "number": self.named.number,
         }
