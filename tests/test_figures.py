@@ -239,8 +239,12 @@ IN_DOCS: list[tuple[str, str, list[float]]] = [
     ),
     (
         "highlight",
-        r"# % are found, and # % of what is marked is right",
-        [100 * HIGHLIGHT["highlight, least 0.3"][key] for key in ("recall", "precision")],
+        r"# % are found, and # % of what is marked is right; with `--least 20%` it is # % and # %",
+        [
+            100 * HIGHLIGHT[f"highlight, least {least}"][key]
+            for least in (0.3, 0.2)
+            for key in ("recall", "precision")
+        ],
     ),
     (
         "highlight",
