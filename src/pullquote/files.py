@@ -46,27 +46,32 @@ def no_such_path(path: str | os.PathLike[str], todo: str, what: str = "file or f
 
     A pattern such as "*.pdf" comes here where a shell has not put what matches in its place.
     """
+    return f"{without_password(path)}: {why_missing(path, todo, what)}"
+
+
+def why_missing(path: str | os.PathLike[str], todo: str = "", what: str = "file") -> str:
+    """The same without the path."""
     import glob  # only for an error
 
-    text, shown = os.fspath(path), without_password(path)
+    text = os.fspath(path)
     if is_url(text):
         scheme = text.partition("://")[0].lower()
         if scheme == "file":
-            return f"{shown}: a URL; give the path alone"
+            return "a URL; give the path alone"
         web = scheme in ("http", "https")
         save = "save it, and give its file" if web else "copy its files here, and give those"
-        return f"{shown}: a URL, which is not fetched; {save}"
+        return f"a URL, which is not fetched; {save}"
     if re.search(r"[*?]|\[.+\]", text):
         with contextlib.suppress(OSError, ValueError):  # NUL characters
             for first in glob.iglob(text):  # noqa: PTH207 -- of any path
                 return (
-                    f"{shown}: a pattern; expected the paths that match it, such as {first} "
-                    "(the shell gives them where the pattern has no quotation marks around it)"
+                    f"a pattern; expected the paths that match it, such as {first} (the shell "
+                    "gives them where the pattern has no quotation marks around it)"
                 )
-        return f"{shown}: no {what} matches this pattern; check it, or give a whole folder"
+        return f"no {what} matches this pattern; check it, or give a whole folder"
     if text.startswith("~"):
-        return f"{shown}: no such {what}; the shell replaces ~ only outside quotation marks"
-    return f"{shown}: no such {what}; {todo}"
+        return f"no such {what}; the shell replaces ~ only outside quotation marks"
+    return f"no such {what}; {todo}" if todo else f"no such {what}"
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError, also: str = "") -> OutputError:

@@ -179,6 +179,15 @@ def test_urls_and_patterns_are_told_by_every_command(
     call(*command, path).failed(said, code=2 if command[0] == "check" else 1)
 
 
+@pytest.mark.parametrize("command", [["fill"], ["score"], ["data", "check"]], ids=" ".join)
+def test_urls_and_patterns_are_told_of_files_of_data(call: Run, command: list[str]) -> None:
+    rest = ["a.txt", "-o", "t.csv"] if command == ["fill"] else []
+    rest = ["p.json"] if command == ["score"] else rest
+    url = "https://a.example/q.json"
+    call(*command, url, *rest).failed(f"{url}: a URL, which is not fetched; save it")
+    call(*command, "q*.json", *rest).failed("q*.json: no file matches this pattern")
+
+
 def test_standard_streams_that_are_closed(run: Run) -> None:
     def shell(command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -35,7 +35,7 @@ from pullquote.data.tables import (
     unpacked,
 )
 from pullquote.errors import DataError, OutputError, PullquoteWarning
-from pullquote.files import atomic_write
+from pullquote.files import atomic_write, why_missing
 from pullquote.json_text import parse_json
 from pullquote.text import Encoding
 from pullquote.types import Example
@@ -68,7 +68,7 @@ def load(path: str | os.PathLike[str], *, format: str | None = None) -> Dataset:
             warnings.warn(f"{shown}: {encoding.note}", PullquoteWarning, stacklevel=2)
 
     try:
-        return collect(_items(io.BytesIO(read_bytes(Path(path))), kind, tell), shown)
+        return collect(_items(io.BytesIO(read_bytes(path)), kind, tell), shown)
     except DataError as error:
         raise DataError(f"{shown}: {error}") from None
 
@@ -97,7 +97,7 @@ def read_items(
             except DataError as error:
                 raise DataError(f"{shown}: {error}") from None
     except FileNotFoundError:
-        raise DataError(f"{shown}: no such file") from None
+        raise DataError(f"{shown}: {why_missing(path)}") from None
     except OSError as error:
         raise DataError(f"{shown}: cannot be read ({error.strerror or error})") from None
 
@@ -163,7 +163,7 @@ def _kind(path: str | os.PathLike[str], format: str | None) -> str:
     return kind
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The content of a file, unpacked when it is gzipped. Raises `DataError`, without the path."""
     try:
         with open(path, "rb") as file:
@@ -171,7 +171,7 @@ def read_bytes(path: Path) -> bytes:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"broken gzip file ({error}); copy or fetch it again") from None
     except FileNotFoundError:
-        raise DataError("no such file") from None
+        raise DataError(why_missing(path)) from None
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror or error})") from None
 

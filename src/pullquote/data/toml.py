@@ -27,7 +27,7 @@ def read_toml(path: str | Path, *, extra: str = "train") -> dict[str, Any]:
     except ImportError as error:
         raise MissingExtraError("tomli", extra) from error
     try:
-        values: dict[str, Any] = tomllib.loads(decode_text(read_bytes(Path(path))))
+        values: dict[str, Any] = tomllib.loads(decode_text(read_bytes(path)))
         return values
     except DataError as error:
         raise ConfigError(f"{without_password(path)}: {error}") from None

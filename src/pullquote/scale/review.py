@@ -15,7 +15,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from pullquote.data.formats import read_bytes
@@ -103,7 +102,7 @@ def _digest(text: str) -> str:
 def read_decisions(path: str | os.PathLike[str]) -> list[Decided]:
     """The decisions of a file that the page saved. Raises `DataError` for another file."""
     try:
-        values = parse_json(decode_text(read_bytes(Path(path))))
+        values = parse_json(decode_text(read_bytes(path)))
         if not isinstance(values, dict) or not {"format", "decisions"} <= set(values):
             raise TypeError("another file")
         if values["format"] > FORMAT:

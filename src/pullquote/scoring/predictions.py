@@ -92,7 +92,7 @@ def save_predictions(
 
 def _load_object(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
-        content = parse_json(decode_text(read_bytes(Path(path))), unique_keys=True)
+        content = parse_json(decode_text(read_bytes(path)), unique_keys=True)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     if not isinstance(content, dict):
