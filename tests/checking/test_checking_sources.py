@@ -184,3 +184,24 @@ def test_sources_of_another_type_are_an_error() -> None:
         Sources([7])  # type: ignore[list-item]
     with pytest.raises(DocumentError, match="no such file or folder"):
         Sources("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "quote", "around"),
+    [
+        ("a.csv", "name,role\nAnna Pohl,cook\nBen Roth,smith\n", "Pohl,cook", ("Anna ", "")),
+        (
+            "a.md",
+            "|name|role|\n|-|-|\n|Anna Pohl|cook|\n|Ben Roth|smith|\n",
+            "Anna Pohl|cook",
+            ("|", "|"),
+        ),
+        ("a.txt", "The cook is\nAnna Pohl. She is old.", "Anna Pohl", ("The cook is\n", ".")),
+    ],
+)
+def test_what_stands_around_a_quote_of_a_row_is_its_line(
+    tmp_path: Path, name: str, rows: str, quote: str, around: tuple[str, str]
+) -> None:
+    (tmp_path / name).write_text(rows)
+    found = Checker(tmp_path / name, min_words=1).check(quote).found[0]
+    assert (found.before, found.text, found.after) == (around[0], quote, around[1])

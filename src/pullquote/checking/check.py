@@ -526,7 +526,7 @@ def _found(
     text: SourceText, start: int, end: int, asked: _Quote, begin: int, size: int | None = None
 ) -> Found:
     """A passage of a source, for some characters of the quote."""
-    around = sentence_around(text.folded.text, start, end)
+    around = text.line_around(start, end) or sentence_around(text.folded.text, start, end)
     offset = text.start
     return Found(
         text=text.folded.text[start:end],

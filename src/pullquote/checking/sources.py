@@ -35,7 +35,7 @@ from pullquote.searching.pool import Pool
 from pullquote.searching.texts import texts
 from pullquote.searching.words import common_words, query_words
 from pullquote.text import decode
-from pullquote.types import Document, Mark, Passage, Place
+from pullquote.types import Document, Mark, Passage, Place, Span
 
 From: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | Index"
 """A path of a file, a folder or an index; `{"text": ..., "id": ...}`; or an open index."""
@@ -43,7 +43,8 @@ From: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | Index"
 _WORKBOOKS = (".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlt", ".ods", ".ots", ".fods")
 # files of which each program shows dates in its own notation
 _SHEETS = (*_WORKBOOKS, ".csv", ".tsv")
-_RAW = (*plain.ENDINGS, ".md", ".markdown", ".csv", ".tsv", ".jsonl", ".ndjson")
+_ROWS = (".csv", ".tsv", ".jsonl", ".ndjson")  # a line is a row
+_RAW = (*plain.ENDINGS, ".md", ".markdown", *_ROWS)
 
 _WORDS = 6  # of a quote by which an index is searched at once
 _SEGMENT = 40  # words of a quote that are searched by themselves
@@ -127,6 +128,17 @@ class SourceText:
         part = self.passages[inside[0] : inside[-1] + 1] if inside else ()
         smaller = 0 < len(part) < len(self.passages)
         return replace(self, passages=part, whole=self) if smaller else None
+
+    def line_around(self, start: int, end: int) -> Span | None:
+        """The lines of a file around some characters, if they are a row; else None."""
+        if not self.raw:
+            return None
+        text = self.folded.text
+        first = text.rfind("\n", 0, start) + 1
+        last = text.find("\n", end)
+        last = last if last >= 0 else len(text)
+        row = self.document.path.lower().endswith(_ROWS) or text[first:last].lstrip()[:1] == "|"
+        return Span(text[first:last], first, last) if row else None
 
     @functools.cached_property
     def of_file(self) -> SourceText | None:
