@@ -353,6 +353,7 @@ def test_a_quote_is_looked_for_in_the_sheet_that_is_named(workbook: Path, indexe
         “gate, oak, 95 crowns” (stock.fods, sheet Prices 2027)
         “gate, oak, 95 crowns” (stock.fods, sheet 2026, row 3)
         “gate, oak, 95 crowns” (stock.fods, sheet 2026, row 2)
+        “gate, oak, 95 crowns” (stock.fods, sheet Prices 2027, row 2)
         “barn door, larch, 1440 crowns” (stock.fods, sheet 2026)
         “barn door, larch, 1400 crowns” (stock.fods, sheet Prices 2027)
         “barn door, larch, 1400 crowns” (stock.fods, sheet Costs)
@@ -366,6 +367,7 @@ def test_a_quote_is_looked_for_in_the_sheet_that_is_named(workbook: Path, indexe
         ("typographic", "as named", "sheet Prices 2027, row 3", ""),
         ("typographic", "as named", "sheet 2026, row 3", ""),
         ("typographic", "elsewhere", "sheet 2026, row 3", ""),
+        ("typographic", "elsewhere", "sheet Prices 2027, row 3", ""),
         ("typographic", "elsewhere", "sheet Prices 2027, row 2", ""),
         ("drifted", "as named", "sheet Prices 2027, row 2", '"1400" for "1440"'),
         ("drifted", "elsewhere", "sheet 2026, row 2", '"1400" for "1200"'),

@@ -278,13 +278,15 @@ def _is_as_named(result: _Result, named: Named | None) -> bool:
 
 
 def _best(results: Iterator[_Result], named: Named | None) -> _Result | None:
-    """The first result that is exact and as named, else as named, else exact, else any."""
+    """The first result that is as named, else in the named sheet or file, of these an exact one."""
+    around = named and replace(named, unit="", number=None)
     best: tuple[int, _Result] | None = None
     for result in results:
-        rank = 2 * _is_as_named(result, named) + (result.match == "exact")
+        near = 2 * _is_as_named(result, named) + _is_as_named(result, around)
+        rank = 2 * near + (result.match == "exact")
         if best is None or rank > best[0]:
             best = rank, result
-        if rank == 3:
+        if rank == 7:
             break
     return best[1] if best else None
 
