@@ -18,7 +18,7 @@ from searching_helpers import ENGINES
 
 from pullquote.errors import IndexBusyError, IndexFileError, OutputError
 from pullquote.searching import process
-from pullquote.searching.engines import IndexedPassage, Match, tantivy_process
+from pullquote.searching.engines import Among, IndexedPassage, Match, tantivy_process
 from pullquote.searching.engines.tantivy import TantivyEngine
 from pullquote.searching.engines.tantivy_process import TantivyProcess
 from pullquote.searching.index import Index
@@ -71,14 +71,12 @@ class Shelf:
         self.store.rollback()
         self.writing = False
 
-    def search(self, *words: str, limit: int = 9, documents: list[int] | None = None) -> list[int]:
-        return [match.id for match in self.matches(*words, limit=limit, documents=documents)]
+    def search(self, *words: str, limit: int = 9, among: Among | None = None) -> list[int]:
+        return [match.id for match in self.matches(*words, limit=limit, among=among)]
 
-    def matches(
-        self, *words: str, limit: int = 9, documents: list[int] | None = None
-    ) -> list[Match]:
+    def matches(self, *words: str, limit: int = 9, among: Among | None = None) -> list[Match]:
         self.engine.refresh(self.generation)
-        return self.engine.search(words, limit, documents)
+        return self.engine.search(words, limit, among)
 
 
 @pytest.fixture(params=ENGINES)
@@ -107,10 +105,13 @@ def test_no_word_is_an_operator(shelf: Shelf, operator: str) -> None:
 
 def test_a_filter_changes_what_is_found_and_no_score(shelf: Shelf) -> None:
     all_scores = {match.id: match.score for match in shelf.matches("rent", "mill")}
-    some = {match.id: match.score for match in shelf.matches("rent", "mill", documents=[7, 9])}
-    assert some == {id: pytest.approx(all_scores[id]) for id in (1, 2)}
-    assert shelf.search("rent", limit=1, documents=[7]) == [1]
-    assert shelf.search("rent", documents=[]) == []
+    for among in (Among("document", [7, 9]), Among("id", [1, 2, 4])):
+        some = {match.id: match.score for match in shelf.matches("rent", "mill", among=among)}
+        assert some == {id: pytest.approx(all_scores[id]) for id in (1, 2)}
+    assert shelf.search("rent", limit=1, among=Among("document", [7])) == [1]
+    assert shelf.search("rent", limit=1, among=Among("id", [2, 4])) == [2]
+    assert shelf.search("rent", among=Among("document", [])) == []
+    assert shelf.search("rent", among=Among("id", [])) == []
 
 
 def test_what_is_removed_takes_no_place_among_the_best(shelf: Shelf) -> None:

@@ -90,8 +90,75 @@ def test_filters(index: Index) -> None:
 def test_a_field_of_an_index_without_metadata(index: Index, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("The rent.")
     index.add([tmp_path / "a.txt"])
-    with pytest.raises(InputError, match=r"they have no metadata\. Columns of files are text"):
+    with pytest.raises(InputError, match=r"they have no metadata\. No row of a table"):
         names(index, where={"year": 2024})
+
+
+CITIES = """country;city;rent;note
+Norway;Bergen;840;The harbour.
+Norway;Oslo;910;"See Bergen. It is near; far"
+Sweden;Lund;700;Not in Norway
+Norway, Sweden;Halden;500;
+"""
+
+
+@pytest.fixture
+def table(index: Index, tmp_path: Path) -> Index:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "cities.csv").write_text(CITIES)
+    (tmp_path / "docs" / "old.md").write_text(
+        "| city | rent |\n|---|---|\n| Oslo | 10 |\n| Lund | 9 |\n"
+    )
+    (tmp_path / "docs" / "notes.txt").write_text("city: Oslo; rent: 1")
+    index.add([tmp_path / "docs"])
+    index.add_texts([{"text": "The rent in Oslo; city: Oslo", "country": "Norway"}])
+    return index
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        ({"country": "Norway"}, {"cities.csv 2", "cities.csv 3", "text 4 1"}),
+        ({"country": ["Sweden", "Norway, Sweden"]}, {"cities.csv 4", "cities.csv 5"}),
+        ({"country": "Norway", "city": "Oslo"}, {"cities.csv 3"}),
+        ({"city": "Oslo"}, {"cities.csv 3", "old.md 3"}),
+        ({"rent": 840}, {"cities.csv 2"}),
+        ({"rent": [840.0, "910"]}, {"cities.csv 2", "cities.csv 3"}),
+        ({"rent": 84}, set()),
+        ({"note": "The harbour."}, {"cities.csv 2"}),
+        ({"note": "See Bergen."}, set()),
+        ({"note": "See Bergen. It is near; far"}, {"cities.csv 3"}),
+        ({"city": None}, set()),
+        ({"city": "os_o"}, set()),
+    ],
+)
+def test_rows_of_files_are_filtered_by_their_columns(
+    table: Index, where: dict[str, Any], rows: set[str]
+) -> None:
+    found = [one.passage.place() for one in table.search("rent", where=where)]
+    assert {f"{Path(place.path).name} {place.number}" for place in found} == rows
+
+
+def test_a_path_and_a_column_filter_together(table: Index) -> None:
+    assert {Path(n).name for n in names(table, where={"city": "Oslo"}, path="*.csv")} == {
+        "cities.csv"
+    }
+    assert names(table, where={"country": "Norway"}, path="*.md") == set()
+    for field in ("", "contry", "\ud800", "near", "Oslo"):
+        with pytest.raises(InputError, match="no document has the field"):
+            names(table, where={field: "Norway"})
+
+
+def test_a_long_row_is_chosen_whole(index: Index, tmp_path: Path) -> None:
+    about = "; ".join(f"It has {number} streets with rent." for number in range(200))
+    (tmp_path / "a.csv").write_text(
+        f'country,about,city\nNorway,"{about}",Oslo\nSweden,"{about}",Lund\n'
+    )
+    index.add([tmp_path / "a.csv"])
+    found = index.search("rent streets", 99, where={"country": "Norway"})
+    assert len(found) == len(index) / 2 > 2
+    assert found == index.search("rent streets", 99, where={"city": "Oslo", "country": "Norway"})
+    assert {one.passage.place().number for one in found} == {2}
 
 
 @pytest.mark.parametrize("name", ["\ud800", 7, None])

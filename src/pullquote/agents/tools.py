@@ -204,7 +204,8 @@ class Tools:
         probability that the quote is right, `no_answer_score` that no document has an answer. With
         `answered` false, the quotes are the nearest there are, and probably wrong. `path` limits
         the search to documents whose name matches a glob, such as "contracts/*.pdf", `where` to
-        those with some metadata, such as {"year": 2024}.
+        those with some metadata, such as {"year": 2024}, or to rows of tables with a value in a
+        column, such as {"country": "Norway"}.
         """
         _check_text("question", question)
         _check_number("top_k", top_k, 1, _MOST_QUOTES)

@@ -24,10 +24,10 @@ from pullquote.deprecated import moved_names
 from pullquote.errors import IndexFileError, InputError, OutputError
 from pullquote.progress import Progress, no_progress
 from pullquote.searching.documents import Problem, Stamp
-from pullquote.searching.engines import Engine, IndexedPassage
+from pullquote.searching.engines import Among, Engine, IndexedPassage
 from pullquote.searching.fusion import DEPTH, FLOOR, fuse
 from pullquote.searching.labels import Labels
-from pullquote.searching.metadata import documents_where, metadata
+from pullquote.searching.metadata import metadata, passages_of, passages_where
 from pullquote.searching.plain import is_index
 from pullquote.searching.pool import MakePool, Pool
 from pullquote.searching.stores import FORMAT, Store, Transaction, decode_marks, how_to_rebuild
@@ -425,9 +425,10 @@ class Index:
         """The passages that fit a question best, by their words and their meaning, best first.
 
         `path` is a glob, such as "*.pdf" or "contracts/*", that a document's path must match,
-        whole or from some folder on; or it is that path. `where` are fields of its metadata with
-        the value that they must have, or a list of values. Raises `InputError` for a field that no
-        document has.
+        whole or from some folder on; or it is that path. `where` are fields with the value that
+        they must have, or a list of values: of the document's metadata, or of the columns of a row
+        of a table in a file, as the row shows them. Raises `InputError` for a field that nothing
+        has.
         """
         words = query_words(question)
         if not words:
@@ -435,13 +436,13 @@ class Index:
         vectors = self._vectors()
         query = None if vectors is None else vectors.encode(question)
         with self._store.guarded(), self._store.snapshot():
-            documents = self._chosen(path, where)
+            among = self._among(path, where)
             self._engine.refresh(self._store.generation)
-            by_words = self._engine.search(words, max(DEPTH * limit, FLOOR), documents)
+            by_words = self._engine.search(words, max(DEPTH * limit, FLOOR), among)
             cosines: dict[int, float] = {}
             rows = None if vectors is None else vectors.rows
             if rows is not None and query is not None:
-                cosines = rows.near(query, DEPTH * limit, self._passages_of(documents))
+                cosines = rows.near(query, DEPTH * limit, self._passages_of(among))
                 cosines |= rows.cosines(query, [match.id for match in by_words])
             passages = self._passages({match.id for match in by_words} | cosines.keys())
             if vectors is not None and rows is not None:
@@ -474,9 +475,9 @@ class Index:
         """
         words = [without_surrogates(word) for word in words]
         with self._store.guarded(), self._store.snapshot():
-            documents = self._chosen(path, None)
+            among = self._among(path, None)
             self._engine.refresh(self._store.generation)
-            found = [match.id for match in self._engine.search(words, limit, documents)]
+            found = [match.id for match in self._engine.search(words, limit, among)]
             # the passages of a document are numbered as they follow each other
             near = {id + step for id in found for step in range(-around, around + 1)}
             passages = self._passages(near)
@@ -504,21 +505,20 @@ class Index:
                 self._opened = self._store.vectors(encoder)
             return self._opened
 
-    def _chosen(self, path: str | None, where: Mapping[str, Any] | None) -> Collection[int] | None:
-        """The ids of the documents that match; None means all."""
-        documents = None if path is None else set(self._labels.matching(path))
-        if where:
-            fitting = documents_where(self._store, where)
-            documents = fitting if documents is None else documents & fitting
-        return documents
+    def _among(self, path: str | None, where: Mapping[str, Any] | None) -> Among | None:
+        """The passages that match; None means all."""
+        documents = None if path is None else Among("document", self._labels.matching(path))
+        if not where:
+            return documents
+        fitting = passages_where(self._store, where)
+        of_path = self._passages_of(documents)
+        return Among("id", fitting if of_path is None else fitting.intersection(of_path))
 
-    def _passages_of(self, documents: Collection[int] | None) -> list[int] | None:
-        if documents is None:
+    def _passages_of(self, among: Among | None) -> Collection[int] | None:
+        """The ids of some passages; None means all."""
+        if among is None:
             return None
-        rows = self._store.rows(
-            f"SELECT id FROM passages WHERE document {self._store.AMONG}", list(documents)
-        )
-        return [id for (id,) in rows]
+        return among.ids if among.column == "id" else passages_of(self._store, among.ids)
 
     def _passages(self, ids: Iterable[int]) -> dict[int, Passage]:
         name = self._labels.namer()

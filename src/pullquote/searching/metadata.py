@@ -1,20 +1,26 @@
-"""The metadata of documents that were added as texts: fields with values, as JSON has them.
+"""Fields of documents and of rows, with values: what filters of a search look at.
 
     metadata(store, [3])                              # {3: {"year": 2024, "author": "Ann"}}
-    documents_where(store, {"year": [2023, 2024]})    # {3}
+    passages_where(store, {"year": [2023, 2024]})     # {17, 18}
 
-Knows one table; call within `store.guarded()`.
+Documents that were added as texts have metadata, which are stored. The rows of tables in files
+have columns, which are in the text of their passages, "Country: Norway; City: Bergen", and are
+found there: filters take no space in the index. Call within `store.guarded()`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pullquote.errors import InputError
+from pullquote.searching.plain import is_plain
+from pullquote.searching.rows import cell_of, has_cell
 from pullquote.searching.stores import DamageError, Store
 from pullquote.searching.texts import plain
+from pullquote.text import without_surrogates
 
 _NAMED = 10  # fields that an error names
 
@@ -39,32 +45,90 @@ def _fields_in(text: str) -> dict[str, Any]:
     return fields
 
 
-def documents_where(store: Store, where: Mapping[str, Any]) -> set[int]:
-    """The ids of the documents whose fields have certain values, or one of a list of values.
+def passages_of(store: Store, documents: Collection[int]) -> set[int]:
+    """The ids of the passages of some documents."""
+    rows = store.rows(f"SELECT id FROM passages WHERE document {store.AMONG}", list(documents))
+    return {id for (id,) in rows}
 
-    Raises `InputError` for a field that no document has.
+
+def passages_where(store: Store, where: Mapping[str, Any]) -> set[int]:
+    """The ids of the passages whose fields have certain values, or one of a list of values.
+
+    Raises `InputError` for a field that no document and no row has.
     """
     if not isinstance(where, Mapping):
         raise InputError(f'where: found {where!r}, expected fields: {{"year": 2024}}')
     if odd := [field for field in where if not isinstance(field, str)]:
         raise InputError(f"where: found {odd[0]!r}, expected the name of a field")
     chosen = [
-        _documents_with(store, field, wanted if isinstance(wanted, (list, tuple)) else [wanted])
+        _passages_with(store, field, wanted if isinstance(wanted, (list, tuple)) else [wanted])
         for field, wanted in where.items()
     ]
     return set.intersection(*chosen)
 
 
-def _documents_with(store: Store, field: str, values: Sequence[Any]) -> set[int]:
+def _passages_with(store: Store, field: str, values: Sequence[Any]) -> set[int]:
+    values = [plain(value) for value in values]
+    found: set[int] = set()
     fields: list[str] = []
     if store.format >= 3:
-        if found := store.documents_with(field, [plain(value) for value in values]):
-            return found
-        fields = store.metadata_fields()
-    if field in fields:
-        return set()
+        if documents := store.documents_with(field, values):
+            found = passages_of(store, documents)
+        fields = [] if found else store.metadata_fields()
+    if column := cell_of(field):
+        found |= _rows_with(store, field, values)
+    if found or field in fields or (column and any(True for _ in _with_cell(store, column))):
+        return found
     known = f"found {', '.join(fields[:_NAMED])}" if fields else "they have no metadata"
     raise InputError(
-        f"where: no document has the field {field!r}; {known}. Columns of files are text: to "
-        "filter by them, add the rows as texts"
+        f"where: no document has the field {field!r}; {known}. No row of a table has such a column"
     )
+
+
+def _rows_with(store: Store, field: str, values: Iterable[Any]) -> set[int]:
+    """The ids of the passages of the rows that have one of some values in a column.
+
+    Where a row is too long for one passage, these are all of its passages.
+    """
+    found: set[int] = set()
+    for shown in set().union(*map(_shown, values)):
+        found.update(_with_cell(store, cell_of(field, shown)))
+    more = found
+    while more := _overlapping(store, more) - found:
+        found |= more
+    return found
+
+
+def _shown(value: Any) -> set[str]:
+    """What a row may show of a value: texts as they are, numbers and truth as files have them."""
+    if isinstance(value, bool):
+        return {"yes", "TRUE"} if value else {"no", "FALSE"}
+    if isinstance(value, (int, float)):
+        return {str(value), str(int(value))} if value == int(value) else {str(value)}
+    return {value} if isinstance(value, str) and value.strip() else set()
+
+
+def _with_cell(store: Store, cell: str) -> Iterator[int]:
+    """The ids of the passages of files in which a row has a cell; lines of plain texts are none."""
+    cell = without_surrogates(cell)
+    no_text = "AND NOT EXISTS (SELECT 1 FROM metadata m WHERE m.document = d.id)"
+    rows = store.each(
+        "SELECT p.id, d.path, p.text FROM passages p JOIN documents d ON d.id = p.document "
+        f"WHERE {store.FIND}(p.text, ?) > 0 {no_text if store.format >= 3 else ''}",
+        cell,
+    )
+    for id, path, text in rows:
+        if has_cell(text, cell) and not is_plain(os.fsdecode(path)):
+            yield id
+
+
+def _overlapping(store: Store, ids: Collection[int]) -> set[int]:
+    """The ids of the passages that share text with some: one paragraph or row was cut."""
+    rows = store.rows(
+        "SELECT q.id FROM passages p JOIN passages q ON q.document = p.document "
+        "AND ((q.id = p.id + 1 AND q.start < p.start + length(p.text)) "
+        "OR (q.id = p.id - 1 AND p.start < q.start + length(q.text))) "
+        f"WHERE p.id {store.AMONG}",
+        list(ids),
+    )
+    return {id for (id,) in rows}

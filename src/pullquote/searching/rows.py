@@ -31,6 +31,8 @@ _VALUE = re.compile(
 )
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}|\d{1,2}:\d\d(:\d\d)?|.*[^\W\d]{3}.*\d{4}")
 _NAME = re.compile(r"(?:^|; )[^\s:;][^:;\n]{0,79}: ", re.M)  # of a column, in a row as text
+_CELL_BEGIN = r"(?:^|; |[.!?…] )"
+_CELL_END = r"(?=$|(?:;|(?<=[.!?…])) [^\s:;][^:;\n]{0,79}: )"
 _NO_UNIT = re.compile(r"[\d\s.,'’/:+-]")
 _YEAR = re.compile(r"(?:1[89]\d\d|20\d\d)(?:[/–-](?:\d\d){1,2})?")  # "2023", "2022/23"
 _UNIFORM = 0.9  # the least share of a kind in a column that has a header
@@ -108,11 +110,9 @@ def row_text(header: Sequence[str], cells: Sequence[str]) -> str:
     for column, cell in enumerate(cells):
         if not cell or not (cell := one_line(cell)):  # most cells of a wide table
             continue
-        # a long name would be repeated in every row
-        name = one_line(header[column][:_LONGEST_NAME]).rstrip(": ") if column < len(header) else ""
         if pieces:
             pieces.append(" " if pieces[-1].endswith(_SENTENCE_ENDS) else "; ")
-        pieces.append(f"{name}: {cell}" if name else cell)
+        pieces.append(cell_of(header[column] if column < len(header) else "", cell))
     return "".join(pieces)
 
 
@@ -139,6 +139,30 @@ def within_cell(text: str, start: int, end: int) -> tuple[int, int]:
                 return first, last
         line = close + 1
     return start, end
+
+
+def cell_of(name: str, value: str = "") -> str:
+    """A cell with the name of its column, as `row_text` writes it; without a value, its beginning.
+
+    >>> cell_of("Price:", "840  crowns"), cell_of("", "840 crowns"), cell_of("Price")
+    ('Price: 840 crowns', '840 crowns', 'Price: ')
+    """
+    name = one_line(name[:_LONGEST_NAME]).rstrip(": ")  # a long one would be in every row
+    return f"{name}: {one_line(value)}" if name else one_line(value)
+
+
+def has_cell(text: str, cell: str) -> bool:
+    """Whether a row in a text has a cell, which is as `cell_of` writes it.
+
+    A cell without a value stands for any. Of a cell with "; " it is not known where it ends, unless
+    a name follows.
+
+    >>> row = "Item: oak door; Price: 840 crowns"
+    >>> [has_cell(row, cell) for cell in ("Price: 840 crowns", "Price: 840", "Price: ")]
+    [True, False, True]
+    """
+    end = "" if cell.endswith(": ") else _CELL_END
+    return re.search(f"{_CELL_BEGIN}{re.escape(cell)}{end}", text, re.MULTILINE) is not None
 
 
 def has_header(rows: Sequence[Sequence[str]]) -> bool | None:

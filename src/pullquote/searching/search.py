@@ -233,10 +233,10 @@ class Searcher:
     ) -> list[Hit]:
         """The best quotes of all documents that answer a question; an empty list if none does.
 
-        `path` is a glob that documents must match, `where` fields of their metadata (see
-        `Index.search`). `threshold` and `answerable` are those of `Reader.answer_all`. Raises
-        `InputError` for a blank question, for a glob that no document matches and a field that none
-        has, `IndexFileError` for an empty index.
+        `path` is a glob that documents must match, `where` fields of their metadata, or columns
+        of tables in files (see `Index.search`). `threshold` and `answerable` are those of
+        `Reader.answer_all`. Raises `InputError` for a blank question, for a glob that no document
+        matches and a field that none has, `IndexFileError` for an empty index.
         """
         decision = {"threshold": threshold, "answerable": answerable}
         return _answers(self.search(question, top_k, path=path, where=where, **decision))

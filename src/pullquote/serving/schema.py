@@ -171,7 +171,8 @@ class AskRequest(_RequestBody):
     where: dict[str, MetadataValue] | None = Field(
         default=None,
         max_length=20,
-        description="Fields of the documents' metadata, each with the value that it must have.",
+        description="Fields of the documents' metadata, or columns of tables in files, each with "
+        "the value that it must have.",
         examples=[None],
     )
     threshold: float | None = Field(

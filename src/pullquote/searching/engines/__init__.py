@@ -1,6 +1,6 @@
 """Search engines: the protocol, and one module for each implementation.
 
-    engine.search(["rent", "due"], limit=20, documents=None)     # [Match(id=7, score=4.2), ...]
+    engine.search(["rent", "due"], limit=20, among=None)     # [Match(id=7, score=4.2), ...]
 
 An engine knows ids, texts and search terms, not documents or questions. The store holds all
 passages; an engine that keeps its words elsewhere can be rebuilt from it.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pullquote.searching.words import indexed
 
@@ -35,6 +35,14 @@ class Match:
 
     id: int
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """The passages to search: those of some documents, or those with some ids."""
+
+    column: Literal["document", "id"]
+    ids: Collection[int]
 
 
 class Engine(Protocol):
@@ -69,12 +77,10 @@ class Engine(Protocol):
         """Called before a search: see all commits up to `generation`, of any process."""
         ...
 
-    def search(
-        self, words: Sequence[str], limit: int, documents: Collection[int] | None
-    ) -> list[Match]:
+    def search(self, words: Sequence[str], limit: int, among: Among | None) -> list[Match]:
         """The passages that contain any of the words, best first, at most `limit`.
 
-        `documents` are the ids of the documents to search; None means all.
+        With `among` None, all passages are searched.
         """
         ...
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from pullquote.searching.engines import IndexedPassage, Match
+from pullquote.searching.engines import Among, IndexedPassage, Match
 
 TABLE = (
     "CREATE VIRTUAL TABLE words USING fts5(text, content='passages', content_rowid='id', "
@@ -60,18 +60,16 @@ class Fts5Engine:
     def refresh(self, generation: int) -> None:
         pass  # SQLite sees new commits by itself
 
-    def search(
-        self, words: Sequence[str], limit: int, documents: Collection[int] | None
-    ) -> list[Match]:
+    def search(self, words: Sequence[str], limit: int, among: Among | None) -> list[Match]:
         # in quotes, FTS5 takes NEAR, OR and "state-of-the-art" as terms, not as query syntax
         query = " OR ".join('"{}"'.format(word.replace('"', "")) for word in words)
         within, values = "", []
-        if documents is not None:
+        if among is not None:
             within = (
-                "AND rowid IN (SELECT id FROM passages WHERE document IN "
+                f"AND rowid IN (SELECT id FROM passages WHERE {among.column} IN "
                 "(SELECT value FROM json_each(?))) "
             )
-            values = [json.dumps(sorted(documents))]
+            values = [json.dumps(sorted(among.ids))]
         # the file may name another function than bm25 for the rank
         found = self.connection.execute(
             "SELECT rowid, rank FROM words WHERE words MATCH ? AND rank MATCH 'bm25()' "

@@ -20,14 +20,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, ClassVar, Protocol
 
 from pullquote.errors import IndexFileError, shown
-from pullquote.searching.engines import IndexedPassage, Match
+from pullquote.searching.engines import Among, IndexedPassage, Match
 from pullquote.searching.engines.opensearch_server import Server, UnexpectedAnswerError
 from pullquote.searching.vectors import check
 from pullquote.searching.words import plain_words
@@ -157,23 +157,21 @@ class OpenSearchEngine:
     def refresh(self, generation: int) -> None:
         pass  # a commit refreshes the server
 
-    def search(
-        self, words: Sequence[str], limit: int, documents: Collection[int] | None
-    ) -> list[Match]:
-        if documents is not None and not documents:
+    def search(self, words: Sequence[str], limit: int, among: Among | None) -> list[Match]:
+        if among is not None and not among.ids:
             return []
         asked = " ".join(plain_words(" ".join(words)))
         query: dict[str, Any] = {"must": {"match": {"text": asked}}}
-        if documents is not None:
-            ids, chosen = iter(sorted(documents)), []
+        if among is not None:
+            ids, chosen = iter(sorted(among.ids)), []
             while some := list(islice(ids, _TERMS)):
-                chosen.append({"terms": {"document": some}})
+                chosen.append({"terms": {among.column: some}})
             query["filter"] = {"bool": {"should": chosen}}
         size = min(limit, _DEEPEST)
         while True:
             found = self._find({"bool": query}, size)
-            among = f"SELECT id FROM passages WHERE id {self._tables.AMONG}"
-            there = {id for (id,) in self._tables.rows(among, [match.id for match in found])}
+            known = f"SELECT id FROM passages WHERE id {self._tables.AMONG}"
+            there = {id for (id,) in self._tables.rows(known, [match.id for match in found])}
             matches = [match for match in found if match.id in there]
             if len(matches) >= limit or len(found) < size or size == _DEEPEST:
                 return matches[:limit]

@@ -18,7 +18,7 @@ import re
 import stat
 import struct
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from pullquote.errors import (
     OutputError,
     first_line,
 )
-from pullquote.searching.engines import IndexedPassage, Match
+from pullquote.searching.engines import Among, IndexedPassage, Match
 
 OLDEST = "0.26"  # as pyproject.toml has it; 0.25 finds nothing among chosen documents
 _HEAP = 128_000_000  # bytes for a batch of new passages
@@ -132,21 +132,19 @@ class TantivyEngine:
                 self.index.reload()
         self._seen = generation
 
-    def search(
-        self, words: Sequence[str], limit: int, documents: Collection[int] | None
-    ) -> list[Match]:
+    def search(self, words: Sequence[str], limit: int, among: Among | None) -> list[Match]:
         # lower case makes OR and NOT terms, not operators; punctuation separates terms
         text = " ".join(part.lower() for word in words for part in _WORD.findall(word))
-        if not text or (documents is not None and not documents):
+        if not text or (among is not None and not among.ids):
             return []
         with _explained(self.folder):
             query, _ = self.index.parse_query_lenient(text, ["text"])
-            if documents is not None:
+            if among is not None:
                 make, occur = self.tantivy.Query, self.tantivy.Occur
-                among = make.term_set_query(self.schema, "document", sorted(documents))
+                within = make.term_set_query(self.schema, among.column, sorted(among.ids))
                 # a score of 0 for the filter keeps the scores of an unfiltered search
                 query = make.boolean_query(
-                    [(occur.Must, query), (occur.Must, make.const_score_query(among, 0.0))]
+                    [(occur.Must, query), (occur.Must, make.const_score_query(within, 0.0))]
                 )
             searcher = self.index.searcher()
             found = searcher.search(query, limit).hits

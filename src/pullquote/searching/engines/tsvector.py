@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import Any, NamedTuple, Protocol
 
-from pullquote.searching.engines import IndexedPassage, Match
+from pullquote.searching.engines import Among, IndexedPassage, Match
 from pullquote.searching.words import plain_words
 
 TABLES = (
@@ -151,15 +151,13 @@ class TsvectorEngine:
     def refresh(self, generation: int) -> None:
         pass  # a snapshot sees all commits before it
 
-    def search(
-        self, words: Sequence[str], limit: int, documents: Collection[int] | None
-    ) -> list[Match]:
-        if documents is not None and not documents:
+    def search(self, words: Sequence[str], limit: int, among: Among | None) -> list[Match]:
+        if among is not None and not among.ids:
             return []
         stems, mean = self._stems_of(words)
         found: list[Match] = []
         for count in _steps(stems, limit):
-            found = self._best(stems, count, limit, documents, mean)
+            found = self._best(stems, count, limit, among, mean)
             rest = sum(stem.weight for stem in stems[count:])
             if len(found) == limit and found[-1].score >= rest:
                 break
@@ -185,18 +183,19 @@ class TsvectorEngine:
         stems: Sequence[_Stem],
         count: int,
         limit: int,
-        documents: Collection[int] | None,
+        among: Among | None,
         mean: float,
     ) -> list[Match]:
         """The best of the passages that have one of the first `count` stems."""
         queries = [f"'{stem.text}'" for stem in stems]  # of letters and digits alone
-        within: list[object] = [] if documents is None else [sorted(documents)]
+        within: list[object] = [] if among is None else [sorted(among.ids)]
+        column = "passage" if among and among.column == "id" else "document"
         rows = self._database.rows(
             "SELECT passage, sum(weight * tf / (tf + ? * (? + ? * length / ?))) AS score "
             "FROM words CROSS JOIN unnest(?::tsquery[], ?::float8[]) AS asked (stem, weight) "
             "CROSS JOIN LATERAL width_bucket(ts_rank('{1, 1, 1, 1}', lexemes, stem), "
             "?::float4[]) AS tf "
-            f"WHERE lexemes @@ ?::tsquery {'AND document = ANY(?::bigint[]) ' if within else ''}"
+            f"WHERE lexemes @@ ?::tsquery {f'AND {column} = ANY(?::bigint[]) ' if within else ''}"
             "GROUP BY passage ORDER BY score DESC, passage LIMIT ?",
             *(_K1, 1 - _B, _B, mean),
             queries,

@@ -59,6 +59,8 @@ class Store(Protocol):
     """The engines that a new index here may have, the usual one first."""
     AMONG: ClassVar[str]
     """Follows a column in SQL, and takes a list of numbers as its value."""
+    FIND: ClassVar[str]
+    """The function of SQL that tells at which character of a text another begins; 0 for nowhere."""
 
     @classmethod
     @abstractmethod

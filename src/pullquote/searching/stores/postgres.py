@@ -87,6 +87,7 @@ class PostgresStore(Store):
     path: str
     ENGINES: ClassVar[tuple[str, ...]] = ("tsvector", "opensearch")
     AMONG: ClassVar[str] = "= ANY(?::bigint[])"
+    FIND: ClassVar[str] = "strpos"
 
     def __init__(self, url: IndexUrl, connection: psycopg.Connection[Any]) -> None:
         self.path = url.shown

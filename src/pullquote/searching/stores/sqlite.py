@@ -83,6 +83,7 @@ class SqliteStore(Store):
     path: Path
     ENGINES: ClassVar[tuple[str, ...]] = ("fts5", "tantivy", "opensearch")
     AMONG: ClassVar[str] = "IN (SELECT value FROM json_each(?))"
+    FIND: ClassVar[str] = "instr"
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
