@@ -493,9 +493,9 @@ def test_a_json_file_is_a_document_if_it_is_a_list(tmp_path: Path) -> None:
     assert [Path(found.path).name for found in find([tmp_path])] == ["texts.json"]
 
 
-@pytest.mark.parametrize("name", ["a.html", "a.csv", "a.jsonl", "a.docx"])
+@pytest.mark.parametrize("name", ["a.html", "a.jsonl", "a.docx"])
 def test_a_document_without_text_is_noted(tmp_path: Path, name: str) -> None:
-    content = {"a.html": "<noscript>seven</noscript>", "a.csv": "text,body\n", "a.jsonl": "\n\n"}
+    content = {"a.html": "<noscript>seven</noscript>", "a.jsonl": "\n\n"}
     if name in content:
         (tmp_path / name).write_text(content[name])
     else:
@@ -504,6 +504,12 @@ def test_a_document_without_text_is_noted(tmp_path: Path, name: str) -> None:
     notes = Notes()
     assert list(read(only(tmp_path / name), notes)) == []
     assert "there is no text in it" in str(notes.problem(name))
+
+
+def test_a_list_of_texts_with_a_header_alone_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,text\n")
+    with pytest.raises(DocumentError, match=r"a header \(id, text\), and no rows"):
+        list(read(only(tmp_path / "a.csv")))
 
 
 def test_a_text_of_another_encoding_is_noted(tmp_path: Path) -> None:

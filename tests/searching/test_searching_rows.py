@@ -392,6 +392,30 @@ def test_forms_and_headers_in_all_formats(
     assert lines(three) == ["Item: door; Wood: oak; Price: 840 euros"]
 
 
+def write_pipes(folder: Path, rows: Cells) -> Path:
+    head, *lines = (f"| {' | '.join(cells)} |" for cells in rows)
+    path = folder / "a.md"
+    path.write_text("\n".join([head, "|---" * len(rows[0]) + "|", *lines]))
+    return path
+
+
+@pytest.mark.parametrize(
+    "write", [write_docx, write_odt, write_plain_html, write_csv, write_xlsx, write_pipes]
+)
+@pytest.mark.parametrize("rows", [[], [("", "", "")], [("oak door", "840", "")]])
+def test_names_of_columns_without_cells_are_not_lost(
+    write: Callable[[Path, Cells], Path], rows: Cells, tmp_path: Path
+) -> None:
+    pytest.importorskip("lxml")
+    (file,) = find([write(tmp_path, [("Item", "Price", "Signature"), *rows])])
+    assert isinstance(file, SourceFile)
+    said = "\n\n".join(passage.text for passage in read(file)).replace(" | ", "; ")
+    full = rows == [("oak door", "840", "")]
+    shown = "Item: oak door; Price: 840\n\nSignature" if full else "Item; Price; Signature"
+    assert said.count(shown) == 1
+    assert said.count("Item") == said.count("Signature") == 1
+
+
 @pytest.mark.parametrize("write", WRITERS)
 def test_the_row_that_is_asked_for_is_quoted(write: Writer, tmp_path: Path) -> None:
     pytest.importorskip("lxml")

@@ -196,7 +196,7 @@ def test_values_as_the_cells_show_them(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "a") as archive:
         texts = "<si><r><t>ri</t></r><r><t>ch</t></r><rPh><t>no</t></rPh></si>"
         archive.writestr("xl/sharedStrings.xml", f"<sst {SPACE}>{texts}</sst>")
-    assert text_and_notes(path)[0] == "A: TRUE; C: a; D: rich; E: 15%"
+    assert text_and_notes(path)[0] == "A: TRUE; C: a; D: rich; E: 15%\nB"
 
 
 def test_formulas_without_a_value_and_errors_are_told(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_formulas_without_a_value_and_errors_are_told(tmp_path: Path) -> None:
     errors = "".join(f'<c r="{place}" t="e"><v>#N/A</v></c>' for place in ("B2", "C2"))
     more = sheet((1, head), (2, cell("A2", "elm") + errors + '<c r="D2" s="1"/>'))
     assert text_and_notes(xlsx(tmp_path / "a.xlsx", Wood=rows, More=more)) == (
-        "Wood / A: oak\nWood / A: ash\nMore / A: elm",
+        "Wood / A: oak\nWood / A: ash\nWood / B; C; D\nMore / A: elm\nMore / B; C; D",
         [
             "sheet Wood: 2 formulas without a stored value; open and save it in a spreadsheet"
             " program",

@@ -16,6 +16,7 @@ from typing import Any
 from pullquote.searching.rows import (
     LONGEST_REPEATED,
     SAMPLE,
+    EmptyColumns,
     TableRow,
     has_header,
     is_form,
@@ -97,10 +98,12 @@ def page_rows(etree: Any, table: Any) -> Iterator[TableRow]:
         for column, name in enumerate(header):
             if name not in names[column].split(" – "):
                 names[column] = f"{names[column]} – {name}" if names[column] else name
+    empty = EmptyColumns(rows[0][0] if rows else 1, names)
     for (line, _, cells), texts in zip(rows[count:], grid[count:], strict=True):
         said = [text for text in texts if text]
         if not said:
             continue
+        empty.drop(texts)
         is_pair = len(cells) == len(said) == 2 and not names
         if len(cells) == len(said) == 1 and 1 < cells[0].columns >= len(names):
             yield TableRow(line, row_text((), said), is_title=True)
@@ -108,6 +111,7 @@ def page_rows(etree: Any, table: Any) -> Iterator[TableRow]:
             yield TableRow(line, row_text(said[:1], said[1:]))
         else:
             yield TableRow(line, row_text(names, texts), is_record=bool(names))
+    yield from empty.rows()
 
 
 def _are_names(cells: Sequence[_Cell]) -> bool:

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from pullquote import text
 from pullquote.searching.parts import Note, Part, guessed
-from pullquote.searching.rows import row_text
+from pullquote.searching.rows import EmptyColumns, row_parts, row_text
 from pullquote.searching.text import LONGEST, characters, explained, without_contents
 from pullquote.types import line_breaks
 
@@ -128,7 +128,7 @@ class _Block:
         self.number = self.size = 0
         self.header: list[str] = []
         """The names of the columns of a table, while it is read."""
-        self._rows = 0  # of that table
+        self._empty = EmptyColumns(0, ())  # of that table
         self._links: list[Part] = []
         self._link_lines = 0
 
@@ -140,8 +140,8 @@ class _Block:
 
     def end(self, *, open: bool = False, after: str = "\n\n") -> Iterator[Part]:
         """The paragraph, if there is one, before which lists of links are decided upon."""
-        if self.header and not self._rows:
-            yield Part(f"{row_text((), self.header)}\n\n", self.number)
+        if self.header:
+            yield from row_parts(self._empty.rows())
         self.header = []
         if not self.lines:
             return
@@ -171,14 +171,15 @@ class _Block:
         yield from self.end()
         yield from self.links()
         self.size = 0
-        self.header, self.number, self._rows = _cells(last), number, 0
+        self.header = _cells(last)
+        self._empty = EmptyColumns(number, self.header)
 
     def row(self, line: str, number: int) -> Iterator[Part]:
         """A row of a table."""
-        named = any(self.header)
-        if text := row_text(self.header, _cells(_QUOTED.sub("", line))):
-            yield Part(f"{text}\n\n", number, alone=named)
-        self._rows += 1
+        cells = _cells(_QUOTED.sub("", line))
+        self._empty.drop(cells)
+        if text := row_text(self.header, cells):
+            yield Part(f"{text}\n\n", number, alone=any(self.header))
 
     def links(self) -> Iterator[Part]:
         """The links that stand alone, unless they are so many that they are a table of contents."""

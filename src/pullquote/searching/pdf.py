@@ -244,13 +244,7 @@ def _rows(pages: Sequence[tuple[int, _Rows]]) -> Iterator[Part]:
     if not table.header and has_header([row for _, row in rows]) is False:
         # it is a row like others
         rows = [(number, row) for number, part in pages for row in part.texts]
-    found = list(table_rows(rows, header=table.header))
-    yield from row_parts(found)
-    if any(row.is_record for row in found):
-        # the names of empty columns, such as "Signature", stand in no row
-        columns = zip(*(row for _, row in rows), strict=True)
-        if empty := "; ".join(name for name, *cells in columns if name and not any(cells)):
-            yield Part(f"{empty}\n\n", rows[-1][0])
+    yield from row_parts(table_rows(rows, header=table.header))
 
 
 def _end_of_page(text: str, following: list[str], words: Words) -> str:

@@ -53,6 +53,31 @@ class TableRow:
     """Its cells have the names of their columns, so that it says by itself what they are."""
 
 
+class EmptyColumns:
+    """The names of the columns in which no row has a cell: they would be in no row's text.
+
+    >>> empty = EmptyColumns(1, ["Item", "Signature"])
+    >>> empty.drop(["oak door", ""])
+    >>> [row.text for row in empty.rows()]
+    ['Signature']
+    """
+
+    def __init__(self, number: int, names: Sequence[str]) -> None:
+        self._number = number
+        self._names = {column: name for column, name in enumerate(names) if name.strip()}
+
+    def drop(self, cells: Sequence[str]) -> None:
+        """Forget the columns in which a row has cells."""
+        for column in [*self._names]:
+            if column < len(cells) and cells[column].strip():
+                del self._names[column]
+
+    def rows(self) -> Iterator[TableRow]:
+        """The names that are left, as a row with the number of the header."""
+        if self._names:
+            yield TableRow(self._number, row_text((), [*self._names.values()]))
+
+
 def row_parts(rows: Iterable[TableRow], title: str = "", *, alone: bool = False) -> Iterator[Part]:
     """Yield rows as parts: a record is a passage by itself, below the titles of the table.
 
@@ -249,7 +274,7 @@ def table_rows(
     An empty row ends a table; one cell alone above a table is its title. With `header`, the first
     row is known to name the columns. Otherwise `has_header` tells, and where nothing does: three
     columns or more have a header, and two, too, if it is `likely`; else the first of two names what
-    is in the second.
+    is in the second. Names of columns without cells, as in a list to be filled in, are a row below.
 
     >>> rows = table_rows([(1, ["Item", "Price"]), (2, ["oak door", "840 crowns"])])
     >>> [row.text for row in rows]
@@ -259,6 +284,7 @@ def table_rows(
     ['Name: Ann Lee', 'Place: Aldwater']
     """
     names: Sequence[str] = ()
+    empty: EmptyColumns | None = None
     single: list[TableRow] = []  # rows of one cell, until it is clear whether they are titles
     titles = True
     for is_gap, table in itertools.groupby(rows, key=_is_empty):
@@ -278,17 +304,21 @@ def table_rows(
         told = header or has_header([cells for _, cells in head])
         goes_on = _width(names) == width and not told  # below an empty row
         if told or (told is None and not goes_on and (likely or width > 2)):
-            names = head.pop(0)[1]
-            if not head:
-                yield TableRow(first[0], row_text((), names))
+            yield from empty.rows() if empty else ()
+            number, names = head.pop(0)
+            empty = EmptyColumns(number, names)
         elif not goes_on:
-            names = ()
+            yield from empty.rows() if empty else ()
+            names, empty = (), None
         header = False
         for number, cells in itertools.chain(head, table):
+            if empty:
+                empty.drop(cells)
             if not names and width == 2 and len(cells[0]) <= _LONGEST_NAME and _width(cells) == 2:
                 yield TableRow(number, row_text(cells[:1], cells[1:]))
             else:
                 yield TableRow(number, row_text(names, cells), is_record=bool(names))
+    yield from empty.rows() if empty else ()
     yield from (replace(row, is_title=False) for row in single)
 
 

@@ -72,7 +72,11 @@ def _of_cells(rows: Iterator[Row | BadRow]) -> Iterator[Part | Skipped]:
         raise DataError("empty; expected a first line with the names of the columns")
     again = itertools.chain([head], rows)
     if not set(TEXT).isdisjoint(column_names(cast("list[str]", head.value))):
-        yield from _of_values(named(again))
+        values = named(again)
+        if (first := next(values, None)) is None:
+            names = ", ".join(cast("list[str]", head.value))
+            raise DataError(f"a header ({names[:_LONGEST_NAME]}), and no rows")
+        yield from _of_values(itertools.chain([first], values))
         return
     for part in row_parts(table_rows(_even(again, skipped), likely=True), alone=True):
         yield replace(part, text=without_surrogates(part.text))
