@@ -99,7 +99,8 @@ def running(pages: Sequence[Sequence[str]]) -> list[Page]:
 
 def _cut(edges: Sequence[Sequence[str]]) -> list[list[str]]:
     """Of each page, the lines from the edge on that are no part of its text, without numbers."""
-    numbers = [{n - i for line in edge for n in _numbers(line)} for i, edge in enumerate(edges)]
+    of_lines = [[_numbers(line) for line in edge] for edge in edges]
+    numbers = [{n - i for n in itertools.chain(*lines)} for i, lines in enumerate(of_lines)]
     short = len(edges) <= _NEAR
     # two pages out of a longer document: "12" and "13", each on a line of its own
     alone = len(edges) == 2 and all(edge and _ALONE.fullmatch(edge[0].strip()) for edge in edges)
@@ -111,7 +112,14 @@ def _cut(edges: Sequence[Sequence[str]]) -> list[list[str]]:
             for offset in numbers[i]
             if near[offset] >= (2 if offset == 1 or alone else 3)
         }
-        stripped.append([_without_number(line, counting) for line in edge])
+        stripped.append(
+            [
+                (line.strip(), False)
+                if found.isdisjoint(counting)
+                else _without_number(line, counting)
+                for line, found in zip(edge, of_lines[i], strict=True)
+            ]
+        )
     shown = [{" ".join(text.casefold().split()) for text, _ in page} for page in stripped]
     cut: list[list[str]] = []
     for i, page in enumerate(stripped):

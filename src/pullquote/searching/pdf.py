@@ -36,19 +36,18 @@ if TYPE_CHECKING:
 _PASSWORD = 4  # FPDF_ERR_PASSWORD
 # PDFium's character for the hyphen of a word that is split over two lines, without the line's end
 _HYPHENATED = re.compile("[\ufffe\x02][ \t]*(?:\r\n|\r|\n)?")
-_LIGATURES = str.maketrans(
-    {
-        "ﬀ": "ff",
-        "ﬁ": "fi",
-        "ﬂ": "fl",
-        "ﬃ": "ffi",
-        "ﬄ": "ffl",
-        "ﬅ": "st",
-        "ﬆ": "st",
-        "\0": "\ufffd",
-        WIDTHLESS: "",
-    }
-)
+_LIGATURES = {
+    "ﬀ": "ff",
+    "ﬁ": "fi",
+    "ﬂ": "fl",
+    "ﬃ": "ffi",
+    "ﬄ": "ffl",
+    "ﬅ": "st",
+    "ﬆ": "st",
+    "\0": "\ufffd",
+    WIDTHLESS: "",
+}
+_LIGATURE = re.compile(f"[{''.join(_LIGATURES)}]")
 _LINE_END = re.compile(r"\r\n|[\r\n\f\v\x85\u2028\u2029]")
 
 _FREE_TEXT, _WIDGET = 3, 20  # FPDF_ANNOT_*
@@ -63,6 +62,7 @@ _GAP = 0.15  # of the height of a letter: letters touch, and the narrowest blank
 _BOX_OF = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 _OBJECT_AT = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
 _KIND_OF = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+_BOUNDS_OF = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 5)
 _MOST_OBJECTS = 10_000  # of a page that are looked at for ruling lines
 _LARGEST_STREAM = 64 << 20  # bytes, unpacked
 
@@ -107,8 +107,9 @@ def read_pdf(file: BinaryIO) -> Iterator[Part | Skipped]:
     skipped: list[Skipped] = []
     with contextlib.closing(_opened(pdfium, file)) as pdf:
         form = _form(pdf)
+        known: set[str] = set()
         for index in range(len(pdf)):
-            lines, why = _lines(pdfium, pdf, form, index)
+            lines, why = _lines(pdfium, pdf, form, index, known)
             pages.append(lines)
             if why:
                 skipped.append(Skipped(f"page {index + 1}", why))
@@ -295,8 +296,11 @@ def _with_blanks(data: bytes) -> bytes:
     return _STREAM.sub(repaired, data)
 
 
-def _lines(pdfium: Any, pdf: Any, form: Any, index: int) -> tuple[list[str], str]:
-    """The lines of a page, tables among them, and why there is no text, if it has more."""
+def _lines(pdfium: Any, pdf: Any, form: Any, index: int, known: set[str]) -> tuple[list[str], str]:
+    """The lines of a page, tables among them, and why there is no text, if it has more.
+
+    `known` are words that are not looked at for gaps; those of the page are added.
+    """
     try:
         page = pdf[index]
         with contextlib.closing(page), contextlib.closing(page.get_textpage()) as found:
@@ -309,7 +313,7 @@ def _lines(pdfium: Any, pdf: Any, form: Any, index: int) -> tuple[list[str], str
             if raw.strip() and pdfium.raw.FPDFText_CountChars(found) == len(raw):
                 boxes = functools.partial(_boxes, pdfium.raw, found)
                 raw, starts = flow(raw, boxes)
-                breaks += _gaps(raw, boxes)
+                breaks += _gaps(raw, boxes, known)
                 breaks += ((at, "\n") for at in starts)
                 tabular += tables(raw, _box(pdfium.raw, found), _drawn(pdfium.raw, page))
     except pdfium.PdfiumError as error:
@@ -335,7 +339,8 @@ def _lines(pdfium: Any, pdf: Any, form: Any, index: int) -> tuple[list[str], str
 
 def _clean(text: str) -> str:
     """Text without ligatures, and with plain hyphens."""
-    return _HYPHENATED.sub("-\n", text.translate(_LIGATURES))
+    plain = _LIGATURE.sub(lambda found: _LIGATURES[found[0]], text)  # few, in a long text
+    return _HYPHENATED.sub("-\n", plain)
 
 
 def _with(text: str, added: Sequence[tuple[int, str]], begin: int, end: int) -> str:
@@ -363,11 +368,14 @@ def _boxes(raw: Any, text: Any, places: Sequence[int]) -> NDArray[np.float32]:
 
 def _box(raw: Any, text: Any) -> Callable[[int], Box]:
     """Tells where a character of a page stands; few are asked for, and some of them often."""
-    shown, get, of = raw.FS_RECTF(), raw.FPDFText_GetLooseCharBox, text.raw
+    shown = (ctypes.c_float * 4)()  # left, top, right, bottom
+    get = _plainly(raw.FPDFText_GetLooseCharBox, _BOX_OF)
+    page, place = ctypes.cast(text.raw, ctypes.c_void_p).value, ctypes.addressof(shown)
 
     def box(at: int) -> Box:
-        get(of, at, shown)
-        return shown.left, shown.bottom, shown.right, shown.top
+        get(page, at, place)
+        left, top, right, bottom = shown
+        return left, bottom, right, top
 
     return functools.cache(box)
 
@@ -379,37 +387,44 @@ def _plainly(function: Any, typed: Callable[[int], Callable[..., int]]) -> Calla
 
 def _drawn(raw: Any, page: Any) -> list[Box]:
     """The lines and rectangles that a page draws, as boxes around them."""
-    found: list[Box] = []
-    sides = [ctypes.c_float() for _ in range(4)]
-    references = [ctypes.byref(side) for side in sides]
+    sides = (ctypes.c_float * 4)()  # left, bottom, right, top
+    first, size = ctypes.addressof(sides), ctypes.sizeof(ctypes.c_float)
     get = _plainly(raw.FPDFPage_GetObject, _OBJECT_AT)
     kind = _plainly(raw.FPDFPageObj_GetType, _KIND_OF)
+    bounds = _plainly(raw.FPDFPageObj_GetBounds, _BOUNDS_OF)
     address = ctypes.cast(page.raw, ctypes.c_void_p).value
     count = min(raw.FPDFPage_CountObjects(page), _MOST_OBJECTS)
     objects = list(map(get, itertools.repeat(address), range(count)))
-    for one, of_kind in zip(objects, map(kind, objects), strict=True):
-        if of_kind == raw.FPDF_PAGEOBJ_PATH:
-            typed = ctypes.cast(one, raw.FPDF_PAGEOBJECT)
-            if raw.FPDFPageObj_GetBounds(typed, *references):
-                left, bottom, right, top = (side.value for side in sides)
-                found.append((left, bottom, right, top))
-    return found
+    is_path = map(raw.FPDF_PAGEOBJ_PATH.__eq__, map(kind, objects))
+    places = range(first, first + 4 * size, size)
+    return [tuple(sides) for one in itertools.compress(objects, is_path) if bounds(one, *places)]
 
 
-def _gaps(characters: str, boxes: Boxes) -> Iterator[tuple[int, str]]:
-    """Where letters of one word stand as far apart as words do, and a blank is missing."""
+def _gaps(characters: str, boxes: Boxes, known: set[str]) -> list[tuple[int, str]]:
+    """Where letters of one word stand as far apart as words do, and a blank is missing.
+
+    Common words are not looked at, nor those that had no gap on an earlier page.
+    """
     import numpy as np
 
     common = common_words()
-    letters: list[int] = []
-    for word in _WORD.finditer(characters):
-        if word[0].lower() not in common:  # looked up faster than measured
-            letters += range(*word.span())
-    if letters:
-        left, bottom, right, top = boxes(letters).T  # (N,) each
-        apart = left[1:] - right[:-1] > _GAP * (top - bottom)[1:]
-        of_one_word = np.diff(letters) == 1
-        yield from ((letters[at + 1], " ") for at in np.flatnonzero(apart & of_one_word))
+    words = [
+        (low, *word.span())
+        for word in _WORD.finditer(characters)
+        if (low := word[0].lower()) not in common and low not in known
+    ]
+    letters = [*itertools.chain.from_iterable(range(begin, end) for _, begin, end in words)]
+    if not letters:
+        return []
+    left, bottom, right, top = boxes(letters).T  # (N,) each
+    apart = left[1:] - right[:-1] > _GAP * (top - bottom)[1:]
+    of_one_word = np.diff(letters) == 1
+    gaps = [letters[at + 1] for at in np.flatnonzero(apart & of_one_word)]
+    known.update(low for low, _, _ in words)
+    known.difference_update(
+        low for low, begin, end in words if bisect.bisect(gaps, begin) < bisect.bisect(gaps, end)
+    )
+    return [(at, " ") for at in gaps]
 
 
 def _form(pdf: Any) -> Any:

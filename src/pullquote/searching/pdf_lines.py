@@ -10,6 +10,7 @@ of the page. In doubt a paragraph goes on; `pages` also looks at how lines end.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 import re
@@ -72,6 +73,7 @@ class _Line(NamedTuple):
     size: float
 
 
+@functools.lru_cache(maxsize=2)  # of a page, which is looked at for paragraphs and for tables
 def lines_of(text: str) -> list[tuple[int, int]]:
     """Where the lines of a page begin and end, without blanks around them and without empty ones.
 

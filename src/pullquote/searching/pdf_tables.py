@@ -80,8 +80,7 @@ class Table:
     """The first row is known to name the columns: a ruling line stands below it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):  # made hundreds of times a page, as rules are
     """Characters of a line that stand together."""
 
     begin: int
@@ -92,7 +91,7 @@ class _Piece:
     height: float
 
 
-class _Rule(NamedTuple):  # made a thousand times a page
+class _Rule(NamedTuple):
     """A ruling line: where it stands on one axis, and from where to where on the other."""
 
     at: float
@@ -101,6 +100,8 @@ class _Rule(NamedTuple):  # made a thousand times a page
     thin: bool
     """It is no edge of a rectangle, such as the frame of a program."""
 
+
+_AT, _BEGIN = operator.attrgetter("at"), operator.attrgetter("begin")
 
 _Row: TypeAlias = "list[list[_Piece]]"
 """The pieces of each cell of a row."""
@@ -150,9 +151,9 @@ def _rules(drawn: Sequence[Box]) -> tuple[list[_Rule], list[_Rule]]:
 def _merged(rules: Iterable[_Rule]) -> list[_Rule]:
     """Lines that touch end to end, or lie upon each other, as one."""
     found: list[_Rule] = []
-    for same in _near(rules, lambda rule: rule.at):
+    for same in _near(rules, _AT):
         at = same[0].at
-        for one in sorted(same, key=lambda rule: rule.begin):
+        for one in sorted(same, key=_BEGIN):
             last = found[-1] if found else None
             if last and last.at == at and one.begin <= last.end + _NEAR:
                 end, thin = max(last.end, one.end), last.thin or one.thin
@@ -167,10 +168,13 @@ def _near(
 ) -> Iterator[list[_Rule]]:
     """Groups of lines that are near each other in some respect."""
     group: list[_Rule] = []
+    first = 0.0
     for rule in sorted(rules, key=key):
-        if group and key(rule) > key(group[0]) + within:
+        place = key(rule)
+        if group and place > first + within:
             yield group
             group = []
+        first = first if group else place
         group.append(rule)
     if group:
         yield group
@@ -179,7 +183,7 @@ def _near(
 def _of_same_width(level: Iterable[_Rule]) -> Iterator[list[_Rule]]:
     """Level lines with the same ends, from the top down."""
     wide = (rule for rule in level if rule.end - rule.begin >= _WIDE)
-    for begins in _near(wide, lambda rule: rule.begin):
+    for begins in _near(wide, _BEGIN):
         for same in _near(begins, lambda rule: rule.end):
             yield sorted(same, key=lambda rule: -rule.at)
 
@@ -188,8 +192,8 @@ class _Grid:
     """Cells between ruling lines, numbered from the top left; some may be merged."""
 
     def __init__(self, level: Iterable[_Rule], upright: Iterable[_Rule]) -> None:
-        walls = list(_near(upright, lambda rule: rule.at, _NARROW))
-        floors = list(_near(level, lambda rule: rule.at, _NARROW))
+        walls = list(_near(upright, _AT, _NARROW))
+        floors = list(_near(level, _AT, _NARROW))
         self._xs, self._ys = ([same[0].at for same in rules] for rules in (walls, floors))
         self.columns, self.rows = len(walls) - 1, len(floors) - 1
         rows, columns = map(_middles, (self._ys, self._xs))
@@ -230,6 +234,8 @@ def _grids(level: list[_Rule], upright: list[_Rule]) -> tuple[list[_Grid], list[
     """The lines that cross as grids of two columns or more, and the level lines without a frame."""
     if len(level) * len(upright) > _MOST_PAIRS:
         return [], []
+    if not upright:
+        return [], [rule for rule in level if rule.thin]
     grids: list[_Grid] = []
     free: list[_Rule] = []
     waiting = set(level)
@@ -243,8 +249,8 @@ def _grids(level: list[_Rule], upright: list[_Rule]) -> tuple[list[_Grid], list[
             more = {one for one in waiting if any(_cross(one, wall) for wall in crossing)}
             waiting -= more
             across += more
-        grid = _Grid(across, up)
-        if grid.columns > 1:
+        grid = _Grid(across, up) if len(up) > 2 else None
+        if grid and grid.columns > 1:
             grids.append(grid)
         else:
             free += (rule for rule in across if rule.thin and not _is_framed(rule, up))
@@ -532,10 +538,15 @@ class _Page:
         low, high = sorted((rule.at, other))
         return [
             line
-            for line in range(len(self._lines))
-            for first in [self._first(line)]
-            if low < first.middle < high and rule.begin - _NEAR <= first.left <= rule.end
+            for line, middle, left in self._begins
+            if low < middle < high and rule.begin - _NEAR <= left <= rule.end
         ]
+
+    @functools.cached_property
+    def _begins(self) -> list[tuple[int, float, float]]:
+        """The height and the left end of each line."""
+        firsts = enumerate(map(self._first, range(len(self._lines))))
+        return [(line, first.middle, first.left) for line, first in firsts]
 
     def _header_above(self, rule: _Rule) -> list[int]:
         """The lines directly above the first ruling line of a table, if they stand in columns."""
