@@ -220,6 +220,52 @@ def test_titles_of_charts(tmp_path: Path) -> None:
     assert text_and_notes(path)[0] == "The rent is 840 crowns. / Eels a day"
 
 
+def titled(text: str) -> str:
+    rich = f"<c:rich><a:p><a:r><a:t>{text}</a:t></a:r></a:p></c:rich>"
+    return f"<c:title><c:tx>{rich}</c:tx></c:title>"
+
+
+CHART = (
+    '<c:chartSpace xmlns:c="urn:c" xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main">'
+    f"<c:chart>{titled('Doors sold')}<c:plotArea><c:barChart>%s%s</c:barChart>"
+    f"<c:lineChart>%s</c:lineChart><c:valAx>{titled('Doors a year')}</c:valAx></c:plotArea>"
+    "</c:chart></c:chartSpace>"
+)
+
+
+def series(name: str, code: str, *values: str) -> str:
+    points = "".join(f'<c:pt idx="{n}"><c:v>{value}</c:v></c:pt>' for n, value in enumerate(values))
+    labels = "".join(f'<c:pt idx="{n}"><c:v>{2019 + n}</c:v></c:pt>' for n in range(2))
+    return (
+        f"<c:ser><c:tx><c:strRef><c:strCache><c:pt idx='0'><c:v>{name}</c:v></c:pt></c:strCache>"
+        f"</c:strRef></c:tx><c:cat><c:strRef><c:strCache>{labels}</c:strCache></c:strRef></c:cat>"
+        f"<c:val><c:numRef><c:numCache><c:formatCode>{code}</c:formatCode>{points}</c:numCache>"
+        "</c:numRef></c:val></c:ser>"
+    )
+
+
+def test_values_of_charts_are_rows(tmp_path: Path) -> None:
+    chart = CHART % (
+        series("Oak", "General", "840", "910"),
+        series("Pine", "General", "31"),
+        series("Share", "0%", ".25", ".5"),
+    )
+    above = "Doors a year / Doors sold"
+    shown = f"{above} / 2019; Oak: 840; Pine: 31; Share: 25%\n{above} / 2020; Oak: 910; Share: 50%"
+    more = {
+        "word/c.xml": chart,
+        "word/_rels/document.xml.rels": related(("c", "chart", "c.xml")),
+    }
+    word = docx(tmp_path / "a.docx", BODY, more=more)
+    assert text_and_notes(word)[0] == f"The rent is 840 crowns.\n{shown}"
+    more = {
+        "ppt/slides/c.xml": chart,
+        "ppt/slides/_rels/slide0.xml.rels": related(("c", "chart", "c.xml")),
+    }
+    slides = pptx(tmp_path / "a.pptx", shape("Our year", "title"), more=more)
+    assert text_and_notes(slides)[0] == shown.replace(above, f"Our year / {above}")
+
+
 def test_documents_in_documents_end(tmp_path: Path) -> None:
     inner = tmp_path / "inner.docx"
     chunk(inner, "a.docx", docx(tmp_path / "b.docx", BODY).read_bytes())

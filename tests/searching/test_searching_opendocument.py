@@ -75,6 +75,28 @@ def test_equations_and_other_objects(tmp_path: Path) -> None:
     )
 
 
+def test_values_of_charts_are_rows(tmp_path: Path) -> None:
+    def row(*cells: str) -> str:
+        inner = (f"<table:table-cell><text:p>{c}</text:p></table:table-cell>" for c in cells)
+        return f"<table:table-row>{''.join(inner)}</table:table-row>"
+
+    head = f"<table:table-header-rows>{row('', 'Oak', 'Pine')}</table:table-header-rows>"
+    table = f"<table:table>{head}{row('2019', '840', '31')}{row('2020', '910', '')}</table:table>"
+    title = "<chart:title><text:p>Doors sold</text:p></chart:title>"
+    inner = content(f'<chart:chart xmlns:chart="urn:c">{title}{table}</chart:chart>', "chart")
+    body = '<text:p>So:<draw:frame><draw:object xlink:href="./Object 1"/></draw:frame></text:p>'
+    files = {"content.xml": content(body), "Object 1/content.xml": inner}
+    assert text_and_notes(zipped(tmp_path / "a.odt", files)) == (
+        "So:\nDoors sold / 2019; Oak: 840; Pine: 31\nDoors sold / 2020; Oak: 910",
+        [],
+    )
+    cell = body.replace("So:", "So")
+    sheet = f"<table:table><table:table-row><table:table-cell>{cell}</table:table-cell>"
+    sheet += "</table:table-row></table:table>"
+    files["content.xml"] = content(sheet, "spreadsheet")  # which has the values in its cells
+    assert text_and_notes(zipped(tmp_path / "a.ods", files)) == ("So", [])
+
+
 def test_headers_and_footers_are_read_once(tmp_path: Path) -> None:
     header = "<style:header><text:p>Mill Trust</text:p></style:header>"
     styles = (

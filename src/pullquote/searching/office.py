@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from pullquote.errors import DocumentError, TextError
 from pullquote.searching.archives import Archive, local_name
+from pullquote.searching.charts import charted
 from pullquote.searching.formulas import formula
 from pullquote.searching.html import blocks, decoded
 from pullquote.searching.mail import read_mht
@@ -64,8 +65,7 @@ def _read_docx(file: BinaryIO, *, inner: bool) -> Iterator[Part | Note]:
             except DocumentError as error:
                 yield Skipped(beside, str(error))
                 continue
-            read = drawn(root) if kind in ("diagramData", "chart") else word.paragraphs(root)
-            for part in read:
+            for part in _said(kind, root) or word.paragraphs(root):
                 if kind not in ("header", "footer"):
                     yield part
                 elif part.text not in seen:
@@ -283,23 +283,32 @@ def read_pptx(file: BinaryIO) -> Iterator[Part | Note]:
                 yield Skipped(f"slide {number}", "missing from the file")
                 continue
             beside = [
-                one.target
+                (one.kind, archive.find(one.target))
                 for one in relations(archive, path).values()
                 if one.kind in ("notesSlide", "comments", "diagramData", "chart")
                 and not one.outside
             ]
-            for part in [path, *filter(None, map(archive.find, beside))]:
+            for kind, part in [("slide", path), *beside]:
+                if part is None:
+                    continue
                 try:
                     root = archive.tree(part)
                 except DocumentError as error:
                     yield Skipped(f"slide {number}", str(error))
                     continue
-                for drawing in drawn(root, seen):
+                for drawing in _said(kind, root) or drawn(root, seen):
                     if drawing.text.strip():
                         yield replace(drawing, number=number)
         for packed in archive.names:
             if "/embeddings/" in packed:
                 yield Skipped(packed, "an embedded file; save it as a file of its own")
+
+
+def _said(kind: str, root: Any) -> Iterator[Part] | None:
+    """The paragraphs and rows of a diagram or a chart; None for another part."""
+    if kind == "chart":
+        return charted(root, drawn)
+    return drawn(root) if kind == "diagramData" else None
 
 
 def drawn(element: Any, seen: set[str] | None = None) -> Iterator[Part]:

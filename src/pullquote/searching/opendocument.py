@@ -55,7 +55,9 @@ def read_odp(file: BinaryIO) -> Iterator[Part | Note]:
 class OpenDocument:
     """An open document: its trees, and what is skipped of it."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, charts: bool = True) -> None:
+        """Without `charts`, their texts and values are left out, as they stand in a sheet."""
+        self._charts = charts
         file.seek(0)
         head = file.read(5)
         file.seek(0)
@@ -119,8 +121,11 @@ class OpenDocument:
             elif tag == "table":
                 yield from self._table(child)
             elif tag == "object":
-                if text := self._object(child):
+                apart = []
+                if text := self._object(child, apart):
                     yield paragraph(text)
+                for other in apart:
+                    yield from self.paragraphs(other)
             elif tag not in _LEFT_OUT:
                 title = any(
                     key.endswith("}class") and value == "title" for key, value in child.items()
@@ -139,14 +144,14 @@ class OpenDocument:
             elif tag in ("tab", "line-break"):
                 pieces.append(" " if tag == "tab" else "\n")
             elif tag == "object":
-                pieces.append(self._object(child))
+                pieces.append(self._object(child, apart))
             elif tag not in _LEFT_OUT:
                 pieces.append(self._inline(child, apart))
             pieces.append(child.tail or "")
         return "".join(pieces)
 
-    def _object(self, element: Any) -> str:
-        """The text of an equation; other objects are skipped."""
+    def _object(self, element: Any, apart: list[Any]) -> str:
+        """The text of an equation; `apart` gets a chart, and other objects are skipped."""
         said = next((value for key, value in element.items() if key.endswith("}href")), "")
         name = None
         if self.archive and said:
@@ -158,10 +163,12 @@ class OpenDocument:
             self.skipped.append(Skipped(said, str(error)))
             return ""
         if root is None or local_name(root) != "math":
-            if root is None or not _is_chart(root):
+            if (chart := _chart(root)) is None:
                 self.skipped.append(
                     Skipped(said or "an object", "an embedded file; save it as a file of its own")
                 )
+            elif self._charts:
+                apart.append(chart)
             return ""
         # the editor's own form of it, on one line
         notes = [one.text for one in root.iter() if local_name(one) == "annotation" and one.text]
@@ -193,9 +200,10 @@ def _around(element: Any) -> Any:
     return next(one for one in element.iterancestors() if local_name(one) == "table")
 
 
-def _is_chart(root: Any) -> bool:
-    body = next((one for one in root if local_name(one) == "body"), ())
-    return any(local_name(one) == "chart" for one in body)
+def _chart(root: Any) -> Any:
+    """The chart in an object, with its table of values; None if it is something else."""
+    body = next((one for one in (() if root is None else root) if local_name(one) == "body"), ())
+    return next((one for one in body if local_name(one) == "chart"), None)
 
 
 def repeated(element: Any, name: str, *, most: int = MOST_REPEATED) -> int:

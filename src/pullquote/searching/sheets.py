@@ -104,7 +104,7 @@ def _named(sheet: str, parts: Iterable[Part]) -> Iterator[Part]:
 
 def read_ods(file: BinaryIO) -> Iterator[Part | Note]:
     """Yield the rows of all sheets; those of several sheets begin with the name of theirs."""
-    with OpenDocument(file) as document:
+    with OpenDocument(file, charts=False) as document:
         body = document.body("spreadsheet")
         sheets = [one for one in body if local_name(one) == "table"]
         for sheet in sheets:

@@ -1,0 +1,80 @@
+"""The values of charts in Word and PowerPoint files, as rows: "2019; Sales: 840".
+
+    for part in charted(root): ...
+
+Knows DrawingML's markup of charts. A chart keeps what it shows of a workbook: titles, the names of
+series, labels and values. Charts of spreadsheets are not read: their values stand in the cells.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pullquote.searching.archives import local_name
+from pullquote.searching.numbers import formatted
+from pullquote.searching.parts import Part
+from pullquote.searching.rows import one_line, row_parts, table_rows
+
+_LABELS, _VALUES = ("cat", "xVal"), ("val", "yVal")
+
+
+def charted(root: Any, drawn: Callable[[Any], Iterator[Part]]) -> Iterator[Part]:
+    """Yield the texts of a chart, which `drawn` finds, and a row for each of its labels."""
+    title = ""
+    chart = _child(root, "chart")
+    if (said := _child(chart, "title")) is not None:
+        title = one_line(" ".join(part.text for part in drawn(said)))
+    series = [one for one in root.iter() if local_name(one) == "ser"]
+    shown = [(_points(one, _LABELS), one) for one in series]
+    tables = [
+        (labels, [one for _, one in group])
+        for labels, group in itertools.groupby(shown, key=lambda one: one[0])
+    ]
+    for part in drawn(root):
+        if not tables or one_line(part.text) != title:
+            yield part
+    for labels, group in tables:
+        names = ["", *(_name(one) for one in group)]
+        columns = [labels, *(_points(one, _VALUES) for one in group)]
+        places = sorted(set().union(*columns))
+        rows = [names, *([column.get(at, "") for column in columns] for at in places)]
+        yield from row_parts(table_rows(enumerate(rows, 1), header=True), title)
+
+
+def _child(element: Any, *names: str) -> Any:
+    """The first child of some names; None if there is none."""
+    children = () if element is None else element
+    return next((one for one in children if local_name(one) in names), None)
+
+
+def _name(series: Any) -> str:
+    """The name of a series."""
+    said = _child(series, "tx")
+    texts = () if said is None else (one.text for one in said.iter() if local_name(one) == "v")
+    return one_line(" ".join(filter(None, texts)))
+
+
+def _points(series: Any, names: tuple[str, ...]) -> dict[int, str]:
+    """The labels or values of a series by their numbers, as they are shown."""
+    data = _child(series, *names)
+    levels = [one for one in (() if data is None else data.iter()) if local_name(one) == "lvl"]
+    found = levels[0] if levels else data  # the first level is the one next to the values
+    code, points = "", dict[int, str]()
+    for one in () if found is None else found.iter():
+        if local_name(one) == "formatCode":
+            code = one.text or ""
+        elif local_name(one) == "pt":
+            number, value = one.get("idx", ""), _child(one, "v")
+            if number.isascii() and number.isdecimal() and len(number) < 9 and value is not None:
+                points[int(number)] = _shown(value.text or "", code)
+    return points
+
+
+def _shown(value: str, code: str) -> str:
+    """A value in its format; labels have none."""
+    try:
+        return formatted(float(value), code) if code else one_line(value)
+    except ValueError:
+        return one_line(value)
