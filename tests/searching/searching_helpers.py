@@ -85,7 +85,7 @@ def pdf(
     """A PDF of some pages: lines of Helvetica, or a packed stream of PDF's own operators.
 
     `fields` are filled in on the first page: the entries that tell their kind, x and y in points
-    from the lower left corner, and the value.
+    from the lower left corner, and the value. They may be comments, too.
     """
     objects = [b"", b"", f"<</Producer({producer})>>".encode()]
 
@@ -99,7 +99,7 @@ def pdf(
             f"/Rect[{x} {y - 4} {x + 150} {y + 12}]>>".encode("latin-1")
         )
         for kind, x, y, value in fields
-        for name in ["/Contents" if "FreeText" in kind else "/V"]
+        for name in ["/V" if "Widget" in kind else "/Contents"]
     ]
     kids = []
     for page in pages:

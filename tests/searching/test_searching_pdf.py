@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from searching_helpers import pdf
+from searching_helpers import pdf, text_and_notes
 
 from pullquote.errors import DocumentError
 from pullquote.searching.documents import SourceFile, find, read
@@ -98,6 +98,25 @@ def test_values_of_fields_stand_behind_their_labels(tmp_path: Path) -> None:
     )
     empty = pdf(tmp_path / "b.pdf", [], fields=[(text_field, 200, 780, "Sea Otter")])
     assert text(empty) == "Sea Otter"
+
+
+def test_comments_are_read_and_files_at_a_place_are_told(tmp_path: Path) -> None:
+    notes = [
+        ("Subtype/Text", 200, 780, "Ask Ann about it."),
+        ("Subtype/Highlight/QuadPoints[72 790 200 790 72 778 200 778]", 72, 780, "Too long?"),
+        ("Subtype/Highlight/QuadPoints[72 790 200 790 72 778 200 778]", 72, 760, " "),
+        ("Subtype/FileAttachment", 300, 780, "plan.dwg"),
+        ("Subtype/Link", 72, 740, "a link"),
+    ]
+    lines = ["The mill stands by", "the weir."]
+    path = pdf(tmp_path / "a.pdf", lines, ["It turns."], fields=notes)
+    said, told = text_and_notes(path)
+    assert told == ["attachment on page 1 plan.dwg: files in a PDF are not read; save it"]
+    assert said.replace("\n\f", " / ") == (
+        "The mill stands by the weir. / It turns. / Ask Ann about it. / Too long?"
+    )
+    alone = pdf(tmp_path / "b.pdf", [], fields=notes[:1])
+    assert text_and_notes(alone) == ("Ask Ann about it.", [])
 
 
 def test_letters_as_far_apart_as_words_are_two_words(tmp_path: Path) -> None:

@@ -50,10 +50,13 @@ _LIGATURES = {
 _LIGATURE = re.compile(f"[{''.join(_LIGATURES)}]")
 _LINE_END = re.compile(r"\r\n|[\r\n\f\v\x85\u2028\u2029]")
 
-_FREE_TEXT, _WIDGET = 3, 20  # FPDF_ANNOT_*
+_FREE_TEXT, _FILE, _WIDGET = 3, 17, 20  # FPDF_ANNOT_*
+_COMMENTS = {1, *range(4, 16)}  # notes, and what is said of shapes, of highlighted and deleted text
 _WITH_VALUES = (4, 5, 6)  # FPDF_FORMFIELD_*: combo box, list box, text field
 _LABEL_WITHIN = 10, 60, 250  # points to the left of a field
 _LABEL_ABOVE = 10, 30
+
+_ATTACHED = "files in a PDF are not read; save it"
 
 _STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -89,6 +92,18 @@ class _Rows(NamedTuple):
     header: bool
 
 
+class _PageRead(NamedTuple):
+    """What was read of a page."""
+
+    lines: list[str]
+    """Tables among them."""
+    why: str = ""
+    """Why there is no text, if the page has more."""
+    comments: Sequence[str] = ()
+    attached: Sequence[str] = ()
+    """What is said of files that are attached to a place of the page."""
+
+
 _Block: TypeAlias = "tuple[int, _Rows | list[str]]"
 """A page, and a table or lines of text."""
 
@@ -96,33 +111,40 @@ _Block: TypeAlias = "tuple[int, _Rows | list[str]]"
 def read_pdf(file: BinaryIO) -> Iterator[Part | Skipped]:
     """Yield the paragraphs of a PDF; their numbers are pages.
 
-    Running heads and feet come once each, after the paragraph that they would interrupt; page
-    numbers, tables of contents and indexes are left out. Skipped are pages that cannot be read,
-    pages that hold pictures or drawings and no text, as scanned ones do, and attached files. Raises
-    `DocumentError` for a file that is broken, encrypted, or without text (a scan), and
-    `MissingExtraError` without pypdfium2.
+    Running heads and feet come once each, after the paragraph that they would interrupt, and
+    comments at the end; page numbers, tables of contents and indexes are left out. Skipped are
+    pages that cannot be read, pages that hold pictures or drawings and no text, as scanned ones do,
+    and attached files. Raises `DocumentError` for a file that is broken, encrypted, or without text
+    (a scan), and `MissingExtraError` without pypdfium2.
     """
     pdfium = _pdfium()
     pages: list[list[str]] = []
+    comments: list[Part] = []
     skipped: list[Skipped] = []
     with contextlib.closing(_opened(pdfium, file)) as pdf:
         form = _form(pdf)
         known: set[str] = set()
         for index in range(len(pdf)):
-            lines, why = _lines(pdfium, pdf, form, index, known)
-            pages.append(lines)
-            if why:
-                skipped.append(Skipped(f"page {index + 1}", why))
+            page = _page(pdfium, pdf, form, index, known)
+            pages.append(page.lines)
+            comments += (Part(f"{text}\n\n", index + 1) for text in page.comments)
+            if page.why:
+                skipped.append(Skipped(f"page {index + 1}", page.why))
+            skipped += (
+                Skipped(f"attachment on page {index + 1} {text}".rstrip(), _ATTACHED)
+                for text in page.attached
+            )
         skipped += [
-            Skipped(f"attachment {_name(pdf, number)}", "files in a PDF are not read; save it")
+            Skipped(f"attachment {_name(pdf, number)}", _ATTACHED)
             for number in range(pdf.count_attachments())
         ]
-    if not any(line.strip() for lines in pages for line in lines):
+    if not comments and not any(line.strip() for lines in pages for line in lines):
         raise DocumentError(
             f"no text in its {len(pages):,} page{'s' * (len(pages) != 1)}, as in scanned ones; "
             "recognise it first, such as: ocrmypdf in.pdf out.pdf"
         )
     yield from _parts(pages)
+    yield from comments
     yield from skipped
 
 
@@ -296,17 +318,16 @@ def _with_blanks(data: bytes) -> bytes:
     return _STREAM.sub(repaired, data)
 
 
-def _lines(pdfium: Any, pdf: Any, form: Any, index: int, known: set[str]) -> tuple[list[str], str]:
-    """The lines of a page, tables among them, and why there is no text, if it has more.
-
-    `known` are words that are not looked at for gaps; those of the page are added.
-    """
+def _page(pdfium: Any, pdf: Any, form: Any, index: int, known: set[str]) -> _PageRead:
+    """Read a page. `known` are words that are not looked at for gaps; those of it are added."""
     try:
         page = pdf[index]
         with contextlib.closing(page), contextlib.closing(page.get_textpage()) as found:
             raw: str = found.get_text_range()
             shows = not raw.strip() and pdfium.raw.FPDFPage_CountObjects(page) > 0
-            values = sorted(_values(pdfium.raw, form, page, found, raw))
+            comments: list[str] = []
+            attached: list[str] = []
+            values = sorted(_values(pdfium.raw, form, page, found, raw, comments, attached))
             breaks: list[tuple[int, str]] = []
             tabular: list[Table] = []
             # a character for each glyph
@@ -317,7 +338,7 @@ def _lines(pdfium: Any, pdf: Any, form: Any, index: int, known: set[str]) -> tup
                 breaks += ((at, "\n") for at in starts)
                 tabular += tables(raw, _box(pdfium.raw, found), _drawn(pdfium.raw, page))
     except pdfium.PdfiumError as error:
-        return [], f"cannot be read ({first_line(error)})"  # the other pages can still be
+        return _PageRead([], f"cannot be read ({first_line(error)})")  # others can still be
     added = sorted([*breaks, *values], key=lambda one: one[0])
     lines: list[str] = []
     end = 0
@@ -332,9 +353,10 @@ def _lines(pdfium: Any, pdf: Any, form: Any, index: int, known: set[str]) -> tup
         lines.append(_Table(rows, header=table.header))
         end = table.end
     lines += _LINE_END.split(_clean(_with(raw, added, end, len(raw) + 1)))
+    why = ""
     if shows and not any(map(str.strip, lines)):
-        return [], "no text in it, as in scanned ones; recognise it: ocrmypdf in.pdf out.pdf"
-    return lines, ""
+        lines, why = [], "no text in it, as in scanned ones; recognise it: ocrmypdf in.pdf out.pdf"
+    return _PageRead(lines, why, comments, attached)
 
 
 def _clean(text: str) -> str:
@@ -434,16 +456,29 @@ def _form(pdf: Any) -> Any:
 
 
 def _values(
-    raw: Any, form: Any, page: Any, text: Any, characters: str
+    raw: Any,
+    form: Any,
+    page: Any,
+    text: Any,
+    characters: str,
+    comments: list[str],
+    attached: list[str],
 ) -> Iterator[tuple[int, str]]:
-    """What was filled in on a page: an offset in its text, behind the label, and the value."""
+    """What was filled in on a page: an offset in its text, behind the label, and the value.
+
+    `comments` gets the texts of notes, `attached` what is said of files at places of the page.
+    """
     for number in range(raw.FPDFPage_GetAnnotCount(page)):
         annotation = raw.FPDFPage_GetAnnot(page, number)
         try:
             kind = raw.FPDFAnnot_GetSubtype(annotation)
             value = ""
-            if kind == _FREE_TEXT:
-                value = _string(raw.FPDFAnnot_GetStringValue, annotation, b"Contents")
+            if kind in _COMMENTS and (note := _contents(raw, annotation)):
+                comments.append(_clean(note))
+            elif kind == _FILE:
+                attached.append(one_line(_contents(raw, annotation)))
+            elif kind == _FREE_TEXT:
+                value = _contents(raw, annotation)
             elif kind == _WIDGET and form and _may_have_value(raw, form, annotation):
                 value = _string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
             box = raw.FS_RECTF()
@@ -453,6 +488,10 @@ def _values(
                 yield (end.start() if end else len(characters)), f" {value.strip()}"
         finally:
             raw.FPDFPage_CloseAnnot(annotation)
+
+
+def _contents(raw: Any, annotation: Any) -> str:
+    return _string(raw.FPDFAnnot_GetStringValue, annotation, b"Contents").strip()
 
 
 def _may_have_value(raw: Any, form: Any, annotation: Any) -> bool:
