@@ -19,13 +19,13 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from pullquote.checking.cells import ROW_END, only_cells
 from pullquote.checking.folding import Folded
 from pullquote.checking.verdicts import Named
 from pullquote.errors import DocumentError, InputError, MissingExtraError, TextError
+from pullquote.files import open_file
 from pullquote.progress import Progress, no_progress
 from pullquote.searching import plain
 from pullquote.searching.documents import Notes, Problem, SourceFile, find
@@ -147,7 +147,8 @@ class SourceText:
         if not path.lower().endswith(_RAW):
             return None
         try:
-            text = decode(Path(path).read_bytes()).text
+            with open_file(path) as file:  # an index may name a pipe
+                text = decode(file.read()).text
         except (OSError, TextError, MissingExtraError):
             return None
         starts = [0, *(found.end() for found in re.finditer(r"\r\n?|\n", text))]
