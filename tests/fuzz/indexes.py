@@ -9,6 +9,7 @@ answers are those of the sound index.
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -288,7 +289,7 @@ class Indexes:
         for end in rng.sample(["-wal", "-shm", "-journal"], rng.choice([1, 2])):
             beside = path.with_name(path.name + end)
             if rng.random() < 0.1:
-                beside.mkdir()
+                rng.choice([beside.mkdir, lambda beside=beside: os.mkfifo(beside)])()
                 continue
             beside.write_bytes(
                 rng.choice([b"", rng.randbytes(5000), other, damaged(rng, self.log)])
@@ -311,7 +312,7 @@ class Indexes:
                 shutil.copy(f"{other}.vectors", file)
             case _:
                 file.unlink()
-                rng.choice([file.mkdir, lambda: file.symlink_to(file)])()
+                rng.choice([file.mkdir, lambda: file.symlink_to(file), lambda: os.mkfifo(file)])()
 
     def cosines(self, rng: random.Random, path: Path) -> None:
         """The vectors themselves, which have no check of their own."""
