@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -189,3 +190,17 @@ def test_shards_are_one_mapping(tmp_path: Path) -> None:
 def test_damaged_indexes(tmp_path: Path, weight_map: object, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         open_tensors(shards(tmp_path, weight_map))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no pipes with names in folders")
+def test_a_pipe_that_an_index_names_is_an_error(tmp_path: Path) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    shard = "model-00001-of-00001.safetensors"
+    index.write_text(json.dumps({"weight_map": {"a": shard}}))
+    os.mkfifo(tmp_path / shard)
+    with pytest.raises(ModelError, match=rf"{shard}: cannot be read \(a pipe, not a file\)"):
+        open_tensors(index)
+    index.unlink()
+    os.mkfifo(index)
+    with pytest.raises(ModelError, match=r"index\.json: cannot be read \(a pipe, not a file\)"):
+        open_tensors(index)
