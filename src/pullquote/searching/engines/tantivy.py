@@ -60,6 +60,8 @@ class TantivyEngine:
             folder.mkdir(parents=True, exist_ok=True)
             _check_files(folder)
             self.index = self.tantivy.Index(self.schema, path=str(folder), reuse=True)
+            # else a thread reads new files at any time, also before they were checked
+            self.index.config_reader("manual")
 
     @property
     def generation(self) -> int:
