@@ -342,7 +342,7 @@ def test_a_damaged_cell_is_seen_when_the_file_is_opened(searcher: Searcher, tmp_
 
 
 @pytest.mark.skipif(os.name == "nt", reason="has no pipes with names in folders")
-@pytest.mark.parametrize("what", ["pipe", "link", "dangling", "device", "folder", "socket"])
+@pytest.mark.parametrize("what", ["pipe", "link", "dangling", "link to a pipe", "folder", "socket"])
 def test_what_is_no_file_in_the_place_of_what_was_found(tmp_path: Path, what: str) -> None:
     """A pipe would be waited for, and through a link another file be written to."""
     other = tmp_path / "other"
@@ -355,8 +355,9 @@ def test_what_is_no_file_in_the_place_of_what_was_found(tmp_path: Path, what: st
             path.symlink_to(other)
         case "dangling":
             path.symlink_to(tmp_path / "new")
-        case "device":
-            path.symlink_to("/dev/zero")
+        case "link to a pipe":
+            os.mkfifo(tmp_path / "pipe")
+            path.symlink_to(tmp_path / "pipe")
         case "folder":
             path.mkdir()
         case "socket":

@@ -284,7 +284,7 @@ def test_a_system_without_room_for_a_process_reports_the_document(
     def full(*arguments: object, **options: object) -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(pool.subprocess, "Popen", full)
+    monkeypatch.setattr(process.subprocess, "Popen", full)
     found = read_all(sources(MILL / "lease.pdf"))
     assert found["lease.pdf"].startswith("! no process for its reader (BlockingIOError: ")
     assert "Resource temporarily unavailable" in found["lease.pdf"]
