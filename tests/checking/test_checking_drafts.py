@@ -258,6 +258,32 @@ def test_the_name_of_a_sheet_is_no_quotation(draft: str) -> None:
     assert read_draft(draft).quotations == ()
 
 
+@pytest.mark.parametrize(
+    "draft", ["In “a/b/lease.pdf” we read", 'See "Minutes of 2 November.md".', "“c/d/e” is gone"]
+)
+def test_the_name_of_a_file_is_no_quotation(draft: str) -> None:
+    assert read_draft(draft).quotations == ()
+
+
+@pytest.mark.parametrize(
+    ("draft", "citations"),
+    [
+        ("“a b c” stands there. In b.pdf he says “x y z”.", ["stands there.", "."]),
+        ("“a b c.” In b.pdf he says “x y z”.", ["", "."]),
+        ("“a b c” (a.pdf). See b.pdf, p. 2: “x y z”", ["(a.pdf).", ""]),
+        ("“a b c” in a.pdf and “x y z” in b.pdf.", ["in a.pdf and", "in b.pdf."]),
+        ("“a b c.” See a.pdf, p. 2.\n\n“x y z”", ["See a.pdf, p. 2.", ""]),
+        ("“a b c” he says. (a.pdf, p. 2) Then “x y z”", ["he says. (a.pdf, p. 2)", ""]),
+        ("“a b c.” (a.pdf) In b.pdf “x y z”", ["(a.pdf) In b.pdf", ""]),
+        ("“a b c.”[^1] In b.pdf “x y z”\n\n[^1]: a.pdf", ["(a.pdf) In b.pdf", ""]),
+    ],
+)
+def test_the_sentence_that_leads_to_the_next_quotation_cites_nothing_for_the_one_before(
+    draft: str, citations: list[str]
+) -> None:
+    assert [one.citation for one in read_draft(draft).quotations] == citations
+
+
 def test_what_stands_below_a_source_or_place_in_json_is_read() -> None:
     draft = {"document": {"text": "He said “a b c”."}, "section": [{"quote": "x y z"}]}
     found = read_draft(json.dumps(draft), "json").quotations

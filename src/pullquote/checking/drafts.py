@@ -56,6 +56,7 @@ _CITE = re.compile(r"\bcite\s*=\s*[\"']([^\"'<>]{1,1000})[\"']", re.IGNORECASE)
 _CITED = re.compile(
     rf"[^\w([{{]{{0,4}}(?:\([^()]{{1,200}}\)|\[[^\[\]]{{1,200}}\])|{ASIDE}[^{ASIDE_END}]*{ASIDE_END}"
 )
+_BRACKET = re.compile(r"\s*(?:\([^()]{1,200}\)|\[[^\[\]]{1,200}\])")
 _ALERT = re.compile(r"\[!\w{1,20}\]")
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,4}[.)])\s")
 _ATTRIBUTION = re.compile(r"\s*(?:—|–|--|~|―)\s*\S")
@@ -67,6 +68,11 @@ _BRACKETED = re.compile(
 _SHEET_BEFORE = re.compile(r"(?<!\w)(?:(?:work)?sheet|tab|blatt)\s?\Z", re.IGNORECASE)
 _SHEET_AFTER = re.compile(r"\s(?:(?:work)?sheet|tab)(?!\w)", re.IGNORECASE)
 _LONGEST_SHEET = 31  # characters
+_FILE_NAME = re.compile(
+    r"\S*[/\\]\S*|[^\n]{1,150}\.(?:pdf|docx?|pptx?|xls[xm]?|od[tps]|rtf|epub|html?|txt|md|rst|tex|"
+    r"log|eml|mbox|csv|tsv|jsonl?|parquet)",
+    re.IGNORECASE,
+)
 _FRONT = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.DOTALL)
 
 _QUOTE_KEYS = ("quote", "quotation", "quoted_text", "excerpt", "verbatim")
@@ -136,7 +142,7 @@ def _read_plain(text: str, path: str = "") -> Draft:
 
     unclosed: list[str] = []
     marked = quotations(text, lambda at: unclosed.append(where(at)))
-    found = [one for one in marked if not _is_sheet(text, one)]
+    found = [one for one in marked if not _is_name(text, one)]
     quoted = []
     for number, one in enumerate(found):
         limit = found[number + 1].start if number + 1 < len(found) else len(text)
@@ -147,6 +153,8 @@ def _read_plain(text: str, path: str = "") -> Draft:
         before = text[max(since, one.start - _BEFORE) : one.start]
         if not one.block:
             after = re.split(rf"\n\s*\n|{PARAGRAPH}", after)[0]
+            if number + 1 < len(found) and one.end + len(after) == found[number + 1].start:
+                after = _own_sentence(one.text, after)
             before = re.split(rf"\n\s*\n|{PARAGRAPH}", before)[-1]
         # the line of its first word
         at = one.start + 1
@@ -164,11 +172,30 @@ def _read_plain(text: str, path: str = "") -> Draft:
     return Draft(tuple(quoted), tuple(unclosed))
 
 
-def _is_sheet(text: str, marked: Marked) -> bool:
-    """Whether what stands in marks is the name of a sheet."""
+def _is_name(text: str, marked: Marked) -> bool:
+    """Whether what stands in marks is the name of a file or a sheet."""
+    if _FILE_NAME.fullmatch(marked.text):
+        return True
     before, after = text[: marked.start][-12:], text[marked.end :][:12]
     near = _SHEET_BEFORE.search(before) or _SHEET_AFTER.match(after)
     return near is not None and len(marked.text) <= _LONGEST_SHEET and not marked.block
+
+
+def _own_sentence(quote: str, after: str) -> str:
+    """What follows a quotation, without the sentence that leads to the next one, but for brackets.
+
+    >>> _own_sentence("The rent is due", " (a.pdf). In b.pdf he writes ")
+    ' (a.pdf).'
+    >>> _own_sentence("The rent is due.", " In b.pdf he writes "), _own_sentence("x", " and ")
+    ('', ' and ')
+    """
+    ends = [*sentence_ends(f"{after} X")]
+    if not ends and quote[-1:] in ".!?" and after.lstrip()[:1].isupper():
+        ends = [0]
+    if not ends:
+        return after
+    bracket = _BRACKET.match(after, min(ends[-1], len(after)))
+    return after[: bracket.end()] if bracket else after[: ends[-1]]
 
 
 def _last_sentence(text: str) -> str:

@@ -151,14 +151,15 @@ def named(quotation: Quotation, names: Names) -> Named | None:
     title, documents = names.titled(words) if words else ("", ())
     if found := _file(words, names):
         return found if _has_place(found) else _at_once(found, rest, names)
-    if found := _file(citation, names) or _file(quotation.before, names, last=True):
+    if found := _file(citation, names):
         return found
+    bare = bool(words and (_NUMBER.match(words.strip()) or _SHEET.match(words.strip())))
+    if found := _file(quotation.before, names, last=True):
+        return found if _has_place(found) or not bare else _with_place(found, words, names)
     if documents:
         found = Named(title, documents, *names.place(words, documents))
         return found if _has_place(found) else _at_once(found, rest, names)
-    if words and (_NUMBER.match(words.strip()) or _SHEET.match(words.strip())):
-        return Named("", (), *names.place(words, ()))
-    return None
+    return _with_place(Named(""), words, names) if bare else None
 
 
 def _file(text: str, names: Names, *, last: bool = False) -> Named | None:
@@ -195,9 +196,12 @@ def _at_once(named: Named, rest: str, names: Names) -> Named:
     """The same with the place that follows its brackets at once: "(lease.pdf), p. 3"."""
     begin = _AT_ONCE.match(rest)
     at = begin.end() if begin else 0
-    if not (_NUMBER.match(rest, at) or _SHEET.match(rest, at)):
-        return named
-    unit, number, sheet = names.place(rest[at:], named.documents)
+    follows = _NUMBER.match(rest, at) or _SHEET.match(rest, at)
+    return _with_place(named, rest[at:], names) if follows else named
+
+
+def _with_place(named: Named, text: str, names: Names) -> Named:
+    unit, number, sheet = names.place(text, named.documents)
     return replace(named, unit=unit, number=number, sheet=sheet)
 
 
