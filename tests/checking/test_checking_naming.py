@@ -58,7 +58,10 @@ def test_a_named_source(draft: str, expected: tuple[str, str, int | None]) -> No
         ("“x y z” (stock.xlsx, the 'Prices 2027' sheet)", "stock.xlsx, sheet Prices 2027"),
         ("“x y z” (stock.xlsx, Costs, old, row 4)", "stock.xlsx, sheet Costs, old, row 4"),
         ("“x y z” (stock.xlsx, prices!B4)", "stock.xlsx, sheet Prices, row 4"),
-        ("“x y z” (stock.xlsx, 'Prices 2027'!$B$4:$C$4)", "stock.xlsx, sheet Prices 2027, row 4"),
+        (
+            "“x y z” (stock.xlsx, 'Prices 2027'!$B$4:$C$6)",
+            "stock.xlsx, sheet Prices 2027, row 4 to 6",
+        ),
         ("“x y z” (stock.xlsx, sheet 2, row 4)", "stock.xlsx, sheet Prices 2027, row 4"),
         ("“x y z” (stock.xlsx, cell B4)", "stock.xlsx, row 4"),
         ("Row 4 of sheet Prices in stock.xlsx says “x y z”.", "stock.xlsx, sheet Prices, row 4"),
@@ -90,7 +93,7 @@ def test_a_named_sheet(draft: str, expected: str) -> None:
             "stock.xlsx, sheet Prices, row 4",
         ),
         ({"source": "lease.pdf, p. 3"}, "lease.pdf, page 3"),
-        ({"source": "lease.pdf", "page": "pp. 3-4"}, "lease.pdf, page 3"),
+        ({"source": "lease.pdf", "page": "pp. 3-4"}, "lease.pdf, page 3 to 4"),
         ({"source": "lease.pdf", "page": True}, "lease.pdf"),
         ({"page": 3}, "page 3"),
         ({"sheet": "Prices"}, "sheet Prices"),
@@ -153,6 +156,19 @@ def test_a_sheet_is_compared_where_there_are_several() -> None:
         assert not found.is_at(other, other)
     only = replace(there, sheet="")
     assert found.is_at(only, only)
+
+
+@pytest.mark.parametrize(
+    ("words", "inside"), [("pp. 7-9", (7, 8, 9)), ("p. 107–9", (107, 109)), ("pages 7 to 9", (9,))]
+)
+def test_a_range_of_pages(words: str, inside: tuple[int, ...]) -> None:
+    found = named(Quotation("x", "line 1", citation=f"(lease.pdf, {words})"), NAMES)
+    assert found
+    pages = {number: Place("/a/lease.pdf", "page", number) for number in (*range(6, 111),)}
+    assert all(found.is_at(pages[number], pages[number]) for number in inside)
+    for number in (inside[0] - 1 if len(inside) > 1 else 6, inside[-1] + 1):
+        assert not found.is_at(pages[number], pages[number])
+    assert found.is_at(pages[6], pages[110])
 
 
 def test_a_page_of_a_document_without_pages_is_not_held_against_it() -> None:

@@ -97,6 +97,8 @@ class Quotation:
     unit: str = ""
     number: int | None = None
     sheet: str = ""
+    until: int | None = None
+    """The last number, if JSON names several: "3-5"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,20 +500,21 @@ def _explicit(text: str, path: str, near: dict[str, Any]) -> Iterator[Quotation]
     source = next((near[key] for key in _SOURCE_KEYS if isinstance(near.get(key), str)), "")
     if near.get("unit") in _UNITS:
         near = near | {near["unit"]: near.get("number")}
-    unit, number = next(
-        ((key, at) for key in _UNITS if (at := _integer(near.get(key))) is not None), ("", None)
-    )
+    numbers = ((key, *_integers(near.get(key))) for key in _UNITS)
+    unit, number, until = next((one for one in numbers if one[1] is not None), ("", None, None))
     sheet = near.get("sheet")
     sheet = sheet.strip() if isinstance(sheet, str) else ""
-    yield Quotation(text, path, source=source, unit=unit, number=number, sheet=sheet)
+    yield Quotation(text, path, source=source, unit=unit, number=number, sheet=sheet, until=until)
 
 
-def _integer(value: Any) -> int | None:
-    """A number of JSON, also in words such as "p. 3" or "3-4".
+def _integers(value: Any) -> tuple[int | None, int | None]:
+    """A number of JSON, also in words such as "p. 3", and the last of several.
 
-    >>> [_integer(value) for value in (3, "3", "p. 3", "3-4", "iv", True, None)]
-    [3, 3, 3, 3, None, None, None]
+    >>> [_integers(value) for value in (3, "3", "p. 3", "3-4", "iv", True, None)]
+    [(3, None), (3, None), (3, None), (3, 4), (None, None), (None, None), (None, None)]
     """
-    if isinstance(value, str) and (found := re.match(r"\D{0,12}(\d{1,6})(?!\d)", value)):
-        return int(found[1])
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, str):
+        found = re.match(r"\D{0,12}(\d{1,6})(?!\d)(?:\s?[-‐-―]\s?(\d{1,6})(?!\d))?", value)
+        first, last = found.groups() if found else (None, None)
+        return int(first) if first else None, int(last) if last else None
+    return (value if isinstance(value, int) and not isinstance(value, bool) else None), None

@@ -31,9 +31,10 @@ _FILE = re.compile(
     re.IGNORECASE,
 )
 _UNITS = r"pages?|pp?\.?|pg\.?|seite|s\.|lines?|ll?\.|slide|section|paragraph|rows?"
-_CELL = r"\$?[A-Z]{1,3}\$?(\d{1,7})(?!\w)"
+_CELL = r"\$?[A-Z]{1,3}\$?(\d{1,7})(?::\$?[A-Z]{1,3}\$?(\d{1,7}))?(?!\w)"
 _NUMBER = re.compile(
-    rf"(?<!\w)(?:#page=|({_UNITS})\s?)(\d{{1,6}})(?!\w)|(?:!|(?<!\w)cells?\s){_CELL}",
+    rf"(?<!\w)(?:#page=|({_UNITS})\s?)(\d{{1,6}})(?:\s?(?:[-‐-―]|to)\s?(\d{{1,6}}))?(?!\w)"
+    rf"|(?:!|(?<!\w)cells?\s){_CELL}",
     re.IGNORECASE,
 )
 # between a place and a name after it: "page 3 of ", "page 3 ("
@@ -116,15 +117,16 @@ class Names:
                 return sheet
         if not (found := _SHEET.search(text)):
             return ""
-        name = found[1] or found[2] or found[4]
+        name = found[1] or found[2] or found[5]
         if name.isdecimal():  # "sheet 2"
             return known[int(name) - 1] if 0 < int(name) <= len(known) else ""
         return "" if name[0].islower() else name  # "the sheet of prices"
 
-    def place(self, text: str, documents: Iterable[str]) -> tuple[str, int | None, str]:
-        """The unit, number and sheet in some words."""
-        sheet = self.sheet(text[:_LONGEST_SHEET], documents)
-        return (*_number(text if sheet else text[:_AFTER]), sheet)
+    def placed(self, named: Named, text: str) -> Named:
+        """The same with the numbers and the sheet in some words."""
+        sheet = self.sheet(text[:_LONGEST_SHEET], named.documents)
+        unit, number, until = _numbers(text if sheet else text[:_AFTER])
+        return replace(named, unit=unit, number=number, until=until, sheet=sheet)
 
     def titled(self, text: str) -> tuple[str, tuple[str, ...]]:
         """The name in some words, without an ending, and its documents.
@@ -155,11 +157,11 @@ def named(quotation: Quotation, names: Names) -> Named | None:
         return found
     bare = bool(words and (_NUMBER.match(words.strip()) or _SHEET.match(words.strip())))
     if found := _file(quotation.before, names, last=True):
-        return found if _has_place(found) or not bare else _with_place(found, words, names)
+        return found if _has_place(found) or not bare else names.placed(found, words)
     if documents:
-        found = Named(title, documents, *names.place(words, documents))
+        found = names.placed(Named(title, documents), words)
         return found if _has_place(found) else _at_once(found, rest, names)
-    return _with_place(Named(""), words, names) if bare else None
+    return names.placed(Named(""), words) if bare else None
 
 
 def _file(text: str, names: Names, *, last: bool = False) -> Named | None:
@@ -176,15 +178,15 @@ def _file(text: str, names: Names, *, last: bool = False) -> Named | None:
     if page or line:
         number = page or line or ""
         return Named(name, documents, "page" if page else "line", int(number))
-    after = Named(name, documents, *names.place(_NEXT.split(text[found.end() :])[0], documents))
+    after = names.placed(Named(name, documents), _NEXT.split(text[found.end() :])[0])
     if not _has_place(after) and (of := _OF.search(text, 0, found.start())):
         # without other files before it
         before = _NEXT.split(_FILE.split(text[: of.start()])[-1])[-1][-_LONGEST_SHEET:]
         sheet = names.sheet(before, documents)
         numbers = list(_NUMBER.finditer(before))
         if sheet or (numbers and numbers[-1].end() == len(before)):
-            unit, number = _number(numbers[-1][0] if numbers else "")
-            return Named(name, documents, unit, number, sheet)
+            unit, number, until = _numbers(numbers[-1][0] if numbers else "")
+            return Named(name, documents, unit, number, sheet, until)
     return after
 
 
@@ -197,38 +199,38 @@ def _at_once(named: Named, rest: str, names: Names) -> Named:
     begin = _AT_ONCE.match(rest)
     at = begin.end() if begin else 0
     follows = _NUMBER.match(rest, at) or _SHEET.match(rest, at)
-    return _with_place(named, rest[at:], names) if follows else named
-
-
-def _with_place(named: Named, text: str, names: Names) -> Named:
-    unit, number, sheet = names.place(text, named.documents)
-    return replace(named, unit=unit, number=number, sheet=sheet)
+    return names.placed(named, rest[at:]) if follows else named
 
 
 def _explicit(quotation: Quotation, names: Names) -> Named:
     """The source and place that JSON or HTML names; the source may be "lease.pdf, page 3"."""
     source = quotation.source
     documents = names.documents(source) or names.titled(source)[1]
-    found = Named(source, documents, *names.place(source, documents))
+    found = names.placed(Named(source, documents), source)
     if not documents and (file := _file(source, names)) and file.documents:
         found = file
     if quotation.number is not None:
-        found = replace(found, unit=quotation.unit, number=quotation.number)
+        number, until = quotation.number, quotation.until
+        found = replace(found, unit=quotation.unit, number=number, until=until)
     return replace(found, sheet=quotation.sheet or found.sheet)
 
 
-def _number(text: str) -> tuple[str, int | None]:
-    """The unit and number in some words.
+def _numbers(text: str) -> tuple[str, int | None, int | None]:
+    """The unit in some words, its number, and the last of several.
 
-    >>> _number("p. 3"), _number("lines 12-14"), _number("Prices!B4"), _number("")
-    (('page', 3), ('line', 12), ('row', 4), ('', None))
+    >>> _numbers("p. 3"), _numbers("lines 112-14"), _numbers("Prices!B4:C6")
+    (('page', 3, None), ('line', 112, 114), ('row', 4, 6))
     """
-    found = _NUMBER.search(text)
-    if not found:
-        return "", None
-    if found[3]:
-        return "row", int(found[3])
-    word = (found[1] or "page").casefold().rstrip(".")
+    if not (found := _NUMBER.search(text)):
+        return "", None, None
+    word, first, last, row, last_row = found.groups()
+    if row:
+        return "row", int(row), int(last_row) if last_row else None
+    word = (word or "page").casefold().rstrip(".")
     if word in ("slide", "section", "paragraph", "row", "rows"):
-        return word.removesuffix("s"), int(found[2])
-    return ("line" if word.startswith("l") else "page"), int(found[2])
+        unit = word.removesuffix("s")
+    else:
+        unit = "line" if word.startswith("l") else "page"
+    if last and len(last) < len(first):  # "112-14"
+        last = first[: -len(last)] + last
+    return unit, int(first), int(last) if last and int(last) > int(first) else None

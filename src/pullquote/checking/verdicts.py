@@ -39,6 +39,8 @@ class Named:
     number: int | None = None
     sheet: str = ""
     """The name of the sheet, "" if the draft names none."""
+    until: int | None = None
+    """The last number, if the draft names several: "pages 3-5"."""
 
     def is_at(self, first: Place, last: Place) -> bool:
         """Whether a passage from one place to another is where the name says.
@@ -52,12 +54,13 @@ class Named:
             return False
         if self.number is None or first.unit != self.unit:
             return bool(self.documents or self.sheet) or self.number is not None
-        return first.number <= self.number <= last.number
+        return first.number <= (self.until or self.number) and self.number <= last.number
 
     def __str__(self) -> str:
         name = Path(self.name).name
         sheet = f"sheet {self.sheet}" if self.sheet else ""
         number = f"{self.unit} {self.number}" if self.number is not None else ""
+        number += f" to {self.until}" if self.until else ""
         return ", ".join(filter(None, [name, sheet, number]))
 
 
@@ -171,6 +174,7 @@ class Check:
             "sheet": self.named.sheet or None,
             "unit": self.named.unit or None,
             "number": self.named.number,
+            "until": self.named.until,
         }
         return {
             "quote": self.quote,
