@@ -272,7 +272,30 @@ def test_comments_and_drawings_of_a_sheet(tmp_path: Path) -> None:
             "xl/c.xml", '<comments><comment ref="B6"><t>Sold.</t></comment></comments>'
         )
         archive.writestr("xl/d.xml", f'<d xmlns:a="{space}"><a:p><a:t>In a box.</a:t></a:p></d>')
-    assert text_and_notes(path)[0].endswith("310.5\nSold. / In a box.")
+        archive.writestr("xl/_rels/d.xml.rels", related(("c", "chart", "chart.xml")))
+        archive.writestr("xl/chart.xml", f'<c xmlns:a="{space}"><a:p><a:t>Sales</a:t></a:p></c>')
+    assert text_and_notes(path)[0].endswith("310.5\nSold. / In a box. / Sales")
+
+
+def test_what_stands_beside_a_sheet_is_no_caption_of_the_next_one(tmp_path: Path) -> None:
+    path = xlsx(tmp_path / "a.xlsx", A=DOORS, B=DOORS)
+    space = "http://schemas.openxmlformats.org/drawingml/2006/main"
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("xl/_rels/sheet1.xml.rels", related(("d", "drawing", "d.xml")))
+        archive.writestr("xl/d.xml", f'<d xmlns:a="{space}"><a:p><a:t>In a box</a:t></a:p></d>')
+    lines = text_and_notes(path)[0].split("\n")
+    assert "In a box" in lines
+    assert sum("In a box" in line for line in lines) == 1
+
+
+def test_headers_and_footers_of_a_sheet(tmp_path: Path) -> None:
+    margins = (
+        '<headerFooter><oddHeader>&amp;L&amp;"Arial,Bold"&amp;14Mill Trust&amp;R&amp;D</oddHeader>'
+        "<oddFooter>&amp;CPage &amp;P of &amp;N&amp;RAnn &amp;amp;&amp;amp; Bob</oddFooter>"
+        "<evenHeader>&amp;LMill Trust</evenHeader></headerFooter>"
+    ).replace("&amp;amp;&amp;amp;", "&amp;&amp;")
+    rows = DOORS.replace("</worksheet>", f"{margins}</worksheet>")
+    assert text_and_notes(xlsx(tmp_path / "a.xlsx", A=rows))[0].endswith("\nMill Trust / Ann & Bob")
 
 
 def test_a_sheet_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,9 @@ def titled(unit: str, parts: Iterable[Part]) -> Iterator[Part]:
     earlier: Part | None = None
     before: Part | None = None  # held back until it is clear whether a row follows
     for part in parts:
-        elsewhere = unit in _CONTAINERS and before is not None and before.number != part.number
+        elsewhere = before is not None and (
+            before.sheet != part.sheet or (unit in _CONTAINERS and before.number != part.number)
+        )
         if elsewhere:
             heading = None
         if part.alone and (before is None or not before.alone or elsewhere):

@@ -11,6 +11,7 @@ errors such as #N/A, are skipped, and a note counts those of a sheet.
 
 from __future__ import annotations
 
+import html
 import io
 import os
 import posixpath
@@ -27,6 +28,7 @@ from pullquote.searching.numbers import Formats, first_day, formatted
 from pullquote.searching.office import drawn
 from pullquote.searching.opendocument import MOST_REPEATED, OpenDocument, repeated
 from pullquote.searching.packages import (
+    Relation,
     main_part,
     open_package,
     relation_id,
@@ -38,6 +40,11 @@ from pullquote.searching.signatures import OLD_OR_ENCRYPTED
 
 _MOST_COLUMNS = 16_384  # of Excel
 _PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+_MARGIN = re.compile(rb"<(?:\w+:)?(?:odd|even|first)(?:Header|Footer)\b[^>]*>([^<]*)<")
+_AMPERSAND = "\ufdd0"  # while codes are looked for: no character
+_PLACES = re.compile("&[LCR]")
+_FIELDS = re.compile("&[PNDTGAFZ]")  # the page, how many there are, the date, a picture, names
+_CODES = re.compile(r'&(?:"[^"]*"|K[0-9A-F]{6}|K\d\d[+-]\d{3}|\d{1,3}|[A-Za-z])')  # fonts
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]{1,3}[0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})"')
 
 _MOST_ERRORS = 5  # kinds of errors that a note names
@@ -90,6 +97,7 @@ def read_xlsx(file: BinaryIO) -> Iterator[Part | Note]:
                 yield from _named(title, row_parts(table_rows(rows), title, alone=True))
                 yield from unread.notes()
                 try:
+                    yield from _named(title, _margins(archive.content(path)))
                     yield from _named(title, _beside(archive, path))
                 except DocumentError as error:
                     faults.append(error)
@@ -305,8 +313,22 @@ def _place(name: str) -> tuple[int, int] | None:
     return column - 1, int(found[2])
 
 
+def _margins(source: bytes) -> Iterator[Part]:
+    """The texts of a sheet's headers and footers, each once, without those with a page's number.
+
+    They stand to the left, in the middle and to the right: "&LMill Trust&RPage &P of &N".
+    """
+    texts: dict[str, None] = {}  # in their order
+    for found in _MARGIN.findall(source, max(source.rfind(b"sheetData>"), 0)):
+        said = html.unescape(found.decode("utf-8", "replace")).replace("&&", _AMPERSAND)
+        for place in _PLACES.split(said):
+            if not _FIELDS.search(place):
+                texts[one_line(_CODES.sub("", place)).replace(_AMPERSAND, "&")] = None
+    yield from (Part(f"{text}\n\n", 1) for text in texts if text)
+
+
 def _beside(archive: Archive, path: str) -> Iterator[Part]:
-    """The comments of a sheet, and the text in its drawings."""
+    """The comments of a sheet, the text in its drawings, and the titles of its charts."""
     for relation in relations(archive, path).values():
         name = None if relation.outside else archive.find(relation.target)
         if name is None:
@@ -317,8 +339,17 @@ def _beside(archive: Archive, path: str) -> Iterator[Part]:
                     place = _place(comment.get("ref", ""))
                     yield Part(f"{text}\n\n", place[1] if place else 1)
         elif relation.kind == "drawing":
-            for part in drawn(archive.tree(name)):
-                yield part.at(1)
+            inside = (archive.find(one.target) for one in _charts(archive, name))
+            for shown in [name, *filter(None, inside)]:
+                for part in drawn(archive.tree(shown)):
+                    yield part.at(1)
+
+
+def _charts(archive: Archive, drawing: str) -> Iterator[Relation]:
+    """The charts and diagrams of a drawing."""
+    for relation in relations(archive, drawing).values():
+        if relation.kind in ("chart", "diagramData") and not relation.outside:
+            yield relation
 
 
 def _stream(source: bytes, *names: str) -> Iterator[Any]:
