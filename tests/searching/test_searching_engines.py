@@ -114,6 +114,18 @@ def test_a_filter_changes_what_is_found_and_no_score(shelf: Shelf) -> None:
     assert shelf.search("rent", among=Among("id", [])) == []
 
 
+def test_a_filter_that_many_passages_pass_costs_little(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "i.db", encoder=None) as index:
+        rows = [{"text": f"The rent of house {n} by the river.", "n": n % 2} for n in range(2000)]
+        index.add_texts(rows)
+        seconds = []
+        for where in (None, {"n": 1}):
+            begin = time.process_time()
+            assert len(index.search("What is the rent of the house?", where=where)) == 20
+            seconds.append(time.process_time() - begin)
+    assert seconds[1] < 10 * seconds[0] + 0.1
+
+
 def test_what_is_removed_takes_no_place_among_the_best(shelf: Shelf) -> None:
     shelf.search("rent")
     shelf.remove(ROWS[2])

@@ -10,14 +10,16 @@ found there: filters take no space in the index. Call within `store.guarded()`.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pullquote.errors import InputError
+from pullquote.searching.passages import OVERLAP
 from pullquote.searching.plain import is_plain
-from pullquote.searching.rows import cell_of, has_cell
+from pullquote.searching.rows import cell_in_row, cell_of
 from pullquote.searching.stores import DamageError, Store
 from pullquote.searching.texts import plain
 from pullquote.text import without_surrogates
@@ -91,11 +93,14 @@ def _rows_with(store: Store, field: str, values: Iterable[Any]) -> set[int]:
     Where a row is too long for one passage, these are all of its passages.
     """
     found: set[int] = set()
+    cut: set[int] = set()  # may be parts of a row: these share some text
     for shown in set().union(*map(_shown, values)):
-        found.update(_with_cell(store, cell_of(field, shown)))
-    more = found
-    while more := _overlapping(store, more) - found:
-        found |= more
+        for id, size in _with_cell(store, cell_of(field, shown)):
+            found.add(id)
+            if 2 * size > OVERLAP:
+                cut.add(id)
+    while cut := _overlapping(store, cut) - found:
+        found |= cut
     return found
 
 
@@ -108,9 +113,14 @@ def _shown(value: Any) -> set[str]:
     return {value} if isinstance(value, str) and value.strip() else set()
 
 
-def _with_cell(store: Store, cell: str) -> Iterator[int]:
-    """The ids of the passages of files in which a row has a cell; lines of plain texts are none."""
+def _with_cell(store: Store, cell: str) -> Iterator[tuple[int, int]]:
+    """The ids and sizes of the passages of files in which a row has a cell.
+
+    Lines of plain texts are no rows.
+    """
     cell = without_surrogates(cell)
+    pattern = cell_in_row(cell)
+    is_text = functools.cache(is_plain)  # asked for each row of a file
     no_text = "AND NOT EXISTS (SELECT 1 FROM metadata m WHERE m.document = d.id)"
     rows = store.each(
         "SELECT p.id, d.path, p.text FROM passages p JOIN documents d ON d.id = p.document "
@@ -118,8 +128,8 @@ def _with_cell(store: Store, cell: str) -> Iterator[int]:
         cell,
     )
     for id, path, text in rows:
-        if has_cell(text, cell) and not is_plain(os.fsdecode(path)):
-            yield id
+        if pattern.search(text) and not is_text(os.fsdecode(path)):
+            yield id, len(text.encode())
 
 
 def _overlapping(store: Store, ids: Collection[int]) -> set[int]:

@@ -176,18 +176,19 @@ def cell_of(name: str, value: str = "") -> str:
     return f"{name}: {one_line(value)}" if name else one_line(value)
 
 
-def has_cell(text: str, cell: str) -> bool:
-    """Whether a row in a text has a cell, which is as `cell_of` writes it.
+def cell_in_row(cell: str) -> re.Pattern[str]:
+    """What finds a cell, which is as `cell_of` writes it, in rows of a text.
 
     A cell without a value stands for any. Of a cell with "; " it is not known where it ends, unless
     a name follows.
 
     >>> row = "Item: oak door; Price: 840 crowns"
-    >>> [has_cell(row, cell) for cell in ("Price: 840 crowns", "Price: 840", "Price: ")]
+    >>> cells = "Price: 840 crowns", "Price: 840", "Price: "
+    >>> [cell_in_row(cell).search(row) is not None for cell in cells]
     [True, False, True]
     """
     end = "" if cell.endswith(": ") else _CELL_END
-    return re.search(f"{_CELL_BEGIN}{re.escape(cell)}{end}", text, re.MULTILINE) is not None
+    return re.compile(f"{_CELL_BEGIN}{re.escape(cell)}{end}", re.MULTILINE)
 
 
 def has_header(rows: Sequence[Sequence[str]]) -> bool | None:

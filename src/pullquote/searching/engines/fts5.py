@@ -65,8 +65,9 @@ class Fts5Engine:
         query = " OR ".join('"{}"'.format(word.replace('"', "")) for word in words)
         within, values = "", []
         if among is not None:
+            # the sign keeps SQLite from a search of its own for each of them
             within = (
-                f"AND rowid IN (SELECT id FROM passages WHERE {among.column} IN "
+                f"AND +rowid IN (SELECT id FROM passages WHERE {among.column} IN "
                 "(SELECT value FROM json_each(?))) "
             )
             values = [json.dumps(sorted(among.ids))]
