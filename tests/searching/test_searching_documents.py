@@ -269,7 +269,7 @@ def test_a_scanned_pdf() -> None:
 
 
 @pytest.mark.parametrize("name", ["lease.pdf", "house-rules.docx", "history.epub"])
-@pytest.mark.parametrize("kept", [0, 100, 0.5])
+@pytest.mark.parametrize("kept", [1, 100, 0.5])
 def test_broken_files_say_so(tmp_path: Path, name: str, kept: float) -> None:
     data = (MILL / name).read_bytes()
     broken = tmp_path / name
@@ -504,6 +504,14 @@ def test_a_document_without_text_is_noted(tmp_path: Path, name: str) -> None:
     notes = Notes()
     assert list(read(only(tmp_path / name), notes)) == []
     assert "there is no text in it" in str(notes.problem(name))
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "a.docx", "a.csv", "a.html", "a.xls", "a.parquet"])
+def test_an_empty_file_is_told_in_the_same_words(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    notes = Notes()
+    assert list(read(only(tmp_path / name), notes)) == []
+    assert notes.without_text == "empty (0 bytes)"
 
 
 def test_a_list_of_texts_with_a_header_alone_is_told(tmp_path: Path) -> None:

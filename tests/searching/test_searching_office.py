@@ -225,6 +225,12 @@ def titled(text: str) -> str:
     return f"<c:title><c:tx>{rich}</c:tx></c:title>"
 
 
+def test_a_slide_of_pictures_alone_is_told(tmp_path: Path) -> None:
+    picture = "<p:pic><p:nvPicPr/></p:pic>"
+    slides = pptx(tmp_path / "a.pptx", shape("The mill") + picture, picture, "<p:sp/>")
+    assert text_and_notes(slides) == ("The mill", ["slide 2: no text in it, but pictures"])
+
+
 CHART = (
     '<c:chartSpace xmlns:c="urn:c" xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main">'
     f"<c:chart>{titled('Doors sold')}<c:plotArea><c:barChart>%s%s</c:barChart>"

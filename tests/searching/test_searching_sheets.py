@@ -496,7 +496,6 @@ def test_an_old_workbook() -> None:
         (b"<html><table>", "not readable as XLS .*save it as .xlsx"),
         (b"PK\x03\x04", "not readable as XLS .*save it as .xlsx"),
         (b"\xd0\xcf\x11\xe0" + bytes(600), "not readable as XLS .*save it as .xlsx"),
-        (b"", "not readable as XLS|empty"),
     ],
 )
 def test_what_is_no_old_workbook(tmp_path: Path, content: bytes, reason: str) -> None:

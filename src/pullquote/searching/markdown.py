@@ -58,6 +58,11 @@ _TARGET = re.compile(
 _REFERENCE = re.compile(r"\[[^\[\]]{0,500}\]")
 _NOTE = re.compile(r"\[\^[^\[\]\s]{1,100}\]")
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]{0,30}(?:\s[^<>]{0,2000})?/?>")
+_BLOCK_TAG = re.compile(
+    r"</?(?:address|article|aside|blockquote|br|d[dlt]|details|div|fig(?:caption|ure)|h[1-6r]|li"
+    r"|main|[ou]l|p|pre|section|summary|t(?:able|body|[dhr]|foot|head))[\s/>]",
+    re.IGNORECASE,
+)
 _STRONG = re.compile(r"(?<![\w*\\])(\*{1,3})(?=[^\s*])([^*]{1,500})(?<=\S)\1(?![\w*])")
 _STRONG_ = re.compile(r"(?<![\w\\])(_{1,3})(?=[^\s_])([^_]{1,500})(?<=\S)\1(?!\w)")
 # stand for signs of code and escaped ones, which are no markup
@@ -291,9 +296,14 @@ def _cut(markup: str, cuts: list[tuple[int, int]], literal: list[tuple[int, int]
     edges += [(begin, end, False) for begin, end in literal]
     at = 0
     for begin, end, cut in sorted(edges):
-        pieces.append(markup[at:begin])
-        breaks = line_breaks(markup, begin, end)
-        pieces.append("\n" * breaks if cut else markup[begin:end].translate(_PROTECTED))
+        if begin > at:
+            pieces.append(markup[at:begin])
+        if not cut:
+            pieces.append(markup[begin:end].translate(_PROTECTED))
+        elif breaks := line_breaks(markup, begin, end):
+            pieces.append("\n" * breaks)
+        elif pieces and not pieces[-1][-1:].isspace() and _BLOCK_TAG.match(markup, begin):
+            pieces.append(" ")  # it parts words, as cells do
         at = end
     return "".join([*pieces, markup[at:]])
 

@@ -296,9 +296,13 @@ def read_pptx(file: BinaryIO) -> Iterator[Part | Note]:
                 except DocumentError as error:
                     yield Skipped(f"slide {number}", str(error))
                     continue
-                for drawing in _said(kind, root) or drawn(root, seen):
-                    if drawing.text.strip():
-                        yield replace(drawing, number=number)
+                found = [*(_said(kind, root) or drawn(root, seen))]
+                yield from (replace(one, number=number) for one in found if one.text.strip())
+                is_picture = kind == "slide" and any(
+                    local_name(one) == "pic" for one in root.iter()
+                )
+                if is_picture and not any(one.text.strip() for one in found):
+                    yield Skipped(f"slide {number}", "no text in it, but pictures")
         for packed in archive.names:
             if "/embeddings/" in packed:
                 yield Skipped(packed, "an embedded file; save it as a file of its own")
