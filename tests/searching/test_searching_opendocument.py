@@ -127,6 +127,13 @@ def test_slides_with_notes(tmp_path: Path) -> None:
     assert text_and_notes(path)[0] == "The mill / Be loud. / The end."
 
 
+def test_a_slide_of_pictures_alone_is_told(tmp_path: Path) -> None:
+    picture = '<draw:page><draw:frame><draw:image xlink:href="a.png"/></draw:frame></draw:page>'
+    slides = f"<draw:page><text:p>The mill</text:p></draw:page>{picture}<draw:page/>"
+    path = zipped(tmp_path / "a.odp", {"content.xml": content(slides, "presentation")})
+    assert text_and_notes(path) == ("The mill", ["slide 2: no text in it, but pictures"])
+
+
 def test_files_that_are_something_else(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.odt", {"content.xml": content("", "spreadsheet")})
     with pytest.raises(DocumentError, match="no text in it, but spreadsheet; give it the right"):

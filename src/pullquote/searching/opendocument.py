@@ -47,8 +47,12 @@ def read_odp(file: BinaryIO) -> Iterator[Part | Note]:
     with OpenDocument(file) as document:
         slides = (one for one in document.body("presentation") if local_name(one) == "page")
         for number, slide in enumerate(slides, 1):
+            silent = True
             for part in document.paragraphs(slide):
+                silent = False
                 yield part.at(number)
+            if silent and any(local_name(one) == "image" for one in slide.iter()):
+                yield Skipped(f"slide {number}", "no text in it, but pictures")
         yield from document.skipped
 
 
