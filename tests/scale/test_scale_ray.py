@@ -16,6 +16,7 @@ from pullquote import Reader
 from pullquote.errors import ConfigError, DataError, OutputError
 from pullquote.scale.answering import Columns
 from pullquote.scale.batch import batch
+from pullquote.scale.plan import find
 from pullquote.scale.ray import RayEngine
 
 ray = pytest.importorskip("ray")
@@ -94,9 +95,31 @@ def test_an_error_of_a_worker_is_ours(source: Path, tmp_path: Path) -> None:
 
 def test_settings_of_ray_data_are_as_they_were(source: Path, tmp_path: Path) -> None:
     context = ray.data.DataContext.get_current()
-    before = context.target_max_block_size
+    before = context.target_max_block_size, context.execution_options
     batch(READER, source / "b.jsonl", tmp_path / "out", engine=ENGINE)
-    assert context.target_max_block_size == before > 1
+    assert (context.target_max_block_size, context.execution_options) == before
+    assert before[0] > 1
+
+
+def test_few_blocks_wait_to_be_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "in.jsonl"
+    row = json.dumps({"question": "", "context": "x" * 500_000})
+    source.write_text(f"{row}\n" * 120)  # 60 MB, of which each block has half a one
+    monkeypatch.setattr("pullquote.scale.ray._WAITING", 2 * 2**20)  # for each of two CPUs
+
+    class Slow:
+        """A job that tells how much was held when it was done with a block."""
+
+        rows = 1
+        done: frozenset[str] = frozenset()
+
+        def answer(self, block: object) -> int:
+            time.sleep(0.1)
+            return int(psutil.disk_usage("/dev/shm").used)
+
+    held = list(RayEngine(workers=1)(Slow(), find(str(source))))  # type: ignore[arg-type]
+    assert len(held) == 120
+    assert max(held) - held[0] < 10e6  # 14e6 without the limit, since the store here is small
 
 
 def test_killed_actors_lose_and_double_nothing(tmp_path: Path) -> None:
