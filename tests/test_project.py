@@ -108,6 +108,14 @@ def test_the_project_says_where_it_lives() -> None:
     assert all(url.startswith("https://") for url in PROJECT["urls"].values())
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone")
+def test_the_repository_has_no_links() -> None:
+    """A linked .venv is easily committed: `.venv/` in .gitignore means folders alone."""
+    listed = subprocess.run(["git", "ls-files", "-s"], cwd=ROOT, capture_output=True, text=True)
+    assert listed.returncode == 0, listed.stderr
+    assert [line for line in listed.stdout.splitlines() if line.startswith("120000")] == []
+
+
 @pytest.mark.parametrize("name", ["ci", "nightly", "release"])
 def test_workflows_call_what_is_there(name: str) -> None:
     text = (ROOT / ".github" / "workflows" / f"{name}.yml").read_text("utf-8")
