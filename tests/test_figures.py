@@ -15,6 +15,7 @@ from pullquote.checking.check import NEAR
 from pullquote.scoring.bootstrap import LEVEL
 from pullquote.scoring.operating_points import TOLERANCE
 from pullquote.searching import pool
+from pullquote.searching.engines import tantivy_process
 from pullquote.searching.search import Ranking
 from pullquote.serving import protocol
 from pullquote.serving.memory import MAX_QUOTED_BYTES
@@ -236,6 +237,16 @@ IN_DOCS: list[tuple[str, str, list[float]]] = [
         "folders",
         r"take # seconds of processor time, # more for each MiB of its file, and # GiB of memory",
         [pool.SECONDS, pool.SECONDS_PER_MIB, pool.MEMORY / 2**30],
+    ),
+    (
+        "folders",
+        r"A call\s+may take # seconds of processor time, # more for each MiB of the files, and "
+        r"# GiB of memory more than these",
+        [
+            tantivy_process.SECONDS,
+            tantivy_process.SECONDS_PER_MIB,
+            tantivy_process.MEMORY / 2**30,
+        ],
     ),
     (
         "highlight",
