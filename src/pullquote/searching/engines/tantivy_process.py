@@ -15,7 +15,7 @@ import os
 import queue
 import threading
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from pullquote.errors import (
     PullquoteError,
     first_line,
 )
-from pullquote.searching.engines import IndexedPassage, Match
+from pullquote.searching.engines import Among, IndexedPassage, Match
 from pullquote.searching.engines.tantivy import TantivyEngine, not_readable
 from pullquote.searching.process import Process, can_start, limit, requests
 
@@ -86,11 +86,9 @@ class TantivyProcess:
     def refresh(self, generation: int) -> None:
         self._seen = generation  # told with each search, which is one call in place of two
 
-    def search(
-        self, words: Sequence[str], limit: int, documents: Collection[int] | None
-    ) -> list[Match]:
-        among = None if documents is None else list(documents)
-        found = self._call("search", self._seen, list(words), limit, among)
+    def search(self, words: Sequence[str], limit: int, among: Among | None) -> list[Match]:
+        within = among and (among.column, list(among.ids))
+        found = self._call("search", self._seen, list(words), limit, within)
         return [Match(*match) for match in found]
 
     def close(self) -> None:
@@ -199,9 +197,10 @@ def _answer(engine: TantivyEngine, name: str, arguments: list[Any]) -> Any:
         case "generation":
             return engine.generation
         case "search":
-            generation, *asked = arguments
+            generation, words, limit, within = arguments
             engine.refresh(generation)
-            return [(found.id, found.score) for found in engine.search(*asked)]
+            among = within and Among(*within)
+            return [(found.id, found.score) for found in engine.search(words, limit, among)]
         case "add" | "remove":
             return getattr(engine, name)(IndexedPassage(*row) for row in arguments[0])
         case _:
