@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -392,3 +393,21 @@ def test_a_drifted_quote_of_words_that_stand_twice_is_where_it_is_named(tmp_path
         found = checker.check("the small back room, 480", named=named)
         assert (found.match, found.place) == ("drifted", "as named")
         assert str(found.differences[0]) == f'"480" for "{rent}"'
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ({"unit": "lines", "number": 9}, "unit is 'lines', expected one of page, line, slide"),
+        ({"unit": "", "number": 9}, "unit is '', expected one of page"),
+        ({"unit": "line", "number": "9"}, "the number of the line is '9', expected an integer"),
+        ({"page": 3, "number": 9}, "page is 3 and number is 9, expected one of them"),
+    ],
+)
+def test_a_place_that_no_document_has_is_an_error(
+    checker: Checker, place: dict[str, Any], told: str
+) -> None:
+    """A quote of line 3 would be where "lines 9" says, for no document has "lines"."""
+    with pytest.raises(InputError, match=told):
+        checker.named("lease.txt", **place)
+    assert checker.named("lease.txt", 3, unit="line").unit == "page"

@@ -123,7 +123,7 @@ class CitedQuote:
     document: str = ""
     sheet: str = ""
     unit: str = ""
-    """"page", "line", "row" and so on: what `number` counts."""
+    """What `number` counts: "page", "line", "row" and so on, as the other tools give it."""
     number: int | None = None
 
 

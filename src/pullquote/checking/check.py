@@ -28,7 +28,7 @@ from pullquote.checking.drafts import Quotation, read_draft
 from pullquote.checking.folding import Folded, same_marks
 from pullquote.checking.naming import Names, named
 from pullquote.checking.sources import From, Sources, SourceText
-from pullquote.checking.verdicts import Check, Difference, Found, Match, Named
+from pullquote.checking.verdicts import UNITS, Check, Difference, Found, Match, Named
 from pullquote.errors import InputError
 from pullquote.reading.sentences import sentence_around
 
@@ -114,14 +114,14 @@ def check(
     `sources` are paths of files, folders and indexes, open indexes, and texts as
     `{"text": ..., "id": ...}`, one or several of them. `document` and `page`, or `sheet` and the
     `number` of another `unit` such as "row", are where the quote is said to stand: `place` tells
-    whether it does. For many quotes, make one `Checker`. Raises `InputError` for a blank quote,
-    `DocumentError` for sources without text.
+    whether it does. For many quotes, make one `Checker`. Raises `InputError` for a blank quote
+    and a unit that no document has, `DocumentError` for sources without text.
     """
     checker = Checker(sources)
-    where = None
-    if document or sheet or page is not None or number is not None:
-        where = checker.named(document, page, sheet=sheet, unit=unit, number=number)
     try:
+        where = None
+        if document or sheet or page is not None or number is not None:
+            where = checker.named(document, page, sheet=sheet, unit=unit, number=number)
         return checker.check(quote, named=where)
     finally:
         if not isinstance(sources, Sources):
@@ -159,10 +159,19 @@ class Checker:
         """Where a quote is said to stand; `document` is a path, or the end of one.
 
         `page` is short for a `number` of the `unit` "page"; others are "line", "row" and so on.
+        Raises `InputError` for a unit that no document has.
         """
+        if page is not None:
+            if number is not None:
+                raise InputError(f"page is {page} and number is {number}, expected one of them")
+            unit, number = "page", page
+        if number is None:
+            unit = ""
+        elif unit not in UNITS:
+            raise InputError(f"unit is {unit!r}, expected one of {', '.join(UNITS)}")
+        elif not isinstance(number, int):
+            raise InputError(f"the number of the {unit} is {number!r}, expected an integer")
         documents = self.names.documents(document) if document else ()
-        number = page if number is None else number
-        unit = unit if number is not None else ""
         return Named(document or "", documents, unit, number, sheet)
 
     def check_draft(self, text: str, format: str = "md") -> Iterator[tuple[Quotation, Check]]:

@@ -31,6 +31,7 @@ from pullquote.checking.marks import (
     shown,
     unsigned,
 )
+from pullquote.checking.verdicts import UNITS
 from pullquote.errors import DataError, InputError
 from pullquote.json_text import parse_json
 from pullquote.reading.sentences import sentence_ends
@@ -77,8 +78,7 @@ _FRONT = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.DOTALL)
 
 _QUOTE_KEYS = ("quote", "quotation", "quoted_text", "excerpt", "verbatim")
 _SOURCE_KEYS = ("source", "document", "file", "path", "source_file", "filename", "url")
-_UNITS = ("page", "line", "slide", "section", "paragraph", "row", "message")
-_PLACE_KEYS = (*_UNITS, "sheet", "unit", "number")
+_PLACE_KEYS = (*UNITS, "sheet", "unit", "number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,9 +498,9 @@ def _explicit(text: str, path: str, near: dict[str, Any]) -> Iterator[Quotation]
     if not (text := shown(text)):
         return
     source = next((near[key] for key in _SOURCE_KEYS if isinstance(near.get(key), str)), "")
-    if near.get("unit") in _UNITS:
+    if near.get("unit") in UNITS:
         near = near | {near["unit"]: near.get("number")}
-    numbers = ((key, *_integers(near.get(key))) for key in _UNITS)
+    numbers = ((key, *_integers(near.get(key))) for key in UNITS)
     unit, number, until = next((one for one in numbers if one[1] is not None), ("", None, None))
     sheet = near.get("sheet")
     sheet = sheet.strip() if isinstance(sheet, str) else ""

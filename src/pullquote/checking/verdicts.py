@@ -24,6 +24,8 @@ MATCHES: tuple[Match, ...] = (
     "absent",
     "uncheckable",
 )
+UNITS = ("page", "line", "slide", "section", "paragraph", "row", "message")
+"""The units that places of documents have."""
 
 
 @dataclass(frozen=True, slots=True)
