@@ -143,7 +143,7 @@ def test_a_stream_of_groff_that_cannot_be_unpacked_is_left_as_it_is(tmp_path: Pa
     assert text(path) == "The rent."
 
 
-@pytest.mark.parametrize("content", [b"", b"%PDF-1.7\n", b"no pdf"])
+@pytest.mark.parametrize("content", [b"%PDF-1.7\n", b"no pdf"])
 def test_what_is_no_pdf(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.pdf").write_bytes(content)
     with pytest.raises(DocumentError, match="not readable as a PDF"):
