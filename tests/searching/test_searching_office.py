@@ -272,6 +272,26 @@ def test_values_of_charts_are_rows(tmp_path: Path) -> None:
     assert text_and_notes(slides)[0] == shown.replace(above, f"Our year / {above}")
 
 
+def test_the_first_label_of_series_without_names_is_no_header(tmp_path: Path) -> None:
+    chart = CHART % (series("", "General", "840", "910"), series("", "General", "31"), "")
+    links = related(("c", "chart", "c.xml"))
+    more = {"word/c.xml": chart, "word/_rels/document.xml.rels": links}
+    said, _ = text_and_notes(docx(tmp_path / "a.docx", BODY, more=more))
+    assert said.endswith("2019; 840; 31 / 2020; 910")
+
+
+def test_a_chart_of_many_series_takes_no_time_of_their_square(tmp_path: Path) -> None:
+    many = "".join(
+        f'<c:ser><c:val><c:pt idx="{number}"><c:v>{number}</c:v></c:pt></c:val></c:ser>'
+        for number in range(3000)
+    )
+    chart = f'<c:chartSpace xmlns:c="urn:c"><c:chart>{many}</c:chart></c:chartSpace>'
+    links = related(("c", "chart", "c.xml"))
+    more = {"word/c.xml": chart, "word/_rels/document.xml.rels": links}
+    said, _ = text_and_notes(docx(tmp_path / "a.docx", BODY, more=more))
+    assert said.endswith(" 254")  # Excel's charts have at most 255
+
+
 def test_documents_in_documents_end(tmp_path: Path) -> None:
     inner = tmp_path / "inner.docx"
     chunk(inner, "a.docx", docx(tmp_path / "b.docx", BODY).read_bytes())

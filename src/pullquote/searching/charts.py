@@ -18,6 +18,7 @@ from pullquote.searching.parts import Part
 from pullquote.searching.rows import one_line, row_parts, table_rows
 
 _LABELS, _VALUES = ("cat", "xVal"), ("val", "yVal")
+_MOST_SERIES = 255  # of Excel; each has a cell in every row
 
 
 def charted(root: Any, drawn: Callable[[Any], Iterator[Part]]) -> Iterator[Part]:
@@ -26,8 +27,8 @@ def charted(root: Any, drawn: Callable[[Any], Iterator[Part]]) -> Iterator[Part]
     chart = _child(root, "chart")
     if (said := _child(chart, "title")) is not None:
         title = one_line(" ".join(part.text for part in drawn(said)))
-    series = [one for one in root.iter() if local_name(one) == "ser"]
-    shown = [(_points(one, _LABELS), one) for one in series]
+    series = (one for one in root.iter() if local_name(one) == "ser")
+    shown = [(_points(one, _LABELS), one) for one in itertools.islice(series, _MOST_SERIES)]
     tables = [
         (labels, [one for _, one in group])
         for labels, group in itertools.groupby(shown, key=lambda one: one[0])
@@ -39,8 +40,10 @@ def charted(root: Any, drawn: Callable[[Any], Iterator[Part]]) -> Iterator[Part]
         names = ["", *(_name(one) for one in group)]
         columns = [labels, *(_points(one, _VALUES) for one in group)]
         places = sorted(set().union(*columns))
-        rows = [names, *([column.get(at, "") for column in columns] for at in places)]
-        yield from row_parts(table_rows(enumerate(rows, 1), header=True), title)
+        rows = [[column.get(at, "") for column in columns] for at in places]
+        if any(names):
+            rows.insert(0, names)
+        yield from row_parts(table_rows(enumerate(rows, 1), header=any(names)), title)
 
 
 def _child(element: Any, *names: str) -> Any:
