@@ -325,9 +325,12 @@ def _page(pdfium: Any, pdf: Any, form: Any, index: int, known: set[str]) -> _Pag
         with contextlib.closing(page), contextlib.closing(page.get_textpage()) as found:
             raw: str = found.get_text_range()
             shows = not raw.strip() and pdfium.raw.FPDFPage_CountObjects(page) > 0
-            comments: list[str] = []
-            attached: list[str] = []
-            values = sorted(_values(pdfium.raw, form, page, found, raw, comments, attached))
+            values = sorted(_values(pdfium.raw, form, page, found, raw))
+            said = [
+                (kind, _contents(pdfium.raw, one))
+                for kind, one in _annotations(pdfium.raw, page)
+                if kind in (*_COMMENTS, _FILE)
+            ]
             breaks: list[tuple[int, str]] = []
             tabular: list[Table] = []
             # a character for each glyph
@@ -356,6 +359,8 @@ def _page(pdfium: Any, pdf: Any, form: Any, index: int, known: set[str]) -> _Pag
     why = ""
     if shows and not any(map(str.strip, lines)):
         lines, why = [], "no text in it, as in scanned ones; recognise it: ocrmypdf in.pdf out.pdf"
+    comments = [_clean(text) for kind, text in said if kind != _FILE and text]
+    attached = [one_line(text) for kind, text in said if kind == _FILE]
     return _PageRead(lines, why, comments, attached)
 
 
@@ -455,39 +460,31 @@ def _form(pdf: Any) -> Any:
     return pdf.formenv and pdf.formenv.raw
 
 
-def _values(
-    raw: Any,
-    form: Any,
-    page: Any,
-    text: Any,
-    characters: str,
-    comments: list[str],
-    attached: list[str],
-) -> Iterator[tuple[int, str]]:
-    """What was filled in on a page: an offset in its text, behind the label, and the value.
-
-    `comments` gets the texts of notes, `attached` what is said of files at places of the page.
-    """
+def _annotations(raw: Any, page: Any) -> Iterator[tuple[int, Any]]:
+    """The kinds of a page's annotations, and the annotations while they are open."""
     for number in range(raw.FPDFPage_GetAnnotCount(page)):
         annotation = raw.FPDFPage_GetAnnot(page, number)
         try:
-            kind = raw.FPDFAnnot_GetSubtype(annotation)
-            value = ""
-            if kind in _COMMENTS and (note := _contents(raw, annotation)):
-                comments.append(_clean(note))
-            elif kind == _FILE:
-                attached.append(one_line(_contents(raw, annotation)))
-            elif kind == _FREE_TEXT:
-                value = _contents(raw, annotation)
-            elif kind == _WIDGET and form and _may_have_value(raw, form, annotation):
-                value = _string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
-            box = raw.FS_RECTF()
-            if value.strip() and raw.FPDFAnnot_GetRect(annotation, box):
-                label = _label(raw, text, box)
-                end = _WORD_END.search(characters, label) if label is not None else None
-                yield (end.start() if end else len(characters)), f" {value.strip()}"
+            yield raw.FPDFAnnot_GetSubtype(annotation), annotation
         finally:
             raw.FPDFPage_CloseAnnot(annotation)
+
+
+def _values(
+    raw: Any, form: Any, page: Any, text: Any, characters: str
+) -> Iterator[tuple[int, str]]:
+    """What was filled in on a page: an offset in its text, behind the label, and the value."""
+    for kind, annotation in _annotations(raw, page):
+        value = ""
+        if kind == _FREE_TEXT:
+            value = _contents(raw, annotation)
+        elif kind == _WIDGET and form and _may_have_value(raw, form, annotation):
+            value = _string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
+        box = raw.FS_RECTF()
+        if value.strip() and raw.FPDFAnnot_GetRect(annotation, box):
+            label = _label(raw, text, box)
+            end = _WORD_END.search(characters, label) if label is not None else None
+            yield (end.start() if end else len(characters)), f" {value.strip()}"
 
 
 def _contents(raw: Any, annotation: Any) -> str:
