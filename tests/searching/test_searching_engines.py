@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import os
 import shutil
 import subprocess
@@ -290,6 +291,37 @@ def test_a_full_disk_is_told_apart_from_damage(
         engine.add(ROWS)
 
 
+@pytest.mark.parametrize("name", ["../mine.txt", "{}/mine.txt", "mine.txt"])
+def test_tantivy_deletes_no_file_but_its_own(tmp_path: Path, name: str) -> None:
+    """It deletes what its list names, wherever that is."""
+    pytest.importorskip("tantivy")
+    TantivyEngine(tmp_path / "t").commit(1)
+    name = name.format(tmp_path)
+    mine = tmp_path / "t" / name
+    mine.write_text("mine")
+    managed = tmp_path / "t/.managed.json"
+    managed.write_text(json.dumps([*json.loads(managed.read_text()), name]))
+    with pytest.raises(IndexFileError, match=r"mine\.txt', which is no file of Tantivy"):
+        TantivyProcess(tmp_path / "t").commit(2)
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", [".tantivy-writer.lock", ".tantivy-meta.lock", "new", ""])
+def test_tantivy_follows_no_link(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("tantivy")
+    TantivyEngine(tmp_path / "t").commit(1)
+    link = tmp_path / "t" / name
+    if name:
+        link.unlink(missing_ok=True)
+        link.symlink_to(tmp_path / "elsewhere")
+    else:
+        link.rename(tmp_path / "folder")
+        link.symlink_to(tmp_path / "folder")
+    with pytest.raises(IndexFileError, match="not readable"):
+        TantivyProcess(tmp_path / "t").commit(2)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 @pytest.mark.parametrize("name", ["meta.json", ".managed.json", "more.idx"])
 def test_a_pipe_among_the_files_of_tantivy_is_an_error(tmp_path: Path, name: str) -> None:
     """Whoever opens a pipe waits for another program."""
@@ -395,16 +427,59 @@ def test_no_process_of_tantivy_is_left(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     number = int(done.stdout)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(number, 0)
-            time.sleep(0.02)
-            continue
-        break
+    wait_for_end_of(number)
     with contextlib.closing(TantivyProcess(tmp_path / "c")) as engine:
         engine.add(ROWS)  # nobody holds the lock
         engine.commit(1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_processes_that_are_forked_have_processes_of_their_own(tmp_path: Path) -> None:
+    """Else each would read the answers of others, and hold theirs when they have ended."""
+    with contextlib.closing(TantivyProcess(tmp_path / "t")) as engine:
+        engine.add(ROWS)
+        engine.commit(1)
+    program = f"""
+import os, signal, sys
+from pathlib import Path
+from pullquote.searching.engines.tantivy_process import TantivyProcess
+engine = TantivyProcess(Path({os.fspath(tmp_path / "t")!r}))
+asked = engine._process.process
+engine.refresh(1)
+child = os.fork()
+for _ in range(100):
+    word, id = ("ferry", 4) if child else ("meadow", 2)
+    assert [found.id for found in engine.search([word], 9, None)] == [id]
+if not child:
+    engine.close()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+assert asked.poll() is None  # what the other one ended was its own
+if os.fork():
+    print(asked.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+sys.stdin.read()
+"""
+    fork = [sys.executable, "-W", "ignore", "-c", program]
+    with subprocess.Popen(fork, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as begun:
+        assert begun.stdout
+        number = int(begun.stdout.readline())
+        wait_for_end_of(number)  # though one that was forked goes on
+        begun.communicate("")
+
+
+def wait_for_end_of(number: int) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            os.kill(number, 0)
+        except ProcessLookupError:
+            return
+        with contextlib.suppress(OSError):  # where nobody asks for what has ended
+            if ") Z " in Path(f"/proc/{number}/stat").read_text():
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"process {number} goes on")
 
 
 def test_errors_keep_their_kinds_from_process_to_process(tmp_path: Path) -> None:

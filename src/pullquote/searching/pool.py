@@ -260,7 +260,3 @@ def end_idle() -> None:
     with _idle_lock:
         while _idle:
             _idle.pop().end()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_idle.clear)  # they answer the parent

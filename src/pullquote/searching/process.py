@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
@@ -27,6 +28,9 @@ resource: Any = importlib.import_module("resource") if os.name == "posix" else N
 PATIENCE = 10 if os.name == "posix" else 1
 """How many times as long a process may be silent: it waits for the processor and the disk. Where
 the system limits no processor time, that is the limit."""
+
+
+_begun: weakref.WeakSet[Process] = weakref.WeakSet()
 
 
 def can_start() -> bool:
@@ -40,12 +44,15 @@ class Process:
     def __init__(self, program: str) -> None:
         program = f"import sys; sys.path[:] = {sys.path!a}; {program}"
         self.is_late = False
+        self.is_ours = True
+        """Whether this process began it, and not the one from which this one was forked."""
         self.process = subprocess.Popen(
             [sys.executable, "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
+        _begun.add(self)
 
     def send(self, request: dict[str, Any]) -> None:
         """Send a request; that the process has ended is what `receive` tells."""
@@ -90,6 +97,20 @@ class Process:
                 pipe.close()  # type: ignore[union-attr]
         self.process.wait()
 
+    def let_go(self) -> None:
+        """Leave the process to the one from which this one was forked, which it answers.
+
+        It ends with the last of those that hold its pipes. They are not closed, which may wait for
+        what a thread did at the fork.
+        """
+        self.is_ours = False
+        self.process.returncode = 0  # not to be ended from here, nor waited for
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe and not pipe.closed:
+                os.dup2(nothing, pipe.fileno(), inheritable=False)
+        os.close(nothing)
+
     def how_it_ended(self, seconds: int) -> str:
         """How a process ended that had so many seconds of processor time: "crashed (SIGABRT)"."""
         code = -self.process.wait()
@@ -100,6 +121,15 @@ class Process:
         with contextlib.suppress(ValueError):
             return f"crashed ({signal.Signals(code).name})"
         return f"ended (exit code {-code})"
+
+
+def _let_all_go() -> None:
+    for process in [*_begun]:
+        process.let_go()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_all_go)
 
 
 def requests() -> tuple[Iterator[dict[str, Any]], Callable[[dict[str, Any]], None]]:

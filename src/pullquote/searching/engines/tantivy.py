@@ -29,6 +29,7 @@ from pullquote.errors import (
     MissingExtraError,
     OutputError,
     first_line,
+    shown,
 )
 from pullquote.searching.engines import Among, IndexedPassage, Match
 
@@ -39,6 +40,9 @@ _END, _FOOTER = struct.Struct("<II"), 1337
 _BLOCK = 1 << 20  # bytes of a file that are checked at once
 _checked: dict[Path, dict[str, tuple[int, int, int]]] = {}  # by folder and name, as it was then
 _WORD = re.compile(r"[^\W_]+")
+_MANAGED = ".managed.json"
+_OWN = re.compile(r"[0-9a-f]{32}\.[\w.]+|meta\.json", re.ASCII)
+"""The names of Tantivy's files, of which it deletes those that `_MANAGED` lists and nobody uses."""
 
 
 class TantivyEngine:
@@ -166,22 +170,37 @@ def _check_files(folder: Path) -> None:
 
     A writer merges files in threads of its own, where a panic over a damaged one ends the process;
     so does the reading of a mapped file that was cut. A file that ends with its checksum is not
-    written to again, so that a process checks it once.
+    written to again, so that a process checks it once. Tantivy follows links, and deletes what
+    `_MANAGED` names, wherever that is.
     """
+    if folder.is_symlink():
+        raise ValueError("it is a link, expected a folder")
     before = _checked.get(folder, {})
     found: dict[str, tuple[int, int, int]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             with contextlib.suppress(FileNotFoundError):  # another writer has done with it
-                status = entry.stat()
+                status = entry.stat(follow_symlinks=False)
                 if not stat.S_ISREG(status.st_mode):  # Tantivy would wait for ever for a pipe
                     raise ValueError(f"{entry.name} is no file")
+                if entry.name == _MANAGED:
+                    _check_managed(Path(entry.path))
                 now = status.st_ino, status.st_size, status.st_mtime_ns
                 if before.get(entry.name) == now or _has_checksum(Path(entry.path)):
                     found[entry.name] = now
                 elif entry.name in before:
                     raise ValueError(f"{entry.name} is damaged")
     _checked[folder] = found
+
+
+def _check_managed(path: Path) -> None:
+    """Raise `ValueError` for a list of Tantivy's files that names others."""
+    names = json.loads(path.read_bytes())
+    if not isinstance(names, list):
+        raise ValueError(f"{path.name} is damaged")
+    for name in names:
+        if not (isinstance(name, str) and _OWN.fullmatch(name)):
+            raise ValueError(f"{path.name} lists {shown(name)}, which is no file of Tantivy")
 
 
 def _has_checksum(path: Path) -> bool:

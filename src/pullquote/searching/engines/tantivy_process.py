@@ -41,6 +41,7 @@ MEMORY = 2 << 30
 
 _PROGRAM = "from pullquote.searching.engines.tantivy_process import main; main()"
 _ROWS = 1000  # passages of a call
+_LARGEST = 1 << 40  # bytes: a file of holes says any size
 _ERRORS = {kind.__name__: kind for kind in (IndexBusyError, IndexFileError, OutputError)}
 
 
@@ -130,14 +131,14 @@ class TantivyProcess:
         return answer["value"]
 
     def _started(self) -> Process:
-        if self._process is None:
+        if self._process is None or not self._process.is_ours:
             try:
                 self._process = Process(_PROGRAM)
             except OSError as error:
                 raise OutputError(
                     f"{self.folder}: no process for its engine ({first_line(error)}); make room"
                 ) from None
-            self._ending = weakref.finalize(self, _end, self._process, os.getpid())
+            self._ending = weakref.finalize(self, self._process.end)
         return self._process
 
     def _end(self) -> None:
@@ -146,19 +147,14 @@ class TantivyProcess:
             self._ending()
 
 
-def _end(process: Process, owner: int) -> None:
-    if os.getpid() == owner:  # else it answers the process from which this one was forked
-        process.end()
-
-
 def _size(folder: Path) -> int:
     """Bytes of the files in a folder; 0 for what is none, which the engine tells."""
     size = 0
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             with suppress(OSError):
-                size += entry.stat().st_size
-    return size
+                size += entry.stat(follow_symlinks=False).st_size
+    return min(size, _LARGEST)
 
 
 # ---- the other end
