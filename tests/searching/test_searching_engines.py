@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from searching_helpers import ENGINES
@@ -330,6 +331,17 @@ def test_a_pipe_among_the_files_of_tantivy_is_an_error(tmp_path: Path, name: str
     os.mkfifo(tmp_path / "t" / name)
     with pytest.raises(IndexFileError, match=f"{name} is no file"):
         TantivyEngine(tmp_path / "t")
+
+
+def test_a_score_that_is_no_number_is_damage(tmp_path: Path) -> None:
+    hits = SimpleNamespace(hits=[(float("nan"), 0)])
+    searcher = SimpleNamespace(search=lambda query, limit: hits)
+    with contextlib.closing(TantivyEngine(tmp_path / "t")) as engine:
+        engine.index = SimpleNamespace(
+            parse_query_lenient=lambda text, fields: (None, None), searcher=lambda: searcher
+        )
+        with pytest.raises(IndexFileError, match=r"not readable \(ValueError: a score is nan\)"):
+            engine.search(["rent"], 9, None)
 
 
 # ---- in a process of its own

@@ -280,6 +280,32 @@ def test_the_first_label_of_series_without_names_is_no_header(tmp_path: Path) ->
     assert said.endswith("2019; 840; 31 / 2020; 910")
 
 
+def test_labels_of_several_levels_are_put_together(tmp_path: Path) -> None:
+    def level(*labels: tuple[int, str]) -> str:
+        points = (f'<c:pt idx="{at}"><c:v>{label}</c:v></c:pt>' for at, label in labels)
+        return f"<c:lvl>{''.join(points)}</c:lvl>"
+
+    halves = level((0, "spring"), (1, "autumn"), (2, "spring"), (3, "autumn"))
+    levels = f"{halves}{level((0, '2019'), (2, '2020'))}"
+    labelled = series("Oak", "General", "840", "910", "31", "32")
+    start, end = labelled.index("<c:cat>"), labelled.index("</c:cat>")
+    labelled = (
+        f"{labelled[:start]}<c:cat><c:multiLvlStrRef>{levels}</c:multiLvlStrRef>{labelled[end:]}"
+    )
+    more = {
+        "word/c.xml": CHART % (labelled, "", ""),
+        "word/_rels/document.xml.rels": related(("c", "chart", "c.xml")),
+    }
+    said, _ = text_and_notes(docx(tmp_path / "a.docx", BODY, more=more))
+    rows = [line.rpartition(" / ")[2] for line in said.splitlines()[1:]]
+    assert rows == [
+        "2019 spring; Oak: 840",
+        "2019 autumn; Oak: 910",
+        "2020 spring; Oak: 31",
+        "2020 autumn; Oak: 32",
+    ]
+
+
 def test_a_chart_of_many_series_takes_no_time_of_their_square(tmp_path: Path) -> None:
     many = "".join(
         f'<c:ser><c:val><c:pt idx="{number}"><c:v>{number}</c:v></c:pt></c:val></c:ser>'

@@ -19,6 +19,7 @@ from pullquote.searching.rows import one_line, row_parts, table_rows
 
 _LABELS, _VALUES = ("cat", "xVal"), ("val", "yVal")
 _MOST_SERIES = 255  # of Excel; each has a cell in every row
+_MOST_LEVELS = 8  # of labels
 
 
 def charted(root: Any, drawn: Callable[[Any], Iterator[Part]]) -> Iterator[Part]:
@@ -60,12 +61,27 @@ def _name(series: Any) -> str:
 
 
 def _points(series: Any, names: tuple[str, ...]) -> dict[int, str]:
-    """The labels or values of a series by their numbers, as they are shown."""
+    """The labels or values of a series by their numbers, as they are shown.
+
+    Labels of several levels are put together, "2019 spring": the first level is the one next to the
+    values, and a label of another stands once, at the first of those that it is about.
+    """
     data = _child(series, *names)
     levels = [one for one in (() if data is None else data.iter()) if local_name(one) == "lvl"]
-    found = levels[0] if levels else data  # the first level is the one next to the values
+    points, *outer = map(_numbered, levels[:_MOST_LEVELS] or [data])
+    for level in outer:
+        label = ""
+        for at in sorted(points.keys() | level.keys()):
+            label = level.get(at, label)
+            if at in points:
+                points[at] = one_line(f"{label} {points[at]}")
+    return points
+
+
+def _numbered(data: Any) -> dict[int, str]:
+    """The points of a level, or of values, by their numbers."""
     code, points = "", dict[int, str]()
-    for one in () if found is None else found.iter():
+    for one in () if data is None else data.iter():
         if local_name(one) == "formatCode":
             code = one.text or ""
         elif local_name(one) == "pt":
