@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import gzip
 import io
 import json
@@ -11,7 +12,9 @@ import os
 import shutil
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from searching_helpers import FILES, MILL
@@ -594,3 +597,17 @@ def test_a_guess_of_an_encoding_is_noted_in_every_format(tmp_path: Path, name: s
     found = [passage.text for passage in read(only(tmp_path / name), notes)]
     assert rent in found[0]
     assert notes.encoding == "Windows-1252"
+
+
+def test_a_document_is_opened_once(tmp_path: Path) -> None:
+    opened: list[BinaryIO] = []
+
+    def reading(file: BinaryIO) -> Iterator[Part]:
+        opened.append(file)
+        return iter([Part("The rent.\n\n", 1)])
+
+    (tmp_path / "a.txt").write_text("The rent.")
+    file = only(tmp_path / "a.txt")
+    file = dataclasses.replace(file, kind=dataclasses.replace(file.kind, read=reading))
+    assert [passage.text for passage in read(file)] == ["The rent."]
+    assert len(opened) == 1

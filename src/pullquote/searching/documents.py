@@ -357,8 +357,6 @@ def read(file: SourceFile, notes: Notes | None = None) -> Iterator[Passage]:
 def _read(file: SourceFile, notes: Notes) -> Iterator[Passage]:
     empty = True
     with open_file(file.path) as opened:  # it was one when it was found
-        parts = _without_notes(file.kind.read(opened), notes)
-    with open(file.path, "rb") as opened:
         read = file.kind.read(opened) if file.stamp[0] else ()  # whatever its format would say
         parts = _without_notes(read, notes)
         for passage in passages(Document(file.path, file.kind.unit), parts):
