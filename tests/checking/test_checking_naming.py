@@ -94,6 +94,8 @@ def test_a_named_sheet(draft: str, expected: str) -> None:
         ),
         ({"source": "lease.pdf, p. 3"}, "lease.pdf, page 3"),
         ({"source": "lease.pdf", "page": "pp. 3-4"}, "lease.pdf, page 3 to 4"),
+        ({"source": "lease.pdf", "page": "112-14"}, "lease.pdf, page 112 to 114"),
+        ({"source": "lease.pdf", "page": "5-3"}, "lease.pdf, page 5"),
         ({"source": "lease.pdf", "page": True}, "lease.pdf"),
         ({"page": 3}, "page 3"),
         ({"sheet": "Prices"}, "sheet Prices"),

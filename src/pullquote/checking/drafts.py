@@ -510,11 +510,21 @@ def _explicit(text: str, path: str, near: dict[str, Any]) -> Iterator[Quotation]
 def _integers(value: Any) -> tuple[int | None, int | None]:
     """A number of JSON, also in words such as "p. 3", and the last of several.
 
-    >>> [_integers(value) for value in (3, "3", "p. 3", "3-4", "iv", True, None)]
-    [(3, None), (3, None), (3, None), (3, 4), (None, None), (None, None), (None, None)]
+    >>> [_integers(value) for value in (3, "3", "p. 3", "112-14", "iv", True, None)]
+    [(3, None), (3, None), (3, None), (112, 114), (None, None), (None, None), (None, None)]
     """
     if isinstance(value, str):
         found = re.match(r"\D{0,12}(\d{1,6})(?!\d)(?:\s?[-‐-―]\s?(\d{1,6})(?!\d))?", value)
-        first, last = found.groups() if found else (None, None)
-        return int(first) if first else None, int(last) if last else None
+        return (int(found[1]), range_end(*found.groups())) if found else (None, None)
     return (value if isinstance(value, int) and not isinstance(value, bool) else None), None
+
+
+def range_end(first: str, last: str | None) -> int | None:
+    """The last number of a range; None if that is no greater than the first.
+
+    >>> range_end("3", "5"), range_end("112", "14"), range_end("3", None), range_end("5", "3")
+    (5, 114, None, None)
+    """
+    if last and len(last) < len(first):  # "112-14"
+        last = first[: -len(last)] + last
+    return int(last) if last and int(last) > int(first) else None

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pullquote.checking.drafts import Quotation
+from pullquote.checking.drafts import Quotation, range_end
 from pullquote.checking.verdicts import Named
 
 _SHORTEST = 3  # characters of a name without its ending
@@ -225,12 +225,10 @@ def _numbers(text: str) -> tuple[str, int | None, int | None]:
         return "", None, None
     word, first, last, row, last_row = found.groups()
     if row:
-        return "row", int(row), int(last_row) if last_row else None
+        return "row", int(row), range_end(row, last_row and last_row.zfill(len(row)))
     word = (word or "page").casefold().rstrip(".")
     if word in ("slide", "section", "paragraph", "row", "rows"):
         unit = word.removesuffix("s")
     else:
         unit = "line" if word.startswith("l") else "page"
-    if last and len(last) < len(first):  # "112-14"
-        last = first[: -len(last)] + last
-    return unit, int(first), int(last) if last and int(last) > int(first) else None
+    return unit, int(first), range_end(first, last)
