@@ -104,7 +104,7 @@ def test_settings_of_ray_data_are_as_they_were(source: Path, tmp_path: Path) -> 
 def test_few_blocks_wait_to_be_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "in.jsonl"
     row = json.dumps({"question": "", "context": "x" * 500_000})
-    source.write_text(f"{row}\n" * 120)  # 60 MB, of which each block has half a one
+    source.write_text(f"{row}\n" * 120)  # 120 blocks of half a megabyte
     monkeypatch.setattr("pullquote.scale.ray._WAITING", 2 * 2**20)  # for each of two CPUs
 
     class Slow:

@@ -133,9 +133,7 @@ def _packed(name: str, value: object) -> Any:
 
 @contextlib.contextmanager
 def _settings(ray: Any) -> Iterator[None]:
-    """Settings of Ray Data while the pipeline runs: a block is a block, few of them wait to be
-    answered, and no bars but ours.
-    """
+    """Change Ray Data's settings while the pipeline runs."""
     context = ray.data.DataContext.get_current()
     execution = copy.copy(context.execution_options)
     waiting = _WAITING * max(1, int(ray.cluster_resources().get("CPU", 1)))
