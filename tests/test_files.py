@@ -246,6 +246,8 @@ def test_a_file_that_pullquote_names_is_a_file(tmp_path: Path) -> None:
         ("*.pdf", "*.pdf: no file or folder matches this pattern; check it, or give a whole"),
         ("n*.txt", "n*.txt: a pattern; expected the paths that match it, such as notes.txt (the"),
         ("no\0*.txt", "matches this pattern"),
+        ("Who signs?", "Who signs?: no such file or folder; a question stands before the paths"),
+        ("my note?.txt", "no file or folder matches this pattern"),
         ("~/lease.pdf", "no such file or folder; the shell replaces ~ only outside quotation"),
     ],
 )

@@ -68,6 +68,8 @@ def why_missing(path: str | os.PathLike[str], todo: str = "", what: str = "file"
                     f"a pattern; expected the paths that match it, such as {first} (the shell "
                     "gives them where the pattern has no quotation marks around it)"
                 )
+        if re.fullmatch(r"[^*?[]+ [^*?[]+\?", text):
+            return f"no such {what}; a question stands before the paths"
         return f"no {what} matches this pattern; check it, or give a whole folder"
     if text.startswith("~"):
         return f"no such {what}; the shell replaces ~ only outside quotation marks"

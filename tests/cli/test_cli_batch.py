@@ -32,6 +32,15 @@ def test_questions_are_asked_of_an_index(call: Run, tmp_path: Path) -> None:
     assert "the same command goes on from there" in done.err
 
 
+def test_filters_that_leave_nothing_are_told(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "doors.csv").write_text("item,wood,price\ndoor,oak,840\nlamp,pine,95\n")
+    (tmp_path / "q.csv").write_text("question\nWhat is the price?\n")
+    call("index", "doors.csv", "-o", "i.db").succeeded()
+    done = call("batch", "--index", "i.db", "q.csv", "out", "--filter", "wood=Oak")
+    assert "no document or row of a table in these documents fits the filters" in done.err
+    assert (done.code, pq.read_table(tmp_path / "out")["answer"].to_pylist()) == (0, [None])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -128,6 +128,21 @@ def test_filters_by_metadata(call: Run, tmp_path: Path) -> None:
     call(*ask, "page=3").failed("no document has the field 'page'; found by, year")
 
 
+def test_filters_that_leave_nothing(call: Run, tmp_path: Path) -> None:
+    (tmp_path / "doors.csv").write_text("item,wood,price\ndoor,oak,840\nlamp,pine,95\n")
+    ask = ("ask", "What is the price?", "doors.csv", "--filter", "item=door", "--filter")
+    none = "o answer in these documents: no document or row of a table in them fits the filters"
+    for value in ("wood=Oak", "wood=pine"):
+        assert call(*ask, value).succeeded().out == f"N{none}.\n"
+        assert call(*ask, value, "--open").err == f"pullquote: note: n{none}\n"
+    (tmp_path / "q.txt").write_text("What is the price?\n")
+    table = ("ask", "--questions", "q.txt", "doors.csv", "-o", "a.csv", "--filter")
+    noted = "pullquote: note: no document or row of a table in these documents fits the filters\n"
+    assert (done := call(*table, "wood=Oak")).err == noted
+    assert done.code == 0
+    call(*table, "wood=oak").succeeded()
+
+
 # ---- vectors
 
 
@@ -396,6 +411,19 @@ def test_what_is_no_index(call: Run, tmp_path: Path) -> None:
     call("index", MILL, "-o", tmp_path).failed("a folder; expected the name of a file to write")
     call("index", "-o", "new.db").failed("a new index needs a PATH", code=2)
     assert not (tmp_path / "new.db").exists()
+
+
+def test_an_index_whose_documents_are_gone_says_that_they_were_removed(
+    call: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "lease.txt").write_text("The rent is 840 crowns.")
+    call("index", "f", "-o", "i.db").succeeded()
+    shutil.rmtree(tmp_path / "f")
+    gone = call("index", "-o", "i.db", "--drop-missing").succeeded()
+    assert "i.db: 0 documents, 0 passages (0 new, 0 changed, 1 removed" in gone.out
+    call("ask", NOTICE, "i.db").failed("i.db: an empty index; add documents to it first")
+    call("index", "-o", "i.db").failed("nothing to read in it")
 
 
 def test_paths_that_do_not_go_together(call: Run, tmp_path: Path) -> None:

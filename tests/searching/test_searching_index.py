@@ -138,7 +138,7 @@ def test_paths_are_kept_apart_and_a_folder_that_is_gone_stays_unless_it_should_g
     assert (done.unchanged, done.removed) == (1, 0)
     assert [str(problem) for problem in done.problems] == [
         f"{os.path.realpath(tmp_path / 'one')}: no such folder any more; what was read there stays "
-        "(1 documents), unless you update with drop_missing"
+        "(1 document), unless you update with --drop-missing (drop_missing=True)"
     ]
     assert len(index) == 2
     assert index.add(drop_missing=True).removed == 1

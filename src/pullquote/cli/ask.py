@@ -119,8 +119,9 @@ def command(
     the nearest quotes are printed instead. How bold the answers are depends on the share of
     questions that are expected to have one: --answerable 95% answers more often, 100% always.
 
-    With --questions, TABLE has a row for each question: id, question, answer, document, unit (such
-    as page) and number, start, end, score, no_answer_score, and error for one that is none.
+    With --questions, TABLE has a row for each question: id, question, answer, document, sheet (of a
+    workbook of several), unit (such as page) and number, start, end, score, no_answer_score, and
+    error for one that is none.
     """
     if (questions is None) != (output is None):
         raise click.UsageError("--questions and -o are given together.")

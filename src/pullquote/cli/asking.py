@@ -93,14 +93,15 @@ def run(question: str, paths: Sequence[str], filters: Sequence[str], chosen: Cho
             threshold=chosen.threshold,
             answerable=chosen.answerable,
         )
+        fits = bool(result.passages) or index.matches(glob, where)
     if chosen.as_json:
         echo_json({"question": question, "model": chosen.model, **result.to_dict()})
     elif chosen.as_link:
-        _print_links(result)
+        _print_links(result, fits)
     elif not result.answered:
         near = [Near(h.score, h.text, printable(str(_shown(h.place)))) for h in result.hits]
         hint = chosen.threshold is None and chosen.answerable is None
-        echo_abstention(_WHERE, result, near, top_k=chosen.top_k, hint=hint)
+        echo_abstention(_WHERE, result, near, top_k=chosen.top_k, hint=hint, fits=fits)
     else:
         _print(result)
 
@@ -132,9 +133,12 @@ def write_table(
         )
         with progress_bar("asking") as progress:
             _, errors = write(output, tracked(results, len(items), "asking", progress), columns)
+        fits = errors == len(items) or index.matches(glob, where)
     click.echo(f"{printable(output)}: {count(len(items), 'question')}")
     if errors:
         say("note", f"{count(errors, 'row')} could not be asked: see the column error")
+    if not fits:
+        note_nothing_fits()
 
 
 def _questions(file: str) -> list[Item]:
@@ -149,6 +153,11 @@ def _questions(file: str) -> list[Item]:
         for number, line in enumerate(lines, 1)
         if line.strip()
     ]
+
+
+def note_nothing_fits() -> None:
+    """Say why no question of a table has an answer."""
+    say("note", f"no document or row of a table in {_WHERE} fits the filters")
 
 
 def note_no_text(given: str) -> None:
@@ -361,12 +370,12 @@ def _print(result: SearchResult) -> None:
             echo_read_as(result.corrections)
 
 
-def _print_links(result: SearchResult) -> None:
+def _print_links(result: SearchResult, fits: bool) -> None:
     if words := read_as(result.corrections):
         say("note", words)
     if not result.answered:
         best = result.hits[0].score if result.hits else None
-        words = abstention(_WHERE, result, best)
+        words = abstention(_WHERE, result, best, fits=fits)
         say("note", f"{words[0].lower()}{words[1:].rstrip('.')}")
         return
     for hit in result.hits:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pullquote.cli.asking import note_no_text, read_filters
+from pullquote.cli.asking import note_no_text, note_nothing_fits, read_filters
 from pullquote.cli.console import (
     answerable_option,
     check_one_decision,
@@ -154,7 +154,8 @@ def command(
         with contextlib.ExitStack() as stack:
             asked: Reader | Searcher = reader
             if index:
-                asked = Searcher(reader, stack.enter_context(Index.open(index)))
+                documents = stack.enter_context(Index.open(index))
+                asked = Searcher(reader, documents)
             done = batch(
                 asked,
                 source,
@@ -170,6 +171,7 @@ def command(
                 else in_this_process,
                 progress=stack.enter_context(progress_bar("answering", words=True)),
             )
+            fits = not index or done.errors == done.rows or documents.matches(path, where)
     except (KeyboardInterrupt, PullquoteError):
         with contextlib.suppress(PullquoteError, OSError):
             if any(name.startswith("part-") for name in folder_at(out).names()):
@@ -179,6 +181,8 @@ def command(
     click.echo(f"{shown}: {count(done.rows, 'row')}{again}; {done.seconds:.0f} s")
     if done.errors:
         say("note", f"{count(done.errors, 'row')} could not be answered: see the column error")
+    if not fits:
+        note_nothing_fits()
     if done.errors == done.rows and not index:
         note_no_text("IN")
     if done.missing and done.rows:

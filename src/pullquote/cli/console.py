@@ -241,8 +241,15 @@ def decision_words(decision: Decision) -> str:
     return f"answerable {100 * decision.answerable:.4g} %"
 
 
-def abstention(where: str, found: Prediction | SearchResult, best: float | None) -> str:
-    """A sentence: there is no answer in `where`. `best` is the score of the best quote."""
+def abstention(
+    where: str, found: Prediction | SearchResult, best: float | None, *, fits: bool = True
+) -> str:
+    """A sentence: there is no answer in `where`.
+
+    `best` is the score of the best quote; `fits` is whether filters leave anything to be read.
+    """
+    if not fits:
+        return f"No answer in {where}: no document or row of a table in them fits the filters."
     if getattr(found, "passages", 1) == 0:
         return f"No answer in {where}: nothing in them has a word of the question."
     none = percent(found.no_answer_score)
@@ -261,13 +268,14 @@ def echo_abstention(
     *,
     top_k: int,
     hint: bool,
+    fits: bool = True,
 ) -> None:
     """Say that there is no answer in `where`, and print the nearest quotes.
 
     All `top_k` of them are printed, others where their probability is at least 1 %. A `hint` how
     to get more answers is printed on a terminal only.
     """
-    click.secho(abstention(where, found, near[0].score if near else None), bold=True)
+    click.secho(abstention(where, found, near[0].score if near else None, fits=fits), bold=True)
     echo_read_as(found.corrections)
     shown = [one for rank, one in enumerate(near) if rank < top_k or one.score >= _LEAST]
     if not shown:

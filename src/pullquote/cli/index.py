@@ -103,7 +103,7 @@ def command(
     for line in listed(found.problems, left_out, most=None if verbose else _LISTED):
         say("note", line)
     note_guesses(found)
-    if not passages:
+    if not passages and not found.removed:
         raise DocumentError(nothing_in(paths or [str(index.path)], found))
     sizes = f"{count(documents, 'document')}, {count(passages, 'passage')}"
     skipped = counted(found.problems, found.left_out)

@@ -296,10 +296,11 @@ class Index:
         with self._store.guarded():
             return no_documents(self._store)
 
-    def matches(self, path: str) -> bool:
-        """Whether a glob matches the path of any document."""
-        with self._store.guarded():
-            return bool(self._labels.matching(path))
+    def matches(self, path: str | None = None, where: Mapping[str, Any] | None = None) -> bool:
+        """Whether any passage is left by the filters of `search`. Raises its errors."""
+        with self._store.guarded(), self._store.snapshot():
+            among = self._among(path, where)
+            return bool(len(self) if among is None else among.ids)
 
     def passages(self, document: str, start: int = 0, *, limit: int | None = None) -> list[Passage]:
         """The passages of a document in order, from the one that holds the character `start` on.

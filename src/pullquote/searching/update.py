@@ -249,8 +249,9 @@ def _missing_folders(missing: Iterable[str], known: Iterable[str]) -> list[Probl
     return [
         Problem(
             path,
-            f"no such folder any more; what was read there stays ({number:,} documents), unless "
-            "you update with drop_missing",
+            "no such folder any more; what was read there stays "
+            f"({number:,} {'document' if number == 1 else 'documents'}), unless you update with "
+            "--drop-missing (drop_missing=True)",
         )
         for path, number in sorted(counts.items())
         if number
