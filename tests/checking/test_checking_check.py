@@ -234,6 +234,7 @@ def test_the_place_is_as_named_or_elsewhere() -> None:
     assert place("b/lease.txt") == "elsewhere"
     found = check(quote, sources, document="other.txt")
     assert (found.match, found.place, found.fine) == ("exact", "elsewhere", False)
+    assert found.reason == "other.txt is not among the sources"
 
 
 def test_of_several_places_the_named_one_is_found() -> None:

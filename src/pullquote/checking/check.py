@@ -246,7 +246,7 @@ def _verdict(verdict: Check, result: _Result, asked: _Quote, unknown: str) -> Ch
     if verdict.named is None:
         return verdict
     as_named = _is_as_named(result, verdict.named) and not unknown
-    return replace(verdict, place="as named" if as_named else "elsewhere")
+    return replace(verdict, place="as named" if as_named else "elsewhere", reason=unknown)
 
 
 def _look(

@@ -158,7 +158,7 @@ class Check:
     differences: tuple[Difference, ...] = ()
     named: Named | None = None
     reason: str = ""
-    """Why it is uncheckable."""
+    """Why it is uncheckable, or cannot be where the draft names."""
     short: bool = False
     """Whether it is uncheckable because it is too short."""
 
