@@ -224,6 +224,11 @@ IN_DOCS: list[tuple[str, str, list[float]]] = [
     ("evaluation", r"The # % intervals", [100 * LEVEL]),
     (
         "folders",
+        r"passages \(# to # ms for 50,000 rows\)",
+        [DOCS[f"filter by a column, {which} ms for 50,000 rows"] for which in ("least", "most")],
+    ),
+    (
+        "folders",
         r"in 4 bits, # MB; English",
         [(MODELS / "text-encoder" / "packed.safetensors").stat().st_size / 1e6],
     ),
