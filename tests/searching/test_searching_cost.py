@@ -73,6 +73,7 @@ LONG = {
     "links.html": b"<div>" * 2000 + b"<a href=x>y</a>" * 2000 + b"</div>" * 2000,
     "tables.html": b"<table><tr><td>x<td>y" * 600 + b"<td>z" * 50_000,
     "rowspans.html": b"<table><tr>" + b"<td rowspan=0>x" * 49 + b"<tr><td>y<td>z" * 40_000,
+    "names.csv": b",".join(b"c%d" % n for n in range(20_000)) + b"\n" + b"x\n" * 20_000,
     "columns.html": b"<table><tr><th>x<th>y" + b"<tr><td colspan=50>x<td>y" * 30_000,
     "names.html": b"<div class='comment related'>w" * 1000 + b"<p class=promo>x" * 40_000,
     "buttons.html": b"<button aria-expanded=true>question" * 2000 + b"x" * MIB,

@@ -318,6 +318,16 @@ def test_a_chart_of_many_series_takes_no_time_of_their_square(tmp_path: Path) ->
     assert said.endswith(" 254")  # Excel's charts have at most 255
 
 
+def test_series_within_series_are_not_read_again(tmp_path: Path) -> None:
+    points = "".join(f'<c:pt idx="{number}"><c:v>7</c:v></c:pt>' for number in range(20))
+    many = f"{'<c:ser><c:val>' * 100}{points}{'</c:val></c:ser>' * 100}"
+    chart = f'<c:chartSpace xmlns:c="urn:c"><c:chart>{many}</c:chart></c:chartSpace>'
+    links = related(("c", "chart", "c.xml"))
+    more = {"word/c.xml": chart, "word/_rels/document.xml.rels": links}
+    said, _ = text_and_notes(docx(tmp_path / "a.docx", BODY, more=more))
+    assert said.count("7") == 20
+
+
 def test_documents_in_documents_end(tmp_path: Path) -> None:
     inner = tmp_path / "inner.docx"
     chunk(inner, "a.docx", docx(tmp_path / "b.docx", BODY).read_bytes())

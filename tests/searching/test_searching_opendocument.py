@@ -97,6 +97,21 @@ def test_values_of_charts_are_rows(tmp_path: Path) -> None:
     assert text_and_notes(zipped(tmp_path / "a.ods", files)) == ("So", [])
 
 
+def test_a_chart_is_read_once(tmp_path: Path) -> None:
+    """Not within itself, nor twice in each of those that it is in."""
+
+    def shows(*names: str) -> str:
+        return "".join(f'<text:p><draw:object xlink:href="{name}"/></text:p>' for name in names)
+
+    files = {"content.xml": content(shows("c0", "c0"))}
+    for number in range(20):
+        inner = f"<text:p>Chart {number}</text:p>{shows(*[f'c{number + 1}'] * 2, 'c0')}"
+        files[f"c{number}/content.xml"] = content(inner, "chart")
+    text, notes = text_and_notes(zipped(tmp_path / "a.odt", files))
+    assert text == " / ".join(f"Chart {number}" for number in range(20))
+    assert notes == ["c20: an embedded file; save it as a file of its own"] * 2
+
+
 def test_headers_and_footers_are_read_once(tmp_path: Path) -> None:
     header = "<style:header><text:p>Mill Trust</text:p></style:header>"
     styles = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,13 @@ Norway, Sweden;Halden;500;
 """
 
 
+def deep(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
 @pytest.fixture
 def table(index: Index, tmp_path: Path) -> Index:
     (tmp_path / "docs").mkdir()
@@ -137,6 +145,39 @@ def test_rows_of_files_are_filtered_by_their_columns(
 ) -> None:
     found = [one.passage.place() for one in table.search("rent", where=where)]
     assert {f"{Path(place.path).name} {place.number}" for place in found} == rows
+
+
+def test_many_values_are_looked_for_at_once(table: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each scan goes through all passages, and others wait for it."""
+    scans: list[str] = []
+    each = table._store.each
+    monkeypatch.setattr(
+        table._store, "each", lambda query, *values: scans.append(query) or each(query, *values)
+    )
+    cities = ["Oslo", "Halden", *(f"Town {number}" for number in range(10_000))]
+    found = [one.passage.place().number for one in table.search("rent", where={"city": cities})]
+    assert sorted(found) == [3, 3, 5]
+    assert len(scans) == 1
+    table.add_texts([{"text": "The rent.", "city": f"Town {number}"} for number in range(1_000)])
+    begin = time.process_time()
+    assert len(table.search("rent", 2000, where={"city": cities})) == 1_003
+    assert time.process_time() - begin < 4  # 20 s where each text is compared with each value
+
+
+@pytest.mark.parametrize(
+    "odd", [deep(1_000), {"a": deep(101)}, 10**5_000, [-(10**1_001)]], ids="abcd"
+)
+def test_metadata_that_a_database_cannot_read_are_refused(index: Index, odd: Any) -> None:
+    with pytest.raises(
+        InputError, match=r"metadata: (more than 100 levels|a whole number of over)"
+    ):
+        index.add_texts([{"text": "The rent.", "odd": odd}])
+    with pytest.raises(
+        InputError, match=r"metadata: (more than 100 levels|a whole number of over)"
+    ):
+        index.search("rent", where={"odd": odd})
+    index.add_texts([{"text": "The rent.", "odd": deep(99), "n": 10**999}])
+    assert len(names(index, where={"n": 10**999})) == 1
 
 
 def test_a_path_and_a_column_filter_together(table: Index) -> None:

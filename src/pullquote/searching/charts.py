@@ -28,7 +28,7 @@ def charted(root: Any, drawn: Callable[[Any], Iterator[Part]]) -> Iterator[Part]
     chart = _child(root, "chart")
     if (said := _child(chart, "title")) is not None:
         title = one_line(" ".join(part.text for part in drawn(said)))
-    series = (one for one in root.iter() if local_name(one) == "ser")
+    series = (one for one in root.iter() if local_name(one) == "ser" and not _is_within(one))
     shown = [(_points(one, _LABELS), one) for one in itertools.islice(series, _MOST_SERIES)]
     tables = [
         (labels, [one for _, one in group])
@@ -45,6 +45,11 @@ def charted(root: Any, drawn: Callable[[Any], Iterator[Part]]) -> Iterator[Part]
         if any(names):
             rows.insert(0, names)
         yield from row_parts(table_rows(enumerate(rows, 1), header=any(names)), title)
+
+
+def _is_within(series: Any) -> bool:
+    """Whether it stands in another series, whose points would be read for each of them."""
+    return any(local_name(one) == "ser" for one in series.iterancestors())
 
 
 def _child(element: Any, *names: str) -> Any:

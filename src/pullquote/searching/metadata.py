@@ -16,10 +16,10 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pullquote.errors import InputError
+from pullquote.errors import InputError, shown
 from pullquote.searching.passages import OVERLAP
 from pullquote.searching.plain import is_plain
-from pullquote.searching.rows import cell_in_row, cell_of
+from pullquote.searching.rows import cell_of, values_of
 from pullquote.searching.stores import DamageError, Store
 from pullquote.searching.texts import plain
 from pullquote.text import without_surrogates
@@ -79,11 +79,14 @@ def _passages_with(store: Store, field: str, values: Sequence[Any]) -> set[int]:
         fields = [] if found else store.metadata_fields()
     if column := cell_of(field):
         found |= _rows_with(store, field, values)
-    if found or field in fields or (column and any(True for _ in _with_cell(store, column))):
+    if found or field in fields:
+        return found
+    if column and any(True for _ in _with_column(store, column, column)):
         return found
     known = f"found {', '.join(fields[:_NAMED])}" if fields else "they have no metadata"
     raise InputError(
-        f"where: no document has the field {field!r}; {known}. No row of a table has such a column"
+        f"where: no document has the field {shown(field)}; {known}. No row of a table has such a "
+        "column"
     )
 
 
@@ -92,12 +95,19 @@ def _rows_with(store: Store, field: str, values: Iterable[Any]) -> set[int]:
 
     Where a row is too long for one passage, these are all of its passages.
     """
+    column = cell_of(field)
+    cells = {cell_of(field, value) for value in set().union(*map(_shown, values))}
+    if not cells:
+        return set()
+    # one scan, however many values there are
+    begin = next(iter(cells)) if len(cells) == 1 else column
+    wanted = {without_surrogates(cell)[len(column) :] for cell in cells}
     found: set[int] = set()
     cut: set[int] = set()  # may be parts of a row: these share some text
-    for shown in set().union(*map(_shown, values)):
-        for id, size in _with_cell(store, cell_of(field, shown)):
+    for id, text in _with_column(store, column, begin):
+        if not wanted.isdisjoint(values_of(text, without_surrogates(column))):
             found.add(id)
-            if 2 * size > OVERLAP:
+            if 2 * len(text.encode()) > OVERLAP:
                 cut.add(id)
     while cut := _overlapping(store, cut) - found:
         found |= cut
@@ -113,23 +123,22 @@ def _shown(value: Any) -> set[str]:
     return {value} if isinstance(value, str) and value.strip() else set()
 
 
-def _with_cell(store: Store, cell: str) -> Iterator[tuple[int, int]]:
-    """The ids and sizes of the passages of files in which a row has a cell.
+def _with_column(store: Store, column: str, begin: str) -> Iterator[tuple[int, str]]:
+    """The ids and texts of the passages of files that have rows with a column.
 
-    Lines of plain texts are no rows.
+    `begin` is how a cell of it begins. Lines of plain texts are no rows.
     """
-    cell = without_surrogates(cell)
-    pattern = cell_in_row(cell)
+    column = without_surrogates(column)
     is_text = functools.cache(is_plain)  # asked for each row of a file
     no_text = "AND NOT EXISTS (SELECT 1 FROM metadata m WHERE m.document = d.id)"
     rows = store.each(
         "SELECT p.id, d.path, p.text FROM passages p JOIN documents d ON d.id = p.document "
         f"WHERE {store.FIND}(p.text, ?) > 0 {no_text if store.format >= 3 else ''}",
-        cell,
+        without_surrogates(begin),
     )
     for id, path, text in rows:
-        if pattern.search(text) and not is_text(os.fsdecode(path)):
-            yield id, len(text.encode())
+        if any(True for _ in values_of(text, column)) and not is_text(os.fsdecode(path)):
+            yield id, text
 
 
 def _overlapping(store: Store, ids: Collection[int]) -> set[int]:

@@ -62,6 +62,7 @@ class OpenDocument:
     def __init__(self, file: BinaryIO, *, charts: bool = True) -> None:
         """Without `charts`, their texts and values are left out, as they stand in a sheet."""
         self._charts = charts
+        self._seen: set[str] = set()  # charts, of which each is in one place
         file.seek(0)
         head = file.read(5)
         file.seek(0)
@@ -171,7 +172,8 @@ class OpenDocument:
                 self.skipped.append(
                     Skipped(said or "an object", "an embedded file; save it as a file of its own")
                 )
-            elif self._charts:
+            elif self._charts and name not in self._seen:  # nor within itself
+                self._seen.update([name] if name else [])
                 apart.append(chart)
             return ""
         # the editor's own form of it, on one line

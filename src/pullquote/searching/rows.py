@@ -31,8 +31,8 @@ _VALUE = re.compile(
 )
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}|\d{1,2}:\d\d(:\d\d)?|.*[^\W\d]{3}.*\d{4}")
 _NAME = re.compile(r"(?:^|; )[^\s:;][^:;\n]{0,79}: ", re.M)  # of a column, in a row as text
-_CELL_BEGIN = r"(?:^|; |[.!?…] )"
-_CELL_END = r"(?=$|(?:;|(?<=[.!?…])) [^\s:;][^:;\n]{0,79}: )"
+_CELL_BEGIN = r"(?:^|(?<=; )|(?<=[.!?…] ))"
+_CELL_END = re.compile(r"(?=$|(?:;|(?<=[.!?…])) [^\s:;][^:;\n]{0,79}: )")
 _NO_UNIT = re.compile(r"[\d\s.,'’/:+-]")
 _YEAR = re.compile(r"(?:1[89]\d\d|20\d\d)(?:[/–-](?:\d\d){1,2})?")  # "2023", "2022/23"
 _UNIFORM = 0.9  # the least share of a kind in a column that has a header
@@ -68,9 +68,10 @@ class EmptyColumns:
 
     def drop(self, cells: Sequence[str]) -> None:
         """Forget the columns in which a row has cells."""
-        for column in [*self._names]:
+        few = len(cells) < len(self._names)  # a short row below a wide header
+        for column in range(len(cells)) if few else [*self._names]:
             if column < len(cells) and cells[column].strip():
-                del self._names[column]
+                self._names.pop(column, None)
 
     def rows(self) -> Iterator[TableRow]:
         """The names that are left, as a row with the number of the header."""
@@ -176,19 +177,19 @@ def cell_of(name: str, value: str = "") -> str:
     return f"{name}: {one_line(value)}" if name else one_line(value)
 
 
-def cell_in_row(cell: str) -> re.Pattern[str]:
-    """What finds a cell, which is as `cell_of` writes it, in rows of a text.
+def values_of(text: str, column: str) -> Iterator[str]:
+    """What the rows in a text may have in a column, which is as `cell_of` writes it.
 
-    A cell without a value stands for any. Of a cell with "; " it is not known where it ends, unless
-    a name follows.
+    Of a value with "; " it is not known where it ends, unless a name follows: it ends at each.
 
-    >>> row = "Item: oak door; Price: 840 crowns"
-    >>> cells = "Price: 840 crowns", "Price: 840", "Price: "
-    >>> [cell_in_row(cell).search(row) is not None for cell in cells]
-    [True, False, True]
+    >>> list(values_of("Item: oak door; Price: 840 crowns; Note: new", "Price: "))
+    ['840 crowns', '840 crowns; Note: new']
     """
-    end = "" if cell.endswith(": ") else _CELL_END
-    return re.compile(f"{_CELL_BEGIN}{re.escape(cell)}{end}", re.MULTILINE)
+    for begin in re.finditer(f"{_CELL_BEGIN}(?={re.escape(column)})", text, re.MULTILINE):
+        start = begin.end() + len(column)
+        close = text.find("\n", start)
+        for end in _CELL_END.finditer(text, start, close if close >= 0 else len(text)):
+            yield text[start : end.start()]
 
 
 def has_header(rows: Sequence[Sequence[str]]) -> bool | None:

@@ -23,6 +23,9 @@ from pullquote.searching.text import paragraphs
 from pullquote.text import without_surrogates
 from pullquote.types import Document, Passage
 
+_DEEPEST = 100  # lists and dicts in each other; SQLite reads a thousand
+_LONGEST_NUMBER = 3322  # bits, as 1,000 digits have; Python writes 4,300
+
 Source: TypeAlias = "str | Mapping[str, Any]"
 """A text, or a dict with a text and metadata."""
 
@@ -90,8 +93,15 @@ def _rows(sources: Any) -> Iterable[Any]:
     return sources  # type: ignore[no-any-return]
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: numpy's numbers as Python's, dates as texts, NaN as None."""
+def plain(value: Any, *, depth: int = 0) -> Any:
+    """A value as JSON can hold it: numpy's numbers as Python's, dates as texts, NaN as None.
+
+    Raises `InputError` for what databases cannot read in JSON.
+    """
+    if depth > _DEEPEST:
+        raise InputError(f"metadata: more than {_DEEPEST} levels of lists and dicts in each other")
+    if isinstance(value, int) and value.bit_length() > _LONGEST_NUMBER:
+        raise InputError("metadata: a whole number of over 1,000 digits; give it as text")
     if hasattr(value, "tolist") and not isinstance(value, (str, Mapping)):
         value = value.tolist()
     if is_missing(value) or (isinstance(value, float) and math.isinf(value)):
@@ -99,7 +109,7 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float)):
         return value
     if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {str(key): plain(one, depth=depth + 1) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        return [plain(one, depth=depth + 1) for one in value]
     return str(value)

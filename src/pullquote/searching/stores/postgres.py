@@ -71,6 +71,7 @@ _TABLES = (
     *shared_vectors.TABLES,
 )
 _NAMES = {words.split()[2] for words in _TABLES if words.startswith("CREATE TABLE")}
+_VALUES = 100  # of a field, that a query looks for
 _CONNECTION: dict[str, Any] = {  # which a URL may change
     "application_name": "pullquote",
     "connect_timeout": 10,
@@ -275,13 +276,14 @@ class PostgresStore(Store):
             same = [int(value), bool(value)] if value in (0, 1) else [value]
             wanted += [json.dumps(_storable(one)) for one in same]
         found: set[int] = set()
-        for value in wanted:
+        for first in range(0, len(wanted), _VALUES):
+            some = wanted[first : first + _VALUES]
             rows = self.rows(  # the first condition is the one of the GIN index
-                "SELECT document FROM metadata WHERE fields::jsonb @> ?::jsonb "
-                "AND fields::jsonb -> ?::text = ?::jsonb",
-                f"{{{json.dumps(field)}: {value}}}",
+                "SELECT document FROM metadata WHERE fields::jsonb @> ANY(?::jsonb[]) "
+                "AND fields::jsonb -> ?::text = ANY(?::jsonb[])",
+                [f"{{{json.dumps(field)}: {value}}}" for value in some],
                 field,
-                value,
+                some,
             )
             found.update(document for (document,) in rows)
         return found

@@ -211,9 +211,10 @@ class SqliteStore(Store):
     def documents_with(self, field: str, values: Sequence[Any]) -> set[int]:
         rows = self.rows(
             "SELECT m.document FROM metadata m, json_each(m.fields) f WHERE f.key = ? "
-            "AND EXISTS (SELECT 1 FROM json_each(?) v WHERE v.value IS f.value)",
+            "AND (f.value IN (SELECT value FROM json_each(?)) OR (f.value IS NULL AND ?))",
             field.encode("utf-8", "replace").decode(),
             values,
+            None in values,
         )
         return {document for (document,) in rows}
 
