@@ -9,6 +9,7 @@ import pytest
 from searching_helpers import pdf, text_and_notes
 
 from pullquote.errors import DocumentError
+from pullquote.searching import pdf as pdfs
 from pullquote.searching.documents import SourceFile, find, read
 from pullquote.searching.parts import Part
 from pullquote.searching.pdf import read_pdf
@@ -159,3 +160,17 @@ def test_parts_make_the_text_of_the_offsets(tmp_path: Path) -> None:
     assert len(found) > 5
     for passage in found:
         assert whole[passage.start : passage.end] == passage.text
+
+
+def test_a_text_that_pages_repeat_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages and comments may be the same object, so that a small file has any length of text."""
+    path = tmp_path / "a.pdf"
+    pdf(path, ["The rent of the mill is 840 crowns."])
+    monkeypatch.setattr(pdfs, "MOST_UNPACKED", 0)
+    monkeypatch.setattr(pdfs, "_MOST_TEXT", 35)
+    assert text(path) == "The rent of the mill is 840 crowns."
+    monkeypatch.setattr(pdfs, "_MOST_TEXT", 34)
+    with pytest.raises(DocumentError, match="a text of more than 0 MiB, an attack or a fault"):
+        passages(path)

@@ -23,7 +23,8 @@ from pullquote.searching.html import check_tags, decoded, lxml
 from pullquote.text import Encoding, decode
 
 _LARGEST = 256 << 20  # bytes of one unpacked file: a small zip file must not fill the memory
-_MOST_UNPACKED = 200  # times its size, of all that is read; more is an attack on the memory
+MOST_UNPACKED = 200
+"""Times the size of a file, of all that is read of it; more is an attack on the memory."""
 _UTF8_NAME = 0x800  # the flag of a name that is in UTF-8
 _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 
@@ -34,7 +35,7 @@ class Archive(zipfile.ZipFile):
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file)
         self.size = file.seek(0, io.SEEK_END)
-        self.most = self.room = max(_LARGEST, _MOST_UNPACKED * self.size)
+        self.most = self.room = max(_LARGEST, MOST_UNPACKED * self.size)
         self.encoding: Encoding | None = None
         """Of the names, where it was guessed: many programs do not say."""
         self._infos = self._named()

@@ -14,6 +14,7 @@ import bisect
 import contextlib
 import ctypes
 import functools
+import io
 import itertools
 import re
 import zlib
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 
 from pullquote.errors import DocumentError, MissingExtraError, first_line
+from pullquote.searching.archives import MOST_UNPACKED
 from pullquote.searching.contents import listed
 from pullquote.searching.pages import CLOSED, Page, Words, goes_on, paragraphs, running
 from pullquote.searching.parts import Part, Skipped
@@ -68,6 +70,8 @@ _KIND_OF = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 _BOUNDS_OF = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 5)
 _MOST_OBJECTS = 10_000  # of a page that are looked at for ruling lines
 _LARGEST_STREAM = 64 << 20  # bytes, unpacked
+_MOST_TEXT = 64 << 20  # characters of a small file
+_LONGEST_NOTE = 200  # characters of what is said of an attached file
 
 
 class _Table(str):
@@ -124,8 +128,14 @@ def read_pdf(file: BinaryIO) -> Iterator[Part | Skipped]:
     with contextlib.closing(_opened(pdfium, file)) as pdf:
         form = _form(pdf)
         known: set[str] = set()
+        room = most = max(_MOST_TEXT, MOST_UNPACKED * file.seek(0, io.SEEK_END))
         for index in range(len(pdf)):
             page = _page(pdfium, pdf, form, index, known)
+            said = itertools.chain(*map(_said, page.lines), page.comments)
+            if (room := room - sum(map(len, said))) < 0:  # pages and comments may be repeated
+                raise DocumentError(
+                    f"has a text of more than {most >> 20:,} MiB, an attack or a fault"
+                )
             pages.append(page.lines)
             comments += (Part(f"{text}\n\n", index + 1) for text in page.comments)
             if page.why:
