@@ -62,7 +62,7 @@ class IndexBusyError(IndexFileError):
 
 
 class IndexUnreachableError(IndexFileError):
-    """An index whose server cannot be reached, or a connection to it that was cut.
+    """An index whose server or process cannot be reached, or a connection to it that was cut.
 
     What was committed stays: the same call can be made again, and goes on from there.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -177,3 +178,14 @@ def test_a_page_of_a_document_without_pages_is_not_held_against_it() -> None:
     found = named(Quotation("x", "line 1", citation="(lease.pdf, p. 7)"), NAMES)
     assert found
     assert found.is_at(Place("/a/lease.pdf", "line", 1), Place("/a/lease.pdf", "line", 1))
+
+
+def test_a_sheet_of_many_is_found_as_one_of_few() -> None:
+    sheets = [f"Sheet of {n}" for n in range(20_000)]
+    few, many = (Names(["a.xlsx"], lambda _, most=most: sheets[:most]) for most in (50, 20_000))
+    for words in ("sheet “Sheet of 7”, row 4", "Sheet of 49!B4", "no such thing", ", sheet of 12,"):
+        assert many.sheet(words, ["a.xlsx"]) == few.sheet(words, ["a.xlsx"])
+    began = time.process_time()
+    for n in range(500):  # 4 s when each citation is compared with each sheet
+        assert many.sheet(f"sheet “Sheet of {n}”, row 4", ["a.xlsx"]) == f"Sheet of {n}"
+    assert time.process_time() - began < 2

@@ -18,7 +18,12 @@ from types import SimpleNamespace
 import pytest
 from searching_helpers import ENGINES
 
-from pullquote.errors import IndexBusyError, IndexFileError, OutputError
+from pullquote.errors import (
+    IndexBusyError,
+    IndexFileError,
+    IndexUnreachableError,
+    OutputError,
+)
 from pullquote.searching import process
 from pullquote.searching.engines import Among, IndexedPassage, Match, tantivy_process
 from pullquote.searching.engines.tantivy import TantivyEngine
@@ -402,6 +407,16 @@ def test_what_ends_tantivys_process_is_an_error_and_the_next_call_begins_anew(
         assert engine.generation == 2
         engine.refresh(2)
         assert [match.id for match in engine.search(["rent", "ferry"], 9, None)] == [4, 1, 2]
+
+
+def test_a_process_of_tantivy_that_someone_kills_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill_with(monkeypatch, "import signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with contextlib.closing(TantivyProcess(tmp_path / "t")) as engine:
+        with pytest.raises(IndexUnreachableError, match=r"t: the process .* the same call again"):
+            engine.search(["zeppelin"], 9, None)
+        assert engine.search(["meadow"], 9, None) == []
 
 
 def test_an_index_whose_tantivy_dies_is_whole_when_it_is_opened_again(

@@ -64,6 +64,7 @@ class Names:
     ) -> None:
         """`sheets` gives the names of the sheets of a document."""
         self._sheets = functools.lru_cache(maxsize=None)(sheets)
+        self._known = functools.lru_cache(maxsize=None)(self._sheets_of)
         self._by_name: dict[str, list[str]] = defaultdict(list)
         stems: dict[str, list[str]] = defaultdict(list)
         for path in dict.fromkeys(paths):
@@ -103,9 +104,15 @@ class Names:
         >>> names.sheet("sheet 2, row 4", ["stock.xlsx"]), names.sheet("sheet Costs", [])
         ('Prices, 2026', 'Costs')
         """
-        known = [sheet for document in documents for sheet in self._sheets(document)]
+        known, by_name = self._known(tuple(documents))
         low = text.casefold()
-        for sheet in sorted((one for one in known if one.casefold() in low), key=len, reverse=True):
+        size = len(low)
+        if len(by_name) < size * size:
+            there = [name for name in by_name if name in low]
+        else:  # more sheets than pieces of the text
+            pieces = {low[start:end] for start in range(size) for end in range(start, size + 1)}
+            there = [piece for piece in pieces if piece in by_name]
+        for sheet in sorted((by_name[name] for name in there), key=len, reverse=True):
             name = re.escape(sheet)
             ways = (
                 rf"{_SHEET_WORD}\s\W?{name}(?!\w)",
@@ -121,6 +128,11 @@ class Names:
         if name.isdecimal():  # "sheet 2"
             return known[int(name) - 1] if 0 < int(name) <= len(known) else ""
         return "" if name[0].islower() else name  # "the sheet of prices"
+
+    def _sheets_of(self, documents: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
+        """All sheets of some documents, and each by its name in lower case."""
+        known = [sheet for document in documents for sheet in self._sheets(document)]
+        return known, {sheet.casefold(): sheet for sheet in reversed(known)}
 
     def placed(self, named: Named, text: str) -> Named:
         """The same with the numbers and the sheet in some words."""

@@ -111,6 +111,10 @@ class Process:
                 os.dup2(nothing, pipe.fileno(), inheritable=False)
         os.close(nothing)
 
+    def was_killed(self) -> bool:
+        """Whether someone else ended it: a system whose memory is full, or a person."""
+        return not self.is_late and -self.process.wait() == getattr(signal, "SIGKILL", None)
+
     def how_it_ended(self, seconds: int) -> str:
         """How a process ended that had so many seconds of processor time: "crashed (SIGABRT)"."""
         code = -self.process.wait()

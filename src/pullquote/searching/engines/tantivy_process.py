@@ -23,6 +23,7 @@ from typing import Any
 from pullquote.errors import (
     IndexBusyError,
     IndexFileError,
+    IndexUnreachableError,
     MissingExtraError,
     OutputError,
     PullquoteError,
@@ -103,7 +104,9 @@ class TantivyProcess:
             self._call(name, some)
 
     def _call(self, name: str, *arguments: object) -> Any:
-        """The value of a call. Raises pullquote's errors, an `IndexFileError` if it ends there."""
+        """The value of a call. Raises pullquote's errors, an `IndexFileError` if it ends there, and
+        `IndexUnreachableError` if someone else ends it.
+        """
         size = _size(self.folder)
         seconds = SECONDS + SECONDS_PER_MIB * (size >> 20)
         request = {
@@ -120,8 +123,13 @@ class TantivyProcess:
             self._end()
             raise
         if answer is None:
-            how = process.how_it_ended(seconds)
+            how, was_killed = process.how_it_ended(seconds), process.was_killed()
             self._end()
+            if was_killed:  # which says nothing about the files
+                raise IndexUnreachableError(
+                    f"{self.folder}: the process that reads it was killed, as by a system whose "
+                    "memory is full; make the same call again"
+                )
             raise not_readable(self.folder, f"its process {how}")
         match answer.get("error"):
             case ["MissingExtraError", what, extra]:
