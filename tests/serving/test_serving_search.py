@@ -66,6 +66,7 @@ def test_no_document_has_an_answer(client: TestClient) -> None:
     assert {one["path"] for one in body["answers"]} == {"sagas/river.md"}
     body = client.post("/v1/ask", json={"question": "zebra"}).json()
     assert (body["answer"], body["answers"], body["passages"]) == (None, [], 0)
+    assert body["note"] == ""
     figures = client.get("/metrics").text
     assert "pullquote_abstentions_total 2.0" in figures
 
@@ -82,7 +83,9 @@ def test_texts_are_filtered_by_their_metadata(client: TestClient, index: Path) -
 
     answer = ask({"year": 911})["answer"]
     assert (answer["document"], answer["metadata"]) == ("edda", {"year": 911})
-    assert ask({"year": 912})["answers"] == []
+    nothing = ask({"year": 912})
+    assert nothing["answers"] == []
+    assert nothing["note"] == "no document or row of a table fits the filters"
     assert ask({"age": 1})["status"] == 422
     assert "no document has the field" in str(ask({"\ud800": 1}))
     assert ask({"year": [911]})["status"] == 422

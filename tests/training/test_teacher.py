@@ -137,6 +137,8 @@ def test_answers_of_the_cache_that_are_none_are_asked_again(
     (file,) = (tmp_path / "teachers").iterdir()
     file.write_text(json.dumps(damage(json.loads(file.read_text()))))
     assert teacher_answers(reader, examples, tmp_path) == first
+    file.write_text("[" * 200_000)
+    assert teacher_answers(reader, examples, tmp_path) == first
 
 
 def test_a_teacher_must_read_the_same_ids(

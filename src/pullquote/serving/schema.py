@@ -245,7 +245,8 @@ class AskResponse(BaseModel):
     )
     note: str = Field(
         default="",
-        description="What was done that you may not have meant: a question that was cut.",
+        description="What was done that you may not have meant: a question that was cut, filters "
+        "that left nothing.",
     )
 
 

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pullquote.errors import ConfigError
+from pullquote.errors import ConfigError, DataError
 from pullquote.files import atomic_write, open_file, write_json
+from pullquote.json_text import parse_json
 from pullquote.progress import Progress, no_progress
 from pullquote.reading.identity import fingerprint
 from pullquote.training.windows import LabelledWindows, SoftLabels, plan
@@ -96,9 +97,9 @@ def teacher_answers(teacher: Reader, examples: Sequence[Example], cache: Path) -
     for example in examples:
         digest.update(json.dumps([example.question, example.context]).encode())
     file = cache / "teachers" / f"{digest.hexdigest()[:32]}.json"
-    with contextlib.suppress(OSError, ValueError, TypeError):
+    with contextlib.suppress(OSError, ValueError, TypeError, DataError):
         with open_file(file, "r") as there:
-            spans = [Span(*span) if span else None for span in json.load(there)]
+            spans = [Span(*span) if span else None for span in parse_json(there.read())]
         if len(spans) == len(examples) and all(map(_stands_in, spans, examples)):
             return spans
     answers = [prediction.answer for prediction in teacher.answer_all(examples)]

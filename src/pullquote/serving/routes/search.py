@@ -43,6 +43,9 @@ async def ask(body: AskRequest, services: CurrentServices, account: CurrentAccou
             found = await asyncio.to_thread(
                 searcher.retrieve, body.question, path=body.path, where=body.where
             )
+            fits = bool(found.passages) or await asyncio.to_thread(
+                searcher.index.matches, body.path, body.where
+            )
     mode = SearchMode()
     windows = await services.read(
         [Question(found.read_as, one.passage.text, mode) for one in found.passages], account
@@ -53,6 +56,7 @@ async def ask(body: AskRequest, services: CurrentServices, account: CurrentAccou
         (again,) = await services.read([Question(found.read_as, shortlist.text, mode)], account)
         looks = shortlist.looks(again)
     note = services.truncation_note(found.read_as)
+    note = note if fits else "no document or row of a table fits the filters"
 
     def decide() -> tuple[bool, str]:
         """Whether there is an answer, and the response; in a thread, since it takes a while."""
