@@ -29,7 +29,7 @@ def test_our_own_reader_reads_it(tmp_path: Path) -> None:
     (file,) = find([tmp_path / "x.xlsx"])
     assert isinstance(file, SourceFile)
     texts = [passage.text for passage in read(file)]
-    assert texts == ["document: a.txt; rent: 840.5", "document: b; rent: none"]
+    assert texts == ["document: a.txt; rent: 840.5", "document: b; rent: none", "note"]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", '=HYPERLINK("http://x")', "{=1}"])
