@@ -32,7 +32,8 @@ demo: .demo/ready  ## answer three questions about a text, offline, with the bun
 
 # Those that watch a clock, a terminal or a server's limits run after the others, alone.
 # $(call each-way,PYTEST COMMAND,MORE MARKS and )
-each-way = $(1) -n auto --dist loadfile -m "$(2)not alone" && $(1) -m "$(2)alone"
+together = $(1) -n auto --dist loadfile -m "$(2)not alone"
+each-way = $(together) && $(1) -m "$(2)alone"
 PYTEST := PULLQUOTE_SHARED=$(abspath $(wildcard $(SHARED))) $(BIN)/python -m pytest -rs
 test: .venv/ready engine  ## run the tests (COVERAGE=1: and say what they reach)
 	@echo "The tests take about 12 minutes on 2 cores$(if $(COVERAGE), and a third more for the coverage)."
@@ -40,9 +41,9 @@ test: .venv/ready engine  ## run the tests (COVERAGE=1: and say what they reach)
 	    $(if $(COVERAGE),--cov --cov-report= --cov-fail-under=0)
 	$(PYTEST) -m alone $(if $(COVERAGE),--cov --cov-append --cov-report=term:skip-covered)
 
-test-floors: .floors/ready  ## run the quick tests at the lowest versions (FULL=1: with torch, all)
+test-floors: .floors/ready  ## run the quick tests at the lowest versions (FULL=1: those that run alone, and with torch, too)
 	@echo "The quick tests take about 3 minutes on 2 cores."
-	$(call each-way,.floors/bin/python -m pytest -rs $(QUICK))
+	$(call $(if $(FULL),each-way,together),.floors/bin/python -m pytest -rs $(QUICK))
 ifdef FULL
 	$(MAKE) .floors-torch/ready
 	.floors-torch/bin/python -m pytest -rs tests/training tests/families tests/compat \
