@@ -291,3 +291,9 @@ def test_what_stands_below_a_source_or_place_in_json_is_read() -> None:
         ("a b c", "document.text"),
         ("x y z", "section[0].quote"),
     ]
+
+
+@pytest.mark.parametrize("name", ["lease.pdf", "my notes.text", "film.srt", "prices.fods"])
+def test_the_name_of_a_file_in_marks_is_no_quotation(name: str) -> None:
+    (quotation,) = read_draft(f"In “{name}” it says “the rent is due”.").quotations
+    assert quotation.text == "the rent is due"

@@ -69,11 +69,12 @@ _BRACKETED = re.compile(
 _SHEET_BEFORE = re.compile(r"(?<!\w)(?:(?:work)?sheet|tab|blatt)\s?\Z", re.IGNORECASE)
 _SHEET_AFTER = re.compile(r"\s(?:(?:work)?sheet|tab)(?!\w)", re.IGNORECASE)
 _LONGEST_SHEET = 31  # characters
-_FILE_NAME = re.compile(
-    r"\S*[/\\]\S*|[^\n]{1,150}\.(?:pdf|docx?|pptx?|xls[xm]?|od[tps]|rtf|epub|html?|txt|md|rst|tex|"
-    r"log|eml|mbox|csv|tsv|jsonl?|parquet)",
-    re.IGNORECASE,
+FILE_ENDINGS = (
+    r"(?:pdf|docx?|pptx?|xls[xm]?|odt|odp|f?ods|rtf|epub|html?|xhtml|txt|text|md|markdown|rst|tex|"
+    r"log|eml|mbox|csv|tsv|jsonl?|srt|vtt|parquet)"
 )
+"""A pattern for what the names of documents end with."""
+_FILE_NAME = re.compile(rf"\S*[/\\]\S*|[^\n]{{1,150}}\.{FILE_ENDINGS}", re.IGNORECASE)
 _FRONT = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.DOTALL)
 
 _QUOTE_KEYS = ("quote", "quotation", "quoted_text", "excerpt", "verbatim")

@@ -17,17 +17,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pullquote.checking.drafts import Quotation, range_end
+from pullquote.checking.drafts import FILE_ENDINGS, Quotation, range_end
 from pullquote.checking.verdicts import Named
 
 _SHORTEST = 3  # characters of a name without its ending
 _AFTER = 40  # characters after a name in which its page may stand
-_LONGEST_SHEET = 80  # characters after a name that may say which sheet; the longest name has 31
+_NEAR_SHEET = 80  # characters after a name that may say which sheet; the longest name has 31
 
 _FILE = re.compile(
-    r"(?<![\w/@])(?:file://)?([\w.~%/+-]*[\w%-]\."
-    r"(?:pdf|docx?|pptx?|xls[xm]?|odt|odp|f?ods|rtf|epub|html?|xhtml|txt|text|md|markdown|rst|tex|"
-    r"log|eml|mbox|csv|tsv|jsonl?|srt|vtt|parquet))\b(?:#page=(\d{1,6})|:(\d{1,6}))?",
+    rf"(?<![\w/@])(?:file://)?([\w.~%/+-]*[\w%-]\.{FILE_ENDINGS})\b"
+    r"(?:#page=(\d{1,6})|:(\d{1,6}))?",
     re.IGNORECASE,
 )
 _UNITS = r"pages?|pp?\.?|pg\.?|seite|s\.|lines?|ll?\.|slide|section|paragraph|rows?"
@@ -136,7 +135,7 @@ class Names:
 
     def placed(self, named: Named, text: str) -> Named:
         """The same with the numbers and the sheet in some words."""
-        sheet = self.sheet(text[:_LONGEST_SHEET], named.documents)
+        sheet = self.sheet(text[:_NEAR_SHEET], named.documents)
         unit, number, until = _numbers(text if sheet else text[:_AFTER])
         return replace(named, unit=unit, number=number, until=until, sheet=sheet)
 
@@ -193,7 +192,7 @@ def _file(text: str, names: Names, *, last: bool = False) -> Named | None:
     after = names.placed(Named(name, documents), _NEXT.split(text[found.end() :])[0])
     if not _has_place(after) and (of := _OF.search(text, 0, found.start())):
         # without other files before it
-        before = _NEXT.split(_FILE.split(text[: of.start()])[-1])[-1][-_LONGEST_SHEET:]
+        before = _NEXT.split(_FILE.split(text[: of.start()])[-1])[-1][-_NEAR_SHEET:]
         sheet = names.sheet(before, documents)
         numbers = list(_NUMBER.finditer(before))
         if sheet or (numbers and numbers[-1].end() == len(before)):
