@@ -47,6 +47,12 @@ def workers(server: Server) -> set[int]:
     return found
 
 
+def have_metrics(folder: Path, processes: int) -> bool:
+    """Whether so many processes have made all their metrics, the last of which is a counter."""
+    files = folder.glob("*/counter_*.db")
+    return sum(b"pullquote_abstentions" in file.read_bytes() for file in files) == processes
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the temporary files of a server are."""
@@ -62,6 +68,7 @@ def test_a_killed_process_is_replaced_and_leaves_no_gauges(folder: Path) -> None
             request = urllib.request.Request(f"{server.url}/v1/answer", body)
             request.add_header("content-type", "application/json")
             urllib.request.urlopen(request, timeout=60).close()
+        eventually(lambda: have_metrics(folder, 2))  # one may have given all answers so far
         for file in folder.glob("*/gauge_livesum_[01].db"):  # killed with questions in the queue
             stored = MmapedDict(str(file))
             for key, *_ in list(stored.read_all_values()):
