@@ -402,6 +402,7 @@ def test_every_command_with_scores_says_so_once(
         assert done.err.count("are no probabilities, for they were never calibrated") == times
 
 
+@pytest.mark.packed
 @pytest.mark.skipif(not native_library.available(), reason="no engine here: make engine")
 @pytest.mark.parametrize(("wanted", "threads"), [(None, 1), ("3", 3)])
 def test_numpy_starts_no_threads_where_the_engine_reads(wanted: str | None, threads: int) -> None:

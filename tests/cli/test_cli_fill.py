@@ -72,6 +72,7 @@ def test_a_table_that_goes_on(call: Run, folder: Path, tmp_path: Path) -> None:
     assert [row["rent"] for row in rows(folder / "table.csv")][4] == "90"
 
 
+@pytest.mark.packed
 @pytest.mark.skipif(not native_library.available(), reason="scores are those of the engine")
 def test_the_table_of_the_docs(call: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (LEASES.parents[1] / "docs" / "fill.md").read_text("utf-8")
