@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -174,3 +177,17 @@ def test_broken_weights_are_a_model_error(changed: Changed, model_dir: Path) -> 
     (model_dir / "model.onnx").write_bytes(changed(not_a_number).read_bytes())
     with pytest.raises(ModelError, match="not finite"):
         Reader(model_dir).answer("who", NORSE)
+
+
+def test_onnx_runtime_keeps_and_sends_no_usage_data(model_dir: Path, tmp_path: Path) -> None:
+    code = (
+        f"from pullquote import Reader; print(Reader({str(model_dir)!r}).answer('who', {NORSE!r}))"
+    )
+    own = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "PULLQUOTE_CACHE")
+    variables = {name: value for name, value in os.environ.items() if name not in own}
+    home = tmp_path / "home"
+    home.mkdir()
+    places = dict.fromkeys(("HOME", "TMPDIR"), str(home))
+    subprocess.run([sys.executable, "-c", code], env={**variables, **places}, check=True)
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert [path.name for path in files if "pullquote" not in path.parts] == []

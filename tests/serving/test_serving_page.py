@@ -104,12 +104,13 @@ def wait_for_routes(page: Page, routes: list[Route], count: int) -> None:
 
 
 # Makes requests that cannot be cancelled, as if the answer had been on its way already, and counts
-# the answers that the page has read and dealt with.
+# the answers that the page has read and dealt with; each is one JSON text, also of a slow server.
 STUBBORN_FETCH = """
   const send = window.fetch;
   let count = 0;
   window.fetch = async (path, options) => {
-    const response = await send(path, { ...options, signal: undefined });
+    const headers = { ...options?.headers, accept: "application/json" };
+    const response = await send(path, { ...options, headers, signal: undefined });
     const read = response.json.bind(response);
     response.json = async () => {
       try {

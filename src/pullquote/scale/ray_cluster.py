@@ -22,6 +22,7 @@ def library() -> Any:
     """Ray with Ray Data. Raises `MissingExtraError` where it is not installed."""
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or Ray warns that it will
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what Ray repeats is no error of ours
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that it starts tells nobody
     try:
         import ray
         import ray.data

@@ -1,10 +1,13 @@
 """Runs a `model.onnx` with ONNX Runtime, which does not need torch.
 
-Needs the extra `onnx`. Knows ONNX Runtime, not text.
+Needs the extra `onnx`. Knows ONNX Runtime, not text. ONNX Runtime's official builds send usage data
+to Microsoft, and keep an id of the machine for that: importing this module switches it off, unless
+`ORT_DISABLE_TELEMETRY` is set.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from pathlib import Path
@@ -19,6 +22,7 @@ from pullquote.types import INPUTS, Logits
 if TYPE_CHECKING:
     from pullquote.types import Batch
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when it is imported
 try:
     import onnxruntime as ort
 except ImportError as error:  # pragma: no cover - depends on what is installed
