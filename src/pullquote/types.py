@@ -276,6 +276,8 @@ class Mark:
     number: int
     sheet: str = ""
     """The name of the sheet, in a workbook of several."""
+    fields: tuple[tuple[str, str | float | bool], ...] = ()
+    """What stands beside the text in a row of a file of texts: names of columns, and values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +391,11 @@ class Passage:
         """The offset in the document after the last character."""
         return self.start + len(self.text)
 
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The fields that came with its text: those of the document, or of the row of a file."""
+        return dict(self.document.metadata) | dict(self.marks[0].fields if self.marks else ())
+
     def place(self, offset: int = 0) -> Place:
         """The position of the character at `offset` of the passage.
 
@@ -415,7 +422,8 @@ class Passage:
         (7, [{'offset': 0, 'page': 7}, {'offset': 7, 'page': 8}])
 
         Its keys are `text`, `start`, `end`, those of its place (`document`, its unit such as `page`
-        or `line`, `link`), and `marks`: the offsets in `text` at which pages and so on begin.
+        or `line`, `link`), `marks`: the offsets in `text` at which pages and so on begin, and
+        `metadata`.
         """
         marks = [(mark.offset, self.place(mark.offset)) for mark in self.marks]
         return {
@@ -424,6 +432,7 @@ class Passage:
             "end": self.end,
             **self.place().to_dict(),
             "marks": [{"offset": offset, **place.fields()} for offset, place in marks],
+            "metadata": self.metadata,
         }
 
 
@@ -468,7 +477,7 @@ class Hit:
 
         Its keys are those of an answer (`text`, `start`, `end`, `score`), those of its place
         (`document`, its unit such as `page` or `line`, `link`), `sentence`, `passage`,
-        `passage_start`, `also`, a list of other places, and the document's `metadata`.
+        `passage_start`, `also`, a list of other places, and the `metadata` of the passage.
         """
         return {
             "text": self.text,
@@ -480,7 +489,7 @@ class Hit:
             "passage": self.passage.text,
             "passage_start": self.passage.start,
             "also": [place.to_dict() for place in self.also],
-            "metadata": dict(self.passage.document.metadata),
+            "metadata": self.passage.metadata,
         }
 
 

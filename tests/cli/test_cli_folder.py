@@ -477,7 +477,8 @@ def test_passages_as_json_are_those_of_the_index(call: Run) -> None:
         texts = {found.passage.text for found in index.search("mill rent ferry the", limit=99)}
     assert texts <= {passage["text"] for passage in found["passages"]}
     first = next(one for one in found["passages"] if one["document"].endswith("lease.pdf"))
-    assert [*first] == ["text", "start", "end", "document", "page", "link", "path", "marks"]
+    place = ["document", "page", "link", "path"]
+    assert [*first] == ["text", "start", "end", *place, "marks", "metadata"]
     assert (first["start"], first["page"], first["marks"][1]["page"]) == (0, 1, 2)
     assert first["text"][first["marks"][1]["offset"] :].lstrip().startswith("Repairs")
 

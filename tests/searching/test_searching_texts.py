@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -178,6 +179,84 @@ def test_metadata_that_a_database_cannot_read_are_refused(index: Index, odd: Any
         index.search("rent", where={"odd": odd})
     index.add_texts([{"text": "The rent.", "odd": deep(99), "n": 10**999}])
     assert len(names(index, where={"n": 10**999})) == 1
+
+
+LETTERS = [
+    {
+        "text": "The rent is due.",
+        "author": "Ann",
+        "year": 2024,
+        "paid": True,
+        "to": {"city": "Oslo"},
+    },
+    {"text": "The rent was raised. " * 90, "author": "Bob", "year": 2023.0, "tags": ["new", "up"]},
+    {"text": "author: Ann; year: 2023", "author": "", "vector": [0.5] * 21, "n": 3},
+    {"text": "The rent is low.", "author": "x" * 201, "n": 7, "day": "1 May: noon"},
+]
+
+
+BESIDE: list[tuple[dict[str, Any], set[int]]] = [
+    ({"author": "Ann"}, {1}),
+    ({"author": ["Ann", "Bob"]}, {1, 2}),
+    ({"year": 2024}, {1}),
+    ({"year": "2024"}, {1}),
+    ({"year": [2023, 2024]}, {1, 2}),
+    ({"year": 2023, "author": "Bob"}, {2}),
+    ({"year": 202}, set()),
+    ({"paid": True}, {1}),
+    ({"paid": False}, set()),
+    ({"to city": "Oslo"}, {1}),
+    ({"tags": "new, up"}, {2}),
+    ({"day": "1 May: noon"}, {4}),
+    ({"author": "x" * 201}, set()),
+]
+
+
+@pytest.mark.parametrize("engine", ["fts5", "tantivy", "opensearch", "tsvector"])
+def test_rows_of_texts_are_filtered_by_what_stands_beside_them(
+    place: Callable[[str], Path | str], tmp_path: Path, engine: str
+) -> None:
+    (tmp_path / "letters.jsonl").write_text("\n".join(map(json.dumps, LETTERS)))
+    (tmp_path / "notes.csv").write_text("author,year,text\nAnna,20245,The rent of a note.\n")
+    with Index.create(place(engine), engine=engine, encoder=None) as index:
+        index.add([tmp_path / "letters.jsonl", tmp_path / "notes.csv"])
+        for where, rows in BESIDE:
+            found = index.search("rent author", 99, where=where)
+            assert {one.passage.place().number for one in found} == rows
+            assert len(found) > len(rows) or 2 not in rows  # a long text is chosen whole
+        for field in ("text", "vector", "yaer", "Ann"):
+            with pytest.raises(InputError, match="no document has the field"):
+                names(index, where={field: "Ann"})
+
+
+def test_rows_of_texts_have_metadata(index: Index, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, LETTERS)))
+    (tmp_path / "b.csv").write_text(f"author: ;year;text\nÅsa;2024;{'It is late. ' * 200}\n")
+    row = {"text": "Early.", "odd\0\ud800 %{": "a\0\ud800\u2028% {b"}
+    (tmp_path / "c.jsonl").write_text(json.dumps(row))
+    index.add([tmp_path / name for name in ("a.jsonl", "b.csv", "c.jsonl")])
+    passages = index.passages(str(tmp_path / "a.jsonl"))
+    assert {one.place().number: one.metadata for one in passages} == {
+        1: {"author": "Ann", "year": 2024, "paid": True, "to city": "Oslo"},
+        2: {"author": "Bob", "year": 2023.0, "tags": "new, up"},
+        3: {"n": 3},
+        4: {"n": 7, "day": "1 May: noon"},
+    }
+    parts = index.passages(str(tmp_path / "b.csv"))
+    assert len(parts) > 1
+    assert all(one.metadata == {"author": "Åsa", "year": "2024"} for one in parts)
+    (passage,) = index.passages(str(tmp_path / "c.jsonl"))
+    assert passage.metadata == {"odd\0\ufffd %{": "a\0\ufffd % {b"}
+    assert names(index, where={"odd\0\ud800 %{": row["odd\0\ud800 %{"]})
+
+
+def test_what_stands_beside_a_text_takes_little_space(index: Index, tmp_path: Path) -> None:
+    wide = {f"column {number}": "y" * 100 for number in range(5_000)}
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "The rent."} | wide | {"z": 1}))
+    index.add([tmp_path / "a.jsonl"])
+    (passage,) = index.passages(str(tmp_path / "a.jsonl"))
+    assert 5 < len(passage.metadata) < 20
+    assert passage.metadata["z"] == 1
 
 
 def test_a_path_and_a_column_filter_together(table: Index) -> None:

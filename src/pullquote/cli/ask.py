@@ -80,7 +80,8 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="FIELD=VALUE",
     help='Ask only documents whose path matches, such as "path=*.pdf", or whose metadata have a '
-    'field with a value, or rows of tables whose column has it: "country=Norway"; repeatable.',
+    "field with a value, or rows of tables whose column has it (also beside the column `text`): "
+    '"country=Norway"; repeatable.',
 )
 @click.option("--open", "as_link", is_flag=True, help="Print only FILE:LINE or FILE#page=N.")
 @answerable_option

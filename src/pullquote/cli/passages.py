@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -98,6 +99,9 @@ def _print(passage: Passage) -> None:
     click.secho(printable(place.replace("\n", " ")), bold=True)
     for line in passage.text.replace("\f", "").splitlines():  # a form feed ends a page
         click.echo(f"  {printable(line)}".rstrip())
+    if passage.metadata:
+        fields = json.dumps(passage.metadata, ensure_ascii=False)
+        click.secho(printable(f"  metadata: {fields}"), dim=True)
     click.echo()
 
 

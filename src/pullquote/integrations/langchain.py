@@ -91,7 +91,7 @@ class QuoteRetriever(BaseRetriever):
             Document(
                 page_content=hit.passage.text,
                 metadata={
-                    **hit.passage.document.metadata,
+                    **hit.passage.metadata,
                     "source": hit.place.path,
                     **hit.place.fields(),
                     **quote_fields(hit, result.answered),

@@ -428,8 +428,8 @@ class Index:
         `path` is a glob, such as "*.pdf" or "contracts/*", that a document's path must match,
         whole or from some folder on; or it is that path. `where` are fields with the value that
         they must have, or a list of values: of the document's metadata, or of the columns of a row
-        of a table in a file, as the row shows them. Raises `InputError` for a field that nothing
-        has.
+        of a table in a file, as the row shows them, also beside its text in files of texts. Raises
+        `InputError` for a field that nothing has.
         """
         words = query_words(question)
         if not words:

@@ -5,7 +5,8 @@
 
 Documents that were added as texts have metadata, which are stored. The rows of tables in files
 have columns, which are in the text of their passages, "Country: Norway; City: Bergen", and are
-found there: filters take no space in the index. Call within `store.guarded()`.
+found there: such filters take no space in the index. What stands beside the text in rows of files
+of texts is kept with the marks of their passages. Call within `store.guarded()`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pullquote.errors import InputError, shown
 from pullquote.searching.passages import OVERLAP
 from pullquote.searching.plain import is_plain
 from pullquote.searching.rows import cell_of, values_of
-from pullquote.searching.stores import DamageError, Store
+from pullquote.searching.stores import DamageError, Store, encode_name, field_in
 from pullquote.searching.texts import plain
 from pullquote.text import without_surrogates
 
@@ -104,8 +105,8 @@ def _rows_with(store: Store, field: str, values: Iterable[Any]) -> set[int]:
     wanted = {without_surrogates(cell)[len(column) :] for cell in cells}
     found: set[int] = set()
     cut: set[int] = set()  # may be parts of a row: these share some text
-    for id, text in _with_column(store, column, begin):
-        if not wanted.isdisjoint(values_of(text, without_surrogates(column))):
+    for id, text, values in _with_column(store, column, begin):
+        if not wanted.isdisjoint(values):
             found.add(id)
             if 2 * len(text.encode()) > OVERLAP:
                 cut.add(id)
@@ -123,22 +124,30 @@ def _shown(value: Any) -> set[str]:
     return {value} if isinstance(value, str) and value.strip() else set()
 
 
-def _with_column(store: Store, column: str, begin: str) -> Iterator[tuple[int, str]]:
-    """The ids and texts of the passages of files that have rows with a column.
+def _with_column(store: Store, column: str, begin: str) -> Iterator[tuple[int, str, set[str]]]:
+    """The ids and texts of the passages of files that have rows with a column, and its values.
 
     `begin` is how a cell of it begins. Lines of plain texts are no rows.
     """
     column = without_surrogates(column)
+    name = column[:-2]  # without ": "
+    value_in = field_in(name)
     is_text = functools.cache(is_plain)  # asked for each row of a file
     no_text = "AND NOT EXISTS (SELECT 1 FROM metadata m WHERE m.document = d.id)"
     rows = store.each(
-        "SELECT p.id, d.path, p.text FROM passages p JOIN documents d ON d.id = p.document "
-        f"WHERE {store.FIND}(p.text, ?) > 0 {no_text if store.format >= 3 else ''}",
+        "SELECT p.id, d.path, p.text, p.marks FROM passages p JOIN documents d "
+        f"ON d.id = p.document WHERE ({store.FIND}(p.text, ?) > 0 OR {store.FIND}(p.marks, ?) > 0) "
+        f"{no_text if store.format >= 3 else ''}",
         without_surrogates(begin),
+        encode_name(name),
     )
-    for id, path, text in rows:
-        if any(True for _ in values_of(text, column)) and not is_text(os.fsdecode(path)):
-            yield id, text
+    for id, path, text, marks in rows:
+        if "{" in marks:  # fields: the text is prose, which has no cells
+            values = _shown(value_in(marks))
+        else:
+            values = set() if is_text(os.fsdecode(path)) else set(values_of(text, column))
+        if values:
+            yield id, text, values
 
 
 def _overlapping(store: Store, ids: Collection[int]) -> set[int]:

@@ -35,6 +35,8 @@ class Part:
 
     sheet: str = ""
     """The name of the sheet, in a workbook of several."""
+    fields: tuple[tuple[str, str | float | bool], ...] = ()
+    """What stands beside the text in a row of a file of texts."""
 
     def at(self, number: int) -> Part:
         """The part with one number for all of it."""

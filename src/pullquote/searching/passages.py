@@ -52,7 +52,7 @@ def passages(
             marks = _marks_from(document.unit, held, marks, cut)
             held, start, ends = held[cut:], start + cut, []
         marks += (
-            Mark(len(held) + mark.offset, mark.number, part.sheet)
+            Mark(len(held) + mark.offset, mark.number, part.sheet, part.fields)
             for mark in (Mark(0, part.number), *part.marks)
         )
         for begin in range(0, max(len(part.text), 1), _PIECE):
@@ -197,7 +197,7 @@ def _marks_from(unit: str, text: str, marks: list[Mark], begin: int) -> list[Mar
 def _mark_at(unit: str, text: str, mark: Mark, offset: int) -> Mark:
     """The mark of `offset`, counted on from one before it: a part may hold several lines."""
     more = line_breaks(text, mark.offset, offset) if unit == "line" else 0
-    return Mark(offset, mark.number + more, mark.sheet)
+    return replace(mark, offset=offset, number=mark.number + more)
 
 
 def _before_heading(unit: str, text: str, ends: Sequence[int]) -> int:

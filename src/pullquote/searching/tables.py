@@ -4,24 +4,35 @@
     {"item": "oak door", "price": 840}          # "item: oak door; price: 840"
 
 A row's text is in the column `text`, or in one of the others in `TEXT`; a `title`, if there is one,
-is put before it. Of a table without such a column all cells are read, each with the name of its
-column. Numbers are lines of the file, or rows in formats without lines. Rows are read by
-`data.tables`; a row without text is a `Skipped`, and the others are read.
+is put before it, and the other columns are fields to filter by. Of a table without such a column
+all cells are read, each with the name of its column. Numbers are lines of the file, or rows in
+formats without lines. Rows are read by `data.tables`; a row without text is a `Skipped`, and the
+others are read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from numbers import Real
 from typing import BinaryIO, cast
 
-from pullquote.data.tables import BadRow, Row, column_names, named, read_cells, read_rows
+from pullquote.data.tables import (
+    BadRow,
+    Row,
+    column_names,
+    is_missing,
+    named,
+    read_cells,
+    read_rows,
+)
 from pullquote.errors import DataError, DocumentError
 from pullquote.searching.parts import Note, Part, Skipped, guessed
-from pullquote.searching.rows import row_parts, row_text, table_rows
+from pullquote.searching.rows import cell_of, one_line, row_parts, row_text, table_rows
 from pullquote.text import Encoding, without_surrogates
 
 TEXT = ("text", "passage", "context", "content", "contents", "body")
@@ -30,6 +41,8 @@ TEXT = ("text", "passage", "context", "content", "contents", "body")
 _MOST_NUMBERS = 20  # in a list that is read
 _DEEPEST = 20  # objects and lists in one another
 _LONGEST_NAME = 80  # characters of the names of all objects around a value
+_LONGEST_FIELD = 200  # characters of a value beside a text; a longer one is a text, too
+_FIELDS = 1200  # bytes of names and values beside a text, as many as a passage has
 
 
 def reader(kind: str) -> Callable[[BinaryIO], Iterator[Part | Note]]:
@@ -122,7 +135,7 @@ def _part(row: object, number: int) -> Part:
         raise DataError(f"{empty[0]} is empty")
     if not found:
         cells = list(_flat(row))
-        text = row_text([name for name, _ in cells], [cell for _, cell in cells])
+        text = row_text([name for name, _ in cells], [_cell(value) for _, value in cells])
         if not text:
             raise DataError(f"no text, only {', '.join(map(str, row))[:80] or 'nothing'}")
         return Part(f"{without_surrogates(text)}\n\n", number, alone=True)
@@ -136,16 +149,38 @@ def _part(row: object, number: int) -> Part:
         raise DataError(f"{name} is blank")
     if isinstance(title, str) and title.strip():
         text = f"{title.strip()}\n\n{text}"
-    return Part(f"{without_surrogates(text)}\n\n", number, alone=True)
+    beside = {other: value for other, value in row.items() if other != name}
+    return Part(f"{without_surrogates(text)}\n\n", number, alone=True, fields=_fields(beside))
 
 
-def _flat(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """The cells of a value with their names: "address city" for {"address": {"city": ...}}.
+def _fields(beside: Mapping[str, object]) -> tuple[tuple[str, str | float | bool], ...]:
+    """What stands beside a text, as far as it is short: the index holds it for each passage.
+
+    >>> _fields({"author": "Ann", "to": {"city": "Oslo"}, "year": 2024, "summary": "..." * 100})
+    (('author', 'Ann'), ('to city', 'Oslo'), ('year', 2024))
+    """
+    fields: dict[str, str | float | bool] = {}
+    left = _FIELDS
+    for key, inner in beside.items():
+        with contextlib.suppress(DataError):  # too deep; the text is read nevertheless
+            for name, value in _flat(inner, str(key)[:_LONGEST_NAME]):
+                name = without_surrogates(cell_of(name)[:-2])  # without ": "
+                cell = one_line(without_surrogates(_cell(value)))
+                size = len(f"{name}{cell}".encode())
+                if name and 0 < len(cell) <= _LONGEST_FIELD and size <= left:
+                    number = isinstance(value, (int, float)) and math.isfinite(value)
+                    fields[name] = cast("float", value) if number else cell
+                    left -= size
+    return tuple(fields.items())
+
+
+def _flat(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:
+    """The values in a value with their names: "address city" for {"address": {"city": ...}}.
 
     Bytes and long lists of numbers, such as vectors, are no text.
 
     >>> list(_flat({"door": {"wood": "oak", "sizes": [80, 90]}, "bought": 1896}))
-    [('door wood', 'oak'), ('door sizes', '80, 90'), ('bought', '1896')]
+    [('door wood', 'oak'), ('door sizes', '80, 90'), ('bought', 1896)]
     """
     if depth > _DEEPEST:
         raise DataError(f"more than {_DEEPEST} objects in objects")
@@ -161,11 +196,11 @@ def _flat(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, 
             if isinstance(item, (Mapping, list, tuple)):
                 yield from _flat(item, name, depth + 1)
     else:
-        yield name, _cell(value)
+        yield name, value
 
 
 def _cell(value: object) -> str:
-    if value is None or isinstance(value, (bytes, bytearray)):
+    if value is None or is_missing(value) or isinstance(value, (bytes, bytearray)):
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -41,7 +41,7 @@ from pullquote.types import Passage
 PASSAGES_HELD = 1000
 """How many passages of a document are held in memory before they are written."""
 
-READING = 7
+READING = 8
 """Rises when documents are read differently than before: an index then reads all of them again."""
 
 _OWN_ENDINGS = ("-journal", "-shm", "-wal", ".vectors")

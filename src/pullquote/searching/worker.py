@@ -56,8 +56,12 @@ def passages_in(
     answer: dict[str, Any] = {}
     for answer in answers:
         for text, start, marks in answer.get("passages", ()):
-            yield Passage(document, text, start, tuple(Mark(*mark) for mark in marks))
+            yield Passage(document, text, start, tuple(itertools.starmap(_mark, marks)))
     _conclude(answer, notes)
+
+
+def _mark(offset: int, number: int, sheet: str, fields: list[list[Any]]) -> Mark:
+    return Mark(offset, number, sheet, tuple((name, value) for name, value in fields))
 
 
 def _conclude(answer: dict[str, Any], notes: Notes) -> None:
@@ -85,7 +89,7 @@ def _read(file: SourceFile, most: int) -> Iterator[dict[str, Any]]:
                     (
                         passage.text,
                         passage.start,
-                        [(m.offset, m.number, m.sheet) for m in passage.marks],
+                        [(m.offset, m.number, m.sheet, m.fields) for m in passage.marks],
                     )
                     for passage in some
                 ]

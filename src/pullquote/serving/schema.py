@@ -217,7 +217,8 @@ class DocumentQuote(Place):
     passage_start: int = Field(description="Where that begins.")
     also: list[Place] = Field(description="Where else the same stands.")
     metadata: dict[str, Any] = Field(
-        description="Of a document that was added as a text, in Python.", examples=[{}]
+        description="Of a text that was added in Python, or of a row in a file of texts.",
+        examples=[{}],
     )
 
 

@@ -15,10 +15,14 @@ the vectors. What a word is, passages, fusion and updates know nothing of the pl
 
 from __future__ import annotations
 
+import functools
+import json
 import os
+import re
+import string
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -251,27 +255,78 @@ def encode_marks(marks: Iterable[Mark]) -> str:
 
     >>> encode_marks([Mark(0, 12), Mark(85, 14), Mark(90, 1, "Prices 2024")])
     '0:12 85:14 90:1:Prices%202024'
+    >>> encode_marks([Mark(0, 2, fields=(("author", "Ann Lee"), ("year", 2024)))])
+    '0:2::{"author":"Ann%20Lee","year":2024}'
     """
-    return " ".join(
-        f"{mark.offset}:{mark.number}"
-        + (f":{quote(mark.sheet, safe='', errors='replace')}" if mark.sheet else "")
-        for mark in marks
-    )
+    return " ".join(map(_encoded, marks))
+
+
+def _encoded(mark: Mark) -> str:
+    pieces = [str(mark.offset), str(mark.number)]
+    if mark.sheet or mark.fields:
+        pieces.append(quote(mark.sheet, safe="", errors="replace"))
+    if mark.fields:
+        fields = ",".join(encode_name(name) + _json(value) for name, value in mark.fields)
+        pieces.append(f"{{{fields}}}")
+    return ":".join(pieces)
+
+
+def encode_name(field: str) -> str:
+    """How a field of a row begins in encoded marks.
+
+    >>> encode_name("to city")
+    '"to%20city":'
+    """
+    return f"{_json(field)}:"
+
+
+def field_in(field: str) -> Callable[[str], str | float | bool | None]:
+    """What tells the value of a field in encoded marks: many rows are asked for one.
+
+    >>> field_in("year")('0:2::{"author":"Ann%20Lee","year":2024}')
+    2024
+    """
+    named = re.compile(re.escape(encode_name(field)) + r"(\"(?:[^\"\\]|\\.)*\"|[^,}]*)")
+    decoded = functools.cache(_value)
+
+    def value(marks: str) -> str | float | bool | None:
+        return decoded(found[1]) if (found := named.search(marks)) else None
+
+    return value
+
+
+def _value(text: str) -> str | float | bool:
+    try:
+        value = json.loads(unquote(text))
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, (str, float, int)):
+        raise DamageError(f"a field is {text[:20]!r}")
+    return value
+
+
+def _json(value: object) -> str:
+    """A value as JSON, without blanks."""
+    return quote(json.dumps(value, ensure_ascii=False), safe=_PLAIN, errors="replace")
 
 
 def decode_marks(text: str) -> tuple[Mark, ...]:
     """The inverse of `encode_marks`. Raises `DamageError` for what that never makes."""
     try:
-        marks = tuple(
-            Mark(int(offset), int(number), unquote("".join(sheet)))
-            for offset, number, *sheet in (mark.split(":", 2) for mark in text.split())
-        )
-    except ValueError:
+        marks = tuple(_decoded(*mark.split(":", 3)) for mark in text.split())
+    except (ValueError, TypeError, AttributeError, RecursionError):
         marks = ()
     offsets = [mark.offset for mark in marks]
     if offsets[:1] != [0] or offsets != sorted(offsets) or min(mark.number for mark in marks) < 0:
         raise DamageError(f"marks are {text[:20]!r}")
     return marks
+
+
+def _decoded(offset: str, number: str, sheet: str = "", fields: str = "{}") -> Mark:
+    values = json.loads(unquote(fields)).items()
+    if any(not isinstance(value, (str, int, float)) for _, value in values):
+        raise ValueError
+    return Mark(int(offset), int(number), unquote(sheet), tuple(values))
 
 
 def number_in(value: object) -> int:
@@ -280,6 +335,8 @@ def number_in(value: object) -> int:
         return value
     raise DamageError(f"found {str(value)[:20]!r}, expected a number")
 
+
+_PLAIN = string.punctuation.replace("%", "")  # what is as it is in encoded fields
 
 _CELLS: dict[str, frozenset[type]] = {
     **dict.fromkeys(("id", "document", "size", "modified", "changed", "start"), frozenset({int})),
