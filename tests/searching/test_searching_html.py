@@ -8,6 +8,8 @@ import pytest
 
 from pullquote.searching.html import blocks, read_html
 from pullquote.searching.parts import Part
+from pullquote.searching.passages import passages
+from pullquote.types import Document
 
 PROSE = (
     "The mill at Aldwater was built in 1641 by a carpenter's daughter who had learned her trade on "
@@ -339,6 +341,36 @@ def test_titles_in_tables_stay_with_the_rows_below() -> None:
         Part("Prices\n\nDoors\n\nItem: pine; Price: 7\n\n", 1, alone=True),
         Part("Prices\n\nGates\n\nItem: oak; Price: 9\n\n", 1, alone=True),
     ]
+
+
+DOORS = "<table><tr><th>Item<th>Price<tr><td>oak<td>8<tr><td>pine<td>7</table>"
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<details><summary>Old</summary>{}</details>",
+        "<fieldset><legend>Old</legend>{}</fieldset>",
+        "<dl><dt>Old<dd>{}</dl>",
+        "<aside><h3>Old</h3>{}</aside>",
+        "<article><h3>Old</h3>{}</article>",
+        "<div role=tabpanel><h3>Old</h3>{}</div>",
+        "<blockquote><h3>Old</h3><h4>Older</h4>{}</blockquote>",
+    ],
+)
+def test_a_heading_stands_above_what_is_inside_its_element_alone(inside: str) -> None:
+    def rows(page: str) -> list[str]:
+        return [one.text for one in passages(Document("a.html", "block"), blocks(page))]
+
+    title = "Older" if "Older" in inside else "Old"
+    new = ["New\n\nItem: oak; Price: 8", "New\n\nItem: pine; Price: 7"]
+    old = [row.replace("New", title) for row in new]
+    page = f"<body><h2>New</h2>{inside.format(DOORS)}{DOORS}"
+    assert [row for row in rows(page) if "Item" in row][1:] == [old[1], *new]
+    page = f"<body><h2>New</h2>{inside.format('<p>It is gone.</p>')}{DOORS}"
+    assert rows(page)[-2:] == new
+    page = f"<body>{inside.format('')}{DOORS}"
+    assert rows(page) == [title if title == "Old" else "Old\n\nOlder", *(row[5:] for row in new)]
 
 
 def test_rows_have_their_lines_and_code_in_cells_is_left_out() -> None:

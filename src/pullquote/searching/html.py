@@ -12,11 +12,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from pullquote.errors import DocumentError, MissingExtraError, TextError, first_line
 from pullquote.searching.boilerplate import BLOCKS, HEADINGS, NEVER, Layout
-from pullquote.searching.html_tables import caption, is_table, page_rows
+from pullquote.searching.html_tables import caption, is_table, page_rows, tags
 from pullquote.searching.mathml import formula
 from pullquote.searching.parts import Note, Part, Skipped, guessed
 from pullquote.searching.rows import one_line, row_parts
@@ -28,6 +29,7 @@ MOST_TAGS = 5_000_000
 
 # of what is content as a whole, such as a chapter of a book
 _CODE = frozenset(["head", "script", "style", "template"])
+_SCOPES = tags("article aside blockquote details dialog dl fieldset figure")
 _FIRST = 20  # parts among which a heading may repeat the title
 _BLANKS = re.compile(r" *\n[ \n]*|  +")
 _DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
@@ -107,6 +109,7 @@ def _walk(
 
     tabs = _tabs(body)
     parted = False  # whether the next words are those of the next cell
+    depth = 0  # how many elements stand around whose headings end with them
 
     def add(text: str) -> None:
         nonlocal words, parted
@@ -125,7 +128,7 @@ def _walk(
         text = text.strip("\r\n") if kept else _BLANKS.sub(_one_blank, text).strip()
         pieces.clear()
         if text.strip():
-            yield Part(text + end, number or line, open=heading)
+            yield Part(text + end, number or line, open=heading, depth=depth)
 
     def is_left_out(element: Any, tag: str, at: int) -> bool:
         return at > 0 and (layout.is_boilerplate(element, tag, at) if layout else tag in never)
@@ -140,7 +143,7 @@ def _walk(
             if tag == "table" and is_table(element) and not is_left_out(element, tag, at):
                 yield from flush("\n\n")
                 for part in row_parts(page_rows(etree, element), caption(element)):
-                    yield part.at(number) if number else part
+                    yield replace(part.at(number) if number else part, depth=depth)
                 skip = True
             elif tag == "math":
                 add(formula(etree, element))
@@ -157,8 +160,9 @@ def _walk(
                 heading = tag in HEADINGS
                 line = element.sourceline or line
                 kept += tag == "pre"
+                depth += _ends_headings(element, tag)
                 if element.get("role") == "tabpanel" and (title := tabs.get(element.get("id"))):
-                    yield Part(f"{title}\n\n", number or line, open=True)
+                    yield Part(f"{title}\n\n", number or line, open=True, depth=depth)
             elif tag == "br":
                 add("\n")
             elif tag in ("td", "th") and words and not parted:
@@ -174,9 +178,15 @@ def _walk(
                 yield from flush("\n" if tag in ("li", "tr") else "\n\n")
                 heading = False
                 kept -= tag == "pre"
+                depth -= _ends_headings(element, tag)
             if element is not body:
                 add(_inline(element.tail, kept))
     yield from flush("\n\n")
+
+
+def _ends_headings(element: Any, tag: str) -> bool:
+    """Whether the headings in a block stand above nothing after it; a `<section>` is often none."""
+    return tag in _SCOPES or element.get("role") == "tabpanel"
 
 
 def _tabs(body: Any) -> dict[str, str]:

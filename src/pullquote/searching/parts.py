@@ -37,6 +37,8 @@ class Part:
     """The name of the sheet, in a workbook of several."""
     fields: tuple[tuple[str, str | float | bool], ...] = ()
     """What stands beside the text in a row of a file of texts."""
+    depth: int = 0
+    """In how many elements, such as `<details>`, it stands whose headings end with them."""
 
     def at(self, number: int) -> Part:
         """The part with one number for all of it."""

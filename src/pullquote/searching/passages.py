@@ -120,9 +120,10 @@ def place_at(found: Sequence[Passage], at: int) -> Place:
 def titled(unit: str, parts: Iterable[Part]) -> Iterator[Part]:
     """Repeat what stands above a table before each of its rows.
 
-    That is the last heading, and a caption: a short line that stands directly above the table.
+    That is the last heading, and a caption: a short line that stands directly above the table. A
+    heading counts for what stands as deep as itself, or deeper.
     """
-    heading: Part | None = None
+    headings: list[Part] = []  # each deeper than the one before
     above: list[Part] = []
     earlier: Part | None = None
     before: Part | None = None  # held back until it is clear whether a row follows
@@ -131,7 +132,13 @@ def titled(unit: str, parts: Iterable[Part]) -> Iterator[Part]:
             before.sheet != part.sheet or (unit in _CONTAINERS and before.number != part.number)
         )
         if elsewhere:
-            heading = None
+            headings = []
+        while headings and headings[-1].depth > part.depth:
+            headings.pop()
+        heading = headings[-1] if headings else None
+        if before and before.depth > part.depth:
+            elsewhere = True
+            before = replace(before, open=False)
         if part.alone and (before is None or not before.alone or elsewhere):
             caption = before if before and not elsewhere and _is_caption(before) else None
             before = replace(caption, open=True) if caption else before
@@ -144,7 +151,7 @@ def titled(unit: str, parts: Iterable[Part]) -> Iterator[Part]:
             for one in above:
                 yield _above(one, part.number)
         if part.open and _is_title(part):
-            heading = part
+            headings[:] = [*(one for one in headings if one.depth < part.depth), part]
         earlier, before = before, part
     if before:
         yield before
