@@ -284,6 +284,51 @@ def test_the_sentence_that_leads_to_the_next_quotation_cites_nothing_for_the_one
     assert [one.citation for one in read_draft(draft).quotations] == citations
 
 
+@pytest.mark.parametrize(
+    ("draft", "texts"),
+    [
+        ({"Quote": "a b c"}, ["a b c"]),
+        ({"quotedText": "a b c"}, ["a b c"]),
+        ({"quote": ["a b c", "d e f"]}, ["a b c", "d e f"]),
+        ({"excerpts": ["a b c", {"quote": "d e f"}]}, ["a b c", "d e f"]),
+        ({"paragraph": "In the third year they said “a b c” to us all."}, ["a b c"]),
+        ({"paragraph": "pp. 3-5", "quote": "a b c"}, ["a b c"]),
+    ],
+)
+def test_keys_of_json_in_other_styles(draft: dict[str, object], texts: list[str]) -> None:
+    read = read_draft(json.dumps(draft), "json")
+    assert ([one.text for one in read.quotations], read.ignored) == (texts, ())
+
+
+@pytest.mark.parametrize(
+    ("beside", "told"),
+    [
+        ({"unit": "chapter", "number": 4}, "unit is 'chapter', expected one of page, line, slide"),
+        ({"unit": "EUR"}, None),
+        ({"unit": "page", "number": "iv"}, "page is 'iv', expected a number, such as 3 or \"3-5\""),
+        ({"section": "Rent"}, "section is 'Rent', expected a number"),
+        ({"page": True}, "page is True, expected a number"),
+        ({"page": [3, "iv"]}, "page is [3, 'iv'], expected a number"),
+        ({"page": None}, None),
+        ({"page": ""}, None),
+        ({"message": "The third year was the best of all, they said."}, None),
+        ({"sheet": ["a"]}, "sheet is ['a'], expected a name"),
+        ({"source": ["a.pdf", "b.pdf"]}, "source is ['a.pdf', 'b.pdf'], expected one name"),
+        ({"source": 7}, "source is 7, expected one name"),
+        ({"document": {"text": "It is late."}}, None),
+    ],
+)
+def test_what_json_says_beside_a_quote_and_nobody_understands_is_told(
+    beside: dict[str, object], told: str | None
+) -> None:
+    (one, *more) = read_draft(json.dumps({"quote": "a b c", **beside}), "json").ignored or [""]
+    assert more == []
+    assert one.startswith(f"quote: {told}") if told else one == ""
+    many = read_draft(json.dumps([{"quote": "a b c", **beside}] * 3), "json").ignored
+    assert len(many) == bool(told)
+    assert all(note.endswith("; not compared (and of 2 more)") for note in many)
+
+
 def test_what_stands_below_a_source_or_place_in_json_is_read() -> None:
     draft = {"document": {"text": "He said “a b c”."}, "section": [{"quote": "x y z"}]}
     found = read_draft(json.dumps(draft), "json").quotations

@@ -101,6 +101,16 @@ def test_a_named_sheet(draft: str, expected: str) -> None:
         ({"page": 3}, "page 3"),
         ({"sheet": "Prices"}, "sheet Prices"),
         ({"unit": "words", "number": 4}, "None"),
+        ({"unit": "pages", "number": 4}, "page 4"),
+        ({"unit": "Pp.", "number": "4-6"}, "page 4 to 6"),
+        ({"Source": "lease.pdf", "Page-No": 4}, "lease.pdf, page 4"),
+        ({"fileName": "lease.pdf", "pageNumber": 4.0}, "lease.pdf, page 4"),
+        ({"source": "lease.pdf", "pages": [4, 6]}, "lease.pdf, page 4 to 6"),
+        ({"source": "lease.pdf", "lines": "4–6"}, "lease.pdf, line 4 to 6"),
+        ({"source": {"name": "lease.pdf", "page": 4}}, "lease.pdf, page 4"),
+        ({"source": ["lease.pdf"], "page": 4}, "lease.pdf, page 4"),
+        ({"source": "stock.xlsx", "sheet": 2}, "stock.xlsx, sheet Prices 2027"),
+        ({"source": "stock.xlsx", "sheet": "2"}, "stock.xlsx, sheet Prices 2027"),
     ],
 )
 def test_a_source_of_json(draft: dict[str, object], expected: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,18 @@ def test_json(call: Run, draft: Path) -> None:
     (quote,) = one["quotes"]
     assert (quote["line"], quote["match"], quote["place"]) == (1, "drifted", "as named")
     assert quote["found"][0]["section"] == 4
+
+
+def test_a_place_that_is_not_understood_is_told(call: Run, tmp_path: Path) -> None:
+    draft = tmp_path / "draft.json"
+    quote = "The first mill at Aldwater was built in 1641"
+    draft.write_text(json.dumps({"quote": quote, "unit": "chapter", "number": 2}))
+    done = call("check", draft, MILL)
+    assert done.code == 0
+    assert f"{draft}, quote: unit is 'chapter', expected one of page, line" in done.err
+    assert "not compared" in done.err
+    (one,) = call("check", draft, MILL, "--json").json["drafts"]
+    assert one["ignored"][0].startswith("quote: unit is 'chapter'")
 
 
 def test_a_quotation_that_is_never_closed_is_1(call: Run, draft: Path, tmp_path: Path) -> None:

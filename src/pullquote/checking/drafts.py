@@ -31,8 +31,9 @@ from pullquote.checking.marks import (
     shown,
     unsigned,
 )
-from pullquote.checking.verdicts import UNITS
+from pullquote.checking.verdicts import UNITS, unit_of
 from pullquote.errors import DataError, InputError
+from pullquote.errors import shown as brief
 from pullquote.json_text import parse_json
 from pullquote.reading.sentences import sentence_ends
 from pullquote.searching.markdown import prose
@@ -77,9 +78,16 @@ FILE_ENDINGS = (
 _FILE_NAME = re.compile(rf"\S*[/\\]\S*|[^\n]{{1,150}}\.{FILE_ENDINGS}", re.IGNORECASE)
 _FRONT = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.DOTALL)
 
-_QUOTE_KEYS = ("quote", "quotation", "quoted_text", "excerpt", "verbatim")
-_SOURCE_KEYS = ("source", "document", "file", "path", "source_file", "filename", "url")
-_PLACE_KEYS = (*UNITS, "sheet", "unit", "number")
+# of JSON, in small letters without signs
+_QUOTE_KEYS = tuple(
+    f"{key}{end}"
+    for key in ("quote", "quotation", "quotedtext", "excerpt", "verbatim")
+    for end in ("", "s")
+)
+_SOURCE_KEYS = ("source", "document", "file", "path", "sourcefile", "filename", "url")
+_BESIDE = (*_SOURCE_KEYS, *UNITS, "sheet", "unit", "number")
+_LONGEST_PLACE = 40  # characters
+_LONGEST_SIGN = 2  # of a unit, such as "pp", which is no key
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +116,8 @@ class Draft:
 
     quotations: tuple[Quotation, ...]
     unclosed: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    """Places and sources beside quotations of JSON that are not understood."""
 
 
 def format_of(name: str) -> str:
@@ -449,63 +459,136 @@ def _read_json(text: str) -> Draft:
             values = [(f"line {n}", parse_json(line)) for n, line in lines]
         except DataError:
             raise InputError(f"{error}; expected a draft in JSON or JSON Lines") from None
-    found: list[Quotation] = []
-    unclosed: list[str] = []
+    collected = _Collected()
     try:
         for path, value in values:
-            _walk(value, path, {}, found, unclosed)
+            collected.walk(value, path, {})
     except RecursionError:
         raise InputError("JSON that is nested too deeply; expected a draft") from None
-    return Draft(tuple(found), tuple(unclosed))
+    return collected.draft()
 
 
-def _walk(
-    value: Any, path: str, near: dict[str, Any], found: list[Quotation], unclosed: list[str]
-) -> None:
-    """Collect the quotations of a value; `near` are the source and place named beside it."""
-    if isinstance(value, str):
-        draft = _read_plain(_of_markdown(html.unescape(value), True), path or "text")
-        found += draft.quotations
-        unclosed += draft.unclosed
-    elif isinstance(value, list):
-        for number, one in enumerate(value):
-            _walk(one, f"{path}[{number}]", near, found, unclosed)
-    elif isinstance(value, dict):
-        own = {key: value[key] for key in (*_SOURCE_KEYS, *_PLACE_KEYS) if key in value}
-        if any(key in _SOURCE_KEYS for key in own):
-            near = {}  # whose place was another
-        elif own:
-            near = {key: near[key] for key in _SOURCE_KEYS if key in near}
-        near = near | own
-        # of `pullquote ask --json`: an answer names its document, if there were several
-        of_answer = ("text",) if "document" in value or "start_logit" in value else ()
-        for key, one in value.items():
-            below = f"{path}.{key}" if path else str(key)
-            quoted = [one] if isinstance(one, str) else one
-            listed = key in ("quotes", "quotations") and isinstance(one, list)
-            if (key in (*_QUOTE_KEYS, *of_answer) and isinstance(one, str)) or listed:
-                for number, text in enumerate(quoted):
-                    place = f"{below}[{number}]" if listed else below
-                    if isinstance(text, str):
-                        found += _explicit(text, place, near)
-                    else:
-                        _walk(text, place, near, found, unclosed)
-            elif key not in (*_SOURCE_KEYS, *_PLACE_KEYS) or isinstance(one, (dict, list)):
-                _walk(one, below, near, found, unclosed)
+class _Collected:
+    """What is found in the values of a draft in JSON."""
+
+    def __init__(self) -> None:
+        self._quotations: list[Quotation] = []
+        self._unclosed: list[str] = []
+        self._ignored: dict[tuple[str, str], list[str]] = {}  # of a kind, which is told once
+
+    def draft(self) -> Draft:
+        ignored = (
+            f"{found[0]}{f' (and of {len(found) - 1:,} more)' if len(found) > 1 else ''}"
+            for found in self._ignored.values()
+        )
+        return Draft(tuple(self._quotations), tuple(self._unclosed), tuple(ignored))
+
+    def walk(self, value: Any, path: str, near: dict[str, Any]) -> None:
+        """Collect the quotations of a value; `near` are the source and place named beside it."""
+        if isinstance(value, str):
+            draft = _read_plain(_of_markdown(html.unescape(value), True), path or "text")
+            self._quotations += draft.quotations
+            self._unclosed += draft.unclosed
+        elif isinstance(value, list):
+            for number, one in enumerate(value):
+                self.walk(one, f"{path}[{number}]", near)
+        elif isinstance(value, dict):
+            own = _named_in(value)
+            if any(key in _SOURCE_KEYS for key in own):
+                near = {}  # whose place was another
+            elif own:
+                near = {key: near[key] for key in _SOURCE_KEYS if key in near}
+            near = near | own
+            # of `pullquote ask --json`: an answer names its document, if there were several
+            of_answer = ("text",) if "document" in value or "start_logit" in value else ()
+            for key, one in value.items():
+                below = f"{path}.{key}" if path else str(key)
+                if (known := _known(key)) in (*_QUOTE_KEYS, *of_answer):
+                    for number, text in enumerate(one if isinstance(one, list) else [one]):
+                        place = f"{below}[{number}]" if isinstance(one, list) else below
+                        if isinstance(text, str):
+                            self._explicit(text, place, near)
+                        else:
+                            self.walk(text, place, near)
+                elif known not in _BESIDE or isinstance(one, (dict, list)) or _is_text(known, one):
+                    self.walk(one, below, near)
+
+    def _explicit(self, text: str, path: str, near: dict[str, Any]) -> None:
+        """Collect a text that is a quotation as a whole."""
+        if not (text := shown(text)):
+            return
+        if near.get("number") is not None and (said := near.get("unit")):
+            if unit := unit_of(said) if isinstance(said, str) else "":
+                near = {unit: near["number"]} | near
+            else:
+                self._ignore(path, "unit", said, f"one of {', '.join(UNITS)}")
+        unit, number, until = "", None, None
+        for key in UNITS:
+            value = near.get(key)
+            first, last = _integers(value)
+            if first is None and value not in (None, "") and not _is_text(key, value):
+                self._ignore(path, key, value, 'a number, such as 3 or "3-5"')
+            if number is None and first is not None:
+                unit, number, until = key, first, last
+        sheet = near.get("sheet") or ""
+        if not isinstance(sheet, (str, int)) or sheet is True:
+            self._ignore(path, "sheet", sheet, "a name, or a number")
+            sheet = ""
+        named = [(key, near[key]) for key in _SOURCE_KEYS if near.get(key)]
+        source = next((one for _, one in named if isinstance(one, str)), "")
+        if named and not source and not isinstance(named[0][1], dict):
+            self._ignore(path, *named[0], "one name of a file")
+        self._quotations.append(
+            Quotation(
+                text,
+                path,
+                source=source,
+                unit=unit,
+                number=number,
+                sheet=str(sheet).strip(),
+                until=until,
+            )
+        )
+
+    def _ignore(self, path: str, key: str, value: object, expected: str) -> None:
+        told = f"{path}: {key} is {brief(value)}, expected {expected}; not compared"
+        self._ignored.setdefault((key, expected), []).append(told)
 
 
-def _explicit(text: str, path: str, near: dict[str, Any]) -> Iterator[Quotation]:
-    """A text that is a quotation as a whole."""
-    if not (text := shown(text)):
-        return
-    source = next((near[key] for key in _SOURCE_KEYS if isinstance(near.get(key), str)), "")
-    if near.get("unit") in UNITS:
-        near = near | {near["unit"]: near.get("number")}
-    numbers = ((key, *_integers(near.get(key))) for key in UNITS)
-    unit, number, until = next((one for one in numbers if one[1] is not None), ("", None, None))
-    sheet = near.get("sheet")
-    sheet = sheet.strip() if isinstance(sheet, str) else ""
-    yield Quotation(text, path, source=source, unit=unit, number=number, sheet=sheet, until=until)
+def _known(key: str) -> str:
+    """A key of JSON in the style of the keys above.
+
+    >>> [_known(key) for key in ("pageNumber", "page-no", "Lines", "quoted_text", "Mode")]
+    ['page', 'page', 'line', 'quotedtext', 'mode']
+    """
+    name = re.sub(r"[\W_]+", "", key).casefold()
+    unit = re.sub(r"(?<=.)(?:numbers?|no|nr|num)\Z", "", name)
+    return unit_of(unit) if len(unit) > _LONGEST_SIGN and unit_of(unit) else name
+
+
+def _named_in(value: dict[str, Any]) -> dict[str, Any]:
+    """The source and place that an object names, by the keys that are known."""
+    own: dict[str, Any] = {}
+    for key, one in value.items():
+        if (known := _known(key)) in _BESIDE:
+            own.setdefault(known, one)
+    for key in _SOURCE_KEYS:
+        one = own.get(key)
+        if isinstance(one, list) and len(one) == 1:
+            own[key] = one[0]
+        elif isinstance(one, dict):  # {"name": "lease.pdf", "page": 3}
+            inner = _named_in(one)
+            names = (inner.pop(name, None) for name in _SOURCE_KEYS)
+            given = next((name for name in (*names, one.get("name")) if isinstance(name, str)), "")
+            if given:
+                own[key] = given
+                own = inner | own
+    return own
+
+
+def _is_text(key: str, value: object) -> bool:
+    """Whether what stands under the key of a place is a text: {"paragraph": "He said “yes”."}."""
+    return key in UNITS and isinstance(value, str) and len(value) > _LONGEST_PLACE
 
 
 def _integers(value: Any) -> tuple[int | None, int | None]:
@@ -513,7 +596,16 @@ def _integers(value: Any) -> tuple[int | None, int | None]:
 
     >>> [_integers(value) for value in (3, "3", "p. 3", "112-14", "iv", True, None)]
     [(3, None), (3, None), (3, None), (112, 114), (None, None), (None, None), (None, None)]
+    >>> _integers([3, 5]), _integers(3.0)
+    ((3, 5), (3, None))
     """
+    if isinstance(value, list):
+        numbers = [_integers(one)[0] for one in value]
+        if not numbers or None in numbers:
+            return None, None
+        return numbers[0], range_end(str(numbers[0]), str(numbers[-1]))
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, str):
         found = re.match(r"\D{0,12}(\d{1,6})(?!\d)(?:\s?[-‐-―]\s?(\d{1,6})(?!\d))?", value)
         return (int(found[1]), range_end(*found.groups())) if found else (None, None)

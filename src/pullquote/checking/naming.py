@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pullquote.checking.drafts import FILE_ENDINGS, Quotation, range_end
-from pullquote.checking.verdicts import Named
+from pullquote.checking.verdicts import Named, unit_of
 
 _SHORTEST = 3  # characters of a name without its ending
 _AFTER = 40  # characters after a name in which its page may stand
@@ -223,7 +223,10 @@ def _explicit(quotation: Quotation, names: Names) -> Named:
     if quotation.number is not None:
         number, until = quotation.number, quotation.until
         found = replace(found, unit=quotation.unit, number=number, until=until)
-    return replace(found, sheet=quotation.sheet or found.sheet)
+    sheet = quotation.sheet
+    if sheet.isdecimal():  # its number, unless it is the name of one
+        sheet = names.sheet(f"sheet {sheet}", found.documents) or sheet
+    return replace(found, sheet=sheet or found.sheet)
 
 
 def _numbers(text: str) -> tuple[str, int | None, int | None]:
@@ -237,9 +240,4 @@ def _numbers(text: str) -> tuple[str, int | None, int | None]:
     word, first, last, row, last_row = found.groups()
     if row:
         return "row", int(row), range_end(row, last_row and last_row.zfill(len(row)))
-    word = (word or "page").casefold().rstrip(".")
-    if word in ("slide", "section", "paragraph", "row", "rows"):
-        unit = word.removesuffix("s")
-    else:
-        unit = "line" if word.startswith("l") else "page"
-    return unit, int(first), range_end(first, last)
+    return unit_of(word or "page"), int(first), range_end(first, last)

@@ -23,11 +23,12 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A draft, its quotations with their verdicts, and the places of marks that are not closed."""
+    """A draft, its quotations with their verdicts, marks without an end, and what was ignored."""
 
     name: str
     checks: Sequence[tuple[Quotation, Check]]
     unclosed: Sequence[str] = ()
+    ignored: Sequence[str] = ()
 
     @property
     def fine(self) -> bool:
@@ -94,6 +95,7 @@ def _draft(draft: Checked, *, headed: bool) -> str:
     if draft.unclosed:
         where = ", ".join(map(escape, draft.unclosed))
         parts.append(f'<p class="note">Quotations that are never closed: {where}.</p>')
+    parts += [f'<p class="note">{escape(line)}.</p>' for line in draft.ignored]
     return "\n".join(parts)
 
 

@@ -26,6 +26,20 @@ MATCHES: tuple[Match, ...] = (
 )
 UNITS = ("page", "line", "slide", "section", "paragraph", "row", "message")
 """The units that places of documents have."""
+_WORDS = {
+    **{word: unit for unit in UNITS for word in (unit, f"{unit}s")},
+    **dict.fromkeys(("p", "pp", "pg", "seite", "s"), "page"),
+    **dict.fromkeys(("l", "ll"), "line"),
+}
+
+
+def unit_of(word: str) -> str:
+    """The unit that a word means; "" if it means none.
+
+    >>> unit_of("Pages"), unit_of("pp."), unit_of("chapter")
+    ('page', 'page', '')
+    """
+    return _WORDS.get(word.strip(" .").casefold(), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,8 @@ def _run(
     finally:
         read.close()
     for one in checked:
+        for line in one.ignored:
+            say("note", f"{one.name}, {line}")
         if not one.checks and not one.unclosed:
             say("note", f"{one.name}: no quotes; looked for {_LOOKED_FOR[format_of(one.name)]}")
     if report is not None:
@@ -174,7 +176,8 @@ def _check(checker: Checker, name: str, text: str) -> Checked:
     found = draft.quotations
     with progress_bar("checking") as progress:
         tracked_ = tracked(checker.check_all(found), len(found), "checking", progress)
-        return Checked(name, list(zip(found, tracked_, strict=True)), draft.unclosed)
+        checks = list(zip(found, tracked_, strict=True))
+        return Checked(name, checks, draft.unclosed, draft.ignored)
 
 
 def _draft_dict(draft: Checked) -> dict[str, Any]:
@@ -185,6 +188,7 @@ def _draft_dict(draft: Checked) -> dict[str, Any]:
             for quotation, check in draft.checks
         ],
         "unclosed": list(draft.unclosed),
+        "ignored": list(draft.ignored),
     }
 
 
