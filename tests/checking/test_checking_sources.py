@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,51 @@ def test_what_stands_around_a_quote_of_a_row_is_its_line(
     (tmp_path / name).write_text(rows)
     found = Checker(tmp_path / name, min_words=1).check(quote).found[0]
     assert (found.before, found.text, found.after) == (around[0], quote, around[1])
+
+
+@pytest.fixture
+def mails(tmp_path: Path) -> Path:
+    folder = tmp_path / "mails"
+    folder.mkdir()
+    for number, text in enumerate(("The rent is due on the third.", "Dogs may stay in the yard.")):
+        mail = EmailMessage()
+        mail["Subject"] = f"Offer {number}"
+        mail.set_content("As attached.")
+        mail.add_attachment(text, filename=f"Offer {number} v2.txt")
+        mail.add_attachment(b"PK", "application", "zip", filename="broken.docx")
+        (folder / f"{number}.eml").write_bytes(mail.as_bytes())
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["folder", "index"])
+@pytest.mark.parametrize(
+    ("draft", "place"),
+    [
+        ("“The rent is due on the third” (Offer 0 v2.txt).", "as named"),
+        ("“The rent is due on the third” (Offer 0 v2.txt, p. 3).", "as named"),
+        ("As Offer 0 v2.txt says, “the rent is due on the third”.", "as named"),
+        ("“The rent is due on the third” (v2.txt).", "elsewhere"),
+        ("“The rent is due on the third” (0.eml).", "as named"),
+        ("“The rent is due on the third” (Offer 1 v2.txt).", "elsewhere"),
+        ("“The rent is due on the third” (offer.txt).", "elsewhere"),
+    ],
+)
+def test_an_attachment_is_a_name_of_its_mail(
+    mails: Path, tmp_path: Path, kind: str, draft: str, place: str
+) -> None:
+    sources: Path | Index = mails
+    if kind == "index":
+        sources = Index.create(tmp_path / "i.db", encoder=None)
+        sources.add([mails])
+    checker = Checker(sources)
+    ((_, found),) = checker.check_draft(draft)
+    assert (found.match, found.place) == ("exact" if "As" not in draft else "typographic", place)
+    assert checker.named("Offer 1 v2.txt").documents == (str(mails / "1.eml"),)
+    if "offer.txt" in draft:
+        assert found.reason == "offer.txt is not among the sources"
+
+
+def test_a_quote_of_an_attachment_that_was_not_read_is_uncheckable(mails: Path) -> None:
+    ((_, found),) = Checker(mails).check_draft("“Walruses considered umbrellas” (broken.docx).")
+    assert found.match == "uncheckable"
+    assert found.reason.startswith("broken.docx was not read: message 1, attachment broken.docx: ")

@@ -75,6 +75,15 @@ def test_attached_documents_are_read_and_others_named(tmp_path: Path) -> None:
     ]
 
 
+def test_an_attachment_without_text_is_told(tmp_path: Path) -> None:
+    mail = message()
+    mail.add_attachment(" ", filename="blank.txt")
+    assert eml(tmp_path, mail) == (
+        f"{HEAD} / It is 840 crowns.",
+        ["message 1, attachment blank.txt: there is no text in it"],
+    )
+
+
 def test_pictures_of_the_text_and_signatures_are_not_named(tmp_path: Path) -> None:
     mail = message()
     mail.add_alternative("<p>It is 840.</p><img src='cid:a'>", subtype="html")

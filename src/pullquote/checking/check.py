@@ -145,7 +145,7 @@ class Checker:
             raise InputError(f"min_words is {min_words}, expected a number from 1")
         self.sources = sources if isinstance(sources, Sources) else Sources(sources)
         self.min_words = min_words
-        self.names = Names(self.sources.names, self.sources.sheets)
+        self.names = Names(self.sources.names, self.sources.sheets, self.sources.attachments)
 
     def named(
         self,
@@ -225,7 +225,8 @@ class Checker:
         if named is None or named.documents or not named.name:
             return ""
         for problem in self.sources.problems:
-            if (os.sep + problem.path).endswith(os.sep + named.name):
+            attached = problem.partly and f", attachment {named.name}: " in problem.reason
+            if attached or (os.sep + problem.path).endswith(os.sep + named.name):
                 return f"{named.name} was not read: {problem.reason}"
         return f"{named.name} is not among the sources"
 

@@ -13,7 +13,7 @@ import functools
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,9 +59,16 @@ class Names:
     """The names of documents, by which a draft may name them."""
 
     def __init__(
-        self, paths: Iterable[str], sheets: Callable[[str], Sequence[str]] = lambda _: ()
+        self,
+        paths: Iterable[str],
+        sheets: Callable[[str], Sequence[str]] = lambda _: (),
+        attachments: Callable[[str], Mapping[str, Sequence[str]]] = lambda _: {},
     ) -> None:
-        """`sheets` gives the names of the sheets of a document."""
+        """`sheets` gives the names of the sheets of a document.
+
+        `attachments` gives those that end with a name, with the messages that hold them.
+        """
+        self._attachments = functools.lru_cache(maxsize=None)(attachments)
         self._sheets = functools.lru_cache(maxsize=None)(sheets)
         self._known = functools.lru_cache(maxsize=None)(self._sheets_of)
         self._by_name: dict[str, list[str]] = defaultdict(list)
@@ -84,7 +91,7 @@ class Names:
         return None
 
     def documents(self, name: str) -> tuple[str, ...]:
-        """The documents whose path is a name, or ends with it.
+        """The documents whose path is a name, or ends with it, or that a file of it is attached to.
 
         >>> Names(["/a/old/lease.pdf", "/a/lease.pdf"]).documents("old/lease.pdf")
         ('/a/old/lease.pdf',)
@@ -92,7 +99,23 @@ class Names:
         name = name.split("#")[0].removeprefix("./").replace("%20", " ")
         end = os.sep + name.lstrip("./").casefold()
         same = self._by_name.get(Path(name).name.casefold(), [])
-        return tuple(path for path in same if (os.sep + path.casefold()).endswith(end))
+        found = tuple(path for path in same if (os.sep + path.casefold()).endswith(end))
+        return found or self.attached(name, name)[1]
+
+    def attached(self, text: str, name: str) -> tuple[str, tuple[str, ...]]:
+        """The attachment with which some words end, whose last word is `name`, and its messages.
+
+        >>> names = Names([], attachments=lambda name: {"New Offer.pdf": ["a.eml"]})
+        >>> names.attached("See New Offer.pdf", "Offer.pdf")
+        ('New Offer.pdf', ('a.eml',))
+        >>> names.attached("See Offer.pdf", "Offer.pdf")
+        ('Offer.pdf', ())
+        """
+        low = text.casefold()
+        found = self._attachments(name)
+        full = [one for one in found if low.endswith(one.casefold())]
+        best = max(full, key=len, default="")
+        return (best, tuple(found[best])) if best else (name, ())
 
     def sheet(self, text: str, documents: Iterable[str]) -> str:
         """The sheet that some words name: one of the documents', else as the words have it.
@@ -186,6 +209,8 @@ def _file(text: str, names: Names, *, last: bool = False) -> Named | None:
         found = files[-1 if last else 0]  # of what stands before, the last name is the nearest
         name, page, line = found.groups()
     documents = names.documents(name)
+    if not documents:
+        name, documents = names.attached(text[: found.end(1)], name)
     if page or line:
         number = page or line or ""
         return Named(name, documents, "page" if page else "line", int(number))

@@ -15,6 +15,7 @@ import contextlib
 import copy
 import functools
 import glob
+import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -51,6 +52,8 @@ _SEGMENT = 40  # words of a quote that are searched by themselves
 _SEGMENTS = 4  # of a quote
 _FOUND = 10  # passages for each
 _MOST = 60  # passages with their neighbours
+_ATTACHED = 1000  # passages of an index that may name an attachment
+_FILE_NAME = re.compile(r"^.{1,200}\.\w{1,9}$", re.MULTILINE)
 _PASSAGE = 800  # characters, fewer than most passages have
 
 
@@ -227,7 +230,8 @@ class Sources:
         Raises `DocumentError` if nothing is left. Close the sources that it is made from.
         """
         others = copy.copy(self)
-        others.__dict__.pop("names", None)  # the cache
+        for cached in ("names", "_attached"):
+            others.__dict__.pop(cached, None)
         left_out = others._left_out = os.path.realpath(draft)
         others._read = [
             text for text in self._read if os.path.realpath(text.document.path) != left_out
@@ -286,6 +290,23 @@ class Sources:
         names = (mark.sheet for passage in passages for mark in passage.marks)
         return tuple(dict.fromkeys(filter(None, names)))
 
+    def attachments(self, name: str) -> dict[str, list[str]]:
+        """The attachments whose names end with the last word of one, and their messages."""
+        last = "".join(name.casefold().split()[-1:])
+        held = [self._attached]
+        if words := query_words(last):
+            runs = (index.stretches(words, _ATTACHED, around=0) for index in self._indexes)
+            held += [_attached(itertools.chain(*run)) for run in runs]
+        found: dict[str, list[str]] = {}
+        for one in held:
+            for full, paths in one.get(last, {}).items():
+                found.setdefault(full, []).extend(p for p in paths if p != self._left_out)
+        return found
+
+    @functools.cached_property
+    def _attached(self) -> dict[str, dict[str, list[str]]]:
+        return _attached(passage for text in self._read for passage in text.passages)
+
     def raw_texts(self, named: str = "") -> list[SourceText]:
         """The own texts of files that are text, that of the document that is `named` first."""
         found = [raw for text in self._read if text.is_file and (raw := text.of_file)]
@@ -301,6 +322,18 @@ class Sources:
                 if text.document.path != self._left_out
             ]
         return sorted(found, key=lambda text: text.document.path != named)
+
+
+def _attached(passages: Iterable[Passage]) -> dict[str, dict[str, list[str]]]:
+    """The lines of messages that may name an attachment, by their last words, and the messages."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for passage in passages:
+        if passage.document.unit == "message":
+            for line in _FILE_NAME.findall(passage.text):
+                paths = found.setdefault(line.split()[-1].casefold(), {}).setdefault(line, [])
+                if passage.document.path not in paths[-1:]:
+                    paths.append(passage.document.path)
+    return found
 
 
 def _stretches(index: Index, quote: str, named: str) -> Iterator[SourceText]:

@@ -209,20 +209,26 @@ class _Messages:
         if read is None:
             yield Skipped(where, f"{part.get_content_type()}, which is not read")
             return
-        yield Part(f"{name}\n\n", number, open=True)
-        last = "\n"
+        last = ""  # character; no text was read yet
+        why = "there is no text in it"
         try:
             for found in read(io.BytesIO(_content(part))):
-                if isinstance(found, Part):
+                if isinstance(found, Part) and found.text.strip():
+                    if not last:
+                        yield Part(f"{name}\n\n", number, open=True)
                     yield found.at(number)
                     last = found.text[-1:]
                 elif isinstance(found, Skipped):
                     yield Skipped(f"{where}, {found.where}", found.reason)
-                else:
+                    why = ""
+                elif not isinstance(found, Part):
                     yield found
         except (DocumentError, MissingExtraError) as error:
             yield Skipped(where, str(error))
-        if last != "\n":
+            why = ""
+        if not last and why:
+            yield Skipped(where, why)
+        if last not in ("", "\n"):
             yield Part("\n\n", number)
 
 
