@@ -84,11 +84,53 @@ def test_an_attachment_without_text_is_told(tmp_path: Path) -> None:
     )
 
 
-def test_pictures_of_the_text_and_signatures_are_not_named(tmp_path: Path) -> None:
-    mail = message()
-    mail.add_alternative("<p>It is 840.</p><img src='cid:a'>", subtype="html")
+PICTURE = "message 1, attachment a.png: image/png, which is not read"
+
+
+@pytest.mark.parametrize(
+    ("headers", "notes"),
+    [
+        ("Content-ID: <a@x>\nContent-Disposition: inline", []),
+        ("Content-ID: <a@x>", []),
+        ("Content-ID:  <a@x> \nContent-Type: application/octet-stream", []),
+        ("Content-Location: a.png", []),
+        ("Content-ID: <a@x>\nContent-Disposition: attachment", []),
+        ("Content-ID: <b@x>\nContent-Disposition: inline", [PICTURE]),  # which nothing shows
+        ("Content-ID: <b@x>\nContent-Disposition: attachment", [PICTURE]),
+        ("Content-Disposition: inline", [PICTURE]),
+        ("", [PICTURE]),
+    ],
+)
+@pytest.mark.parametrize("plain", [True, False])
+def test_pictures_that_the_text_shows_are_no_attachments(
+    tmp_path: Path, headers: str, notes: list[str], plain: bool
+) -> None:
+    """A logo is shown by `cid:`; a scanned letter is attached, often with a Content-ID, too."""
+    kind = "" if "Content-Type" in headers else "Content-Type: image/png\n"
+    headers = headers.replace("inline", 'inline; filename="a.png"')
+    headers = headers.replace("attachment", 'attachment; filename="a.png"')
+    picture = f"{kind}X-Name: a\n{headers}"
+    if "filename" not in picture:
+        picture = picture.replace("image/png", 'image/png; name="a.png"')
+    body = "It is 840.<img src='cid:a%40x'><img src=a.png>"
+    text = "Content-Type: text/plain\n\nIt is 840.\n--b\n" if plain else ""
+    mail = (
+        "Subject: x\nContent-Type: multipart/related; boundary=a\n\n--a\n"
+        f"Content-Type: multipart/alternative; boundary=b\n\n--b\n{text}"
+        f"Content-Type: text/html\n\n{body}\n--b--\n--a\n{picture}\n\nx\n--a--\n"
+    )
+    assert eml(tmp_path, mail.encode()) == ("Subject: x / It is 840.", notes)
+
+
+def test_a_message_of_pictures_alone_is_told(tmp_path: Path) -> None:
+    mail = message(body=" ")
+    mail.add_alternative("<img src='cid:a'><p><img src='cid:a'>", subtype="html")
     mail.get_payload()[1].add_related(b"GIF", "image", "gif", cid="<a>", filename="a.gif")  # type: ignore[union-attr,index]
-    assert eml(tmp_path, mail)[1] == []
+    assert eml(tmp_path, mail) == (HEAD, ["message 1: no text in it, but pictures"])
+    mail.add_attachment("Of oak.", filename="doors.txt")
+    text, notes = eml(tmp_path, mail)
+    assert text == f"{HEAD} / doors.txt / Of oak."
+    assert notes == ["message 1: no text in it, but pictures"]
 
 
 def test_attached_messages_have_numbers(tmp_path: Path) -> None:

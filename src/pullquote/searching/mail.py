@@ -5,21 +5,25 @@
     for part in read_mht(file): ...     # numbers are pages: those in frames count
 
 Knows MIME as Python's `email` parses it. Attachments that are documents are read as files of their
-names are; `kind_of` gives the reader for a name. All others are skipped, and named.
+names are; `kind_of` gives the reader for a name. All others are skipped, and named, but for
+signatures and for pictures that the text shows, such as a logo.
 """
 
 from __future__ import annotations
 
 import functools
+import html
 import io
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import Compat32
 from typing import BinaryIO, TypeAlias
+from urllib.parse import unquote
 
 from pullquote.errors import DocumentError, MissingExtraError, TextError
 from pullquote.searching.html import blocks, decoded
@@ -37,6 +41,7 @@ _DEEPEST = 50  # messages and parts in one another
 _HEADERS = ("Subject", "From", "To", "Cc", "Date")
 _TEXTS = ("text/plain", "text/html")
 _NO_CONTENT = ("application/pgp-signature", "application/pkcs7-signature")
+_SHOWN = re.compile(r"""(?:\bcid:|\bsrc\s*=\s*["']?)([^"'\s<>)]{1,998})""", re.IGNORECASE)
 _FROM = re.compile(rb"From .*\d\d:\d\d")  # between the messages of a mailbox
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 
@@ -134,6 +139,26 @@ class _Raw(Compat32):
         return value
 
 
+@dataclass(slots=True)
+class _Body:
+    """What is known of a message while its parts are read."""
+
+    number: int
+    shown: frozenset[str]
+    """The Content-IDs and locations that web pages show, also those of messages around it."""
+    has_text: bool = False
+    has_pictures: bool = False
+
+    def shows(self, part: Message) -> bool:
+        """Whether a part is a picture that the text shows, as far as its page says so.
+
+        Its disposition does not tell: programs call a logo "attachment", and a photograph "inline".
+        """
+        names = {(part.get("Content-ID") or "").strip(" \t<>"), part.get("Content-Location")}
+        is_picture = part.get_content_maintype() in ("image", "application")
+        return is_picture and not names.isdisjoint(self.shown)
+
+
 class _Messages:
     """Reads messages, and counts them."""
 
@@ -142,46 +167,55 @@ class _Messages:
         self.count = 0
 
     def read(self, data: bytes) -> Iterator[Part | Note]:
-        yield from self._message(_parsed(data), 0)
+        message = _parsed(data)
+        yield from self._message(message, 0, _shown_by(message))
 
-    def _message(self, message: Message, depth: int) -> Iterator[Part | Note]:
+    def _message(
+        self, message: Message, depth: int, shown: frozenset[str]
+    ) -> Iterator[Part | Note]:
         self.count += 1
         headers = ((name, header_text(message.get(name))) for name in _HEADERS)
         text = "\n".join(f"{name}: {value}" for name, value in headers if value)
         if text:
             yield Part(f"{text}\n\n", self.count, open=True)
-        yield from self._part(message, self.count, depth)
+        body = _Body(self.count, shown)
+        yield from self._part(message, body, depth)
+        if body.has_pictures and not body.has_text:
+            yield Skipped(f"message {body.number}", "no text in it, but pictures")
 
     def _part(
-        self, part: Message, number: int, depth: int, *, files: bool = False
+        self, part: Message, body: _Body, depth: int, *, files: bool = False
     ) -> Iterator[Part | Note]:
         """The text of a message's part, or of the parts in it; with `files`, attachments alone."""
         kind = part.get_content_type()
         name = header_text(part.get_filename())
-        where = f"message {number}"
+        where = f"message {body.number}"
         if depth > _DEEPEST:
             yield Skipped(where, f"more than {_DEEPEST} parts in parts")
         elif kind == "multipart/alternative" and _inner(part):
             best = _best(part)
-            yield from self._part(best, number, depth + 1, files=files)
+            yield from self._part(best, body, depth + 1, files=files)
             for form in _inner(part):  # a form that is not read may hold what is attached
                 if form is not best and form.is_multipart():
-                    yield from self._part(form, number, depth + 1, files=True)
+                    yield from self._part(form, body, depth + 1, files=True)
         elif kind == "message/rfc822" and isinstance(part.get_payload(), list):
             for inner in _inner(part):
-                yield from self._message(inner, depth + 1)
+                yield from self._message(inner, depth + 1, body.shown)
         elif part.is_multipart():
             for inner in _inner(part):
-                yield from self._part(inner, number, depth + 1, files=files)
-        elif kind in _NO_CONTENT or (part.get("Content-ID") and kind.startswith("image/")):
-            return  # a signature, or a picture of the text
+                yield from self._part(inner, body, depth + 1, files=files)
+        elif kind in _NO_CONTENT:
+            return
+        elif body.shows(part) and not (name and self._readers(name)):
+            body.has_pictures = True
         elif part.get_content_disposition() != "attachment" and (
             kind in _TEXTS or (kind.startswith(("text/", "multipart/")) and not name)
         ):
-            if not files:
-                yield from self._text(part, kind, number)
+            for found in () if files else self._text(part, kind, body.number):
+                body.has_text = body.has_text or isinstance(found, Part)
+                yield found
         else:
-            yield from self._attachment(part, name, where, number)
+            yield from self._attachment(part, name, where, body.number)
 
     def _text(self, part: Message, kind: str, number: int) -> Iterator[Part | Note]:
         data, charset = _content(part), part.get_content_charset()
@@ -230,6 +264,13 @@ class _Messages:
             yield Skipped(where, why)
         if last not in ("", "\n"):
             yield Part("\n\n", number)
+
+
+def _shown_by(message: Message) -> frozenset[str]:
+    """What the web pages of a message show: pictures by their Content-IDs, and others by links."""
+    pages = (part for part in message.walk() if part.get_content_type() == "text/html")
+    found = (one for page in pages for one in _SHOWN.findall(_content(page).decode("latin-1")))
+    return frozenset(unquote(html.unescape(one)).removeprefix("cid:") for one in found)
 
 
 def _inner(part: Message) -> list[Message]:
