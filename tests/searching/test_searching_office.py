@@ -314,8 +314,26 @@ def test_a_chart_of_many_series_takes_no_time_of_their_square(tmp_path: Path) ->
     chart = f'<c:chartSpace xmlns:c="urn:c"><c:chart>{many}</c:chart></c:chartSpace>'
     links = related(("c", "chart", "c.xml"))
     more = {"word/c.xml": chart, "word/_rels/document.xml.rels": links}
-    said, _ = text_and_notes(docx(tmp_path / "a.docx", BODY, more=more))
+    said, notes = text_and_notes(docx(tmp_path / "a.docx", BODY, more=more))
     assert said.endswith(" 254")  # Excel's charts have at most 255
+    assert notes == ["a chart: 3,000 series, of which 255 are read"]
+    more = {"ppt/slides/c.xml": chart, "ppt/slides/_rels/slide0.xml.rels": links}
+    said, notes = text_and_notes(pptx(tmp_path / "a.pptx", shape("Year", "title"), more=more))
+    assert said.endswith(" 254")
+    assert notes == ["slide 1, a chart: 3,000 series, of which 255 are read"]
+
+
+def test_a_chart_of_many_levels_and_with_a_title_is_told(tmp_path: Path) -> None:
+    levels = "".join(f'<c:lvl><c:pt idx="0"><c:v>{n}</c:v></c:pt></c:lvl>' for n in range(10))
+    one = f'<c:ser><c:cat>{levels}</c:cat><c:val><c:pt idx="0"><c:v>7</c:v></c:pt></c:val></c:ser>'
+    chart = CHART % (one, "", "")
+    more = {
+        "word/c.xml": chart,
+        "word/_rels/document.xml.rels": related(("c", "chart", "c.xml")),
+    }
+    said, notes = text_and_notes(docx(tmp_path / "a.docx", BODY, more=more))
+    assert said.endswith("7 6 5 4 3 2 1 0: 7")
+    assert notes == ["the chart “Doors sold”: labels of 10 levels, of which 8 are read"]
 
 
 def test_series_within_series_are_not_read_again(tmp_path: Path) -> None:

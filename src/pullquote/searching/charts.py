@@ -14,7 +14,7 @@ from typing import Any
 
 from pullquote.searching.archives import local_name
 from pullquote.searching.numbers import formatted
-from pullquote.searching.parts import Part
+from pullquote.searching.parts import Part, Skipped
 from pullquote.searching.rows import one_line, row_parts, table_rows
 
 _LABELS, _VALUES = ("cat", "xVal"), ("val", "yVal")
@@ -22,8 +22,11 @@ _MOST_SERIES = 255  # of Excel; each has a cell in every row
 _MOST_LEVELS = 8  # of labels
 
 
-def charted(root: Any, drawn: Callable[[Any], Iterator[Part]]) -> Iterator[Part]:
-    """Yield the texts of a chart, which `drawn` finds, and a row for each of its labels."""
+def charted(root: Any, drawn: Callable[[Any], Iterator[Part]]) -> Iterator[Part | Skipped]:
+    """Yield the texts of a chart, which `drawn` finds, and a row for each of its labels.
+
+    Skipped are series and levels of labels beyond those of Excel.
+    """
     title = ""
     chart = _child(root, "chart")
     if (said := _child(chart, "title")) is not None:
@@ -45,6 +48,12 @@ def charted(root: Any, drawn: Callable[[Any], Iterator[Part]]) -> Iterator[Part]
         if any(names):
             rows.insert(0, names)
         yield from row_parts(table_rows(enumerate(rows, 1), header=any(names)), title)
+    where = f"the chart “{title}”" if title else "a chart"
+    if rest := sum(1 for _ in series):
+        count = _MOST_SERIES + rest
+        yield Skipped(where, f"{count:,} series, of which {_MOST_SERIES} are read")
+    if (levels := max((len(_levels(one)) for _, one in shown), default=0)) > _MOST_LEVELS:
+        yield Skipped(where, f"labels of {levels:,} levels, of which {_MOST_LEVELS} are read")
 
 
 def _is_within(series: Any) -> bool:
@@ -71,9 +80,8 @@ def _points(series: Any, names: tuple[str, ...]) -> dict[int, str]:
     Labels of several levels are put together, "2019 spring": the first level is the one next to the
     values, and a label of another stands once, at the first of those that it is about.
     """
-    data = _child(series, *names)
-    levels = [one for one in (() if data is None else data.iter()) if local_name(one) == "lvl"]
-    points, *outer = map(_numbered, levels[:_MOST_LEVELS] or [data])
+    levels = _levels(series, names)[:_MOST_LEVELS] or [_child(series, *names)]
+    points, *outer = map(_numbered, levels)
     for level in outer:
         label = ""
         for at in sorted(points.keys() | level.keys()):
@@ -81,6 +89,12 @@ def _points(series: Any, names: tuple[str, ...]) -> dict[int, str]:
             if at in points:
                 points[at] = one_line(f"{label} {points[at]}")
     return points
+
+
+def _levels(series: Any, names: tuple[str, ...] = _LABELS) -> list[Any]:
+    """The levels of labels of a series; none where there is one alone."""
+    data = _child(series, *names)
+    return [one for one in (() if data is None else data.iter()) if local_name(one) == "lvl"]
 
 
 def _numbered(data: Any) -> dict[int, str]:

@@ -66,7 +66,7 @@ def _read_docx(file: BinaryIO, *, inner: bool) -> Iterator[Part | Note]:
                 yield Skipped(beside, str(error))
                 continue
             for part in _said(kind, root) or word.paragraphs(root):
-                if kind not in ("header", "footer"):
+                if isinstance(part, Skipped) or kind not in ("header", "footer"):
                     yield part
                 elif part.text not in seen:
                     seen.add(part.text)
@@ -296,7 +296,12 @@ def read_pptx(file: BinaryIO) -> Iterator[Part | Note]:
                 except DocumentError as error:
                     yield Skipped(f"slide {number}", str(error))
                     continue
-                found = [*(_said(kind, root) or drawn(root, seen))]
+                found: list[Part] = []
+                for one in _said(kind, root) or drawn(root, seen):
+                    if isinstance(one, Skipped):
+                        yield Skipped(f"slide {number}, {one.where}", one.reason)
+                    else:
+                        found.append(one)
                 yield from (replace(one, number=number) for one in found if one.text.strip())
                 is_picture = kind == "slide" and any(
                     local_name(one) == "pic" for one in root.iter()
@@ -308,7 +313,7 @@ def read_pptx(file: BinaryIO) -> Iterator[Part | Note]:
                 yield Skipped(packed, "an embedded file; save it as a file of its own")
 
 
-def _said(kind: str, root: Any) -> Iterator[Part] | None:
+def _said(kind: str, root: Any) -> Iterator[Part | Skipped] | None:
     """The paragraphs and rows of a diagram or a chart; None for another part."""
     if kind == "chart":
         return charted(root, drawn)
