@@ -1,9 +1,14 @@
-"""Examples in docstrings are tests: where they are looked for, and the folder that they run in."""
+"""The environment of all tests; examples in docstrings are tests, too: where they are looked for.
+
+Of several processes (pytest-xdist) each has a cache of its own.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +24,15 @@ if not (Path(pullquote.__file__).parent / "reading" / "backends" / "_engine").is
 
 # Vectors take most of the time of an index; tests that are about them ask for them.
 os.environ.setdefault("PULLQUOTE_VECTORS", "off")
+
+# What was kept of folders by another version changes what commands say.
+CACHE = tempfile.mkdtemp(prefix="pullquote-tests-")
+os.environ["PULLQUOTE_CACHE"] = CACHE
+
+
+def pytest_unconfigure() -> None:
+    """Remove the cache of this process."""
+    shutil.rmtree(CACHE, ignore_errors=True)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -67,9 +67,8 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def new_url(postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of an index that is not there yet; what is kept of it is kept in a folder."""
-    monkeypatch.setenv("PULLQUOTE_CACHE", str(tmp_path / "cache"))
+def new_url(postgres: PostgresServer) -> str:
+    """The URL of an index that is not there yet."""
     return postgres.url(f"index_{next(_numbers)}")
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 import pullquote
+from pullquote.files import cache_directory
 from pullquote.reading.backends import native_library
 from pullquote.reading.backends import onnx as onnx_backend
 from pullquote.searching.engines import tantivy as tantivy_engine
@@ -188,3 +190,13 @@ def test_the_sources_have_what_the_wheel_is_built_of(tmp_path: Path) -> None:
     needed += [ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE")]
     assert {path.relative_to(ROOT).as_posix() for path in needed if path.is_file()} <= names
     assert not any("_engine/" in name for name in names)
+
+
+def test_tests_keep_out_of_the_users_cache() -> None:
+    """What commands keep of an earlier version changes what they say."""
+    cache = cache_directory()
+    assert cache.is_dir()
+    assert cache.parent == Path(tempfile.gettempdir())
+    program = "from pullquote.files import cache_directory as cache; print(cache())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert Path(done.stdout.strip()) == cache

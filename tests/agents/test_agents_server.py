@@ -140,7 +140,6 @@ def test_a_folder_without_documents_ends_it_with_a_reason(tmp_path: Path) -> Non
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "PULLQUOTE_CACHE": str(tmp_path)},
     )
     assert done.returncode == 1
     assert "nothing to read in it" in done.stderr

@@ -395,7 +395,7 @@ def test_every_command_with_scores_says_so_once(
     (tmp_path / "questions.toml").write_text('[[question]]\nname = "a"\nask = ["Who?", "Who led?"]')
     for model, times in ((model_dir, 1), ("tiny", 0)):
         words = [str(model) if word == "MODEL" else word for word in command.split()]
-        done = run(*words, env={"PULLQUOTE_CACHE": str(tmp_path / "cache")})
+        done = run(*words)
         if words[0] == "batch":
             (tmp_path / "answers").rename(tmp_path / f"answers of {times}")
         assert done.code == 0, done

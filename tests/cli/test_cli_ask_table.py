@@ -84,11 +84,8 @@ def test_a_table_of_an_unknown_kind(call: Run, tmp_path: Path, folder: Path) -> 
     done.failed("its ending is none of .parquet")
 
 
-def test_the_sheet_of_a_workbook_is_a_column(
-    call: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sheet_of_a_workbook_is_a_column(call: Run, tmp_path: Path) -> None:
     pytest.importorskip("xlrd")
-    monkeypatch.setenv("PULLQUOTE_CACHE", str(tmp_path / "cache"))  # an older one says so
     questions = tmp_path / "questions.txt"
     questions.write_text("What is the price of the oak door?\n")
     out = tmp_path / "answers.csv"
