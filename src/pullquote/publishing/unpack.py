@@ -31,7 +31,7 @@ try:
         scales_name,
         weight_name,
     )
-    from pullquote.reading.backends.onnx import ort
+    from pullquote.reading.backends.onnx import compute
     from pullquote.reading.backends.torch import load_checkpoint
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise MissingExtraError(error.name or "onnx", "export") from error
@@ -152,5 +152,4 @@ def _run_unpacking(model: onnx.ModelProto, names: list[str]) -> list[NDArray[np.
     outputs = [helper.make_tensor_value_info(name, TensorProto.INT8, None) for name in names]
     graph = helper.make_graph(nodes, "unpacking", [], outputs, constants)
     part = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
-    unpacked: list[NDArray[np.int8]] = ort.InferenceSession(part.SerializeToString()).run(names, {})
-    return unpacked
+    return compute(part.SerializeToString(), names)
