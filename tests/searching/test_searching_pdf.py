@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import zlib
 from pathlib import Path
 
 import pytest
-from searching_helpers import pdf, text_and_notes
+from searching_helpers import FILES, pdf, text_and_notes
 
 from pullquote.errors import DocumentError
 from pullquote.searching import pdf as pdfs
@@ -174,3 +175,25 @@ def test_a_text_that_pages_repeat_is_bounded(
     monkeypatch.setattr(pdfs, "_MOST_TEXT", 34)
     with pytest.raises(DocumentError, match="a text of more than 0 MiB, an attack or a fault"):
         passages(path)
+
+
+def test_a_large_file_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(FILES / "pages.pdf", "rb") as file:
+        at_once = [*read_pdf(file)]
+        monkeypatch.setattr(pdfs, "_MOST_IN_MEMORY", 1)
+        assert [*read_pdf(file)] == at_once
+
+
+def test_what_was_read_of_pages_is_freed_without_the_garbage_collector() -> None:
+    with open(FILES / "pages.pdf", "rb") as file:
+        [*read_pdf(file)]  # once for what is kept
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            [*read_pdf(file)]
+            gc.collect()
+            left = {type(one).__module__ for one in gc.garbage}
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+    assert not {name for name in left if name.startswith("pullquote")}

@@ -673,7 +673,8 @@ def test_a_line_that_no_row_has_is_not_lost(tmp_path: Path) -> None:
 
 
 def test_rows_that_lack_a_cell_of_their_lines_are_no_table() -> None:
-    page = pdf_tables._Page("oak 840\npine 310", lambda at: (at, 0, at + 1, 1))
+    firsts = [(0, 0, 1, 1), (8, 0, 9, 1)]
+    page = pdf_tables._Page("oak 840\npine 310", firsts, lambda at: (at, 0, at + 1, 1))
     oak, price, pine, other = (page._piece(*ends) for ends in ((0, 3), (4, 7), (8, 12), (13, 16)))
     page._add([0, 1], [[[oak], [price]], [[pine], []]], header=False)
     assert page.tables == []

@@ -13,7 +13,7 @@ import itertools
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pullquote.searching.contents import number_of
@@ -33,13 +33,16 @@ _AT_END = re.compile(
     rf"(?:\A|(?<=[^\w.,:$€£#])|(?<=\b\.))(?:{_PAGE})?\b({_NUMBER}){_OF}[^\w\n]{{0,3}}\Z",
     re.IGNORECASE,
 )
+# what ends with none of these ends with no number; the search for one takes ten times as long
+_DIGIT_AT_END = re.compile(r"[\divxlcdm][^\w\n]{0,3}\Z", re.IGNORECASE)
 _ALONE = re.compile(rf"[^\w\n]{{0,3}}(?:{_PAGE})?{_NUMBER}{_OF}[^\w\n]{{0,3}}", re.IGNORECASE)
 _NAMES_PAGE = re.compile(rf"\b(?:{_PAGE_NAMES})\b", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 _SIGNS_AROUND = re.compile(r"[\W_]*((?:.*[\w.!?)\]])?).*", re.DOTALL)
 
 # a line that ends like this may end a paragraph: with a sentence, or as the head of a list
-CLOSED = re.compile(r"""[.!?:;…。！？]["'”’»)\]]*\Z""")
+_CLOSED = tuple(".!?:;…。！？")
+_BEHIND_CLOSED = "\"'”’»)]"
 # a line that begins like this may be an item of a list
 ITEM = re.compile(r"(?:[•▪◦‣●∙■–*-]|\d{1,3}[.)]|\(?[a-z0-9ivx]{1,3}\))\s")
 # a line of a form: "Invoice date: 9 October 2026"
@@ -140,8 +143,16 @@ def _cut(edges: Sequence[Sequence[str]]) -> list[list[str]]:
 def _numbers(line: str) -> set[int]:
     """The numbers at the ends of a line that may be a page's."""
     lines = line.split("\n") if _may_have_number(line) else []
-    found = (pattern(one.strip()) for one in lines for pattern in (_AT_START.match, _AT_END.search))
-    return {number_of(match[1]) for match in found if match}
+    found = (match for one in lines for match in _at_ends(one.strip()))
+    return {number_of(match[1]) for match in found}
+
+
+def _at_ends(line: str) -> Iterator[re.Match[str]]:
+    """Where a page's number may stand in a line."""
+    if match := _AT_START.match(line):
+        yield match
+    if _DIGIT_AT_END.search(line, max(len(line) - 4, 0)) and (match := _AT_END.search(line)):
+        yield match
 
 
 def _may_have_number(line: str) -> bool:
@@ -159,8 +170,8 @@ def _without_number(line: str, counting: set[int]) -> tuple[str, bool]:
         return line, False
     if "\n" in line:
         return "\n".join(_without_number(row, counting)[0] for row in line.split("\n")), False
-    for pattern in (_AT_START.match, _AT_END.search):
-        if (match := pattern(line)) and number_of(match[1]) in counting:
+    for match in _at_ends(line):
+        if number_of(match[1]) in counting:
             rest = _SIGNS_AROUND.sub(r"\1", line[: match.start()] + line[match.end() :], count=1)
             return (rest if _LETTERS.search(rest) else ""), True
     return line, False
@@ -174,12 +185,17 @@ class Words:
 
     def __init__(self, lines: Iterable[str]) -> None:
         words: list[str] = []
+        whole: list[str] = []
         after_hyphen = False
         for line in lines:
-            found = _WORD.findall(line)
             broken = line.rstrip().endswith(_HYPHEN)
-            words += found[after_hyphen : len(found) - broken]
+            if broken or after_hyphen:
+                found = _WORD.findall(line)
+                words += found[after_hyphen : len(found) - broken]
+            else:
+                whole.append(line)
             after_hyphen = broken
+        words += _WORD.findall("\n".join(whole))
         self._words = Counter(" ".join(words).casefold().split())
 
     def joined(self, before: str, after: str) -> str | None:
@@ -227,6 +243,15 @@ class Words:
 # ---- paragraphs
 
 
+def closed(text: str) -> bool:
+    """Whether a line may end a paragraph, by its last characters.
+
+    >>> closed("(See below.)"), closed("The mill (2)")
+    (True, False)
+    """
+    return text.rstrip(_BEHIND_CLOSED).endswith(_CLOSED)
+
+
 def paragraphs(
     lines: Sequence[str], words: Words, *, page: Sequence[str] | None = None
 ) -> list[str]:
@@ -250,7 +275,7 @@ def paragraphs(
         if not line:
             end()
             continue
-        if not following or (len(line) < full and CLOSED.search(line)):
+        if not following or (len(line) < full and closed(line)):
             pieces.append(line)
             end()
             continue
@@ -267,7 +292,7 @@ def goes_on(lines: Sequence[str], following: Sequence[str], *, page: Sequence[st
     """
     last = next(filter(None, map(str.strip, reversed(lines))), "")
     first = next(filter(None, map(str.strip, following)), "")
-    if not first or CLOSED.search(last):
+    if not first or closed(last):
         return False
     return len(last) + 1 + len(first.split(None, 1)[0]) >= _full(page) or first[0].islower()
 

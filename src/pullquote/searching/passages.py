@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pullquote.reading.sentences import sentence_ends
-from pullquote.searching.pages import CLOSED
+from pullquote.searching.pages import closed
 from pullquote.searching.parts import LONGEST_TITLE, Part
 from pullquote.types import Document, Mark, Passage, Place, line_breaks
 
@@ -214,7 +214,7 @@ def _before_heading(unit: str, text: str, ends: Sequence[int]) -> int:
     """
     if unit == "page" and len(ends) > 1:
         last = text[ends[-2] : ends[-1]].strip()
-        if len(last) <= _LONGEST_HEADING and "\n" not in last and not CLOSED.search(last):
+        if len(last) <= _LONGEST_HEADING and "\n" not in last and not closed(last):
             return ends[-2]
     return ends[-1]
 

@@ -18,13 +18,14 @@ import io
 import itertools
 import re
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 
 from pullquote.errors import DocumentError, MissingExtraError, first_line
 from pullquote.searching.archives import MOST_UNPACKED
 from pullquote.searching.contents import listed
-from pullquote.searching.pages import CLOSED, Page, Words, goes_on, paragraphs, running
+from pullquote.searching.pages import Page, Words, closed, goes_on, paragraphs, running
 from pullquote.searching.parts import Part, Skipped
 from pullquote.searching.pdf_lines import WIDTHLESS, Box, Boxes, flow
 from pullquote.searching.pdf_tables import Table, tables
@@ -64,12 +65,10 @@ _STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _WORD_END = re.compile(r"\s|\Z")
 _GAP = 0.15  # of the height of a letter: letters touch, and the narrowest blanks are .25
-_BOX_OF = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
-_OBJECT_AT = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
-_KIND_OF = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
-_BOUNDS_OF = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 5)
+_FOUR_FLOATS = ctypes.c_float * 4
 _MOST_OBJECTS = 10_000  # of a page that are looked at for ruling lines
 _LARGEST_STREAM = 64 << 20  # bytes, unpacked
+_MOST_IN_MEMORY = 64 << 20  # bytes of a file; others are read piece by piece, which takes longer
 _MOST_TEXT = 64 << 20  # characters of a small file
 _LONGEST_NOTE = 200  # characters of what is said of an attached file
 
@@ -127,10 +126,10 @@ def read_pdf(file: BinaryIO) -> Iterator[Part | Skipped]:
     skipped: list[Skipped] = []
     with contextlib.closing(_opened(pdfium, file)) as pdf:
         form = _form(pdf)
-        known: set[str] = set()
+        glyphs, known = _Glyphs(pdfium.raw), set(common_words())
         room = most = max(_MOST_TEXT, MOST_UNPACKED * file.seek(0, io.SEEK_END))
         for index in range(len(pdf)):
-            page = _page(pdfium, pdf, form, index, known)
+            page = _page(pdfium, pdf, form, index, glyphs, known)
             said = itertools.chain(*map(_said, page.lines), page.comments)
             if (room := room - sum(map(len, said))) < 0:  # pages and comments may be repeated
                 raise DocumentError(
@@ -242,7 +241,7 @@ def _heads(pages: Sequence[Page], first: int) -> Iterator[Part]:
 def _title_apart(text: str) -> list[str]:
     """A paragraph above a table; its last line may be the title of the table."""
     before, _, last = text.rpartition("\n")
-    return [before, last] if before and not CLOSED.search(last) else [text]
+    return [before, last] if before and not closed(last) else [text]
 
 
 def _continues(begun: Sequence[tuple[int, _Rows]], following: Sequence[_Block]) -> bool:
@@ -292,9 +291,10 @@ def _end_of_page(text: str, following: list[str], words: Words) -> str:
 
 def _opened(pdfium: Any, file: BinaryIO) -> Any:
     """The document, which is to be closed."""
+    small = file.seek(0, io.SEEK_END) <= _MOST_IN_MEMORY
     file.seek(0)
     try:
-        pdf = pdfium.PdfDocument(file)
+        pdf = pdfium.PdfDocument(file.read() if small else file)
         if pdf.get_metadata_value("Producer").startswith("gropdf"):
             file.seek(0)
             data = _with_blanks(file.read())
@@ -328,28 +328,25 @@ def _with_blanks(data: bytes) -> bytes:
     return _STREAM.sub(repaired, data)
 
 
-def _page(pdfium: Any, pdf: Any, form: Any, index: int, known: set[str]) -> _PageRead:
+def _page(
+    pdfium: Any, pdf: Any, form: Any, index: int, glyphs: _Glyphs, known: set[str]
+) -> _PageRead:
     """Read a page. `known` are words that are not looked at for gaps; those of it are added."""
     try:
         page = pdf[index]
         with contextlib.closing(page), contextlib.closing(page.get_textpage()) as found:
             raw: str = found.get_text_range()
             shows = not raw.strip() and pdfium.raw.FPDFPage_CountObjects(page) > 0
-            values = sorted(_values(pdfium.raw, form, page, found, raw))
-            said = [
-                (kind, _contents(pdfium.raw, one))
-                for kind, one in _annotations(pdfium.raw, page)
-                if kind in (*_COMMENTS, _FILE)
-            ]
+            values, said, attached = _annotated(pdfium.raw, form, page, found, raw)
             breaks: list[tuple[int, str]] = []
             tabular: list[Table] = []
             # a character for each glyph
             if raw.strip() and pdfium.raw.FPDFText_CountChars(found) == len(raw):
-                boxes = functools.partial(_boxes, pdfium.raw, found)
-                raw, starts = flow(raw, boxes)
+                boxes = functools.partial(glyphs.boxes, found)
+                raw, starts, firsts = flow(raw, boxes)
                 breaks += _gaps(raw, boxes, known)
                 breaks += ((at, "\n") for at in starts)
-                tabular += tables(raw, _box(pdfium.raw, found), _drawn(pdfium.raw, page))
+                tabular += tables(raw, firsts, glyphs.box_of(found), _drawn(pdfium.raw, page))
     except pdfium.PdfiumError as error:
         return _PageRead([], f"cannot be read ({first_line(error)})")  # others can still be
     added = sorted([*breaks, *values], key=lambda one: one[0])
@@ -369,9 +366,7 @@ def _page(pdfium: Any, pdf: Any, form: Any, index: int, known: set[str]) -> _Pag
     why = ""
     if shows and not any(map(str.strip, lines)):
         lines, why = [], "no text in it, as in scanned ones; recognise it: ocrmypdf in.pdf out.pdf"
-    comments = [_clean(text) for kind, text in said if kind != _FILE and text]
-    attached = [one_line(text) for kind, text in said if kind == _FILE]
-    return _PageRead(lines, why, comments, attached)
+    return _PageRead(lines, why, [*map(_clean, said)], [*map(one_line, attached)])
 
 
 def _clean(text: str) -> str:
@@ -389,67 +384,94 @@ def _with(text: str, added: Sequence[tuple[int, str]], begin: int, end: int) -> 
     return "".join(itertools.chain(*zip(pieces, [*(one for _, one in inside), ""], strict=True)))
 
 
-def _boxes(raw: Any, text: Any, places: Sequence[int]) -> NDArray[np.float32]:
-    """Where some characters of a page stand, (N, 4)."""
-    import numpy as np  # most formats need none of it
+class _Glyphs:
+    """Tells where characters of pages stand.
 
-    found = (raw.FS_RECTF * len(places))()  # left, top, right, bottom
-    first, size = ctypes.addressof(found), ctypes.sizeof(raw.FS_RECTF)
-    get = _plainly(raw.FPDFText_GetLooseCharBox, _BOX_OF)
-    page = ctypes.cast(text.raw, ctypes.c_void_p).value
-    boxes = range(first, first + len(places) * size, size)
-    for _ in map(get, itertools.repeat(page), places, boxes):
-        pass
-    return np.frombuffer(found, np.float32).reshape(-1, 4)[:, [0, 3, 2, 1]]
+    Its room is used for all pages: to make the addresses in it takes as long as to ask for boxes.
+    """
+
+    def __init__(self, raw: Any) -> None:
+        self._get = _untyped(raw.FPDFText_GetLooseCharBox, _INT_FUNCTION)
+        self._rows: list[ctypes.c_void_p] = []
+
+    def boxes(self, text: Any, places: Sequence[int]) -> NDArray[np.float32]:
+        """The boxes of some characters of a page, (N, 4)."""
+        import numpy as np  # most formats need none of it
+
+        if len(places) > len(self._rows):
+            self._room = np.empty((2 * len(places), 4), np.float32)
+            first, size = self._room.ctypes.data, self._room.strides[0]
+            self._rows = [ctypes.c_void_p(first + at * size) for at in range(len(self._room))]
+        elif not places:
+            return np.empty((0, 4), np.float32)
+        self._room[: len(places)] = 0.0  # for a character without a box
+        deque(map(self._get, itertools.repeat(text.raw), places, self._rows), maxlen=0)
+        return self._room[: len(places), [0, 3, 2, 1]]  # PDFium's are left, top, right, bottom
+
+    def box_of(self, text: Any) -> Callable[[int], Box]:
+        """Tells the box of a character of a page; few are asked for, and some of them often."""
+        get, page = self._get, text.raw
+        sides, place = _four_floats()
+
+        def box(at: int) -> Box:
+            get(page, at, place)
+            left, top, right, bottom = sides.tolist()
+            return left, bottom, right, top
+
+        return functools.cache(box)
 
 
-def _box(raw: Any, text: Any) -> Callable[[int], Box]:
-    """Tells where a character of a page stands; few are asked for, and some of them often."""
-    shown = (ctypes.c_float * 4)()  # left, top, right, bottom
-    get = _plainly(raw.FPDFText_GetLooseCharBox, _BOX_OF)
-    page, place = ctypes.cast(text.raw, ctypes.c_void_p).value, ctypes.addressof(shown)
-
-    def box(at: int) -> Box:
-        get(page, at, place)
-        left, top, right, bottom = shown
-        return left, bottom, right, top
-
-    return functools.cache(box)
+def _four_floats() -> tuple[memoryview[float], ctypes.c_void_p]:
+    """Room for the sides of a box, and its address; its items themselves would take longer."""
+    room = _FOUR_FLOATS()
+    return memoryview(room).cast("B").cast("f"), ctypes.c_void_p(ctypes.addressof(room))
 
 
-def _plainly(function: Any, typed: Callable[[int], Callable[..., int]]) -> Callable[..., int]:
-    """A function of PDFium that takes addresses: typed pointers would take twice the time."""
-    return typed(ctypes.cast(function, ctypes.c_void_p).value or 0)
+class _Object(ctypes.c_void_p):
+    """An object of a page: not a number, as `c_void_p` would be that is returned."""
+
+
+_INT_FUNCTION, _OBJECT_FUNCTION = ctypes.PYFUNCTYPE(ctypes.c_int), ctypes.PYFUNCTYPE(_Object)
+
+
+def _untyped(function: Any, kind: Callable[[int], Callable[..., Any]]) -> Callable[..., Any]:
+    """A function of PDFium that converts no arguments, which would take as long as its work.
+
+    It wants its pointers as such: an address as a number would be cut to 32 bits.
+    """
+    return kind(ctypes.cast(function, ctypes.c_void_p).value or 0)
 
 
 def _drawn(raw: Any, page: Any) -> list[Box]:
     """The lines and rectangles that a page draws, as boxes around them."""
-    sides = (ctypes.c_float * 4)()  # left, bottom, right, top
-    first, size = ctypes.addressof(sides), ctypes.sizeof(ctypes.c_float)
-    get = _plainly(raw.FPDFPage_GetObject, _OBJECT_AT)
-    kind = _plainly(raw.FPDFPageObj_GetType, _KIND_OF)
-    bounds = _plainly(raw.FPDFPageObj_GetBounds, _BOUNDS_OF)
-    address = ctypes.cast(page.raw, ctypes.c_void_p).value
+    get = _untyped(raw.FPDFPage_GetObject, _OBJECT_FUNCTION)
+    kind = _untyped(raw.FPDFPageObj_GetType, _INT_FUNCTION)
+    bounds = _untyped(raw.FPDFPageObj_GetBounds, _INT_FUNCTION)
     count = min(raw.FPDFPage_CountObjects(page), _MOST_OBJECTS)
-    objects = list(map(get, itertools.repeat(address), range(count)))
+    objects = list(map(get, itertools.repeat(page.raw), range(count)))
     is_path = map(raw.FPDF_PAGEOBJ_PATH.__eq__, map(kind, objects))
-    places = range(first, first + 4 * size, size)
-    return [tuple(sides) for one in itertools.compress(objects, is_path) if bounds(one, *places)]
+    sides, first = _four_floats()  # left, bottom, right, top
+    places = [
+        ctypes.c_void_p((first.value or 0) + at) for at in range(0, sides.nbytes, sides.itemsize)
+    ]
+    return [sides.tolist() for one in itertools.compress(objects, is_path) if bounds(one, *places)]
 
 
 def _gaps(characters: str, boxes: Boxes, known: set[str]) -> list[tuple[int, str]]:
     """Where letters of one word stand as far apart as words do, and a blank is missing.
 
-    Common words are not looked at, nor those that had no gap on an earlier page.
+    Known words are not looked at: common ones, and those that had no gap on an earlier page.
     """
     import numpy as np
 
-    common = common_words()
-    words = [
-        (low, *word.span())
-        for word in _WORD.finditer(characters)
-        if (low := word[0].lower()) not in common and low not in known
-    ]
+    words: list[tuple[str, int, int]] = []
+    for word in _WORD.finditer(characters):
+        if (written := word[0]) in known:
+            continue
+        if (low := written.lower()) in known:
+            known.add(written)  # "The"
+        else:
+            words.append((low, *word.span()))
     letters = [*itertools.chain.from_iterable(range(begin, end) for _, begin, end in words)]
     if not letters:
         return []
@@ -458,9 +480,12 @@ def _gaps(characters: str, boxes: Boxes, known: set[str]) -> list[tuple[int, str
     of_one_word = np.diff(letters) == 1
     gaps = [letters[at + 1] for at in np.flatnonzero(apart & of_one_word)]
     known.update(low for low, _, _ in words)
-    known.difference_update(
-        low for low, begin, end in words if bisect.bisect(gaps, begin) < bisect.bisect(gaps, end)
-    )
+    if gaps:
+        known.difference_update(
+            low
+            for low, begin, end in words
+            if bisect.bisect(gaps, begin) < bisect.bisect(gaps, end)
+        )
     return [(at, " ") for at in gaps]
 
 
@@ -480,29 +505,42 @@ def _annotations(raw: Any, page: Any) -> Iterator[tuple[int, Any]]:
             raw.FPDFPage_CloseAnnot(annotation)
 
 
-def _values(
+def _annotated(
     raw: Any, form: Any, page: Any, text: Any, characters: str
-) -> Iterator[tuple[int, str]]:
-    """What was filled in on a page: an offset in its text, behind the label, and the value."""
-    for kind, annotation in _annotations(raw, page):
-        value = ""
-        if kind == _FREE_TEXT:
-            value = _contents(raw, annotation)
-        elif kind == _WIDGET and form and _may_have_value(raw, form, annotation):
-            value = _string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
-        box = raw.FS_RECTF()
-        if value.strip() and raw.FPDFAnnot_GetRect(annotation, box):
-            label = _label(raw, text, box)
-            end = _WORD_END.search(characters, label) if label is not None else None
-            yield (end.start() if end else len(characters)), f" {value.strip()}"
+) -> tuple[list[tuple[int, str]], list[str], list[str]]:
+    """What was filled in on a page, the comments, and what is said of attached files.
+
+    A value is an offset in the page's text, behind its label, and what is put there.
+    """
+    values: list[tuple[int, str]] = []
+    comments: list[str] = []
+    attached: list[str] = []
+    for kind, annotation in _annotations(raw, page):  # most are links
+        if kind in (_FREE_TEXT, _WIDGET):
+            value = _value(raw, form, kind, annotation)
+            box = raw.FS_RECTF()
+            if value and raw.FPDFAnnot_GetRect(annotation, box):
+                label = _label(raw, text, box)
+                end = _WORD_END.search(characters, label) if label is not None else None
+                values.append((end.start() if end else len(characters), f" {value}"))
+        elif kind == _FILE:
+            attached.append(_contents(raw, annotation))
+        elif kind in _COMMENTS and (comment := _contents(raw, annotation)):
+            comments.append(comment)
+    return sorted(values), comments, attached
+
+
+def _value(raw: Any, form: Any, kind: int, annotation: Any) -> str:
+    """What was filled in at a place of a page."""
+    if kind == _FREE_TEXT:
+        return _contents(raw, annotation)
+    if form and raw.FPDFAnnot_GetFormFieldType(form, annotation) in _WITH_VALUES:
+        return _string(raw.FPDFAnnot_GetFormFieldValue, form, annotation).strip()
+    return ""
 
 
 def _contents(raw: Any, annotation: Any) -> str:
     return _string(raw.FPDFAnnot_GetStringValue, annotation, b"Contents").strip()
-
-
-def _may_have_value(raw: Any, form: Any, annotation: Any) -> bool:
-    return raw.FPDFAnnot_GetFormFieldType(form, annotation) in _WITH_VALUES
 
 
 def _label(raw: Any, text: Any, box: Any) -> int | None:

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from pullquote.searching.pages import CLOSED, ITEM
+from pullquote.searching.pages import ITEM, closed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +52,8 @@ _FAR = 2.5  # from one line to the next, whatever the others do: text is set twi
 _GAP = 1.2  # between paragraphs; groff's are 1.3
 _MOST_IN_SENTENCE = 1.6  # where a sentence goes on, as around a tall formula
 
+_NONE = float("inf")  # the distance of lines that are not there
+
 
 class Flow(NamedTuple):
     """The text of a page, and where its paragraphs begin."""
@@ -60,6 +62,8 @@ class Flow(NamedTuple):
     """As long as it was: `WIDTHLESS` stands for line ends inside of a line."""
     starts: list[int]
     """The offsets of lines that begin a paragraph, but for the first of the page."""
+    firsts: list[Box]
+    """Where the first characters of its lines stand."""
 
 
 class _Line(NamedTuple):
@@ -89,11 +93,13 @@ def lines_of(text: str) -> list[tuple[int, int]]:
 
 def flow(text: str, boxes: Boxes) -> Flow:
     """Find the paragraphs of a page; `boxes` tells where the characters at some offsets stand."""
-    lines = _lines(text, boxes)
+    sides = _sides(text, boxes)
+    lines = _lines(text, sides)
     whole = _with_whole_lines(text, lines)
     if whole != text:
-        lines = _lines(whole, boxes)
-    return Flow(whole, _starts(lines))
+        sides = _sides(whole, boxes)
+        lines = _lines(whole, sides)
+    return Flow(whole, _starts(lines), sides[:, 0].tolist())
 
 
 def _with_whole_lines(text: str, lines: Sequence[_Line]) -> str:
@@ -113,34 +119,42 @@ def _with_whole_lines(text: str, lines: Sequence[_Line]) -> str:
 
 
 def _starts(lines: Sequence[_Line]) -> list[int]:
-    steps = [above.bottom - below.bottom for above, below in itertools.pairwise(lines)]
+    pairs = [*itertools.pairwise(lines)]
+    steps = [above.bottom - below.bottom for above, below in pairs]
     together = [
-        _is_same_size(above, below) and step > _SAME_LINE * below.size
-        for step, (above, below) in zip(steps, itertools.pairwise(lines), strict=True)
+        step > _SAME_LINE * below.size and _is_same_size(above, below)
+        for step, (above, below) in zip(steps, pairs, strict=True)
     ]
     goes_on = [
         _is_sentence(above, below) and _is_full(above, below, lines[max(at - 1, 0) : at + 3])
-        for at, (above, below) in enumerate(itertools.pairwise(lines))
+        for at, (above, below) in enumerate(pairs)
     ]
     usual = _usual(steps, together, goes_on)
     lefts = Counter(round(line.left) for line in lines)
     found = []
-    for at, step in enumerate(steps):
-        above, below = lines[at : at + 2]
+    for at, (step, (above, below)) in enumerate(zip(steps, pairs, strict=True)):
         if above.text.endswith(HYPHENS):
             continue  # the second half of a word
         if step > _SAME_LINE * below.size:
-            gap = step > (_MOST_IN_SENTENCE if goes_on[at] else _GAP) * usual[at]
-            far = step > _FAR * max(above.size, below.size)
-            other = not together[at] and not goes_on[at]
-            if gap or far or other or _is_indented(above, below, lefts):
+            if (
+                step > (_MOST_IN_SENTENCE if goes_on[at] else _GAP) * usual[at]
+                or step > _FAR * max(above.size, below.size)
+                or not (together[at] or goes_on[at])
+                or _is_indented(above, below, lefts)
+            ):
                 found.append(below.begin)
         elif step < -_SAME_LINE * below.size and _is_closed(above, below):  # the next column
             found.append(below.begin)
     return found
 
 
-def _lines(text: str, boxes: Boxes) -> list[_Line]:
+def _sides(text: str, boxes: Boxes) -> NDArray[np.float32]:
+    """Of each line the boxes of four letters, (L, 4, 4)."""
+    spans = lines_of(text)
+    return boxes([place for span in spans for place in _places(text, *span)]).reshape(-1, 4, 4)
+
+
+def _lines(text: str, sides: NDArray[np.float32]) -> list[_Line]:
     """The lines of a page, each with the place and the size of most of its letters.
 
     None if most of them run up or down, as on a page that was turned.
@@ -150,18 +164,16 @@ def _lines(text: str, boxes: Boxes) -> list[_Line]:
     spans = lines_of(text)
     if not spans:
         return []
-    sides = boxes([place for span in spans for place in _places(text, *span)]).reshape(-1, 4, 4)
     across, up = np.abs(sides[:, 2, :2] - sides[:, 0, :2]).T  # (L,) each
     if 2 * (up > across).sum() > len(spans):
         return []
     sizes = sides[:, :3, 3] - sides[:, :3, 1]  # (L, 3): of letters at the beginning, middle and end
-    usual = sizes.argsort(axis=1)[:, 1:2]  # (L, 1)
-    bottoms = np.take_along_axis(sides[:, :3, 1], usual, axis=1)
+    usual = np.arange(len(spans)), sizes.argsort(axis=1)[:, 1]
     columns = (
-        *(sides[:, 0, 0], sides[:, 2, 2], sides[:, 3, 2] - sides[:, 0, 0], bottoms[:, 0]),
-        np.take_along_axis(sizes, usual, axis=1)[:, 0].clip(1.0),
+        *(sides[:, 0, 0], sides[:, 2, 2], sides[:, 3, 2] - sides[:, 0, 0], sides[:, :3, 1][usual]),
+        sizes[usual].clip(1.0),
     )
-    rows = np.stack(columns, axis=1).tolist()
+    rows = zip(*[column.tolist() for column in columns], strict=True)
     return [
         _Line(begin, text[begin:end], *row) for (begin, end), row in zip(spans, rows, strict=True)
     ]
@@ -187,24 +199,19 @@ def _usual(
     These are the distances before and after it, and the nearest one inside of a sentence.
     """
     inside = _nearest(steps, [*map(operator.and_, together, goes_on)])
-    found = []
-    for at in range(len(steps)):
-        near = [steps[one] for one in (at - 1, at + 1) if 0 <= one < len(steps) and together[one]]
-        found.append(min([*near, inside[at]]))
-    return found
+    near = [step if one else _NONE for step, one in zip(steps, together, strict=True)]
+    return [*map(min, [_NONE, *near], [*near[1:], _NONE], inside)]
 
 
 def _nearest(steps: Sequence[float], known: Sequence[bool]) -> list[float]:
     """For each place, the step of the nearest known one; infinite if there is none."""
-    places = [at for at, is_known in enumerate(known) if is_known]
+    places = [*itertools.compress(range(len(steps)), known)]
+    if not places:
+        return [_NONE] * len(steps)
+    ends = [(one + other + 1) // 2 for one, other in itertools.pairwise(places)]
     found: list[float] = []
-    next_known = 0
-    for at in range(len(steps)):
-        while next_known + 1 < len(places) and abs(places[next_known + 1] - at) <= abs(
-            places[next_known] - at
-        ):
-            next_known += 1
-        found.append(steps[places[next_known]] if places else float("inf"))
+    for place, end in zip(places, [*ends, len(steps)], strict=True):
+        found += [steps[place]] * (end - len(found))
     return found
 
 
@@ -214,18 +221,18 @@ def _is_same_size(one: _Line, other: _Line) -> bool:
 
 def _is_sentence(above: _Line, below: _Line) -> bool:
     """Whether the words of a line may go on in the next one."""
-    return below.text[0].islower() and not CLOSED.search(above.text)
+    return below.text[0].islower() and not closed(above.text)
 
 
 def _is_closed(above: _Line, below: _Line) -> bool:
     """Whether a line ends a sentence, or is of another size."""
-    return CLOSED.search(above.text) is not None or not _is_same_size(above, below)
+    return closed(above.text) or not _is_same_size(above, below)
 
 
 def _is_full(above: _Line, below: _Line, near: Sequence[_Line]) -> bool:
     """Whether the first word of the next line had no room in a line."""
     # of a turned or mirrored line, the last letter stands left of the first
-    edge = max((line.right for line in near if line.left < above.right), default=above.right)
+    edge = max([line.right for line in near if line.left < above.right], default=above.right)
     return above.right + below.first_word + _BLANK * above.size > edge
 
 
@@ -236,7 +243,7 @@ def _is_indented(above: _Line, below: _Line, lefts: Counter[int]) -> bool:
     books. Between them the sentence must have ended.
     """
     shift = abs(below.left - above.left) / below.size
-    if not _INDENT[0] < shift < _INDENT[1] or not CLOSED.search(above.text):
+    if not _INDENT[0] < shift < _INDENT[1] or not closed(above.text):
         return False
     if ITEM.match(below.text) or (ITEM.match(above.text) and below.left > above.left):
         return False  # the next item of a list, or the second line of one

@@ -1,6 +1,6 @@
 """Finds the tables of a page: rows of cells between ruling lines, or in columns.
 
-    for table in tables(text, box, drawn):
+    for table in tables(text, firsts, box, drawn):
         text[table.begin : table.end]     # the table, and nothing else
         table.rows                        # of each row its cells, of each cell its lines
 
@@ -64,7 +64,7 @@ _NOT_SHOWN = {*HYPHENS, " ", "\t", "\xa0"}
 _BLANK = re.compile(r"\s+")
 _WORD = re.compile(r"\S+")
 _LABEL = re.compile(r"[^:]{1,40}:(?:\s|\Z)")
-_NUMBER = re.compile(r"(?<!\w)\d[\d.,:/%-]*(?!\w)")
+_NUMBER = re.compile(r"\d(?<!\w\d)[\d.,:/%-]*(?!\w)")  # half the time of "(?<!\w)\d"
 _PAGES = re.compile(r"(?:page|seite|sida|side|página|pagina|strona|страница)s?\W*", re.IGNORECASE)
 
 
@@ -109,13 +109,15 @@ _Columns: TypeAlias = "list[tuple[float, float]]"
 """From where to where each column reaches."""
 
 
-def tables(text: str, box: Callable[[int], Box], drawn: Sequence[Box]) -> list[Table]:
+def tables(
+    text: str, firsts: Sequence[Box], box: Callable[[int], Box], drawn: Sequence[Box]
+) -> list[Table]:
     """The tables of a page in order.
 
-    `box` tells where the character at an offset of the text stands, and `drawn` are the lines and
-    rectangles of the page.
+    `firsts` are the boxes of the first characters of its lines, `box` tells where the character at
+    any offset stands, and `drawn` are the lines and rectangles of the page.
     """
-    page = _Page(text, box)
+    page = _Page(text, firsts, box)
     if page.count > _MOST_LINES:
         return []
     grids, free = _grids(*_rules(drawn))
@@ -138,13 +140,15 @@ def _rules(drawn: Sequence[Box]) -> tuple[list[_Rule], list[_Rule]]:
         return [], []
     for left, bottom, right, top in drawn:
         if right - left >= _SHORTEST:
-            thin = top - bottom <= _THIN
-            ends = {(bottom + top) / 2} if thin else {bottom, top}
-            level += (_Rule(at, left, right, thin) for at in ends)
+            if top - bottom <= _THIN:
+                level.append(_Rule((bottom + top) / 2, left, right, True))
+            else:
+                level += _Rule(bottom, left, right, False), _Rule(top, left, right, False)
         if top - bottom >= _SHORTEST:
-            thin = right - left <= _THIN
-            ends = {(left + right) / 2} if thin else {left, right}
-            upright += (_Rule(at, bottom, top, thin) for at in ends)
+            if right - left <= _THIN:
+                upright.append(_Rule((left + right) / 2, bottom, top, True))
+            else:
+                upright += _Rule(left, bottom, top, False), _Rule(right, bottom, top, False)
     return _merged(set(level)), _merged(set(upright))
 
 
@@ -240,14 +244,19 @@ def _grids(level: list[_Rule], upright: list[_Rule]) -> tuple[list[_Grid], list[
     free: list[_Rule] = []
     waiting = set(level)
     unused = set(upright)
-    while waiting:
-        across, up = [waiting.pop()], list[_Rule]()
+    # frames below each other, as of programs, have no columns
+    may_be_grid = len([*_near(upright, _AT, _NARROW)]) > 2
+    for first in [one for one in waiting if may_be_grid or one.thin]:
+        if first not in waiting:
+            continue
+        waiting.remove(first)
+        across, up = [first], list[_Rule]()
         for rule in across:  # grows meanwhile
-            crossing = {one for one in unused if _cross(rule, one)}
-            unused -= crossing
+            crossing = [one for one in unused if _cross(rule, one)]
+            unused.difference_update(crossing)
             up += crossing
-            more = {one for one in waiting if any(_cross(one, wall) for wall in crossing)}
-            waiting -= more
+            more = [one for one in waiting if any(_cross(one, wall) for wall in crossing)]
+            waiting.difference_update(more)
             across += more
         grid = _Grid(across, up) if len(up) > 2 else None
         if grid and grid.columns > 1:
@@ -276,16 +285,16 @@ def _cross(level: _Rule, upright: _Rule) -> bool:
 class _Page:
     """The lines of a page, and the tables that were found among them."""
 
-    def __init__(self, text: str, box: Callable[[int], Box]) -> None:
+    def __init__(self, text: str, firsts: Sequence[Box], box: Callable[[int], Box]) -> None:
         self.tables: list[Table] = []
         self._text = text
+        self._boxes_of_firsts = firsts
         self._box = box
         self._lines = lines_of(text)
         self.count = len(self._lines)
         self._left = _MOST_LOOKS * len(text)
-        self._first = functools.cache(self._first_of)
-        self._pieces = functools.cache(functools.partial(self._pieces_of, gap=_GAP))
-        self._words = functools.partial(self._pieces_of, gap=0.0)
+        self._pieces_of_lines: dict[int, list[_Piece]] = {}
+        self._words_of_lines: dict[int, _Columns] = {}
 
     def add_grid(self, grid: _Grid) -> None:
         """Add the table in a grid, if it is one and not a form or a drawing."""
@@ -369,7 +378,10 @@ class _Page:
 
     def add_without_rules(self) -> None:
         """Add tables without ruling lines: a header above rows of which each has a number."""
-        numbered = [line for line in range(len(self._lines)) if self._may_be_row(line)]
+        begins = [begin for begin, _ in self._lines]
+        places = (number.start() for number in _NUMBER.finditer(self._text))
+        with_number = dict.fromkeys(bisect.bisect(begins, place) - 1 for place in places)
+        numbered = [line for line in with_number if self._has_few_words(line)]
         for near in _runs(numbered, lambda line, following: following - line <= _BETWEEN):
             if len(near) < _FEWEST - 1:  # told without a look at where they stand
                 continue
@@ -493,60 +505,78 @@ class _Page:
         right = self._box(max(last, begin))[2]
         return _Piece(begin, end, left, right, (bottom + top) / 2, top - bottom)
 
-    def _pieces_of(self, line: int, *, gap: float) -> list[_Piece]:
-        """A line, cut where a gap is wide, in its heights."""
+    def _pieces(self, line: int) -> list[_Piece]:
+        """A line, cut where a gap is wide."""
+        if line not in self._pieces_of_lines:
+            self._pieces_of_lines[line] = self._split_at(line, gap=_GAP)
+        return self._pieces_of_lines[line]
+
+    def _split_at(self, line: int, *, gap: float) -> list[_Piece]:
+        """A line, cut where a gap is as wide, in its heights."""
         begin, end = self._lines[line]
-        wide = gap * self._first(line).height
+        wide = gap * self._firsts[line].height
         found: list[_Piece] = []
         for blank in _BLANK.finditer(self._text, begin, end):
-            width = self._box(blank.end())[0] - self._box(blank.start() - 1)[2]
-            if abs(width) >= wide:
-                found.append(self._piece(begin, blank.start()))
-                begin = blank.end()
+            before, behind = blank.span()
+            if abs(self._box(behind)[0] - self._box(before - 1)[2]) >= wide:
+                found.append(self._piece(begin, before))
+                begin = behind
         return [*found, self._piece(begin, end)]
+
+    def _words(self, line: int) -> _Columns:
+        """From where to where each word of a line reaches."""
+        if line not in self._words_of_lines:
+            spans = [word.span() for word in _WORD.finditer(self._text, *self._lines[line])]
+            self._words_of_lines[line] = [
+                (self._box(begin)[0], self._box(end - 1)[2]) for begin, end in spans
+            ]
+        return self._words_of_lines[line]
 
     def _cut(self, line: int, columns: _Columns) -> Iterator[_Piece]:
         """A line, cut where its words stand in other columns."""
         starts = [left for left, _ in columns]
         words_of = itertools.groupby(
-            self._words(line), key=lambda word: bisect.bisect(starts, word.left)
+            self._split_at(line, gap=0.0), key=lambda word: bisect.bisect(starts, word.left)
         )
         for words in (list(group) for _, group in words_of):
             yield self._piece(words[0].begin, words[-1].end)
 
     def _with_line(self, columns: _Columns, line: int) -> _Columns:
         """The columns, and what of them is left with the words of a line."""
-        slight = _SLIGHT * self._first(line).height
+        slight = _SLIGHT * self._firsts[line].height
         found: _Columns = []
-        words = (
-            (self._box(word.start())[0], self._box(word.end() - 1)[2])
-            for word in _WORD.finditer(self._text, *self._lines[line])
-        )
-        for left, right in sorted([*columns, *words]):
-            if found and left < found[-1][1] + slight:
-                found[-1] = found[-1][0], max(found[-1][1], right)
+        (begin, end), *others = sorted([*columns, *self._words(line)])
+        for left, right in others:
+            if left < end + slight:
+                end = max(end, right)
             else:
-                found.append((left, right))
-        return found
-
-    def _first_of(self, line: int) -> _Piece:
-        begin, _ = self._lines[line]
-        return self._piece(begin, begin + 1)
+                found.append((begin, end))
+                begin, end = left, right
+        return [*found, (begin, end)]
 
     def _lines_within(self, rule: _Rule, other: float) -> list[int]:
         """The lines between a ruling line and a height below or above it."""
+        heights, lines = self._by_height
         low, high = sorted((rule.at, other))
+        inside = lines[bisect.bisect_right(heights, low) : bisect.bisect_left(heights, high)]
+        left, right = rule.begin - _NEAR, rule.end
+        return sorted(line for line in inside if left <= self._firsts[line].left <= right)
+
+    @functools.cached_property
+    def _firsts(self) -> list[_Piece]:
+        """The first character of each line."""
         return [
-            line
-            for line, middle, left in self._begins
-            if low < middle < high and rule.begin - _NEAR <= left <= rule.end
+            _Piece(begin, begin + 1, left, right, (bottom + top) / 2, top - bottom)
+            for (begin, _), (left, bottom, right, top) in zip(
+                self._lines, self._boxes_of_firsts, strict=True
+            )
         ]
 
     @functools.cached_property
-    def _begins(self) -> list[tuple[int, float, float]]:
-        """The height and the left end of each line."""
-        firsts = enumerate(map(self._first, range(len(self._lines))))
-        return [(line, first.middle, first.left) for line, first in firsts]
+    def _by_height(self) -> tuple[list[float], list[int]]:
+        """The lines from the bottom up: their heights, and which they are."""
+        lines = sorted(range(self.count), key=lambda line: self._firsts[line].middle)
+        return [self._firsts[line].middle for line in lines], lines
 
     def _header_above(self, rule: _Rule) -> list[int]:
         """The lines directly above the first ruling line of a table, if they stand in columns."""
@@ -567,7 +597,7 @@ class _Page:
 
     def _is_near(self, lines: Sequence[int], rule: _Rule) -> bool:
         """Whether lines begin directly below a ruling line, unlike those below a running head."""
-        highest = max(map(self._first, lines), key=lambda one: one.middle)
+        highest = max(map(self._firsts.__getitem__, lines), key=lambda one: one.middle)
         return rule.at - highest.middle < _BELOW * highest.height
 
     def _is_prose(self, lines: Sequence[int], header: Sequence[int]) -> bool:
@@ -575,23 +605,20 @@ class _Page:
         columns = _columns(piece for line in header for piece in self._pieces(line))
         return len(lines) > 1 and all(
             not self._is_wide(line)
-            and self._first(line).left < columns[0][1]
+            and self._firsts[line].left < columns[0][1]
             and columns[-1][0] < self._box(self._lines[line][1] - 1)[2]
             for line in lines[:2]
         )
 
     def _is_columned(self, lines: Sequence[int]) -> bool:
         """Whether several pieces stand at one height, at some of the heights at least."""
-        levels = list(_levels(map(self._first, lines)))
+        levels = list(_levels(map(self._firsts.__getitem__, lines)))
         several = sum(len(level) > 1 for level in levels)
         several += sum(self._is_wide(line) and len(self._pieces(line)) > 1 for line in lines)
         return several > 0 and _LINES_OF_CELL * several >= len(levels)
 
-    def _may_be_row(self, line: int) -> bool:
-        """Whether a line has a number among few words."""
-        begin, end = self._lines[line]
-        few = self._text.count(" ", begin, end) < _MOST_WORDS
-        return few and _NUMBER.search(self._text, begin, end) is not None
+    def _has_few_words(self, line: int) -> bool:
+        return self._text.count(" ", *self._lines[line]) < _MOST_WORDS
 
     def _is_wide(self, line: int) -> bool:
         """Whether letters take more room in a line than in the longest ones, as with gaps."""
@@ -605,17 +632,17 @@ class _Page:
     def _room(self, line: int) -> float:
         """The width of a line in its height, for each character."""
         begin, end = self._lines[line]
-        left, bottom, _, top = self._box(begin)
-        return (self._box(end - 1)[2] - left) / (end - begin) / max(top - bottom, 1.0)
+        first = self._firsts[line]
+        return (self._box(end - 1)[2] - first.left) / (end - begin) / max(first.height, 1.0)
 
     def _follows(self, line: int, following: int) -> bool:
         """Whether a line may be the row below another one."""
-        one, other = self._first(line), self._first(following)
+        one, other = self._firsts[line], self._firsts[following]
         return following - line <= _BETWEEN and 0 < one.middle - other.middle < _FAR * one.height
 
     def _is_close(self, line: int, neighbour: int) -> bool:
         """Whether a line is near enough to a table to be part of it."""
-        first, other = self._first(line), self._first(neighbour)
+        first, other = self._firsts[line], self._firsts[neighbour]
         return abs(first.middle - other.middle) < _FAR * first.height
 
     def _is_taken(self, first: int, last: int) -> bool:
@@ -625,7 +652,7 @@ class _Page:
 
     def _fits(self, line: int, neighbour: int, columns: _Columns) -> bool:
         """Whether a line next to a table stands in its columns, none of it across two."""
-        slight = _SLIGHT * self._first(line).height
+        slight = _SLIGHT * self._firsts[line].height
         return self._is_close(line, neighbour) and all(
             sum(one.left < right + slight and left < one.right + slight for left, right in columns)
             == 1

@@ -20,7 +20,7 @@ from typing import BinaryIO
 from pullquote import text
 from pullquote.errors import DocumentError, TextError
 from pullquote.searching.contents import listed, may_be_listed, number_of
-from pullquote.searching.pages import CLOSED
+from pullquote.searching.pages import closed
 from pullquote.searching.parts import Note, Part, guessed
 from pullquote.text import Encoding
 from pullquote.types import line_breaks
@@ -94,11 +94,11 @@ def _without_heads(parts: Iterable[Part]) -> Iterator[Part]:
             form = " ".join(_NUMBER.sub("#", shown).split())
             earlier, seen[form] = seen.get(form), [*map(number_of, _NUMBER.findall(shown))]
             if earlier is not None and _count_on(earlier, seen[form]):
-                if waiting and not CLOSED.search(waiting.text.rstrip()):
+                if waiting and not closed(waiting.text.rstrip()):
                     waiting = replace(waiting, text=f"{waiting.text.rstrip()}\n", open=True)
                 after_page = ends_page
                 continue
-        elif ends_page and shown and not CLOSED.search(shown):
+        elif ends_page and shown and not closed(shown):
             part = replace(part, open=True)
         if waiting:
             yield waiting
