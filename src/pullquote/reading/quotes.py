@@ -23,9 +23,9 @@ _MONTH = (
     r"Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)"
 )
 _UNIT = r"(?:k[gmWV]|[cm]m|[GMk]B|MW|mph|°[CF]|days|hours|minutes|weeks|months)"
-_WHOLE = "|".join(
+_EMAIL = r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"
+_OTHERS = "|".join(
     (
-        r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+",  # an e-mail address
         r"\b(?:https?://|www\.)[^\s<>\"')\]]*[\w/]",
         r"(?<!\w)[@#]\w[\w.-]*\w",
         r"(?<![\w-])\d+([-./:])\d+(?:\1\d+){1,8}(?:T\d\d[\d:.]*(?:Z|[+-]\d\d:?\d\d)?)?\b",  # a date
@@ -39,6 +39,8 @@ _WHOLE = "|".join(
         r"\b\d+(?:[.,:]\d+)*%?",
     )
 )
+# Only for speed: none begins inside a word, and the others begin with few characters.
+_WHOLE = rf"(?:(?<!\w)|(?=[.+-]))(?:{_EMAIL}|(?=[\dA-Z@#hw$€£¥−+-])(?:{_OTHERS}))"
 _OPEN = {"(": ")", "[": "]", "{": "}", "<": ">", "“": "”", "«": "»"}
 _CLOSE = {closing: opening for opening, closing in _OPEN.items()}
 _BRACKETS = frozenset((*_OPEN, *_CLOSE))
@@ -63,14 +65,14 @@ def _around(context: str, at: int) -> tuple[int, int]:
     """The whole thing that a place is inside of, or the place itself, twice."""
     if _MAY_CUT.search(context, max(0, at - 2), at + 2):  # the search below takes longer
         # a long address is read as far as the next blank
-        before = context[max(0, at - _LONGEST) : at].split()
+        before = context[max(0, at - _LONGEST) : at].rsplit(None, 1)
         after = context[at : at + _LONGEST].split(None, 1)
         first = at - max(_NEAR, len(before[-1]) if before else 0)
         last = at + max(_NEAR, len(after[0]) if after else 0)
         whole = re.compile(_WHOLE)  # `re` keeps it; few answers of a single question need it
         for found in whole.finditer(context, max(0, first), last):
-            if found.start() < at < found.end():
-                return found.span()
+            if found.end() > at:
+                return found.span() if found.start() < at else (at, at)
     return at, at
 
 

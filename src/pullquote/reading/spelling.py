@@ -124,12 +124,11 @@ class Spelling:
         ]
         if near:
             return min(near)[2]
-        costs: dict[int, list[str]] = {}
-        for other, cost in slips.items():
-            if cost == 0 or other[0] == lower[0]:
-                costs.setdefault(cost, []).append(other)
-        for cost in sorted(costs):
-            if known := self.encoder.commonest_word(costs[cost]):
+        for cost in (0, 1):
+            others = [other for other, its_cost in slips.items() if its_cost == cost]
+            if cost:
+                others = [other for other in others if other[0] == lower[0]]
+            if known := self.encoder.commonest_word(others):
                 return known
         return None
 

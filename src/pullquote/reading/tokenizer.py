@@ -54,8 +54,10 @@ class TextTokenizer:
         definition = _bert(source)
         pair = _pair_of(definition)
         self._wordpiece = WordPiece.of(definition) if pair else None
+        self._vocabulary: Mapping[str, int] = {}  # of BERT's in the engine
         if pair and self._wordpiece:
-            self.pair, self.vocab_size = pair, len(definition["model"]["vocab"])
+            self._vocabulary = definition["model"]["vocab"]
+            self.pair, self.vocab_size = pair, len(self._vocabulary)
             return
         with _named_errors():
             probe = self.full.encode("a", "a")
@@ -86,7 +88,7 @@ class TextTokenizer:
         written. Frequent words have low ids.
         """
         if self._wordpiece:
-            return self._wordpiece.word_ids(words)
+            return [self._vocabulary.get(word) for word in words]
         full = self.full
         if type(full.model).__name__ != "WordPiece":
             return [None] * len(words)

@@ -11,9 +11,8 @@ beyond those tables is not encoded.
 from __future__ import annotations
 
 import ctypes
-import itertools
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -40,7 +39,6 @@ class WordPiece:
     """A BERT tokenizer. Threads may share it."""
 
     def __init__(self, vocabulary: c.CVocabulary) -> None:
-        self._unknown: int = vocabulary.unknown
         self._library = c.load_library()
         self._tokenizer = ctypes.c_void_p()
         message = ctypes.create_string_buffer(500)
@@ -122,19 +120,6 @@ class WordPiece:
                     words[:tokens].copy(),
                 )
             room = tokens
-
-    def word_ids(self, words: Sequence[str]) -> list[int | None]:
-        """The ids of words in small letters of ASCII; None for those that are no token."""
-        pieces = self.encode(" ".join(words))  # one call, for there are hundreds of words
-        assert pieces  # the engine knows all letters of ASCII
-        assert pieces.words is not None
-        numbers = pieces.words.tolist()
-        several = {number for number, after in itertools.pairwise(numbers) if number == after}
-        ids: list[int | None] = [None] * len(words)
-        for number, id in zip(numbers, pieces.ids.tolist(), strict=True):
-            if id != self._unknown and number not in several:
-                ids[number] = id
-        return ids
 
     def __del__(self) -> None:
         if tokenizer := getattr(self, "_tokenizer", None):
