@@ -13,10 +13,6 @@ namespace {
 // Rows that pass through a layer's second half together: their activations stay in a core's cache.
 constexpr int BLOCK = 96;
 constexpr int TILE = 16;  // rows that some kernels read together
-#if !defined(PQ_LEAST_PRODUCTS)  // given by builds that check themselves
-#define PQ_LEAST_PRODUCTS 5e7
-#endif
-constexpr double LEAST_PRODUCTS = PQ_LEAST_PRODUCTS;  // of a window, for each thread that shares it
 constexpr int ALONE = 50;  // windows that one thread reads after others were waited for
 
 void check_linear(const pq_linear& linear, const std::string& name, int out, int in) {
@@ -285,7 +281,12 @@ pq_status Encoder::interrupted(Clock::time_point deadline) const {
 // where the cores are busy, for a thread that has to wait for one keeps the others waiting.
 int Encoder::threads_for(int tokens, int threads) {
   const double layer = 4. * hidden_ * hidden_ + 2. * hidden_ * intermediate_;
-  const double worth = layer * layers_.size() * tokens / LEAST_PRODUCTS;
+#if defined(PQ_LEAST_PRODUCTS)  // by builds that check themselves
+  constexpr double least = PQ_LEAST_PRODUCTS;
+#else
+  const double least = kernels_.least_products;
+#endif
+  const double worth = layer * layers_.size() * tokens / least;
   threads = std::max(1, int(std::min({double(threads), worth, double((tokens + 2 * TILE - 1) / (2 * TILE))})));
   if (threads > 1 && alone_.load() > 0) {
     alone_.fetch_sub(1);

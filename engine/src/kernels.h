@@ -64,6 +64,7 @@ struct Kernels {
   const char* name;
   int panel;      // columns that lie together in `Packed`
   int zero_code;  // the number that the products take a code of 128 for: 128, or 0 if signed
+  double least_products;  // of a window, for each thread that shares it, since one has to be woken
 
   // out (rows, out_stride) = epilogue(x weight^T + bias)
   void (*linear_int8)(const Codes& x, int rows, const Packed& weight, Epilogue epilogue, float* out,

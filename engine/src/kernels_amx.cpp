@@ -6,5 +6,5 @@
 
 namespace pq {
 extern const Kernels kernels_amx;
-constexpr Kernels kernels_amx = table("amx");
+constexpr Kernels kernels_amx = table("amx", 5e7);
 }  // namespace pq

@@ -297,10 +297,10 @@ void head(const float* x, int rows, int width, const float* weight, const float*
 
 namespace {
 
-constexpr pq::Kernels table(const char* name) {
-  return {name,        PANEL,     SIGNED_LEFT ? 0 : 128, linear_int8,    linear_fp32,
-          quantise,    norm,      attention,             attention_fp32, dots,
-          head};
+constexpr pq::Kernels table(const char* name, double least_products = 2e7) {
+  return {name,        PANEL,          SIGNED_LEFT ? 0 : 128, least_products,
+          linear_int8, linear_fp32,    quantise,              norm,
+          attention,   attention_fp32, dots,                  head};
 }
 
 }  // namespace
