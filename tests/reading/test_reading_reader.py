@@ -392,12 +392,14 @@ class ThreadedBackend(ScriptedBackend):
     def __init__(self) -> None:
         super().__init__(random_logits)
         self.running = self.most = 0
+        self.threads: set[int] = set()  # that called it
         self.broken_after = math.inf
         self.lock = threading.Lock()
 
     def __call__(self, batch: Batch, *, alone: bool = True) -> Logits:
         with self.lock:
             self.running += 1
+            self.threads.add(threading.get_ident())
             self.most = max(self.most, self.running)
             assert not (alone and self.running > 1)
             if len(self.batches) > self.broken_after:
@@ -417,6 +419,8 @@ def test_workers_change_neither_answers_nor_their_order(model_dir: Path) -> None
     plain = Reader(model_dir, backend=ScriptedBackend(random_logits))
     assert threaded == list(plain.answer_all(examples(contexts), top_k=3))
     assert backend.most == 3
+    assert len(backend.threads) == 3
+    assert threading.get_ident() in backend.threads  # rather than to wait for the others
 
 
 def test_a_model_that_fails_in_a_worker_is_an_error_here(model_dir: Path) -> None:

@@ -86,9 +86,8 @@ def test_what_the_file_says_is_what_tokenizers_do(
     assert made.vocab_size == plain.vocab_size == 30522
     words = ["unaffable", "the", "norse", "zzqx", "lighthouse", "the", "x" * 101]
     assert made.word_ids(words) == plain.word_ids(words)
-    assert made.word_ids(words)[:4] == [None, 1996, 15342, None]
-    assert made.word_ids(words)[-2:] == [1996, None]
-    assert made.word_ids([]) == []
+    assert made.word_ids(words) == {"the": 1996, "norse": 15342, "lighthouse": 10171}
+    assert made.word_ids([]) == {}
 
 
 @pytest.mark.parametrize(

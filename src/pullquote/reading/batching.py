@@ -141,8 +141,8 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
     ) -> Iterator[list[_Item]]:
         """Yield the items in chunks once their windows have been read.
 
-        Chunks grow from `size` to the full size, which `most` replaces. With several workers, they
-        read a chunk of full size while this thread tokenises the next.
+        Chunks grow from `size` to the full size, which `most` replaces. With several workers, of
+        which this thread is one, the others read a chunk of full size while it tokenises the next.
         """
         workers = self.backend.workers
         # enough for several batches, also of a backend that reads many windows at once
@@ -150,7 +150,7 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
         full = most or usual
         size = full if size >= CHUNK else min(size, full)
         reading: deque[tuple[list[_Item], list[_Begun[WindowResult]]]] = deque()
-        pool = functools.cache(lambda: _pool(workers))
+        pool = functools.cache(lambda: _pool(workers - 1))
         try:
             while True:
                 if chunk := list(itertools.islice(items, size)):
@@ -161,8 +161,10 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
                 size = min(2 * size, full)
                 if len(reading) > ahead or not chunk:
                     oldest, begun = reading.popleft()
-                    for batch, results in begun:
-                        for item, result in zip(batch, results(), strict=True):
+                    # from the last, since the others began with the first
+                    found = [results() for _, results in reversed(begun)]
+                    for (batch, _), results in zip(begun, reversed(found), strict=True):
+                        for item, result in zip(batch, results, strict=True):
                             item.pending.results.append(result)
                             item.pending.unread -= 1
                     yield oldest
@@ -177,13 +179,18 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
         batches = list(_batches(chunk, self.backend.batch_tokens))
         workers = self.backend.workers
         if workers > 1 and (len(batches) > 2 * workers or not alone):
-            return [
-                (batch, pool().submit(self._read, batch, alone=False).result) for batch in batches
-            ]
+            return [(batch, self._submit(batch, pool())) for batch in batches]
         # A few batches, such as those of a single question, are faster one after the other, each
         # with all threads.
         read = [(batch, self._read(batch, alone=True)) for batch in batches]
         return [(batch, functools.partial(list, results)) for batch, results in read]
+
+    def _submit(
+        self, batch: list[_Item], pool: ThreadPoolExecutor
+    ) -> Callable[[], list[WindowResult]]:
+        """Let another thread read a batch, or this one if it wants the results before that."""
+        future = pool.submit(self._read, batch, alone=False)
+        return lambda: self._read(batch, alone=False) if future.cancel() else future.result()
 
     def _read(self, batch: list[_Item], *, alone: bool) -> list[WindowResult]:
         spans = getattr(self.backend, "spans", None)
@@ -219,10 +226,10 @@ class Batched(Generic[Task, AnyWindow, WindowResult, Result]):
         return self.finish(pending.task, pending.results)
 
 
-def _pool(workers: int) -> ThreadPoolExecutor:
+def _pool(threads: int) -> ThreadPoolExecutor:
     from concurrent.futures import ThreadPoolExecutor  # a few windows need none
 
-    return ThreadPoolExecutor(workers)
+    return ThreadPoolExecutor(threads)
 
 
 def _batches(chunk: list[_Item], tokens: int) -> Iterator[list[_Item]]:

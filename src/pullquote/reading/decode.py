@@ -385,7 +385,7 @@ def _answers(
     for span, score in zip(spans, scores, strict=True):
         if widen:
             start, end = whole_quote(context, span.start, span.end)
-            span = span._replace(start=start, end=end)
+            span = ScoredSpan(start, end, span.start_logit, span.end_logit)
             if (text := _text(context, span)) in texts or _overlaps(span, given):
                 continue
             texts.add(text)

@@ -14,7 +14,7 @@ import itertools
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -392,14 +392,12 @@ class Encoder:
             if len(letters := [piece for piece in letters if piece]) > 1:
                 yield shift + letters[0][0], shift + letters[-1][-1] + 1
 
-    def commonest_word(self, words: Sequence[str]) -> str | None:
-        """The first of some words in the vocabulary, which begins with the most frequent.
+    def word_ids(self, words: Iterable[str]) -> dict[str, int]:
+        """The ids of those words that the vocabulary has whole; frequent words have low ids.
 
-        Words are in small letters of ASCII. None where it has none of them, and for vocabularies
-        that are not BERT's.
+        Words are in small letters of ASCII. Vocabularies that are not BERT's have none.
         """
-        known = zip(self._tokenizer.word_ids(words), words, strict=True)
-        return min(((id, word) for id, word in known if id is not None), default=(0, None))[1]
+        return self._tokenizer.word_ids(words)
 
     def batch(self, windows: Sequence[Window]) -> Batch:
         """Pad windows on the right to the length of the longest."""

@@ -124,13 +124,12 @@ class Spelling:
         ]
         if near:
             return min(near)[2]
-        for cost in (0, 1):
-            others = [other for other, its_cost in slips.items() if its_cost == cost]
-            if cost:
-                others = [other for other in others if other[0] == lower[0]]
-            if known := self.encoder.commonest_word(others):
-                return known
-        return None
+        known = [
+            (slips[other], id, other)
+            for other, id in self.encoder.word_ids(slips).items()
+            if slips[other] == 0 or other[0] == lower[0]
+        ]
+        return min(known)[2] if known else None
 
 
 def _is_candidate(question: str, start: int, word: str) -> bool:

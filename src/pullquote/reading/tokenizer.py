@@ -14,7 +14,7 @@ import contextlib
 import functools
 import json
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -81,18 +81,18 @@ class TextTokenizer:
             made.encode_special_tokens = True
             return made
 
-    def word_ids(self, words: Sequence[str]) -> list[int | None]:
-        """The ids of words in small letters of ASCII; None where the vocabulary hasn't one whole.
+    def word_ids(self, words: Iterable[str]) -> dict[str, int]:
+        """The ids of those words that the vocabulary has whole, in small letters of ASCII.
 
-        None, too, for vocabularies that are not BERT's, in which words do not stand as they are
-        written. Frequent words have low ids.
+        None of vocabularies that are not BERT's, in which words do not stand as they are written.
         """
         if self._wordpiece:
-            return [self._vocabulary.get(word) for word in words]
+            ids = self._vocabulary
+            return {word: ids[word] for word in words if word in ids}
         full = self.full
         if type(full.model).__name__ != "WordPiece":
-            return [None] * len(words)
-        return [full.token_to_id(word) for word in words]
+            return {}
+        return {word: id for word in words if (id := full.token_to_id(word)) is not None}
 
     def encode(self, text: str) -> Pieces:
         """The tokens of a text, without special tokens."""
