@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pullquote.reading.quotes import whole_quote
+from pullquote.reading.quotes import _EMAIL, _OTHERS, _WHOLE, whole_quote
 
 LONG = f"https://acme.example/{'a/' * 100}end"
 
@@ -96,6 +98,7 @@ def test_a_quote_is_widened(context: str, part: str, quote: str) -> None:
         ("in the mid-1990s", "1990s"),
         ("at 40 km/h", "h"),
         ("CD and/or DVD", "or"),
+        ("5%off", "off"),  # after a number
     ],
 )
 def test_a_quote_stays_as_it_is(context: str, part: str) -> None:
@@ -135,6 +138,14 @@ def test_a_whole_quote_holds_the_span_and_grows_little(made: tuple[str, int, int
     assert last - end <= 200
     if context[start:end] == context[start:end].strip():
         assert context[first:last] == context[first:last].strip()
+
+
+@example(("x" * 70 + ".a@acme.org", 0, 1))
+@given(spans(PIECES | SIGNS | st.sampled_from(["May", "@acme.org"]), 20))
+def test_what_is_common_to_all_parts_rules_none_out(made: tuple[str, int, int]) -> None:
+    plain, quick = (re.compile(text) for text in (f"{_EMAIL}|{_OTHERS}", _WHOLE))
+    found = [match.span() for match in quick.finditer(made[0])]
+    assert found == [match.span() for match in plain.finditer(made[0])]
 
 
 @given(spans(PIECES | SIGNS, 8))
