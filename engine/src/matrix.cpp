@@ -26,8 +26,18 @@ void unpack_sevens(const pq_matrix& matrix, int row, int8_t* codes) {
   for (int bits = 4, low = 0; bits > 0; low += bits, bits /= 2) {
     const int rows = matrix.rows * bits / 8;  // of bytes
     const uint8_t* from = part + size_t(row % rows) * n;
-    const int shift = row / rows * bits, mask = (1 << bits) - 1;
-    for (size_t i = 0; i < n; i++) codes[i] |= static_cast<int8_t>((from[i] >> shift & mask) << low);
+    const int shift = row / rows * bits;
+    const uint64_t mask = 0x0101010101010101 * ((1 << bits) - 1);
+    const auto put = [&](size_t at, size_t bytes) {  // of eight codes: no bit leaves its byte
+      uint64_t word = 0, to = 0;
+      memcpy(&word, from + at, bytes);
+      memcpy(&to, codes + at, bytes);
+      to |= (word >> shift & mask) << low;
+      memcpy(codes + at, &to, bytes);
+    };
+    const size_t whole = n / 8 * 8;
+    for (size_t i = 0; i < whole; i += 8) put(i, 8);
+    put(whole, n - whole);
     part += rows * n;
   }
   for (size_t i = 0; i < n; i++) codes[i] -= 64;

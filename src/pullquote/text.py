@@ -17,8 +17,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from pullquote.errors import TextError
 
@@ -33,7 +32,7 @@ _MARKS = (  # UTF-32 first: its mark begins as that of UTF-16 does
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
-_UTF8 = re.compile(
+_UTF8 = (  # compiled where a text needs it, which takes a millisecond
     rb"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
     rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}"
     rb"|\xf4[\x80-\x8f][\x80-\xbf]{2}"
@@ -59,8 +58,7 @@ def guess_note(label: str) -> str:
     return f"not UTF-8; read as {label}, which is a guess"
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
+class Encoding(NamedTuple):
     """How bytes are to be read."""
 
     name: str
@@ -83,8 +81,7 @@ class Encoding:
         return guess_note(self.label) if self.guessed else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A text, and the encoding that it was in."""
 
     text: str
@@ -234,7 +231,7 @@ def _fits(file: BinaryIO, head: bytes, name: str, broken: int | None) -> bool:
     """Whether a file can be in its declared encoding."""
     if name.startswith(("utf-16", "utf-32", "utf_16", "utf_32")) and b"\0" not in head:
         return False  # all its characters would be Asian, and the declaration was ASCII
-    if broken is None and not name.startswith("utf") and len(_UTF8.findall(head)) >= 2:
+    if broken is None and not name.startswith("utf") and len(re.findall(_UTF8, head)) >= 2:
         # In an encoding with one byte for each letter, text is rarely valid UTF-8 by chance.
         try:
             single = len(b"\xd0\xd1".decode(name)) == 2
@@ -308,8 +305,8 @@ def _telling(file: BinaryIO) -> bytes:
 def _guessed(telling: bytes, broken: int) -> Encoding:
     from pullquote.charsets import guess  # most texts are UTF-8
 
-    valid = sum(map(len, _UTF8.findall(telling)))
-    rest = _UTF8.sub(b"", telling)
+    valid = sum(map(len, re.findall(_UTF8, telling)))
+    rest = re.sub(_UTF8, b"", telling)
     if valid >= 4 * len(_NON_ASCII.findall(rest)):
         return Encoding("utf-8", guessed=True, errors="replace")
     if len(_CONTROL.findall(telling)) > len(telling) / 50:

@@ -212,6 +212,10 @@ def test_other_tokenizers_are_left_alone(
     assert engine_of(nameless) is None
     slow = models.WordPiece({"[UNK]": 0}, unk_token="[UNK]", max_input_chars_per_word=10**6)
     assert engine_of(changed(model=slow)) is None
+    for id in (-1, 2**31, 1.0, True):
+        damaged = json.loads(wordpiece.to_str())
+        damaged["model"]["vocab"]["a"] = id
+        assert WordPiece.of(damaged) is None
 
 
 # ---- the C interface

@@ -10,9 +10,8 @@ and files, neither torch nor onnx.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -36,8 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """The names of a family's weights: in the checkpoint, and in config.json."""
 
     prefix: str = "bert."
@@ -185,8 +183,7 @@ def encoder_weights(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(NamedTuple):
     """Takes weights by name, and checks their shapes; in a shape, `None` is any size."""
 
     tensors: Mapping[str, Weight]

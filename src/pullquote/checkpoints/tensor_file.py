@@ -18,9 +18,8 @@ import json
 import math
 import mmap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -42,8 +41,7 @@ _MAX_DIMENSIONS = 8
 _ALIGNMENT = 64
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Entry:
+class _Entry(NamedTuple):
     """One array of a file; `start` and `end` are bytes from the beginning of the file."""
 
     path: Path

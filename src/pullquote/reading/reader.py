@@ -343,8 +343,7 @@ def _keep(settings: tuple[Any, ...], reader: Reader) -> None:
         _READERS.pop(oldest, None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Options:
+class _Options(NamedTuple):
     """How questions are answered."""
 
     top_k: int

@@ -20,8 +20,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pullquote.text import plain_letters
 from pullquote.types import Correction
@@ -65,8 +64,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SENTENCE_START = re.compile(r"(?:^|[.?!:]\s)\W*\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Respelt:
+class Respelt(NamedTuple):
     """A question as it is read, and what differs from the question as it was asked."""
 
     question: str

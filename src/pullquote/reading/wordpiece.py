@@ -64,7 +64,9 @@ class WordPiece:
             characters, count = _utf32("".join(vocabulary))
             prefix, prefix_length = _utf32(model["continuing_subword_prefix"])
             lengths = np.fromiter(map(len, vocabulary), np.int32, len(vocabulary))
-            ids = np.fromiter(vocabulary.values(), np.int32, len(vocabulary))
+            ids = np.fromiter(vocabulary.values(), np.int32, len(vocabulary))  # or OverflowError
+            if ids.min() < 0:
+                return None
             strip = normalizer["strip_accents"]
             return cls(
                 c.CVocabulary(
@@ -138,8 +140,6 @@ def _is_bert(definition: Mapping[str, Any]) -> bool:
         )
         and 1 <= model["max_input_chars_per_word"] <= _LONGEST_WORD
         and set(map(type, vocabulary.values())) == {int}
-        and min(vocabulary.values()) >= 0
-        and max(vocabulary.values()) < 2**31
     )
 
 

@@ -25,9 +25,9 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pullquote.checkpoints import layout
 from pullquote.checkpoints.read_weights import read_weights, unsupported
@@ -44,8 +44,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("auto", "fp32", "int8")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """A file of weights, and how it is read."""
 
     file: Path
