@@ -54,10 +54,8 @@ class TextTokenizer:
         definition = _bert(source)
         pair = _pair_of(definition)
         self._wordpiece = WordPiece.of(definition) if pair else None
-        self._vocabulary: Mapping[str, int] = {}  # of BERT's in the engine
         if pair and self._wordpiece:
-            self._vocabulary = definition["model"]["vocab"]
-            self.pair, self.vocab_size = pair, len(self._vocabulary)
+            self.pair, self.vocab_size = pair, len(definition["model"]["vocab"])
             return
         with _named_errors():
             probe = self.full.encode("a", "a")
@@ -80,6 +78,12 @@ class TextTokenizer:
             made.no_padding()
             made.encode_special_tokens = True
             return made
+
+    @functools.cached_property
+    def _vocabulary(self) -> Mapping[str, int]:
+        """BERT's words, parsed again where a question needs them: to keep them takes 2 MB."""
+        vocabulary: dict[str, int] = _bert(self._source)["model"]["vocab"]
+        return vocabulary
 
     def word_ids(self, words: Iterable[str]) -> dict[str, int]:
         """The ids of those words that the vocabulary has whole, in small letters of ASCII.
