@@ -225,8 +225,18 @@ def test_rows_of_texts_are_filtered_by_what_stands_beside_them(
             assert {one.passage.place().number for one in found} == rows
             assert len(found) > len(rows) or 2 not in rows  # a long text is chosen whole
         for field in ("text", "vector", "yaer", "Ann"):
-            with pytest.raises(InputError, match="no document has the field"):
+            with pytest.raises(InputError, match=r"the field .*; found author, day, .*, year\."):
                 names(index, where={field: "Ann"})
+
+
+@pytest.mark.parametrize("word", ["yes", "true", "True", "TRUE"])
+def test_truth_in_rows_as_programs_write_it(index: Index, tmp_path: Path, word: str) -> None:
+    no = {"yes": "no", "true": "false", "True": "False", "TRUE": "FALSE"}[word]
+    (tmp_path / "a.csv").write_text(f"text,paid\nThe rent.,{word}\nThe note.,{no}\n")
+    index.add([tmp_path / "a.csv"])
+    for value, text in ((True, "The rent."), (False, "The note.")):
+        (found,) = index.search("rent note", 9, where={"paid": value})
+        assert found.passage.text == text
 
 
 def test_rows_of_texts_have_metadata(index: Index, tmp_path: Path) -> None:

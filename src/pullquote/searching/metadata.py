@@ -21,11 +21,12 @@ from pullquote.errors import InputError, shown
 from pullquote.searching.passages import OVERLAP
 from pullquote.searching.plain import is_plain
 from pullquote.searching.rows import cell_of, values_of
-from pullquote.searching.stores import DamageError, Store, encode_name, field_in
+from pullquote.searching.stores import DamageError, Store, decode_marks, encode_name, field_in
 from pullquote.searching.texts import plain
 from pullquote.text import without_surrogates
 
 _NAMED = 10  # fields that an error names
+_LOOKED_AT = 1000  # rows, for their names
 
 
 def metadata(store: Store, documents: Collection[int]) -> dict[int, dict[str, Any]]:
@@ -84,11 +85,20 @@ def _passages_with(store: Store, field: str, values: Sequence[Any]) -> set[int]:
         return found
     if column and any(True for _ in _with_column(store, column, column)):
         return found
+    fields = [*dict.fromkeys([*fields, *_fields_of_rows(store)])]
     known = f"found {', '.join(fields[:_NAMED])}" if fields else "they have no metadata"
     raise InputError(
         f"where: no document has the field {shown(field)}; {known}. No row of a table has such a "
-        "column"
+        "column: see what they have with pullquote passages PATH"
     )
+
+
+def _fields_of_rows(store: Store) -> list[str]:
+    """Fields of rows of files of texts, sorted: of the first ones, for all take long."""
+    rows = store.rows(
+        f"SELECT marks FROM passages WHERE {store.FIND}(marks, ?) > 0 LIMIT {_LOOKED_AT}", "{"
+    )
+    return sorted({name for (marks,) in rows for name, _ in decode_marks(marks)[0].fields})
 
 
 def _rows_with(store: Store, field: str, values: Iterable[Any]) -> set[int]:
@@ -118,7 +128,7 @@ def _rows_with(store: Store, field: str, values: Iterable[Any]) -> set[int]:
 def _shown(value: Any) -> set[str]:
     """What a row may show of a value: texts as they are, numbers and truth as files have them."""
     if isinstance(value, bool):
-        return {"yes", "TRUE"} if value else {"no", "FALSE"}
+        return {"yes", "true", "True", "TRUE"} if value else {"no", "false", "False", "FALSE"}
     if isinstance(value, (int, float)):
         return {str(value), str(int(value))} if value == int(value) else {str(value)}
     return {value} if isinstance(value, str) and value.strip() else set()
