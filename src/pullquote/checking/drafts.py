@@ -483,8 +483,11 @@ class _Collected:
         )
         return Draft(tuple(self._quotations), tuple(self._unclosed), tuple(ignored))
 
-    def walk(self, value: Any, path: str, near: dict[str, Any]) -> None:
-        """Collect the quotations of a value; `near` are the source and place named beside it."""
+    def walk(self, value: Any, path: str, near: dict[str, Any], *, quoted: bool = False) -> None:
+        """Collect the quotations of a value; `near` are the source and place named beside it.
+
+        `quoted` is an object that stands for a quote: {"quotes": [{"text": ..., "page": 3}]}.
+        """
         if isinstance(value, str):
             draft = _read_plain(_of_markdown(html.unescape(value), True), path or "text")
             self._quotations += draft.quotations
@@ -500,7 +503,9 @@ class _Collected:
                 near = {key: near[key] for key in _SOURCE_KEYS if key in near}
             near = near | own
             # of `pullquote ask --json`: an answer names its document, if there were several
-            of_answer = ("text",) if "document" in value or "start_logit" in value else ()
+            answer = "document" in value or "start_logit" in value
+            bare = quoted and not any(_known(key) in _QUOTE_KEYS for key in value)
+            of_answer = ("text",) if answer or bare else ()
             for key, one in value.items():
                 below = f"{path}.{key}" if path else str(key)
                 if (known := _known(key)) in (*_QUOTE_KEYS, *of_answer):
@@ -509,7 +514,7 @@ class _Collected:
                         if isinstance(text, str):
                             self._explicit(text, place, near)
                         else:
-                            self.walk(text, place, near)
+                            self.walk(text, place, near, quoted=True)
                 elif known not in _BESIDE or isinstance(one, (dict, list)) or _is_text(known, one):
                     self.walk(one, below, near)
 
