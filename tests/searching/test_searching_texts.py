@@ -267,6 +267,9 @@ def test_what_stands_beside_a_text_takes_little_space(index: Index, tmp_path: Pa
     (passage,) = index.passages(str(tmp_path / "a.jsonl"))
     assert 5 < len(passage.metadata) < 20
     assert passage.metadata["z"] == 1
+    more = len(passage.metadata) - 10
+    with pytest.raises(InputError, match=rf"found column 0, .* and {more} more\."):
+        names(index, where={"y": 1})
 
 
 def test_a_path_and_a_column_filter_together(table: Index) -> None:

@@ -85,8 +85,9 @@ def _passages_with(store: Store, field: str, values: Sequence[Any]) -> set[int]:
         return found
     if column and any(True for _ in _with_column(store, column, column)):
         return found
-    fields = [*dict.fromkeys([*fields, *_fields_of_rows(store)])]
-    known = f"found {', '.join(fields[:_NAMED])}" if fields else "they have no metadata"
+    fields = [*dict.fromkeys(fields + _fields_of_rows(store))]
+    more = f" and {len(fields) - _NAMED:,} more" if len(fields) > _NAMED else ""
+    known = f"found {', '.join(fields[:_NAMED])}{more}" if fields else "they have no metadata"
     raise InputError(
         f"where: no document has the field {shown(field)}; {known}. No row of a table has such a "
         "column: see what they have with pullquote passages PATH"
