@@ -304,6 +304,26 @@ def test_keys_of_json_in_other_styles(draft: dict[str, object], texts: list[str]
 
 
 @pytest.mark.parametrize(
+    ("draft", "told"),
+    [
+        ({"quotes": [{"value": "a b c", "page": 3}]}, 1),
+        ({"quote": {"content": "a b c"}}, 1),
+        ({"quote": {"content": "In the third year they said “a b c” to us all."}}, 0),
+        ({"quote": {"text": ""}}, 0),
+        ({"quote": {"price": 42.5, "unit": "EUR"}}, 0),
+        ({"quote": 42.5}, 0),
+        ({"quote": None}, 0),
+    ],
+)
+def test_an_object_that_stands_for_a_quote_and_has_none_is_told(
+    draft: dict[str, object], told: int
+) -> None:
+    ignored = read_draft(json.dumps(draft), "json").ignored
+    assert len(ignored) == told
+    assert all("expected a text, or an object with one under text or quote" in o for o in ignored)
+
+
+@pytest.mark.parametrize(
     ("beside", "told"),
     [
         ({"unit": "chapter", "number": 4}, "unit is 'chapter', expected one of page, line, slide"),

@@ -514,7 +514,11 @@ class _Collected:
                         if isinstance(text, str):
                             self._explicit(text, place, near)
                         else:
+                            before = len(self._quotations)
                             self.walk(text, place, near, quoted=True)
+                            if len(self._quotations) == before and _has_texts(text):
+                                expected = "a text, or an object with one under text or quote"
+                                self._ignore(place, known, text, expected, "not checked")
                 elif known not in _BESIDE or isinstance(one, (dict, list)) or _is_text(known, one):
                     self.walk(one, below, near)
 
@@ -555,9 +559,20 @@ class _Collected:
             )
         )
 
-    def _ignore(self, path: str, key: str, value: object, expected: str) -> None:
-        told = f"{path}: {key} is {brief(value)}, expected {expected}; not compared"
+    def _ignore(
+        self, path: str, key: str, value: object, expected: str, so: str = "not compared"
+    ) -> None:
+        told = f"{path}: {key} is {brief(value)}, expected {expected}; {so}"
         self._ignored.setdefault((key, expected), []).append(told)
+
+
+def _has_texts(value: object) -> bool:
+    """Whether an object under the name of a quote has texts, of which none is the quote."""
+    if not isinstance(value, dict):
+        return False
+    return not any(_known(key) in ("text", *_QUOTE_KEYS) for key in value) and any(
+        isinstance(one, str) and _known(key) not in _BESIDE for key, one in value.items()
+    )
 
 
 def _known(key: str) -> str:
