@@ -352,6 +352,23 @@ def test_what_json_says_beside_a_quote_and_nobody_understands_is_told(
     assert all(note.endswith("; not compared (and of 2 more)") for note in many)
 
 
+@pytest.mark.parametrize(
+    "draft",
+    [
+        {"sections": [{"title": "Rent", "quotes": ["a b c"]}]},
+        {"content": {"paragraphs": [{"quote": "a b c"}]}},
+        {"section": {"title": "Rent", "quote": "a b c"}},
+        {"section": {"title": "Rent", "said": [{"quote": "a b c"}]}},
+        {"lines": ["The third year was the best of all, they said.", {"quote": "a b c"}]},
+    ],
+)
+def test_parts_of_a_draft_in_json_are_no_places(draft: dict[str, object]) -> None:
+    read = read_draft(json.dumps({"source": "lease.pdf", "page": 3, "all": draft}), "json")
+    (quotation,) = read.quotations
+    assert read.ignored == ()
+    assert (quotation.source, quotation.unit, quotation.number) == ("lease.pdf", "page", 3)
+
+
 def test_what_stands_below_a_source_or_place_in_json_is_read() -> None:
     draft = {"document": {"text": "He said “a b c”."}, "section": [{"quote": "x y z"}]}
     found = read_draft(json.dumps(draft), "json").quotations

@@ -109,6 +109,8 @@ def test_a_named_sheet(draft: str, expected: str) -> None:
         ({"source": "lease.pdf", "lines": "4–6"}, "lease.pdf, line 4 to 6"),
         ({"source": {"name": "lease.pdf", "page": 4}}, "lease.pdf, page 4"),
         ({"source": ["lease.pdf"], "page": 4}, "lease.pdf, page 4"),
+        ({"source": [{"name": "lease.pdf", "page": 4}]}, "lease.pdf, page 4"),
+        ({"page": None, "unit": "page", "number": 4}, "page 4"),
         ({"source": "stock.xlsx", "sheet": 2}, "stock.xlsx, sheet Prices 2027"),
         ({"source": "stock.xlsx", "sheet": "2"}, "stock.xlsx, sheet Prices 2027"),
     ],

@@ -519,7 +519,9 @@ class _Collected:
                             if len(self._quotations) == before and _has_texts(text):
                                 expected = "a text, or an object with one under text or quote"
                                 self._ignore(place, known, text, expected, "not checked")
-                elif known not in _BESIDE or isinstance(one, (dict, list)) or _is_text(known, one):
+                elif (
+                    known not in _BESIDE or isinstance(one, (dict, list)) or _is_content(known, one)
+                ):
                     self.walk(one, below, near)
 
     def _explicit(self, text: str, path: str, near: dict[str, Any]) -> None:
@@ -528,14 +530,15 @@ class _Collected:
             return
         if near.get("number") is not None and (said := near.get("unit")):
             if unit := unit_of(said) if isinstance(said, str) else "":
-                near = {unit: near["number"]} | near
+                given = {key: value for key, value in near.items() if value is not None}
+                near = {unit: near["number"]} | given
             else:
                 self._ignore(path, "unit", said, f"one of {', '.join(UNITS)}")
         unit, number, until = "", None, None
         for key in UNITS:
             value = near.get(key)
             first, last = _integers(value)
-            if first is None and value not in (None, "") and not _is_text(key, value):
+            if first is None and value not in (None, ""):
                 self._ignore(path, key, value, 'a number, such as 3 or "3-5"')
             if number is None and first is not None:
                 unit, number, until = key, first, last
@@ -590,13 +593,14 @@ def _named_in(value: dict[str, Any]) -> dict[str, Any]:
     """The source and place that an object names, by the keys that are known."""
     own: dict[str, Any] = {}
     for key, one in value.items():
-        if (known := _known(key)) in _BESIDE:
+        if (known := _known(key)) in _BESIDE and not _is_content(known, one):
             own.setdefault(known, one)
     for key in _SOURCE_KEYS:
         one = own.get(key)
         if isinstance(one, list) and len(one) == 1:
-            own[key] = one[0]
-        elif isinstance(one, dict):  # {"name": "lease.pdf", "page": 3}
+            (one,) = one
+            own[key] = one
+        if isinstance(one, dict):  # {"name": "lease.pdf", "page": 3}
             inner = _named_in(one)
             names = (inner.pop(name, None) for name in _SOURCE_KEYS)
             given = next((name for name in (*names, one.get("name")) if isinstance(name, str)), "")
@@ -606,9 +610,24 @@ def _named_in(value: dict[str, Any]) -> dict[str, Any]:
     return own
 
 
-def _is_text(key: str, value: object) -> bool:
-    """Whether what stands under the key of a place is a text: {"paragraph": "He said “yes”."}."""
-    return key in UNITS and isinstance(value, str) and len(value) > _LONGEST_PLACE
+def _is_content(key: str, value: object) -> bool:
+    """Whether what stands under the key of a place is no place, but a part of the draft.
+
+    >>> _is_content("section", [{"quote": "a b c"}]), _is_content("page", {"from": 3, "to": 5})
+    (True, False)
+    """
+    if key not in UNITS:
+        return False
+    if isinstance(value, dict):
+        return any(
+            _known(name) in _QUOTE_KEYS or isinstance(one, (dict, list))
+            for name, one in value.items()
+        )
+    held = value if isinstance(value, list) else [value]
+    return any(
+        isinstance(one, (dict, list)) or (isinstance(one, str) and len(one) > _LONGEST_PLACE)
+        for one in held
+    )
 
 
 def _integers(value: Any) -> tuple[int | None, int | None]:
