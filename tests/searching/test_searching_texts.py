@@ -260,6 +260,16 @@ def test_rows_of_texts_have_metadata(index: Index, tmp_path: Path) -> None:
     assert names(index, where={"odd\0\ud800 %{": row["odd\0\ud800 %{"]})
 
 
+def test_a_field_whose_name_ends_with_that_of_another_is_not_taken_for_it(
+    index: Index, tmp_path: Path
+) -> None:
+    row = {"text": "Early.", 'the "year': "1 May", "a{": '{"year":3', "year": 2024}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    index.add([tmp_path / "a.jsonl"])
+    assert names(index, where={"year": 2024})
+    assert not names(index, where={"year": 3})
+
+
 def test_what_stands_beside_a_text_takes_little_space(index: Index, tmp_path: Path) -> None:
     wide = {f"column {number}": "y" * 100 for number in range(5_000)}
     (tmp_path / "a.jsonl").write_text(json.dumps({"text": "The rent."} | wide | {"z": 1}))

@@ -286,7 +286,8 @@ def field_in(field: str) -> Callable[[str], str | float | bool | None]:
     >>> field_in("year")('0:2::{"author":"Ann%20Lee","year":2024}')
     2024
     """
-    named = re.compile(re.escape(encode_name(field)) + r"(\"(?:[^\"\\]|\\.)*\"|[^,}]*)")
+    name = re.escape(encode_name(field))
+    named = re.compile(rf"(?<=[{{,]){name}(\"(?:[^\"\\]|\\.)*\"|[^,}}]*)")
     decoded = functools.cache(_value)
 
     def value(marks: str) -> str | float | bool | None:
