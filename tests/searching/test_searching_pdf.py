@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -197,3 +198,25 @@ def test_what_was_read_of_pages_is_freed_without_the_garbage_collector() -> None
             gc.set_debug(0)
             gc.garbage.clear()
     assert not {name for name in left if name.startswith("pullquote")}
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_boxes_are_asked_for_a_number_at_a_time(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open(FILES / "pages.pdf", "rb") as file:
+        at_once = [*read_pdf(file)]
+        monkeypatch.setattr(pdfs, "_BOXES_AT_ONCE", count)
+        assert [*read_pdf(file)] == at_once
+
+
+def test_a_page_of_many_letters_takes_little_memory(tmp_path: Path) -> None:
+    path = pdf(tmp_path / "a.pdf", ["wxyz " * 20_000])
+    text(path)  # once for what is kept
+    tracemalloc.start()
+    try:
+        text(path)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8 << 20  # 4.1; with an address for each letter 12

@@ -66,6 +66,7 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 _WORD_END = re.compile(r"\s|\Z")
 _GAP = 0.15  # of the height of a letter: letters touch, and the narrowest blanks are .25
 _FOUR_FLOATS = ctypes.c_float * 4
+_BOXES_AT_ONCE = 1000  # as many as most pages need
 _MOST_OBJECTS = 10_000  # of a page that are looked at for ruling lines
 _LARGEST_STREAM = 64 << 20  # bytes, unpacked
 _MOST_IN_MEMORY = 64 << 20  # bytes of a file; others are read piece by piece, which takes longer
@@ -387,26 +388,31 @@ def _with(text: str, added: Sequence[tuple[int, str]], begin: int, end: int) -> 
 class _Glyphs:
     """Tells where characters of pages stand.
 
-    Its room is used for all pages: to make the addresses in it takes as long as to ask for boxes.
+    Its room is used for all pages: to make the addresses in it takes as long as to ask for boxes,
+    and an address takes eight times the memory of a box.
     """
 
     def __init__(self, raw: Any) -> None:
+        import numpy as np  # most formats need none of it
+
         self._get = _untyped(raw.FPDFText_GetLooseCharBox, _INT_FUNCTION)
-        self._rows: list[ctypes.c_void_p] = []
+        self._room = np.empty((_BOXES_AT_ONCE, 4), np.float32)
+        first, size = self._room.ctypes.data, self._room.strides[0]
+        self._rows = [ctypes.c_void_p(first + at * size) for at in range(len(self._room))]
 
     def boxes(self, text: Any, places: Sequence[int]) -> NDArray[np.float32]:
         """The boxes of some characters of a page, (N, 4)."""
-        import numpy as np  # most formats need none of it
+        import numpy as np
 
-        if len(places) > len(self._rows):
-            self._room = np.empty((2 * len(places), 4), np.float32)
-            first, size = self._room.ctypes.data, self._room.strides[0]
-            self._rows = [ctypes.c_void_p(first + at * size) for at in range(len(self._room))]
-        elif not places:
-            return np.empty((0, 4), np.float32)
-        self._room[: len(places)] = 0.0  # for a character without a box
-        deque(map(self._get, itertools.repeat(text.raw), places, self._rows), maxlen=0)
-        return self._room[: len(places), [0, 3, 2, 1]]  # PDFium's are left, top, right, bottom
+        found = np.empty((len(places), 4), np.float32)
+        for begin in range(0, len(places), len(self._rows)):
+            some = places[begin : begin + len(self._rows)]
+            room = self._room[: len(some)]
+            room[:] = 0.0  # for a character without a box
+            deque(map(self._get, itertools.repeat(text.raw), some, self._rows), maxlen=0)
+            # PDFium's are left, top, right, bottom
+            found[begin : begin + len(some)] = room[:, [0, 3, 2, 1]]
+        return found
 
     def box_of(self, text: Any) -> Callable[[int], Box]:
         """Tells the box of a character of a page; few are asked for, and some of them often."""
