@@ -42,6 +42,14 @@ class Server:
         return self.process.returncode, err
 
 
+def eventually(is_so: Callable[[], object], seconds: float = 60) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 @contextmanager
 def serving(*options: str, model: str = "tiny") -> Iterator[Server]:
     """`pullquote serve MODEL OPTIONS` on a free port, in a process of its own."""

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
-from serving_helpers import Server, serving
+from serving_helpers import Server, eventually, serving
 
 from pullquote import Reader, pipeline
 
@@ -135,7 +135,7 @@ def test_sigterm_lets_what_is_in_flight_end() -> None:
     with serving() as server, ThreadPoolExecutor(1) as pool:
         long = {"question": [QUESTION] * 8, "context": NORSE * 700}
         answer = pool.submit(post, server, long)
-        time.sleep(0.5)
+        eventually(lambda: figure(server, "pullquote_open_requests"))
         code, err = server.stop()
         status, body = answer.result()
         assert (status, len(body["results"])) == (200, 8)
@@ -375,7 +375,7 @@ def test_a_deadline_ends_the_work_itself() -> None:
         many = {"question": [QUESTION] * 60, "context": NORSE * 2000}
         status, body = post(server, many)
         assert (status, body["code"]) == (504, "timeout")
-        time.sleep(0.5)
-        assert figure(server, "pullquote_waiting_questions") == 0
-        assert figure(server, "pullquote_open_requests") == 0
-        assert post(server, {"question": QUESTION, "context": NORSE})[0] == 200
+        eventually(lambda: figure(server, "pullquote_waiting_questions") == 0)
+        eventually(lambda: figure(server, "pullquote_open_requests") == 0)
+        # on a busy machine this may take longer than its deadline, too
+        eventually(lambda: post(server, {"question": QUESTION, "context": NORSE})[0] == 200)

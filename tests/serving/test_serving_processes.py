@@ -9,27 +9,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 from prometheus_client.mmap_dict import MmapedDict
-from serving_helpers import Server, serving
+from serving_helpers import Server, eventually, serving
 
 from pullquote.errors import OutputError
 from pullquote.serving import processes
-
-
-def eventually(is_so: Callable[[], object], seconds: float = 60) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def metrics(server: Server) -> str:
