@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -248,6 +249,24 @@ def test_an_attachment_is_a_name_of_its_mail(
     assert checker.named("Offer 1 v2.txt").documents == (str(mails / "1.eml"),)
     if "offer.txt" in draft:
         assert found.reason == "offer.txt is not among the sources"
+
+
+@pytest.mark.parametrize("kind", ["folder", "index"])
+def test_attachments_of_the_draft_itself_are_no_names(
+    mails: Path, tmp_path: Path, kind: str
+) -> None:
+    given: Path | Index = mails
+    if kind == "index":
+        given = Index.create(tmp_path / "i.db", encoder=None)
+        given.add([mails])
+    with closing(Sources(given)) as sources:
+        assert sources.attachments("v2.txt") == {
+            f"Offer {number} v2.txt": [str(mails / f"{number}.eml")] for number in range(2)
+        }
+        found = sources.without(mails / "0.eml").attachments("v2.txt")
+        assert {name: paths for name, paths in found.items() if paths} == {
+            "Offer 1 v2.txt": [str(mails / "1.eml")]
+        }
 
 
 def test_a_quote_of_an_attachment_that_was_not_read_is_uncheckable(mails: Path) -> None:

@@ -23,6 +23,11 @@ def test_lines_between_them_belong_to_them() -> None:
     assert all(listed(lines))
 
 
+def test_pages_before_the_first_chapter_have_roman_numbers() -> None:
+    lines = ["Thanks ... iii", "Preface ... v", "Figures ... ix", "Tables ... xii"]
+    assert listed(["The rent is due.", *lines]) == [False, *[True] * 4]
+
+
 def test_a_heading_stands_for_the_dots() -> None:
     lines = ["1 Rent 3", "1.1 Due 3", "2 Notice 5", "A Forms 12"]
     assert listed(["Table of Contents", *lines]) == [True] * 5

@@ -134,6 +134,26 @@ def test_a_message_of_pictures_alone_is_told(tmp_path: Path) -> None:
     assert notes == ["message 1: no text in it, but pictures"]
 
 
+def test_a_picture_of_a_message_that_is_forwarded_is_known(tmp_path: Path) -> None:
+    inner = message("Doors", " ")
+    inner.add_alternative("<p>It is 840.<img src='cid:a'>", subtype="html")
+    outer = message("Fwd: Doors")
+    outer.add_attachment(inner)
+    # where some programs put what the message within shows
+    outer.add_attachment(b"GIF", "image", "gif", cid="<a>", filename="a.gif")
+    inner.get_payload()[1].add_related(b"GIF", "image", "gif", cid="<a>", filename="a.gif")  # type: ignore[union-attr,index]
+    assert eml(tmp_path, outer)[1] == []
+
+
+def test_a_document_that_the_text_links_is_read(tmp_path: Path) -> None:
+    mail = message()
+    mail.add_alternative("<p>See <a href='cid:a'>the list</a>.", subtype="html")
+    mail.add_attachment(b"item,price\noak,310\n", "application", "csv", cid="<a>", filename="a.csv")
+    text, notes = eml(tmp_path, mail)
+    assert text.endswith("a.csv / item: oak; price: 310")
+    assert notes == []
+
+
 def test_attached_messages_have_numbers(tmp_path: Path) -> None:
     mail = message()
     mail.add_attachment(message("Re: doors", "They are of oak."))

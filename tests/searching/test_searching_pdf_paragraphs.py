@@ -7,13 +7,17 @@ how); the text beside each PDF has the paragraphs of its pages, which form feeds
 from __future__ import annotations
 
 import itertools
+import math
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from searching_helpers import FILES, pdf
 
+from pullquote.searching import pdf_lines
 from pullquote.searching.documents import SourceFile, find, read
 from pullquote.searching.parts import Part
 from pullquote.searching.pdf import read_pdf
@@ -180,3 +184,18 @@ def test_lines_that_are_upside_down_or_mirrored_are_read(tmp_path: Path, matrix:
     page = zlib.compress(f"BT /F 10 Tf {shown}ET".encode())
     text = "".join(part.text for part in parts(pdf(tmp_path / "a.pdf", page)))
     assert text.count("miller") == 9
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.booleans())))
+def test_the_usual_distance_is_the_least_of_those_near(lines: list[tuple[int, bool, bool]]) -> None:
+    steps, together, goes_on = ([float(one[at]) for one in lines] for at in range(3))
+    inside = [at for at in range(len(lines)) if together[at] and goes_on[at]]
+
+    def usual(at: int) -> float:
+        near = [other for other in (at - 1, at + 1) if 0 <= other < len(lines) and together[other]]
+        # of two as near, the later one
+        nearest = sorted(inside, key=lambda other: (abs(other - at), -other))[:1]
+        return min((steps[other] for other in near + nearest), default=math.inf)
+
+    found = pdf_lines._usual(steps, [*map(bool, together)], [*map(bool, goes_on)])
+    assert found == [usual(at) for at in range(len(lines))]

@@ -230,8 +230,7 @@ class Sources:
         Raises `DocumentError` if nothing is left. Close the sources that it is made from.
         """
         others = copy.copy(self)
-        for cached in ("names", "_attached"):
-            others.__dict__.pop(cached, None)
+        others.__dict__.pop("names", None)  # the cache
         left_out = others._left_out = os.path.realpath(draft)
         others._read = [
             text for text in self._read if os.path.realpath(text.document.path) != left_out
@@ -297,7 +296,7 @@ class Sources:
         if words := query_words(last):
             runs = (index.stretches(words, _ATTACHED, around=0) for index in self._indexes)
             held += [_attached(itertools.chain(*run)) for run in runs]
-        found: dict[str, list[str]] = {}
+        found: dict[str, list[str]] = {}  # of all but the draft
         for one in held:
             for full, paths in one.get(last, {}).items():
                 found.setdefault(full, []).extend(p for p in paths if p != self._left_out)
