@@ -218,7 +218,7 @@ def mails(tmp_path: Path) -> Path:
         mail["Subject"] = f"Offer {number}"
         mail.set_content("As attached.")
         mail.add_attachment(text, filename=f"Offer {number} v2.txt")
-        mail.add_attachment(b"PK", "application", "zip", filename="broken.docx")
+        mail.add_attachment(b"PK", "application", "zip", filename="My broken.docx")
         (folder / f"{number}.eml").write_bytes(mail.as_bytes())
     return folder
 
@@ -269,7 +269,10 @@ def test_attachments_of_the_draft_itself_are_no_names(
         }
 
 
-def test_a_quote_of_an_attachment_that_was_not_read_is_uncheckable(mails: Path) -> None:
-    ((_, found),) = Checker(mails).check_draft("“Walruses considered umbrellas” (broken.docx).")
+@pytest.mark.parametrize("name", ["broken.docx", "My broken.docx"])
+def test_a_quote_of_an_attachment_that_was_not_read_is_uncheckable(mails: Path, name: str) -> None:
+    ((_, found),) = Checker(mails).check_draft(f"“Walruses considered umbrellas” ({name}).")
     assert found.match == "uncheckable"
-    assert found.reason.startswith("broken.docx was not read: message 1, attachment broken.docx: ")
+    assert found.reason.startswith(
+        "broken.docx was not read: message 1, attachment My broken.docx: "
+    )

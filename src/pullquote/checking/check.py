@@ -225,8 +225,11 @@ class Checker:
         if named is None or named.documents or not named.name:
             return ""
         for problem in self.sources.problems:
-            attached = problem.partly and f", attachment {named.name}: " in problem.reason
-            if attached or (os.sep + problem.path).endswith(os.sep + named.name):
+            # of a name with blanks that nothing knows, a draft names the last word
+            attached = rf", attachment (?:[^\n]* )?{re.escape(named.name)}: "
+            if (problem.partly and re.search(attached, problem.reason)) or (
+                os.sep + problem.path
+            ).endswith(os.sep + named.name):
                 return f"{named.name} was not read: {problem.reason}"
         return f"{named.name} is not among the sources"
 

@@ -81,7 +81,7 @@ class TextTokenizer:
 
     @functools.cached_property
     def _vocabulary(self) -> Mapping[str, int]:
-        """BERT's words, parsed again where a question needs them: to keep them takes 2 MB."""
+        """BERT's words; parsed when a misspelt word first needs them, for they take 2 MB."""
         vocabulary: dict[str, int] = _bert(self._source)["model"]["vocab"]
         return vocabulary
 
