@@ -394,7 +394,9 @@ class Passage:
     @property
     def metadata(self) -> dict[str, Any]:
         """The fields that came with its text: those of the document, or of the row of a file."""
-        return dict(self.document.metadata) | dict(self.marks[0].fields if self.marks else ())
+        # the name of an attachment may stand above its first row
+        of_row = next((mark.fields for mark in self.marks if mark.fields), ())
+        return dict(self.document.metadata) | dict(of_row)
 
     def place(self, offset: int = 0) -> Place:
         """The position of the character at `offset` of the passage.

@@ -6,6 +6,7 @@ import datetime
 import json
 import time
 from collections.abc import Callable, Iterator
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +269,19 @@ def test_a_field_whose_name_ends_with_that_of_another_is_not_taken_for_it(
     index.add([tmp_path / "a.jsonl"])
     assert names(index, where={"year": 2024})
     assert not names(index, where={"year": 3})
+
+
+def test_rows_of_a_file_in_an_email_have_metadata(index: Index, tmp_path: Path) -> None:
+    mail = EmailMessage()
+    mail["Subject"] = "Letters"
+    mail.add_attachment(
+        "text,author\nThe rent is due.,Ann\nIt was raised.,Bob\n", "csv", filename="a.csv"
+    )
+    (tmp_path / "a.eml").write_bytes(mail.as_bytes())
+    index.add([tmp_path / "a.eml"])
+    for author in ("Ann", "Bob"):
+        (found,) = index.search("rent raised", where={"author": author})
+        assert found.passage.metadata == {"author": author}
 
 
 def test_what_stands_beside_a_text_takes_little_space(index: Index, tmp_path: Path) -> None:
