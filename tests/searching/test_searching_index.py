@@ -1027,6 +1027,22 @@ def test_metadata_that_are_no_fields_are_damage(tmp_path: Path, fields: str) -> 
         index.search("dogs")
 
 
+@pytest.mark.parametrize("value", ["NaN", "1e999", "null", "[1", '"x', "%ff"])
+def test_fields_of_rows_that_are_no_values_are_damage(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "notes.db"
+    (tmp_path / "a.jsonl").write_text('{"text": "Dogs may stay.", "year": 2024}')
+    with Index.create(path) as index:
+        index.add([tmp_path / "a.jsonl"])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE passages SET marks = replace(marks, '2024', ?)", [value])
+        connection.commit()
+    with Index.open(path) as index:
+        with pytest.raises(IndexFileError, match="a field is"):
+            index.search("dogs", where={"year": 2024})
+        with pytest.raises(IndexFileError, match="marks are"):
+            index.search("dogs")
+
+
 @pytest.mark.parametrize("rank", ["highlight(0, 'a', 'b')", "nothing()", "bm25(0.0)"])
 def test_the_rank_that_a_file_chooses_is_not_used(tmp_path: Path, rank: str) -> None:
     path = damaged(tmp_path)

@@ -271,6 +271,31 @@ def test_a_field_whose_name_ends_with_that_of_another_is_not_taken_for_it(
     assert not names(index, where={"year": 3})
 
 
+def test_a_field_whose_name_ends_another_name_is_another_field(
+    index: Index, tmp_path: Path
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "text": "The rent is due.",
+            'school "year': 2023,
+            "note": '{"year":2022,"year":2021,',
+            "n,": 1,
+        },
+        {"text": "The rent is low.", "n,": ':{"', "year": 2024},
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    index.add([tmp_path / "a.jsonl"])
+
+    def lines(**where: Any) -> set[int]:
+        return {one.passage.place().number for one in index.search("rent", where=where)}
+
+    assert lines(year=2024) == {2}
+    assert lines(year=[2021, 2022, 2023]) == set()
+    assert lines(**{'school "year': 2023}) == {1}
+    assert lines(note='{"year":2022,"year":2021,') == {1}
+    assert lines(**{"n,": [1, ':{"']}) == {1, 2}
+
+
 def test_rows_of_a_file_in_an_email_have_metadata(index: Index, tmp_path: Path) -> None:
     mail = EmailMessage()
     mail["Subject"] = "Letters"

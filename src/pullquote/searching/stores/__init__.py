@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import re
 import string
@@ -25,7 +26,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 from urllib.parse import quote, unquote
 
 from pullquote.searching.engines import Engine
@@ -301,9 +302,14 @@ def _value(text: str) -> str | float | bool:
         value = json.loads(unquote(text))
     except (ValueError, RecursionError):
         value = None
-    if not isinstance(value, (str, float, int)):
+    if not _is_field(value):
         raise DamageError(f"a field is {text[:20]!r}")
-    return value
+    return cast("str | float | bool", value)
+
+
+def _is_field(value: object) -> bool:
+    """Whether a value can be that of a field; Python's JSON knows `NaN` and `Infinity`, too."""
+    return isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _json(value: object) -> str:
@@ -325,7 +331,7 @@ def decode_marks(text: str) -> tuple[Mark, ...]:
 
 def _decoded(offset: str, number: str, sheet: str = "", fields: str = "{}") -> Mark:
     values = json.loads(unquote(fields)).items()
-    if any(not isinstance(value, (str, int, float)) for _, value in values):
+    if not all(_is_field(value) for _, value in values):
         raise ValueError
     return Mark(int(offset), int(number), unquote(sheet), tuple(values))
 
