@@ -369,6 +369,23 @@ def test_parts_of_a_draft_in_json_are_no_places(draft: dict[str, object]) -> Non
     assert (quotation.source, quotation.unit, quotation.number) == ("lease.pdf", "page", 3)
 
 
+@pytest.mark.parametrize("key", ["source", "document"])
+def test_a_source_of_json_may_be_an_object_in_a_list(key: str) -> None:
+    draft = {"quote": "a b c", key: [{"name": "lease.pdf", "pages": [3, 4]}]}
+    (found,) = read_draft(json.dumps(draft), "json").quotations
+    assert (found.source, found.unit, found.number, found.until) == ("lease.pdf", "page", 3, 4)
+
+
+def test_time_grows_with_sources_in_sources() -> None:
+    draft: dict[str, object] = {}
+    for _ in range(400):
+        draft = {"quote": "a b c", "source": draft}
+    text = json.dumps([draft] * 5)
+    begin = time.process_time()
+    assert len(read_draft(text, "json").quotations) == 2000
+    assert time.process_time() - begin < 2
+
+
 def test_what_stands_below_a_source_or_place_in_json_is_read() -> None:
     draft = {"document": {"text": "He said “a b c”."}, "section": [{"quote": "x y z"}]}
     found = read_draft(json.dumps(draft), "json").quotations

@@ -87,6 +87,7 @@ _QUOTE_KEYS = tuple(
 _SOURCE_KEYS = ("source", "document", "file", "path", "sourcefile", "filename", "url")
 _BESIDE = (*_SOURCE_KEYS, *UNITS, "sheet", "unit", "number")
 _LONGEST_PLACE = 40  # characters
+_DEEPEST = 3  # objects in one another that name a source, for each of which all in it are looked at
 _LONGEST_SIGN = 2  # of a unit, such as "pp", which is no key
 
 
@@ -589,7 +590,7 @@ def _known(key: str) -> str:
     return unit_of(unit) if len(unit) > _LONGEST_SIGN and unit_of(unit) else name
 
 
-def _named_in(value: dict[str, Any]) -> dict[str, Any]:
+def _named_in(value: dict[str, Any], depth: int = 0) -> dict[str, Any]:
     """The source and place that an object names, by the keys that are known."""
     own: dict[str, Any] = {}
     for key, one in value.items():
@@ -598,10 +599,9 @@ def _named_in(value: dict[str, Any]) -> dict[str, Any]:
     for key in _SOURCE_KEYS:
         one = own.get(key)
         if isinstance(one, list) and len(one) == 1:
-            (one,) = one
-            own[key] = one
-        if isinstance(one, dict):  # {"name": "lease.pdf", "page": 3}
-            inner = _named_in(one)
+            own[key] = one = one[0]
+        if isinstance(one, dict) and depth < _DEEPEST:  # {"name": "lease.pdf", "page": 3}
+            inner = _named_in(one, depth + 1)
             names = (inner.pop(name, None) for name in _SOURCE_KEYS)
             given = next((name for name in (*names, one.get("name")) if isinstance(name, str)), "")
             if given:
