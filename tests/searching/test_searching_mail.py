@@ -94,7 +94,10 @@ PICTURE = "message 1, attachment a.png: image/png, which is not read"
         ("Content-ID: <a@x>", []),
         ("Content-ID: <A@x>", []),  # the scheme may be in capital letters
         ("Content-ID:  <a@x> \nContent-Type: application/octet-stream", []),
+        ("Content-ID:\n <a@x>", []),  # a long one stands on a line of its own
+        ("Content-ID: <C@x>", []),
         ("Content-Location: a.png", []),
+        ("Content-Location:\n a.png", []),
         ("Content-ID: <a@x>\nContent-Disposition: attachment", []),
         ("Content-ID: <b@x>\nContent-Disposition: inline", [PICTURE]),  # which nothing shows
         ("Content-ID: <b@x>\nContent-Disposition: attachment", [PICTURE]),
@@ -113,7 +116,7 @@ def test_pictures_that_the_text_shows_are_no_attachments(
     picture = f"{kind}X-Name: a\n{headers}"
     if "filename" not in picture:
         picture = picture.replace("image/png", 'image/png; name="a.png"')
-    body = "It is 840.<img src='cid:a%40x'><img src='CID:A@x'><img src=a.png><img src='cid:'>"
+    body = "It is 840.<img src='cid:a%40x'><img src=a.png><img SRC=CID:C@x><img src='CID:A@x'><img src='cid:'><img src='&#1;'>"
     text = "Content-Type: text/plain\n\nIt is 840.\n--b\n" if plain else ""
     mail = (
         "Subject: x\nContent-Type: multipart/related; boundary=a\n\n--a\n"

@@ -41,6 +41,7 @@ _DEEPEST = 50  # messages and parts in one another
 _HEADERS = ("Subject", "From", "To", "Cc", "Date")
 _TEXTS = ("text/plain", "text/html")
 _NO_CONTENT = ("application/pgp-signature", "application/pkcs7-signature")
+_NAMES = ("Content-ID", "Content-Location")
 _SHOWN = re.compile(r"""(?:\bcid:|\bsrc\s*=\s*["']?(?:cid:)?)([^"'\s<>)]{1,998})""", re.IGNORECASE)
 _FROM = re.compile(rb"From .*\d\d:\d\d")  # between the messages of a mailbox
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
@@ -154,7 +155,7 @@ class _Body:
 
         Its disposition does not tell: programs call a logo "attachment", and a photograph "inline".
         """
-        names = {(part.get("Content-ID") or "").strip(" \t<>"), part.get("Content-Location")}
+        names = {part.get(name, "").strip("<> \t\r\n") for name in _NAMES}  # maybe on a line below
         is_picture = part.get_content_maintype() in ("image", "application")
         return is_picture and not names.isdisjoint(self.shown)
 
@@ -270,7 +271,7 @@ def _shown_by(message: Message) -> frozenset[str]:
     """What the web pages of a message show: pictures by their Content-IDs, and others by links."""
     pages = (part for part in message.walk() if part.get_content_type() == "text/html")
     found = (one for page in pages for one in _SHOWN.findall(_content(page).decode("latin-1")))
-    return frozenset(unquote(html.unescape(one)) for one in found)
+    return frozenset(unquote(html.unescape(one)) for one in found) - {""}  # as of "&#1;"
 
 
 def _inner(part: Message) -> list[Message]:
