@@ -131,7 +131,7 @@ def test_every_module_stands_in_a_room() -> None:
                 "pullquote.compat.transformers",
             ),
         ),
-        ("onnxruntime", ("pullquote.publishing", "pullquote.reading.backends.onnx")),
+        ("onnxruntime", ("pullquote.reading.backends.onnx",)),
         ("onnx", ("pullquote.publishing",)),
         ("click", ("pullquote.cli",)),
         ("huggingface_hub", ("pullquote.checkpoints.hub", "pullquote.publishing.push")),
