@@ -296,6 +296,15 @@ def test_a_field_whose_name_ends_another_name_is_another_field(
     assert lines(**{"n,": [1, ':{"']}) == {1, 2}
 
 
+def test_the_end_of_a_value_is_no_name(index: Index, tmp_path: Path) -> None:
+    row = {"text": "The rent is due.", "note": "late,", ":paid": 1}  # ..."late,",":paid":1
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    index.add([tmp_path / "a.jsonl"])
+    with pytest.raises(InputError, match="no document has the field"):
+        index.search("rent", where={",": 1})
+    assert len(index.search("rent", where={"note": "late,", ":paid": 1})) == 1
+
+
 def test_rows_of_a_file_in_an_email_have_metadata(index: Index, tmp_path: Path) -> None:
     mail = EmailMessage()
     mail["Subject"] = "Letters"

@@ -288,7 +288,8 @@ def field_in(field: str) -> Callable[[str], str | float | bool | None]:
     2024
     """
     name = re.escape(encode_name(field))
-    named = re.compile(rf"(?<=[{{,]){name}(\"(?:[^\"\\]|\\.)*\"|[^,}}]*)")
+    # behind "{" or ",", which no text holds; to look for these first takes five times as long
+    named = re.compile(rf"{name}(?<=[{{,]{name})(\"(?:[^\"\\]|\\.)*\"|[^,}}]*)")
     decoded = functools.cache(_value)
 
     def value(marks: str) -> str | float | bool | None:
@@ -343,7 +344,7 @@ def number_in(value: object) -> int:
     raise DamageError(f"found {str(value)[:20]!r}, expected a number")
 
 
-_PLAIN = string.punctuation.replace("%", "")  # what is as it is in encoded fields
+_PLAIN = "".join(set(string.punctuation) - set("%{,"))  # what is as it is in encoded fields
 
 _CELLS: dict[str, frozenset[type]] = {
     **dict.fromkeys(("id", "document", "size", "modified", "changed", "start"), frozenset({int})),
