@@ -67,8 +67,9 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def new_url(postgres: PostgresServer) -> str:
-    """The URL of an index that is not there yet."""
+def new_url(postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an index that is not there yet; what is kept of it is kept in a folder."""
+    monkeypatch.setenv("PULLQUOTE_CACHE", str(tmp_path / "cache"))
     return postgres.url(f"index_{next(_numbers)}")
 
 

@@ -121,6 +121,7 @@ def test_lists_of_links_into_the_same_site_are_left_out() -> None:
 def test_an_open_code_block_and_an_open_comment_end_with_the_file() -> None:
     assert shown("~~~\na\n```\nb\n") == [("a\n```\nb", 2)]
     assert shown("The mill.\n\n<!-- a\n\nb\n") == [("The mill.", 1)]
+    assert shown("<!-- a\n\nb --> The mill.") == [("The mill.", 3)]
 
 
 def test_a_guessed_encoding_is_noted() -> None:

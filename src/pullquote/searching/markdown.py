@@ -98,7 +98,7 @@ def _parts(lines: Iterator[str]) -> Iterator[Part]:
         elif line.lstrip().startswith("<!--"):
             yield from block.end()
             while "-->" not in line:
-                _, line = next(numbered, (0, "-->"))
+                number, line = next(numbered, (number, "-->"))
             if (rest := line.partition("-->")[2]).strip():
                 block.add(rest, number)
         elif not line.strip() or _TOC_MARK.match(line) or _DEFINITION.match(line):
