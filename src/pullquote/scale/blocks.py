@@ -200,7 +200,8 @@ def _read_part(folder: Folder, block: Block, keep: Sequence[str]) -> tuple[int, 
     content = folder.read(block.part)
     try:
         with pq.ParquetFile(io.BytesIO(content)) as file:
-            table = file.read(columns=["error", *keep])
+            # Arrow's threads might still let go of the bytes while Python ends, which aborts it
+            table = file.read(columns=["error", *keep], use_threads=False)
             errors = table["error"]
             kept = frozenset(name for name in keep if table[name].null_count < len(table))
     except (ValueError, OSError, LookupError) as error:  # OSError of what cannot be unpacked
