@@ -524,7 +524,8 @@ def _from_parquet(file: BinaryIO) -> Iterator[Row]:
             raise DataError(f"two columns have one name: {twice[0]}")
         most = max(_ALWAYS_UNPACKED, _MOST_UNPACKED * file.seek(0, io.SEEK_END))
         size = 0
-        for batch in parquet.iter_batches(128, use_threads=False):  # see scale.blocks
+        # Arrow's threads might still hold the file while Python ends, which aborts it
+        for batch in parquet.iter_batches(128, use_threads=False):
             size += batch.nbytes
             for value in batch.to_pylist():
                 # besides: few bytes may repeat one large text in many rows

@@ -200,7 +200,7 @@ def _read_part(folder: Folder, block: Block, keep: Sequence[str]) -> tuple[int, 
     content = folder.read(block.part)
     try:
         with pq.ParquetFile(io.BytesIO(content)) as file:
-            # Arrow's threads might still let go of the bytes while Python ends, which aborts it
+            # Arrow's threads might still hold the bytes while Python ends, which aborts it
             table = file.read(columns=["error", *keep], use_threads=False)
             errors = table["error"]
             kept = frozenset(name for name in keep if table[name].null_count < len(table))

@@ -427,9 +427,9 @@ class Index:
 
         `path` is a glob, such as "*.pdf" or "contracts/*", that a document's path must match,
         whole or from some folder on; or it is that path. `where` are fields with the value that
-        they must have, or a list of values: of the document's metadata, or of the columns of a row
-        of a table in a file, as the row shows them, also beside its text in files of texts. Raises
-        `InputError` for a field that nothing has.
+        they must have, or a list of values: of the document's metadata, of the columns of a row of
+        a table in a file, as the row shows them, or of what stands beside the text of a row in a
+        file of texts, such as JSON Lines. Raises `InputError` for a field that nothing has.
         """
         words = query_words(question)
         if not words:
